@@ -1,0 +1,33 @@
+"""Every error that gslt raises on purpose: one family, each message says what to do."""
+
+from __future__ import annotations
+
+
+class GsltError(Exception):
+    """Base of all errors raised by gslt."""
+
+
+class ConfigError(GsltError, ValueError):
+    """A setting, or a combination of settings, that cannot be carried out."""
+
+
+class DataError(GsltError, ValueError):
+    """A graph, a feature matrix, labels or a split that breaks a rule of node classification."""
+
+
+class GraphError(GsltError, ValueError):
+    """A graph handed to a layer in a form or with a property that the layer cannot use."""
+
+
+class TicketError(GsltError):
+    """A ticket file that is damaged, of another version, or does not fit what it is loaded into."""
+
+
+class MissingPackageError(GsltError, ImportError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed; "
+            f'run: pip install "gslt[{extra}]"'
+        )
