@@ -1,0 +1,85 @@
+"""Ratios and a seed → how many weights of each layer are frozen, and which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gslt.freezing.allocation import Shape, allocate, round_to_total
+from gslt.random import Stream
+
+PRUNED, SEARCHED, LOCKED = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class FrozenCounts:
+    """Numbers of weights of one layer: ``total`` of them, ``pruned`` and ``locked`` by freezing."""
+
+    total: int
+    pruned: int
+    locked: int
+
+    @property
+    def searched(self) -> int:
+        """Weights left to the search."""
+        return self.total - self.pruned - self.locked
+
+    @classmethod
+    def sum(cls, counts: Iterable[FrozenCounts]) -> FrozenCounts:
+        """Counts of several layers together."""
+        each = [(c.total, c.pruned, c.locked) for c in counts]
+        return cls(*map(sum, zip(*each, strict=True))) if each else cls(0, 0, 0)
+
+
+def frozen_counts(
+    shapes: Sequence[Shape], prune_ratio: float, lock_ratio: float, scheme: str
+) -> list[FrozenCounts]:
+    """Exact frozen counts of every layer.
+
+    The scheme is applied to the pruning ratio p and to the freezing ratio F = p + l; what is frozen
+    but not pruned is locked (Otsuka et al. 2024, arXiv 2402.14029, where EPL is the best scheme).
+    Largest-remainder rounding meets the global counts exactly: N − round((1 − p) N) pruned and
+    round(l N) locked.
+
+    Args:
+        shapes: weight shape of each layer, ``(out, in, *kernel)``.
+        prune_ratio: p, fraction of all weights.
+        lock_ratio: l, fraction of all weights, p + l ≤ 1.
+        scheme: a key of :data:`gslt.freezing.ALLOCATIONS`.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    total = sum(sizes)
+    pruned_total = total - round((1.0 - prune_ratio) * total)
+    locked_total = min(round(lock_ratio * total), total - pruned_total)
+    unpruned = allocate(scheme, total - pruned_total, shapes)
+    searched = allocate(scheme, total - pruned_total - locked_total, shapes)
+    pruned = round_to_total(
+        [n - kept for n, kept in zip(sizes, unpruned, strict=True)], pruned_total, sizes
+    )
+    locked = round_to_total(
+        [kept - free for kept, free in zip(unpruned, searched, strict=True)],
+        locked_total,
+        [n - cut for n, cut in zip(sizes, pruned, strict=True)],
+    )
+    return [FrozenCounts(*counts) for counts in zip(sizes, pruned, locked, strict=True)]
+
+
+def freezing_pattern(counts: FrozenCounts, seed: int, layer: str) -> npt.NDArray[np.int8]:
+    """The ternary freezing pattern of a layer: −1 pruned, +1 locked, 0 searched.
+
+    Pruned and locked weights are disjoint and uniformly random: the first places of one random
+    permutation (stream role ``"pattern"``) are pruned, the next ones locked.
+
+    Returns:
+        int8, flat, one entry per weight in row-major order.
+    """
+    pattern = np.full(counts.total, SEARCHED, dtype=np.int8)
+    if counts.searched < counts.total:
+        places = Stream(seed, layer, "pattern").permutation(counts.total)
+        pattern[places[: counts.pruned]] = PRUNED
+        pattern[places[counts.pruned : counts.pruned + counts.locked]] = LOCKED
+    return pattern
