@@ -1,0 +1,424 @@
+"""Frozen weights: ``freeze`` turns any torch, PyG or DGL module into a frozen source network.
+
+Every weight matrix of the module becomes a parametrization (``torch.nn.utils.parametrize``): the
+random weights and the freezing pattern are regenerated from the seed, and what was the weight
+parameter is now the flat tensor of scores of the weights left to the search. So
+``sum(p.numel() for p in module.parameters())`` is the search space, and ``layer.weight`` is the
+effective weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from gslt.config import check_choice
+from gslt.errors import ConfigError
+from gslt.freezing import (
+    ALLOCATIONS,
+    FrozenCounts,
+    freezing_pattern,
+    frozen_counts,
+    resolve_ratios,
+)
+from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
+from gslt.random import Float64, Stream
+from gslt.supermask import Ranking, Supermask, Threshold, masked_weight
+
+WeightInit = Literal["ku", "kn", "skc"]
+Scale = Literal["none", "static", "dynamic"]
+
+#: Unit-fan-in draws; every one has variance 2 / fan_in after division by √fan_in.
+INITS: dict[str, Callable[[Stream, int], Float64]] = {
+    "ku": lambda stream, n: math.sqrt(6.0) * (2.0 * stream.uniform(n) - 1.0),
+    "kn": lambda stream, n: math.sqrt(2.0) * stream.normal(n),
+    "skc": lambda stream, n: math.sqrt(2.0) * stream.signs(n).astype(np.float64),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeConfig:
+    """A frozen source network and the sparsity of the ticket searched in it.
+
+    Raises:
+        ConfigError: for a value out of range, or a combination that no ticket can satisfy.
+    """
+
+    sparsity: float = 0.5
+    """Fraction of all weights that the ticket removes (its density is 1 - sparsity)."""
+    freezing_ratio: float | None = None
+    """Fraction of all weights decided before the search, split so that the search window is centred
+    on the sparsity. Default: nothing is frozen (a dense source)."""
+    prune_ratio: float | None = None
+    """Fraction of all weights pruned before the search; sets the window by hand."""
+    lock_ratio: float | None = None
+    """Fraction of all weights locked (always kept) before the search; sets the window by hand."""
+    allocation: Literal["epl", "erk", "uniform"] = "epl"
+    """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
+    or the same ratio everywhere."""
+    weight_init: WeightInit = "skc"
+    """Random weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
+    scale: Scale = "dynamic"
+    """Factor on each layer's weights: none, static 1/sqrt(density of the ticket), or dynamic
+    1/sqrt(present density of the layer). The Frozen paper leaves Kaiming uniform unscaled."""
+    threshold: Threshold = "global"
+    """Rank the scores of the whole network together, or each layer alone."""
+    ranking: Ranking = "magnitude"
+    """Keep the weights with the largest |score|, or the largest raw score."""
+    score_init: Literal["kn", "ku"] = "kn"
+    """Initial scores: Kaiming normal or Kaiming uniform."""
+    seed: int = 0
+    """Seed of every random stream (weights, freezing pattern, scores)."""
+
+    def __post_init__(self) -> None:
+        check_choice("allocation", self.allocation, ALLOCATIONS)
+        check_choice("weight_init", self.weight_init, INITS)
+        check_choice("scale", self.scale, ("none", "static", "dynamic"))
+        check_choice("threshold", self.threshold, ("global", "layer"))
+        check_choice("ranking", self.ranking, ("magnitude", "raw"))
+        check_choice("score_init", self.score_init, ("kn", "ku"))
+        Stream(self.seed, "", "check")
+        _ = self.ratios
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Pruning ratio p and locking ratio l."""
+        return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
+
+
+def random_weight(
+    shape: torch.Size, fan_in: int, init: str, seed: int, name: str, role: str = "weight"
+) -> Tensor:
+    """Random weights of the stream ``(seed, name, role)``, float32, flat, in row-major order.
+
+    KU: U(−b, b), b = √(6 / fan_in). KN: N(0, 2 / fan_in). SKC: ± √(2 / fan_in), each sign with
+    probability ½ (He et al. 2015, arXiv 1502.01852; Ramanujan et al. 2020, arXiv 1911.13299).
+    """
+    values = INITS[init](Stream(seed, name, role), math.prod(shape)) / math.sqrt(fan_in)
+    return torch.from_numpy(values.astype("float32"))
+
+
+class FrozenWeight(nn.Module):
+    """Parametrization: scores of the searched weights ``(m,)`` → effective weight of the layer.
+
+    Args:
+        name: qualified parameter name, which names the random streams.
+        shape: shape of the weight.
+        fan_in: inputs of one output unit.
+        counts: how many weights are frozen.
+        config: the frozen source network.
+    """
+
+    free: Tensor
+    base: Tensor | None
+    places: Tensor | None
+
+    def __init__(
+        self,
+        name: str,
+        shape: torch.Size,
+        fan_in: int,
+        counts: FrozenCounts,
+        config: FreezeConfig,
+    ) -> None:
+        super().__init__()
+        self.name, self.shape, self.fan_in = name, shape, fan_in
+        self.counts, self.config = counts, config
+        self.supermask: Supermask | None = None
+        self.index = -1
+        weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
+        pattern = torch.from_numpy(freezing_pattern(counts, config.seed, name))
+        dense = counts.searched == counts.total
+        places = None if dense else (pattern == SEARCHED).nonzero().flatten()
+        # Not persistent: what the seed regenerates is never stored.
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("free", weight if places is None else weight[places], persistent=False)
+        base = None if dense else torch.where(pattern == LOCKED, weight, 0.0)
+        self.register_buffer("base", base, persistent=False)
+
+    def mask(self) -> Tensor:
+        """Which searched weights are kept now, boolean ``(m,)``."""
+        assert self.supermask is not None
+        return self.supermask.mask(self.index)
+
+    def score(self) -> Tensor:
+        """The layer's score parameter, ``(m,)``."""
+        assert self.supermask is not None
+        return self.supermask.holders[self.index].original
+
+    def regenerated(self) -> tuple[Tensor, Tensor]:
+        """Random weights ``(n,)``, pruned ones set to zero, and the int8 freezing pattern."""
+        if self.base is None or self.places is None:
+            return self.free, torch.zeros_like(self.free, dtype=torch.int8)
+        pattern = torch.where(self.base != 0, LOCKED, PRUNED).to(torch.int8)
+        pattern[self.places] = SEARCHED
+        return self.base.index_put((self.places,), self.free), pattern
+
+    def initial_score(self) -> Tensor:
+        """Scores before the search, ``(m,)``: the full layer's draw at the searched places."""
+        config = self.config
+        score = random_weight(
+            self.shape, self.fan_in, config.score_init, config.seed, self.name, "score"
+        )
+        return score if self.places is None else score[self.places.cpu()]
+
+    def forward(self, score: Tensor) -> Tensor:
+        """Effective weight for the given scores."""
+        weight = masked_weight(
+            score, self.free, self.mask(), self.scale(), self.base, self.places, self.config.ranking
+        )
+        return weight.view(self.shape)
+
+    def scale(self) -> Tensor:
+        """Present factor on the layer's weights, a scalar tensor."""
+        assert self.supermask is not None
+        if self.config.scale == "dynamic":
+            density = self.supermask.density(self.index)
+        else:
+            target = 1.0 - self.config.sparsity if self.config.scale == "static" else 1.0
+            density = torch.tensor(target, device=self.free.device)
+        # A layer without any kept weight is zero whatever its factor: keep the factor finite.
+        return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(self.free.dtype)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Initial scores at registration; afterwards ``layer.weight = …`` is refused."""
+        if self.supermask is not None:
+            raise ConfigError(
+                f"{self.name} is frozen: its value follows from the seed and the scores, so it "
+                "cannot be assigned; change the scores, or build the layer without freezing"
+            )
+        return self.initial_score().to(weight)
+
+    def extra_repr(self) -> str:
+        """Counts, as in ``print(model)``."""
+        c = self.counts
+        return f"{c.total} weights: {c.pruned} pruned, {c.locked} locked, {c.searched} searched"
+
+
+@dataclass(frozen=True)
+class FrozenLayer:
+    """One frozen weight in a report: its qualified name, shape and counts."""
+
+    name: str
+    shape: tuple[int, ...]
+    counts: FrozenCounts
+
+
+@dataclass(frozen=True)
+class FreezeReport:
+    """What :func:`freeze` froze, and which other parameters it fixed at a constant."""
+
+    layers: tuple[FrozenLayer, ...]
+    fixed: tuple[tuple[str, str], ...]
+    """Qualified name of each parameter that is no weight, and how it was fixed."""
+
+    @property
+    def counts(self) -> FrozenCounts:
+        """Counts of the whole network."""
+        return FrozenCounts.sum(layer.counts for layer in self.layers)
+
+    def __str__(self) -> str:
+        rows = [(x.name, "×".join(map(str, x.shape)), x.counts) for x in self.layers]
+        rows.append(("all", "", self.counts))
+        width = max(len(name) for name, _, _ in rows)
+        lines = [
+            f"{'weight':<{width}} {'shape':>12} {'total':>9} {'pruned':>9} {'locked':>9} "
+            f"{'searched':>9}"
+        ]
+        lines += [
+            f"{name:<{width}} {shape:>12} {c.total:>9} {c.pruned:>9} {c.locked:>9} {c.searched:>9}"
+            for name, shape, c in rows
+        ]
+        lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
+        return "\n".join(lines)
+
+
+def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
+    """Turn a module into a frozen source network, in place.
+
+    Every parameter of two or more dimensions becomes a frozen weight; its initial value is
+    discarded. Every other parameter stops being one: biases are fixed at 0, the scales of
+    normalisation layers at 1, anything else at its present value (as buffers of the same name).
+    Afterwards ``module.parameters()`` are the scores and nothing else. A module that is frozen
+    already, or holds frozen layers, is frozen anew as one network.
+
+    Args:
+        module: any torch, PyG or DGL module.
+        config: the frozen source network; a ``SearchConfig`` is one.
+        prefix: put before the qualified names that name the random streams. Give each layer its own
+            when you freeze layers one by one, or layers of equal shape get equal weights.
+
+    Returns:
+        What was frozen and what was fixed; ``print`` it.
+
+    Raises:
+        ConfigError: for a module without weights, with shared or uninitialised weights, or with
+            another parametrization on a weight.
+    """
+    _thaw(module)
+    targets = list(_weights(module))
+    _check_targets(targets, module)
+    shapes = [weight.shape for _, _, _, weight in targets]
+    counts = frozen_counts(shapes, *config.ratios, config.allocation)
+    supermask = Supermask(
+        counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
+    )
+    frozen = []
+    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
+        name = f"{prefix}.{name}" if prefix else name
+        frozen_weight = FrozenWeight(name, weight.shape, _fan_in(owner, weight.shape), c, config)
+        frozen_weight.to(device=weight.device, dtype=weight.dtype)
+        weight.requires_grad_(True)
+        # "unsafe" is torch's word for scores of another shape than the weight.
+        parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
+        supermask.holders.append(owner.parametrizations[attribute])  # type: ignore[index, arg-type]
+        frozen.append(frozen_weight)
+    for index, frozen_weight in enumerate(frozen):
+        frozen_weight.supermask, frozen_weight.index = supermask, index
+    fixed = tuple(_fix_others(module))
+    layers = tuple(FrozenLayer(f.name, tuple(f.shape), f.counts) for f in frozen)
+    return FreezeReport(layers, fixed)
+
+
+def frozen_weights(module: nn.Module) -> list[FrozenWeight]:
+    """The frozen weights of a module, in the order of its parameters."""
+    return [m for m in module.modules() if isinstance(m, FrozenWeight)]
+
+
+def initialise(module: nn.Module, weight_init: WeightInit, seed: int) -> None:
+    """Give an unfrozen module the random weights that its frozen twin of this seed would have."""
+    for name, owner, _, weight in _weights(module):
+        fan_in = _fan_in(owner, weight.shape)
+        value = random_weight(weight.shape, fan_in, weight_init, seed, name)
+        with torch.no_grad():
+            weight.copy_(value.view(weight.shape))
+
+
+def _weights(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    for path, owner in module.named_modules():
+        for attribute, parameter in owner.named_parameters(recurse=False):
+            if parameter.dim() >= 2 or isinstance(parameter, nn.UninitializedParameter):
+                yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
+
+
+def _check_targets(
+    targets: list[tuple[str, nn.Module, str, nn.Parameter]], module: nn.Module
+) -> None:
+    if not targets:
+        raise ConfigError(f"{type(module).__name__} has no weight to freeze")
+    seen: dict[int, str] = {}
+    for name, owner, _, weight in targets:
+        if isinstance(weight, nn.UninitializedParameter):
+            raise ConfigError(
+                f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
+            )
+        if isinstance(owner, parametrize.ParametrizationList):
+            raise ConfigError(
+                f"{name} belongs to another parametrization; remove it before freezing"
+            )
+        if id(weight) in seen:
+            raise ConfigError(
+                f"{seen[id(weight)]} and {name} are the same tensor; a frozen weight belongs to "
+                "one layer, so untie them first"
+            )
+        seen[id(weight)] = name
+
+
+def _fan_in(owner: nn.Module, shape: torch.Size) -> int:
+    """Inputs of one output unit: all dimensions but the first, or the first where it is the input.
+
+    torch and PyG keep linear weights as (out, in, *kernel); DGL and bare parameters of some PyG
+    layers as (in, out). The layer's declared input width tells them apart.
+    """
+    for attribute in ("in_features", "in_channels", "in_feats", "_in_feats", "_in_src_feats"):
+        width = getattr(owner, attribute, None)
+        if isinstance(width, int) and len(shape) == 2 and shape[0] == width != shape[1]:
+            return width
+    return max(1, math.prod(shape[1:]))
+
+
+def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
+    for path, owner in module.named_modules():
+        if isinstance(owner, parametrize.ParametrizationList):
+            continue
+        is_norm = "Norm" in type(owner).__name__
+        for attribute, parameter in list(owner.named_parameters(recurse=False)):
+            value, how = parameter.detach().clone(), "kept at its present value"
+            if "bias" in attribute:
+                value, how = torch.zeros_like(value), "fixed at 0"
+            elif is_norm and attribute == "weight":
+                value, how = torch.ones_like(value), "fixed at 1"
+            delattr(owner, attribute)
+            owner.register_buffer(attribute, value)
+            yield f"{path}.{attribute}".lstrip("."), how
+
+
+def _thaw(module: nn.Module) -> None:
+    for owner in list(module.modules()):
+        if not parametrize.is_parametrized(owner):
+            continue
+        for attribute in list(owner.parametrizations):  # type: ignore[arg-type]
+            chain: Any = owner.parametrizations[attribute]  # type: ignore[index]
+            if isinstance(chain[0], FrozenWeight):
+                score = chain.original
+                parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+                delattr(owner, attribute)
+                blank = torch.zeros(chain[0].shape, device=score.device, dtype=score.dtype)
+                owner.register_parameter(attribute, nn.Parameter(blank))
+
+
+class FrozenLinear(nn.Linear):
+    """A frozen ``torch.nn.Linear``: same call, no trained weight.
+
+    Args:
+        in_features: input width.
+        out_features: output width.
+        bias: as in torch; a bias is fixed at 0.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(in_features, out_features, bias)
+        freeze(self, config or FreezeConfig(), prefix=name)
+
+
+class FrozenConv2d(nn.Conv2d):
+    """A frozen ``torch.nn.Conv2d``: same call and options, no trained weight.
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        kernel_size: as in torch.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+        **options: further options of ``torch.nn.Conv2d``; a bias is fixed at 0.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+        **options: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **options)
+        freeze(self, config or FreezeConfig(), prefix=name)
