@@ -1,0 +1,206 @@
+"""A graph as a sparse matrix in compressed rows, with its transpose at hand for the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from gslt.errors import GraphError
+from gslt.nn.graph import Graph, sparse_csr
+from gslt.quiet import import_quietly
+
+
+class _SparseProduct(torch.autograd.Function):
+    """A x forward, Aᵀ g backward; A and Aᵀ are both at hand, so nothing is transposed per call."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, graph: CSRGraph) -> Tensor:
+        ctx.graph = graph
+        product: Tensor = torch.sparse.mm(graph.matrix(x.dtype), x.contiguous())
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        grad = grads[0].contiguous()
+        return torch.sparse.mm(ctx.graph.matrix(grad.dtype, transposed=True), grad), None
+
+
+class CSRGraph(Graph):
+    """Edges as a sparse (targets × sources) matrix; parallel edges are merged into one entry.
+
+    Args:
+        edge_index: int64 (2, E), row 0 sources, row 1 targets.
+        num_sources: number of source nodes.
+        num_targets: number of target nodes.
+        weight: edge weights ``(E,)``; default 1.
+
+    Raises:
+        GraphError: if ``edge_index`` is not integer (2, E), an edge names a node that is not there,
+            or the weights do not fit.
+    """
+
+    def __init__(
+        self,
+        edge_index: Tensor,
+        num_sources: int,
+        num_targets: int,
+        weight: Tensor | None = None,
+    ) -> None:
+        _check_edges(edge_index, num_sources, num_targets, weight)
+        self.shape = (num_targets, num_sources)
+        source, target = edge_index.long()
+        key, inverse = torch.unique(target * num_sources + source, return_inverse=True)
+        ones = torch.ones(source.numel(), dtype=torch.float64, device=source.device)
+        self._multiplicity = torch.zeros_like(key, dtype=torch.float64).index_add_(0, inverse, ones)
+        self._value = self._multiplicity
+        if weight is not None:
+            flat = weight.detach().reshape(-1).to(torch.float64)
+            self._value = torch.zeros_like(self._multiplicity).index_add_(0, inverse, flat)
+        self._row, self._col = key // max(num_sources, 1), key % max(num_sources, 1)
+        self._matrices: dict[tuple[torch.dtype, bool], Tensor] = {}
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Σ_{j → i} w_ji x_j for every target i."""
+        result: Tensor = _SparseProduct.apply(x, self)  # type: ignore[no-untyped-call]
+        return result
+
+    @cached_property
+    def in_degree(self) -> Tensor:
+        """Number of edges into each target, parallel edges counted, whatever their weight."""
+        degree = torch.zeros(self.shape[0], dtype=torch.float64, device=self._row.device)
+        return degree.index_add_(0, self._row, self._multiplicity).float()
+
+    @cached_property
+    def self_loops(self) -> Tensor:
+        """Number of self-loops of each node."""
+        loop = self._row == self._col
+        count = torch.zeros(self.shape[0], dtype=torch.float64, device=self._row.device)
+        return count.index_add_(0, self._row[loop], self._multiplicity[loop]).float()
+
+    def matrix(self, dtype: torch.dtype, transposed: bool = False) -> Tensor:
+        """The adjacency (targets × sources), or its transpose, as a ``torch.sparse_csr`` tensor."""
+        key = (dtype, transposed)
+        if key not in self._matrices:
+            self._matrices[key] = self._build(dtype, transposed)
+        return self._matrices[key]
+
+    def _build(self, dtype: torch.dtype, transposed: bool) -> Tensor:
+        row, col, value, (height, width) = self._row, self._col, self._value, self.shape
+        if transposed:
+            order = torch.argsort(col, stable=True)
+            row, col, value = col[order], row[order], value[order]
+            height, width = width, height
+        start = torch.zeros(height + 1, dtype=torch.int64, device=row.device)
+        start[1:] = torch.bincount(row, minlength=height).cumsum(0)
+        return sparse_csr(start, col, value.to(dtype), torch.Size((height, width)))
+
+
+class NormalisedGraph(CSRGraph):
+    """A graph whose edge weights are PyG's symmetric normalisation already."""
+
+    @classmethod
+    def of(
+        cls,
+        edge_index: Tensor,
+        edge_weight: Tensor | None,
+        num_nodes: int,
+        improved: bool,
+        add_self_loops: bool,
+    ) -> NormalisedGraph:
+        """The graph after ``torch_geometric.nn.conv.gcn_conv.gcn_norm`` with these options."""
+        gcn_norm = import_quietly("torch_geometric.nn.conv.gcn_conv").gcn_norm
+
+        edges, values = edges_of(edge_index)
+        _check_edges(edges, num_nodes, num_nodes, edge_weight)
+        given = edge_index if values is not None else edges
+        index, weight = gcn_norm(given, edge_weight, num_nodes, improved, add_self_loops)
+        if weight is None:
+            index, weight = edges_of(index)
+        return cls(index, num_nodes, num_nodes, weight)
+
+    def symmetric(self, x: Tensor) -> Tensor:
+        """The weighted sum: the weights are the normalisation."""
+        return self.sum(x)
+
+
+GraphT = TypeVar("GraphT", bound=CSRGraph)
+_CACHE: Any = WeakTensorKeyDictionary()
+
+
+def cached_graph(edges: Tensor, key: tuple[Any, ...], build: Callable[[], GraphT]) -> GraphT:
+    """The graph of this very tensor, built once as long as nobody writes to the tensor."""
+    if edges.is_inference():
+        return build()
+    version, graphs = _CACHE.get(edges, (None, {}))
+    if version != edges._version:
+        graphs = {}
+        _CACHE[edges] = (edges._version, graphs)
+    if key not in graphs:
+        graphs[key] = build()
+    graph: GraphT = graphs[key]
+    return graph
+
+
+def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
+    """A graph from an ``edge_index``, ``EdgeIndex`` or ``torch.sparse`` transposed adjacency.
+
+    Raises:
+        GraphError: for any other type, or for edges that do not fit the number of nodes.
+    """
+    if isinstance(edges, CSRGraph):
+        if edges.shape != (num_targets, num_sources):
+            raise GraphError(
+                f"the graph is {edges.shape[1]} → {edges.shape[0]} nodes, but the features have "
+                f"{num_sources} → {num_targets} rows"
+            )
+        return edges
+    if not isinstance(edges, Tensor):
+        raise GraphError(
+            f"edge_index must be a tensor (edge_index, EdgeIndex or torch.sparse), got "
+            f"{type(edges).__name__}"
+        )
+    tensor = edges
+
+    def build() -> CSRGraph:
+        index, value = edges_of(tensor)
+        return CSRGraph(index, num_sources, num_targets, value)
+
+    return cached_graph(tensor, ("plain", num_sources, num_targets), build)
+
+
+def edges_of(edges: Tensor) -> tuple[Tensor, Tensor | None]:
+    """``edge_index`` (2, E) and, of a ``torch.sparse`` transposed adjacency, its values."""
+    if edges.layout == torch.strided:
+        # An EdgeIndex is a tensor subclass; the plain tensor has no overridden operations.
+        return edges.as_subclass(Tensor), None
+    if edges.layout == torch.sparse_coo:
+        coo = edges.coalesce()
+    elif edges.layout in (torch.sparse_csr, torch.sparse_csc):
+        coo = edges.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+    else:
+        raise GraphError(f"the adjacency has layout {edges.layout}; use torch.sparse CSR or COO")
+    target, source = coo.indices()
+    return torch.stack([source, target]), coo.values()
+
+
+def _check_edges(edges: Tensor, sources: int, targets: int, weight: Tensor | None) -> None:
+    if edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
+        raise GraphError(
+            f"edge_index must be an integer tensor of shape (2, E), got {edges.dtype} "
+            f"{tuple(edges.shape)}"
+        )
+    for row, limit, role in ((0, sources, "source"), (1, targets, "target")):
+        wrong = (edges[row] < 0) | (edges[row] >= limit)
+        if bool(wrong.any()):
+            edge = int(wrong.nonzero()[0])
+            raise GraphError(
+                f"edge {edge} has {role} {int(edges[row, edge])}, but there are {limit} {role} "
+                "nodes (one per feature row)"
+            )
+    if weight is not None and weight.numel() != edges.size(1):
+        raise GraphError(f"there are {edges.size(1)} edges but {weight.numel()} edge weights")

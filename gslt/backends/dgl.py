@@ -1,0 +1,335 @@
+"""DGL: neighbour sums by ``copy_u`` message passing, and layers with DGL's signatures.
+
+Only graph construction and ``update_all(copy_u, sum)`` of DGL are used, which run without its
+sampling and graphbolt libraries.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gslt.config import check_choice
+from gslt.errors import ConfigError, GraphError, MissingPackageError
+from gslt.frozen import FreezeConfig, freeze
+from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv
+from gslt.nn.graph import Graph
+from gslt.quiet import import_quietly
+
+Activation = Callable[[Tensor], Tensor] | None
+
+# Without a choice of engine DGL prints a notice and writes a file into the home folder.
+os.environ.setdefault("DGLBACKEND", "pytorch")
+try:
+    dgl = import_quietly("dgl")
+except ImportError as error:
+    raise MissingPackageError("dgl", "The DGL backend", "dgl") from error
+
+
+class WrappedGraph(Graph):
+    """A homogeneous ``dgl.DGLGraph`` or block as a :class:`~gslt.nn.graph.Graph`."""
+
+    def __init__(self, graph: Any) -> None:
+        if not isinstance(graph, dgl.DGLGraph):
+            raise GraphError(f"expected a dgl.DGLGraph, got {type(graph).__name__}")
+        if len(graph.canonical_etypes) != 1:
+            raise GraphError(
+                f"the graph has {len(graph.canonical_etypes)} edge types; pick one, "
+                "graph[('source', 'edge', 'target')]"
+            )
+        self.graph = graph
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Σ_{j → i} x_j for every target i."""
+        if x.size(0) != self.graph.num_src_nodes():
+            raise GraphError(
+                f"the graph has {self.graph.num_src_nodes()} source nodes but the features have "
+                f"{x.size(0)} rows"
+            )
+        with self.graph.local_scope():
+            self.graph.srcdata["h"] = x
+            self.graph.update_all(dgl.function.copy_u("h", "m"), dgl.function.sum("m", "h"))
+            result: Tensor = self.graph.dstdata["h"]
+            return result
+
+    @cached_property
+    def in_degree(self) -> Tensor:
+        """Number of edges into each target."""
+        degree: Tensor = self.graph.in_degrees().float()
+        return degree
+
+    @cached_property
+    def out_degree(self) -> Tensor:
+        """Number of edges out of each source."""
+        degree: Tensor = self.graph.out_degrees().float()
+        return degree
+
+    @cached_property
+    def self_loops(self) -> Tensor:
+        """Number of self-loops of each node."""
+        source, target = self.graph.edges()
+        loops = source[source == target].long()
+        return torch.bincount(loops, minlength=self.graph.num_dst_nodes()).float()
+
+
+def as_graph(graph: object) -> WrappedGraph:
+    """A graph for gslt's layers from a ``dgl.DGLGraph``."""
+    return graph if isinstance(graph, WrappedGraph) else WrappedGraph(graph)
+
+
+class DGLBackend:
+    """The engine of DGL-style calls ``(graph, x)``."""
+
+    name = "dgl"
+
+    def graph(self, edge_index: Tensor, num_nodes: int) -> WrappedGraph:
+        """The graph of ``edge_index`` (2, E), row 0 sources and row 1 targets."""
+        return WrappedGraph(dgl.graph((edge_index[0], edge_index[1]), num_nodes=num_nodes))
+
+    def inputs(self, x: Tensor, graph: Graph) -> tuple[object, ...]:
+        """``(graph, x)``."""
+        return graph, x
+
+    def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
+        """Features and graph from ``(graph, x)``."""
+        graph, x = inputs
+        return x, as_graph(graph)
+
+
+BACKEND = DGLBackend()
+
+
+class FrozenGINConv(GINConv):
+    """A frozen ``dgl.nn.GINConv``, see :class:`gslt.nn.GINConv` for the equation.
+
+    Args:
+        apply_func: any module from width ``in`` to width ``out``; it is frozen in place.
+        aggregator_type: ``"sum"`` (DGL's default) or ``"mean"``.
+        init_eps: ε, a constant.
+        learn_eps: refused, since a frozen layer trains nothing.
+        activation: applied to the output.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+
+    Shapes:
+        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
+
+    Raises:
+        ConfigError: for an option that a frozen layer does not have.
+    """
+
+    def __init__(
+        self,
+        apply_func: nn.Module,
+        aggregator_type: str = "sum",
+        init_eps: float = 0.0,
+        learn_eps: bool = False,
+        activation: Activation = None,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        if learn_eps:
+            raise ConfigError("learn_eps=True asks for a trained ε; a frozen layer has none")
+        check_choice("aggregator_type", aggregator_type, ("sum", "mean"))
+        super().__init__(apply_func, init_eps, aggregator_type)  # type: ignore[arg-type]
+        self.activation = activation
+        freeze(self, config or FreezeConfig(), prefix=name)
+
+    @property
+    def apply_func(self) -> nn.Module:
+        """DGL's name for ``nn``."""
+        return self.nn
+
+    def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
+        """``(N, in)`` → ``(N, out)``."""
+        _refuse_edge_weight(edge_weight)
+        wrapped = as_graph(graph)
+        out = super().forward(_pair(wrapped, feat), wrapped)
+        return out if self.activation is None else self.activation(out)
+
+
+class FrozenGCNConv(GCNConv):
+    """A frozen ``dgl.nn.GraphConv``: DGL's degrees and options, no self-loops added.
+
+    x' = D_in^(−½) A D_out^(−½) x W + b with ``norm="both"``.
+
+    Args:
+        in_feats: input width.
+        out_feats: output width.
+        norm: ``"both"``, ``"right"`` (divide by the in-degree), ``"left"`` (by the out-degree) or
+            ``"none"``.
+        weight: refused when False: a layer without weights has nothing to freeze.
+        bias: as in DGL; a bias is fixed at 0.
+        activation: applied to the output.
+        allow_zero_in_degree: without it a graph with nodes that nothing points to is refused.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+
+    Shapes:
+        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
+
+    Raises:
+        ConfigError: for an option that a frozen layer does not have.
+        GraphError: in a call, for zero in-degree nodes that were not allowed.
+    """
+
+    def __init__(
+        self,
+        in_feats: int,
+        out_feats: int,
+        norm: str = "both",
+        weight: bool = True,
+        bias: bool = True,
+        activation: Activation = None,
+        allow_zero_in_degree: bool = False,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        check_choice("norm", norm, ("none", "both", "right", "left"))
+        if not weight:
+            raise ConfigError("weight=False leaves nothing to freeze; use dgl.nn.GraphConv")
+        super().__init__(in_feats, out_feats, bias)
+        self.norm, self.activation = norm, activation
+        self.allow_zero_in_degree = allow_zero_in_degree
+        freeze(self, config or FreezeConfig(), prefix=name)
+
+    @property
+    def weight(self) -> Tensor:
+        """W in DGL's orientation, ``(in, out)``: the effective weight."""
+        return self.lin.weight.t()
+
+    def set_allow_zero_in_degree(self, set_value: bool) -> None:
+        """Accept, or refuse, nodes that nothing points to."""
+        self.allow_zero_in_degree = set_value
+
+    def forward(  # type: ignore[override]
+        self, graph: Any, feat: Features, weight: None = None, edge_weight: None = None
+    ) -> Tensor:
+        """``(N, in)`` → ``(N, out)``."""
+        _refuse_edge_weight(edge_weight)
+        if weight is not None:
+            raise ConfigError("an external weight was given; the frozen layer has its own")
+        wrapped = as_graph(graph)
+        if not self.allow_zero_in_degree and bool((wrapped.in_degree == 0).any()):
+            node = int((wrapped.in_degree == 0).nonzero()[0])
+            raise GraphError(
+                f"node {node} has in-degree 0, so its output would be zero; add self-loops with "
+                "dgl.add_self_loop(graph), or pass allow_zero_in_degree=True"
+            )
+        x = feat if isinstance(feat, Tensor) else feat[0]
+        out = super().forward(x, wrapped)
+        return out if self.activation is None else self.activation(out)
+
+    def propagate(self, x: Tensor, graph: Graph) -> Tensor:
+        """D_in^(−½) A D_out^(−½) x, or the one-sided normalisations."""
+        assert isinstance(graph, WrappedGraph)
+        power = -0.5 if self.norm == "both" else -1.0
+        if self.norm in ("left", "both"):
+            x = x * graph.out_degree.clamp(min=1).pow(power).to(x.dtype).unsqueeze(1)
+        out = graph.sum(x)
+        if self.norm in ("right", "both"):
+            out = out * graph.in_degree.clamp(min=1).pow(power).to(x.dtype).unsqueeze(1)
+        return out
+
+
+FrozenGraphConv = FrozenGCNConv
+
+
+class FrozenSAGEConv(SAGEConv):
+    """A frozen ``dgl.nn.SAGEConv``, see :class:`gslt.nn.SAGEConv` for the equation.
+
+    Args:
+        in_feats: input width, or (source width, target width).
+        out_feats: output width.
+        aggregator_type: ``"mean"``.
+        feat_drop: dropout on the features.
+        bias: as in DGL; a bias is fixed at 0.
+        norm: applied to the output.
+        activation: applied to the output, before ``norm``.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+
+    Shapes:
+        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
+
+    Raises:
+        ConfigError: for an option that a frozen layer does not have.
+    """
+
+    def __init__(
+        self,
+        in_feats: int | tuple[int, int],
+        out_feats: int,
+        aggregator_type: str = "mean",
+        feat_drop: float = 0.0,
+        bias: bool = True,
+        norm: Activation = None,
+        activation: Activation = None,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        if aggregator_type != "mean":
+            raise ConfigError(
+                f"FrozenSAGEConv aggregates by 'mean', got {aggregator_type!r}; other "
+                "aggregations: gslt.freeze() on DGL's own layer"
+            )
+        super().__init__(in_feats, out_feats, "mean", bias=bias)
+        self.feat_drop = nn.Dropout(feat_drop)
+        self.norm, self.activation = norm, activation
+        freeze(self, config or FreezeConfig(), prefix=name)
+
+    @property
+    def fc_neigh(self) -> nn.Linear:
+        """DGL's name for ``lin_l``."""
+        return self.lin_l
+
+    @property
+    def fc_self(self) -> nn.Linear | None:
+        """DGL's name for ``lin_r``."""
+        return self.lin_r
+
+    def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
+        """``(N, in)`` → ``(N, out)``."""
+        _refuse_edge_weight(edge_weight)
+        wrapped = as_graph(graph)
+        source, target = _pair(wrapped, feat)
+        dropped = self.feat_drop(source)
+        same = target is source
+        out = super().forward(
+            (dropped, dropped if same else self._drop_target(source, dropped, target)), wrapped
+        )
+        out = out if self.activation is None else self.activation(out)
+        return out if self.norm is None else self.norm(out)
+
+    def _drop_target(self, source: Tensor, dropped: Tensor, target: Tensor) -> Tensor:
+        # In a block the targets are the first sources and share their dropout.
+        if target.data_ptr() == source.data_ptr():
+            return dropped[: target.size(0)]
+        result: Tensor = self.feat_drop(target)
+        return result
+
+
+def _pair(graph: WrappedGraph, feat: Features) -> tuple[Tensor, Tensor]:
+    """Source and target features; in a block the targets are the first sources."""
+    if not isinstance(feat, Tensor):
+        source, target = feat
+        if target is None:
+            raise GraphError("the features of the target nodes are missing")
+        return source, target
+    return (feat, feat[: graph.graph.num_dst_nodes()]) if graph.graph.is_block else (feat, feat)
+
+
+def _refuse_edge_weight(edge_weight: object) -> None:
+    if edge_weight is not None:
+        raise ConfigError(
+            "edge_weight is not supported on DGL: gslt passes copies, never weighted messages; "
+            "use the PyG backend, or gslt.freeze() on DGL's own layer"
+        )

@@ -1,0 +1,169 @@
+"""GIN, GCN and GraphSAGE layers over any :class:`~gslt.nn.graph.Graph`.
+
+The maths of each layer stands here once, for trained and for frozen weights, for PyG and for DGL.
+``x`` is a tensor ``(N, in)``, or a pair (sources, targets) on a bipartite graph; the second of the
+pair may be None where the layer uses no representation of the target itself. The features of the
+graph may be a ``torch.sparse_csr`` tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gslt.nn.graph import Graph
+
+Features = Tensor | tuple[Tensor, Tensor | None]
+
+
+def split_features(x: Features) -> tuple[Tensor, Tensor | None]:
+    """Sources and targets of a pair; twice the same tensor where there is but one."""
+    return (x, x) if isinstance(x, Tensor) else x
+
+
+def project_first(x: Tensor, in_channels: int, out_channels: int) -> bool:
+    """Whether to multiply by W before aggregating: where that is narrower, or x is sparse.
+
+    Aggregation and a linear map commute, so the order is a matter of cost alone.
+    """
+    return in_channels > out_channels or x.layout != torch.strided
+
+
+class GINConv(nn.Module):
+    r"""Graph isomorphism layer, Xu et al. 2019 (arXiv 1810.00826), Eq. 4.1.
+
+    .. math:: x'_i = h\bigl((1 + ε) x_i + Σ_{j → i} x_j\bigr)
+
+    With ``aggr="mean"`` the sum is a mean, as in the GIN of Huang et al. 2022 (arXiv 2211.15335).
+
+    Args:
+        nn: h, a module from width ``in`` to width ``out``.
+        eps: ε, a constant.
+        aggr: ``"sum"`` or ``"mean"`` over neighbours.
+    """
+
+    def __init__(
+        self, nn: nn.Module, eps: float = 0.0, aggr: Literal["sum", "mean"] = "sum"
+    ) -> None:
+        super().__init__()
+        self.nn, self.eps, self.aggr = nn, float(eps), aggr
+
+    def forward(self, x: Features, graph: Graph) -> Tensor:
+        """``(N, in)`` → ``(N, out)``."""
+        source, target = split_features(x)
+        linear = self.nn
+        if not isinstance(linear, nn.Linear) or not project_first(
+            source, linear.in_features, linear.out_features
+        ):
+            result: Tensor = self.nn(self._gather(source, target, graph))
+            return result
+        weight = linear.weight
+        projected = F.linear(source, weight)
+        same = target is source
+        target = projected if same else None if target is None else F.linear(target, weight)
+        out = self._gather(projected, target, graph)
+        return out if linear.bias is None else out + linear.bias
+
+    def _gather(self, source: Tensor, target: Tensor | None, graph: Graph) -> Tensor:
+        """(1 + ε) x_i + Σ x_j, or with the mean."""
+        out = graph.mean(source) if self.aggr == "mean" else graph.sum(source)
+        if target is None:
+            return out
+        return out + (target if self.eps == 0 else (1 + self.eps) * target)
+
+
+class GCNConv(nn.Module):
+    r"""Graph convolution, Kipf & Welling 2017 (arXiv 1609.02907), Eq. 2.
+
+    .. math:: X' = P X Wᵀ + b, \qquad P = \hat D^{-1/2} \hat A \hat D^{-1/2}
+
+    The product is taken in the order that aggregates at the narrower width.
+
+    Args:
+        in_channels: input width.
+        out_channels: output width.
+        bias: whether b is there.
+        normalize: P as above; without, P is the graph's plain sum.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, bias: bool = True, normalize: bool = True
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.normalize = in_channels, out_channels, normalize
+        self.lin = nn.Linear(in_channels, out_channels, bias=False)
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    @property
+    def weight(self) -> Tensor:
+        """W, ``(out, in)``; the effective weight where the layer is frozen."""
+        return self.lin.weight
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """``(N, in)`` → ``(N, out)``."""
+        if project_first(x, self.in_channels, self.out_channels):
+            out = self.propagate(self.lin(x), graph)
+        else:
+            out = self.lin(self.propagate(x, graph))
+        return out if self.bias is None else out + self.bias
+
+    def propagate(self, x: Tensor, graph: Graph) -> Tensor:
+        """P x."""
+        return graph.symmetric(x) if self.normalize else graph.sum(x)
+
+
+class SAGEConv(nn.Module):
+    r"""GraphSAGE layer, Hamilton et al. 2017 (arXiv 1706.02216), Algorithm 1.
+
+    .. math:: x'_i = W_l \, \mathrm{mean}_{j → i} x_j + b + W_r x_i
+
+    Args:
+        in_channels: input width, or (source width, target width).
+        out_channels: output width.
+        aggr: ``"mean"`` or ``"sum"`` over neighbours.
+        normalize: divide every output row by its Euclidean length.
+        root_weight: whether W_r x_i is there.
+        project: replace every x_j by ReLU(W_p x_j + b_p) first.
+        bias: whether b is there.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        aggr: Literal["sum", "mean"] = "mean",
+        normalize: bool = False,
+        root_weight: bool = True,
+        project: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        source, target = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.aggr, self.normalize = aggr, normalize
+        self.lin = nn.Linear(source, source) if project else None
+        self.lin_l = nn.Linear(source, out_channels, bias=bias)
+        self.lin_r = nn.Linear(target, out_channels, bias=False) if root_weight else None
+
+    def forward(self, x: Features, graph: Graph) -> Tensor:
+        """``(N, in)`` → ``(N, out)``."""
+        source, target = split_features(x)
+        if self.lin is not None:
+            source = F.relu(self.lin(source))
+        out = self.neighbours(source, graph)
+        if self.lin_r is not None and target is not None:
+            out = out + self.lin_r(target)
+        return F.normalize(out, p=2.0, dim=-1) if self.normalize else out
+
+    def neighbours(self, source: Tensor, graph: Graph) -> Tensor:
+        """W_l mean_{j → i} x_j + b."""
+        aggregate = graph.mean if self.aggr == "mean" else graph.sum
+        linear = self.lin_l
+        if not project_first(source, linear.in_features, linear.out_features):
+            out: Tensor = linear(aggregate(source))
+            return out
+        out = aggregate(F.linear(source, linear.weight))
+        return out if linear.bias is None else out + linear.bias

@@ -1,0 +1,131 @@
+"""Node classifiers: one skeleton, of which GIN, GCN and GraphSAGE differ only in the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gslt.config import check_choice, part
+from gslt.errors import ConfigError
+from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.nn.graph import Backend, Graph, sparse_csr
+
+Architecture = Literal["gin", "gcn", "sage"]
+
+#: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
+LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "gin": lambda i, o: GINConv(nn.Linear(i, o, bias=False), eps=0.0, aggr="mean"),
+    "gcn": lambda i, o: GCNConv(i, o, bias=False, normalize=True),
+    "sage": lambda i, o: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
+
+    architecture: Architecture = "gin"
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE."""
+    num_layers: int = 4
+    """Number of message passing layers, at least 2."""
+    hidden_channels: int = 386
+    """Width of every layer but the last."""
+    batch_norm: bool = True
+    """Batch normalisation without affine part after every layer, over the whole graph."""
+    head: bool = True
+    """Logits = mean of the last layer's activation and a linear head on the last hidden layer.
+    Without it the logits are the last layer's output, without norm or activation."""
+    dropout: float = 0.0
+    """Dropout on the input of every layer while searching or training."""
+
+    def __post_init__(self) -> None:
+        check_choice("architecture", self.architecture, LAYERS)
+        if self.num_layers < 2:
+            raise ConfigError(f"num_layers must be at least 2, got {self.num_layers}")
+        if self.hidden_channels < 1:
+            raise ConfigError(f"hidden_channels must be positive, got {self.hidden_channels}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+
+
+class GNN(nn.Module):
+    """Node classifier of ``config`` on a backend.
+
+    h ← ReLU(BN(layer(h, graph))) for each layer; logits = ½ (V h_{L−1} + h_L) with the head, where
+    V is one more linear map and h_L has as many columns as there are classes (Huang et al. 2022,
+    arXiv 2211.15335; Otsuka et al. 2024). No biases, no affine norm, no running statistics: the
+    model is the same function in training and evaluation unless it has dropout, and its weights
+    are all that it has.
+
+    It is called as the layers of its backend are: ``model(x, edge_index)`` on PyG,
+    ``model(graph, x)`` on DGL.
+
+    Args:
+        in_channels: number of features.
+        out_channels: number of classes.
+        config: architecture, depth, width.
+        backend: the engine, see :mod:`gslt.backends`.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, config: ModelConfig, backend: Backend
+    ) -> None:
+        super().__init__()
+        # A SearchConfig is a ModelConfig too; keep the model's own fields only.
+        self.config = part(ModelConfig, config)
+        self.in_channels, self.out_channels, self.backend = in_channels, out_channels, backend
+        hidden = config.hidden_channels
+        widths = [in_channels, *[hidden] * (config.num_layers - 1), out_channels]
+        make = LAYERS[config.architecture]
+        self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm1d(width, affine=False, track_running_stats=False)
+            if config.batch_norm
+            else nn.Identity()
+            for width in widths[1:]
+        )
+        self.head = nn.Linear(hidden, out_channels, bias=False) if config.head else None
+
+    def forward(self, *inputs: object) -> Tensor:
+        """Logits ``(N, classes)``."""
+        x, graph = self.backend.bind(*inputs)
+        return self.logits(x, graph)
+
+    def logits(self, x: Tensor, graph: Graph) -> Tensor:
+        """Logits ``(N, classes)`` from features ``(N, in)`` and a graph of the backend."""
+        for layer, norm in zip(self.layers[:-1], self.norms[:-1], strict=True):
+            x = F.relu(norm(layer(self._drop(x), graph)))
+        hidden = self._drop(x)
+        out: Tensor = self.layers[-1](hidden, graph)
+        if self.head is None:
+            return out
+        out = F.relu(self.norms[-1](out))
+        logits: Tensor = (self.head(hidden) + out) / 2
+        return logits
+
+    def _drop(self, x: Tensor) -> Tensor:
+        p = self.config.dropout
+        if not p or not self.training:
+            return x
+        if x.layout == torch.strided:
+            return F.dropout(x, p)
+        return sparse_csr(x.crow_indices(), x.col_indices(), F.dropout(x.values(), p), x.shape)
+
+
+def compact_features(x: Tensor) -> Tensor:
+    """Features as a ``torch.sparse_csr`` tensor where at most a tenth of them is not zero.
+
+    Bags of words are; the first layer's product is then many times cheaper.
+    """
+    if x.layout != torch.strided or int(torch.count_nonzero(x)) > 0.1 * x.numel():
+        return x
+    row, column = x.nonzero(as_tuple=True)
+    start = torch.zeros(x.size(0) + 1, dtype=torch.int64, device=x.device)
+    start[1:] = torch.bincount(row, minlength=x.size(0)).cumsum(0)
+    return sparse_csr(start, column, x[row, column], x.shape)
