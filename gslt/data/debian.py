@@ -1,0 +1,93 @@
+"""The embedded graph: the package network of Debian 12, ready without any download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+
+from gslt.data.dataset import NodeDataset, to_undirected
+from gslt.files import read_npz
+
+#: The file that the package carries; ``python -m gslt.data.build_debian`` makes it.
+DEBIAN_FILE = Path(__file__).with_name("debian.npz")
+
+#: Label of a package whose section is too small to be a class, as stored in a byte.
+UNLABELLED = 255
+
+SOURCE = (
+    "Debian 12 'bookworm' package index (component main, amd64) of the Debian project: "
+    "dependencies, sections and words of the one-line descriptions of free software"
+)
+
+_ARRAYS = ("degree", "target", "num_words", "word", "word_vector", "label", "split", "section")
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def load_debian(path: Path = DEBIAN_FILE) -> NodeDataset:
+    """The Debian 12 package network.
+
+    Nodes are the packages of ``main``, in order of their names (not stored). An edge joins a
+    package and one that it names in Depends, Pre-Depends, Recommends or Suggests; it stands in
+    both directions. The class is the section. Features, float32 ``(N, 128)``: TF-IDF of the
+    one-line description, projected on its first 128 right singular vectors, each column
+    standardised. The split is fixed, random by class, 54 / 18 / 28 %; packages of small sections
+    carry −1.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    parts = read_npz(path, _ARRAYS, "reinstall gslt")
+    edges = rows_of(parts["degree"]), parts["target"].astype(np.int64)
+    x = features(parts["num_words"], parts["word"], parts["word_vector"])
+    label, split = parts["label"], parts["split"]
+    masks = [torch.from_numpy(split == part) for part in range(3)]
+    return NodeDataset(
+        name="debian",
+        x=torch.from_numpy(x),
+        edge_index=to_undirected(torch.from_numpy(np.stack(edges)), len(label)),
+        y=torch.from_numpy(np.where(label == UNLABELLED, -1, label.astype(np.int64))),
+        train_mask=masks[0],
+        val_mask=masks[1],
+        test_mask=masks[2],
+        num_classes=len(parts["section"]),
+        class_names=tuple(str(name) for name in parts["section"]),
+        source=SOURCE,
+    )
+
+
+def rows_of(counts: npt.NDArray[np.integer]) -> Ints:
+    """Row number of every entry, for rows of the given lengths: [2, 0, 1] → [0, 0, 2]."""
+    return np.repeat(np.arange(len(counts), dtype=np.int64), counts.astype(np.int64))
+
+
+def tfidf(num_words: npt.NDArray[np.integer], word: npt.NDArray[np.integer]) -> sp.csr_matrix:
+    """TF-IDF with rows of length 1, ``(N, words)``, of the distinct words of every description.
+
+    Row i holds ``num_words[i]`` of the concatenated word numbers. A word weighs
+    ``1 + ln((1 + N) / (1 + number of descriptions with it))``; an empty description is a zero row.
+    """
+    n = len(num_words)
+    column = word.astype(np.int64)
+    frequency = np.bincount(column)
+    weight = (1.0 + np.log((1.0 + n) / (1.0 + frequency)))[column]
+    norm = np.sqrt(np.bincount(rows_of(num_words), weights=weight**2, minlength=n))
+    indptr = np.concatenate([[0], np.cumsum(num_words, dtype=np.int64)])
+    data = weight / norm[rows_of(num_words)]
+    return sp.csr_matrix((data, column, indptr), shape=(n, len(frequency)))
+
+
+def features(
+    num_words: npt.NDArray[np.integer],
+    word: npt.NDArray[np.integer],
+    word_vector: npt.NDArray[np.floating],
+) -> npt.NDArray[np.float32]:
+    """The weighted average of the word vectors of each description, columns standardised."""
+    average: Floats = tfidf(num_words, word) @ word_vector.astype(np.float64)
+    standard: Floats = (average - average.mean(axis=0)) / average.std(axis=0)
+    return standard.astype(np.float32)

@@ -1,0 +1,79 @@
+"""The ``.npz`` layout of the heterophilous-graphs benchmark (Platonov et al. 2023, 2302.11640)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gslt.data.dataset import NodeDataset, to_undirected
+from gslt.errors import ConfigError, DataError
+from gslt.files import read_npz
+
+SOURCE = "heterophilous-graphs benchmark (Platonov et al. 2023, arXiv 2302.11640), MIT licence"
+
+_KEYS = ("node_features", "node_labels", "edges", "train_masks", "val_masks", "test_masks")
+
+
+def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOURCE) -> NodeDataset:
+    """Read one graph and one of its splits (the benchmark has ten).
+
+    The file holds ``node_features (N, d)``, ``node_labels (N,)``, ``edges (E, 2)``, each undirected
+    edge once or twice, and ``train_masks``, ``val_masks``, ``test_masks (splits, N)``. Features are
+    taken as they are, edges stand in both directions afterwards. Nothing in it is unpickled.
+
+    Raises:
+        DataError: if the file is not of this layout.
+        ConfigError: if it has no such split.
+    """
+    arrays = read_npz(path, _KEYS, "fetch it again, or write it in the layout of the benchmark")
+    masks = _masks(arrays, path, split)
+    try:
+        x = torch.from_numpy(arrays["node_features"].astype(np.float32))
+        y = torch.from_numpy(arrays["node_labels"].astype(np.int64))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{path.name}: features or labels are no numbers ({error}); store numeric arrays"
+        ) from error
+    return NodeDataset(
+        name=name,
+        x=x,
+        edge_index=_edges(arrays["edges"], path, len(x)),
+        y=y,
+        train_mask=masks[0],
+        val_mask=masks[1],
+        test_mask=masks[2],
+        num_classes=int(y.max()) + 1 if y.numel() else 0,
+        source=source,
+    )
+
+
+def _masks(arrays: dict[str, npt.NDArray[Any]], path: Path, split: int) -> list[torch.Tensor]:
+    stacks = [arrays[f"{part}_masks"] for part in ("train", "val", "test")]
+    if any(stack.ndim != 2 for stack in stacks) or len({len(stack) for stack in stacks}) != 1:
+        shapes = ", ".join(str(stack.shape) for stack in stacks)
+        raise DataError(
+            f"{path.name}: the masks have shapes {shapes}; all three must be (splits, nodes)"
+        )
+    number = len(stacks[0])
+    if not 0 <= split < number:
+        raise ConfigError(
+            f"split must lie in 0 … {number - 1} for {path.name}, which has {number} splits, "
+            f"got {split}"
+        )
+    return [torch.from_numpy(stack[split].astype(bool)) for stack in stacks]
+
+
+def _edges(edges: npt.NDArray[Any], path: Path, num_nodes: int) -> torch.Tensor:
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
+        raise DataError(
+            f"{path.name}: edges have shape {edges.shape} and type {edges.dtype}; "
+            "they must be integers of shape (edges, 2)"
+        )
+    try:
+        return to_undirected(torch.from_numpy(edges.astype(np.int64).T), num_nodes)
+    except DataError as error:
+        raise DataError(f"{path.name}: {error}") from None

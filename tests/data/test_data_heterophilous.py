@@ -1,0 +1,77 @@
+"""The .npz layout of the heterophilous-graphs benchmark, on a graph made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gslt.data import load_dataset
+from gslt.errors import ConfigError, DataError
+
+
+def write(path: Path, **changes: Any) -> Path:
+    masks = np.eye(3, dtype=bool)
+    arrays: dict[str, Any] = {
+        "node_features": np.arange(6, dtype=np.float64).reshape(3, 2),
+        "node_labels": np.array([0, 1, 1], dtype=np.int32),
+        "edges": np.array([[0, 1], [1, 2], [2, 1]]),
+        "train_masks": masks[[0, 1]],
+        "val_masks": masks[[1, 2]],
+        "test_masks": masks[[2, 0]],
+        **changes,
+    }
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return path
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    data = load_dataset(str(write(tmp_path / "mine.npz")), split=1)
+    assert data.name == "mine"
+    assert data.x.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert data.edge_index.tolist() == [[1, 0, 2, 1], [0, 1, 1, 2]]
+    assert data.y.tolist() == [0, 1, 1]
+    assert data.num_classes == 2
+    assert [mask.tolist().index(True) for mask in data.splits.values()] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("split", [-1, 2])
+def test_split_out_of_range(tmp_path: Path, split: int) -> None:
+    path = write(tmp_path / "mine.npz")
+    with pytest.raises(ConfigError, match=rf"split must lie in 0 … 1 .* got {split}"):
+        load_dataset(str(path), split=split)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"edges": None}, "mine.npz has no array 'edges'"),
+        (
+            {"edges": np.array([[0, 1], [1, 3]])},
+            r"edge 1 is \(1, 3\), but nodes are numbered 0 … 2",
+        ),
+        ({"edges": np.zeros((2, 3), dtype=int)}, r"edges have shape \(2, 3\)"),
+        ({"edges": np.zeros((3, 2))}, "type float64"),
+        ({"train_masks": np.ones(3, dtype=bool)}, r"the masks have shapes \(3,\)"),
+        ({"node_features": np.array([["a"], ["b"], ["c"]])}, "features or labels are no numbers"),
+        ({"node_labels": np.array([0, 1, object()])}, "mine.npz cannot be read"),
+    ],
+)
+def test_broken_files(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    path = write(tmp_path / "mine.npz", **changes)
+    with pytest.raises(DataError, match=sentence):
+        load_dataset(str(path))
+
+
+def test_torn_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.npz")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"mine\.npz cannot be read .* fetch it again"):
+        load_dataset(str(path))
+
+
+def test_minesweeper_is_called_synthetic(tmp_path: Path) -> None:
+    write(tmp_path / "minesweeper.npz")
+    assert load_dataset("minesweeper", tmp_path).synthetic
