@@ -1,0 +1,423 @@
+"""The search for a strong lottery ticket, and weight training, its baseline: one loop for both."""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from gslt.backends import BACKENDS, get_backend
+from gslt.config import check_choice
+from gslt.data import NodeDataset
+from gslt.errors import ConfigError, GsltError
+from gslt.frozen import INITS, FreezeConfig, WeightInit, freeze, frozen_weights, initialise
+from gslt.nn.gnn import GNN, ModelConfig, compact_features
+from gslt.nn.graph import Backend
+from gslt.random import Stream
+from gslt.ticket import Ticket
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(ModelConfig):
+    """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
+
+    epochs: int = 400
+    """Number of full-batch updates."""
+    lr: float = 0.01
+    """Learning rate of the first epoch; it decays to 0 as a half cosine."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled weight decay."""
+    runs: int = 1
+    """Number of runs, with the seeds seed, seed + 1, and so on."""
+    backend: Literal["pyg", "dgl"] = "pyg"
+    """Engine of the message passing."""
+    device: str = "cpu"
+    """Torch device, such as cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("backend", self.backend, BACKENDS)
+        for name in ("epochs", "runs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ConfigError(f"lr must be positive, got {self.lr}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """Weight training of a node classifier, the baseline of a ticket."""
+
+    weight_init: WeightInit = "ku"
+    """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
+    seed: int = 0
+    """Seed of the first run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("weight_init", self.weight_init, INITS)
+        Stream(self.seed, "", "check")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(RunConfig, FreezeConfig):
+    """The search for a ticket in a frozen source network. It is a ``FreezeConfig`` too."""
+
+    sparsity_schedule: Literal["constant", "linear"] = "constant"
+    """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
+    (UGT). Only epochs at the target sparsity can become the ticket."""
+
+    def __post_init__(self) -> None:
+        RunConfig.__post_init__(self)
+        FreezeConfig.__post_init__(self)
+        check_choice("sparsity_schedule", self.sparsity_schedule, ("constant", "linear"))
+
+    def sparsity_at(self, epoch: int) -> float:
+        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates."""
+        if self.sparsity_schedule == "constant":
+            return self.sparsity
+        return self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch measured. Losses and accuracies are those after its update."""
+
+    seed: int
+    epoch: int
+    loss: float
+    """Mean cross entropy of the training nodes."""
+    train: float
+    """Accuracies, fractions in [0, 1]."""
+    val: float
+    test: float
+    lr: float
+    sparsity: float | None
+    """Sparsity of the mask; None in weight training."""
+    seconds: float
+    """Time since the run began."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of a search or of weight training."""
+
+    seed: int
+    best_epoch: int
+    """Epoch of the best validation accuracy, whose state is kept."""
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
+    seconds: float
+    history: list[Epoch]
+    model: GNN
+    """The model in its state of the best epoch."""
+    ticket: Ticket | None
+    """None in weight training."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """All runs of a config. Accuracies are fractions; spreads are unbiased standard deviations."""
+
+    config: RunConfig
+    dataset: str
+    runs: tuple[Run, ...]
+
+    @property
+    def best(self) -> Run:
+        """The run with the best validation accuracy."""
+        return max(self.runs, key=lambda run: run.val_accuracy)
+
+    @property
+    def test_accuracy(self) -> float:
+        """Mean test accuracy at the best validation epoch."""
+        return statistics.fmean(run.test_accuracy for run in self.runs)
+
+    @property
+    def val_accuracy(self) -> float:
+        """Mean of the best validation accuracies."""
+        return statistics.fmean(run.val_accuracy for run in self.runs)
+
+    @property
+    def test_std(self) -> float:
+        """Unbiased standard deviation of the test accuracies; NaN for one run."""
+        return _std([run.test_accuracy for run in self.runs])
+
+    @property
+    def val_std(self) -> float:
+        """Unbiased standard deviation of the validation accuracies; NaN for one run."""
+        return _std([run.val_accuracy for run in self.runs])
+
+    @property
+    def history(self) -> list[Epoch]:
+        """Every epoch of the best run."""
+        return self.best.history
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The ticket of the best run; None in weight training."""
+        return self.best.ticket
+
+    @property
+    def model(self) -> GNN:
+        """The model of the best run."""
+        return self.best.model
+
+    def __str__(self) -> str:
+        test = format_accuracy(self.test_accuracy, self.test_std)
+        val = format_accuracy(self.val_accuracy, self.val_std)
+        return f"{self.dataset}: test {test}, validation {val} ({len(self.runs)} run(s))"
+
+
+def format_accuracy(mean: float, std: float = math.nan) -> str:
+    """Percent as papers print it: ``78.75`` or, over several runs, ``78.75 ± 0.12``."""
+    return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
+
+
+OnEpoch = Callable[[Epoch], None]
+
+
+def search(
+    dataset: NodeDataset,
+    config: SearchConfig | None = None,
+    *,
+    progress: bool = True,
+    on_epoch: OnEpoch | None = None,
+) -> Result:
+    """Search a strong lottery ticket in a frozen source network (Edge-Popup).
+
+    Args:
+        dataset: the graph, see :func:`gslt.load_dataset`.
+        config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
+        progress: show a progress bar on a terminal.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The runs, each with its ticket at the best validation epoch.
+
+    Raises:
+        ConfigError: for a device or backend that is not there.
+        GsltError: if the loss becomes infinite or NaN.
+    """
+    config = config or SearchConfig()
+
+    def prepare(model: GNN, seed: int) -> None:
+        freeze(model, replace(config, seed=seed))
+
+    return _repeat(dataset, config, prepare, progress, on_epoch)
+
+
+def train(
+    dataset: NodeDataset,
+    config: TrainConfig | None = None,
+    *,
+    progress: bool = True,
+    on_epoch: OnEpoch | None = None,
+) -> Result:
+    """Train the weights of the same model with the same loop. See :func:`search`."""
+    config = config or TrainConfig()
+
+    def prepare(model: GNN, seed: int) -> None:
+        initialise(model, config.weight_init, seed)
+
+    return _repeat(dataset, config, prepare, progress, on_epoch)
+
+
+def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
+    """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+
+    Raises:
+        ConfigError: if the data set has other numbers of features or classes than the model.
+    """
+    if (dataset.num_features, dataset.num_classes) != (model.in_channels, model.out_channels):
+        raise ConfigError(
+            f"the model takes {model.in_channels} features and gives {model.out_channels} classes, "
+            f"but {dataset.name} has {dataset.num_features} and {dataset.num_classes}"
+        )
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    dataset = dataset.to(device)
+    return dataset.evaluate(_predict(model, _inputs(model.backend, dataset)))
+
+
+def _inputs(backend: Backend, dataset: NodeDataset) -> Sequence[object]:
+    graph = backend.graph(dataset.edge_index, dataset.num_nodes)
+    return backend.inputs(compact_features(dataset.x), graph)
+
+
+def _repeat(
+    dataset: NodeDataset,
+    config: SearchConfig | TrainConfig,
+    prepare: Callable[[GNN, int], None],
+    progress: bool,
+    on_epoch: OnEpoch | None,
+) -> Result:
+    device = _device(config.device)
+    backend = get_backend(config.backend)
+    dataset = dataset.to(device)
+    inputs = _inputs(backend, dataset)
+    runs = []
+    for seed in range(config.seed, config.seed + config.runs):
+        model = GNN(dataset.num_features, dataset.num_classes, config, backend)
+        prepare(model, seed)
+        loop = _Loop(dataset, config, seed, model.to(device), inputs)
+        runs.append(loop.run(progress, on_epoch))
+    return Result(config, dataset.name, tuple(runs))
+
+
+class _Loop:
+    """One run: every forward gives the loss of the next update and the accuracy of the last."""
+
+    def __init__(
+        self,
+        dataset: NodeDataset,
+        config: SearchConfig | TrainConfig,
+        seed: int,
+        model: GNN,
+        inputs: Sequence[object],
+    ) -> None:
+        self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
+        self.inputs = inputs
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        )
+        self.history: list[Epoch] = []
+        self.best: Epoch | None = None
+        self.best_state: dict[str, Tensor] = {}
+        self.train_y = dataset.y[dataset.train_mask]
+
+    def run(self, progress: bool, on_epoch: OnEpoch | None) -> Run:
+        started = time.perf_counter()
+        epochs = range(1, self.config.epochs + 1)
+        with tqdm(
+            epochs, desc=f"seed {self.seed}", unit="epoch", disable=None if progress else True
+        ) as bar:
+            self._set_sparsity(0)
+            logits = self._forward()
+            for epoch in bar:
+                lr = self._update(epoch, logits)
+                sparsity = self._set_sparsity(epoch)
+                last = epoch == self.config.epochs
+                with torch.set_grad_enabled(not last):
+                    logits = self._forward()
+                record = self._score(epoch, logits, lr, sparsity, started)
+                bar.set_postfix_str(_postfix(record, self.best))
+                if on_epoch is not None:
+                    on_epoch(record)
+        return self._finish(time.perf_counter() - started)
+
+    def _update(self, epoch: int, logits: Tensor) -> float:
+        lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(logits[self.dataset.train_mask], self.train_y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return lr
+
+    def _set_sparsity(self, epoch: int) -> float | None:
+        if not isinstance(self.config, SearchConfig):
+            return None
+        sparsity = self.config.sparsity_at(epoch)
+        supermask = frozen_weights(self.model)[0].supermask
+        assert supermask is not None
+        supermask.sparsity = sparsity
+        return sparsity
+
+    def _forward(self) -> Tensor:
+        self.model.train()
+        logits: Tensor = self.model(*self.inputs)
+        return logits
+
+    def _score(
+        self, epoch: int, logits: Tensor, lr: float, sparsity: float | None, started: float
+    ) -> Epoch:
+        # Without dropout the model is the same function in training: its logits score every split.
+        scored = logits.detach()
+        if self.model.config.dropout:
+            scored = _predict(self.model, self.inputs)
+        loss = F.cross_entropy(scored[self.dataset.train_mask], self.train_y).item()
+        if not math.isfinite(loss):
+            raise GsltError(
+                f"the loss became {loss} at epoch {epoch} of seed {self.seed}; lower lr "
+                f"({self.config.lr:g}), or use batch_norm or another weight_init or scale"
+            )
+        record = Epoch(
+            seed=self.seed,
+            epoch=epoch,
+            loss=loss,
+            **self.dataset.accuracy(scored),
+            lr=lr,
+            sparsity=sparsity,
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(record)
+        at_target = sparsity is None or sparsity == self.config.sparsity  # type: ignore[union-attr]
+        if at_target and (self.best is None or record.val > self.best.val):
+            self.best = record
+            self.best_state = copy.deepcopy(self.model.state_dict())
+        return record
+
+    def _finish(self, seconds: float) -> Run:
+        assert self.best is not None
+        self.model.load_state_dict(self.best_state)
+        accuracy = self.dataset.evaluate(_predict(self.model, self.inputs))
+        ticket = None
+        if isinstance(self.config, SearchConfig):
+            results = {**accuracy, "epoch": self.best.epoch}
+            ticket = Ticket.of(self.model, dataset=self.dataset.name, results=results)
+        return Run(
+            seed=self.seed,
+            best_epoch=self.best.epoch,
+            train_accuracy=accuracy["train"],
+            val_accuracy=accuracy["val"],
+            test_accuracy=accuracy["test"],
+            seconds=seconds,
+            history=self.history,
+            model=self.model,
+            ticket=ticket,
+        )
+
+
+def _predict(model: GNN, inputs: Sequence[object]) -> Tensor:
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits: Tensor = model(*inputs)
+    model.train(was_training)
+    return logits
+
+
+def _postfix(record: Epoch, best: Epoch | None) -> str:
+    text = f"loss {record.loss:.3f}, train {100 * record.train:.2f}, val {100 * record.val:.2f}"
+    return text + (f", best {100 * best.val:.2f} → test {100 * best.test:.2f}" if best else "")
+
+
+def _std(values: list[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} cannot be used here: {error}") from error
+    return device
+
+
+def config_dict(config: RunConfig) -> dict[str, object]:
+    """Every field of a config by name, as run folders store it."""
+    return asdict(config)
