@@ -1,25 +1,180 @@
-"""What the typed configs share: checks of single values, and the part of a wider config."""
+"""Every setting of gslt, as small dataclasses.
 
-from __future__ import annotations
+The Python API, the commands, the YAML files, the tickets and the run folders share them. The
+annotations stay evaluated (no postponed evaluation in this file): the command line reads them.
+"""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any, TypeVar
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gslt.errors import ConfigError
+from gslt.freezing import resolve_ratios
+from gslt.random import Stream
+
+Allocation = Literal["epl", "erk", "uniform"]
+Architecture = Literal["gin", "gcn", "sage"]
+BackendName = Literal["pyg", "dgl"]
+Ranking = Literal["magnitude", "raw"]
+Scale = Literal["none", "static", "dynamic"]
+Threshold = Literal["global", "layer"]
+WeightInit = Literal["ku", "kn", "skc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeConfig:
+    """A frozen source network and the sparsity of the ticket searched in it.
+
+    Raises:
+        ConfigError: for a value out of range, or a combination that no ticket can satisfy.
+    """
+
+    sparsity: float = 0.5
+    """Fraction of all weights that the ticket removes (its density is 1 - sparsity)."""
+    freezing_ratio: float | None = None
+    """Fraction of all weights decided before the search, split so that the search window is centred
+    on the sparsity. Default: nothing is frozen (a dense source)."""
+    prune_ratio: float | None = None
+    """Fraction of all weights pruned before the search; sets the window by hand."""
+    lock_ratio: float | None = None
+    """Fraction of all weights locked (always kept) before the search; sets the window by hand."""
+    allocation: Allocation = "epl"
+    """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
+    or the same ratio everywhere."""
+    weight_init: WeightInit = "skc"
+    """Random weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
+    scale: Scale = "dynamic"
+    """Factor on each layer's weights: none, static 1/sqrt(density of the ticket), or dynamic
+    1/sqrt(present density of the layer). The Frozen paper leaves Kaiming uniform unscaled."""
+    threshold: Threshold = "global"
+    """Rank the scores of the whole network together, or each layer alone."""
+    ranking: Ranking = "magnitude"
+    """Keep the weights with the largest |score|, or the largest raw score."""
+    score_init: Literal["kn", "ku"] = "kn"
+    """Initial scores: Kaiming normal or Kaiming uniform."""
+    seed: int = 0
+    """Seed of every random stream (weights, freezing pattern, scores); of the first run."""
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        Stream(self.seed, "", "check")
+        _ = self.ratios
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Pruning ratio p and locking ratio l."""
+        return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
+
+    architecture: Architecture = "gin"
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE."""
+    num_layers: int = 4
+    """Number of message passing layers, at least 2."""
+    hidden_channels: int = 386
+    """Width of every layer but the last."""
+    batch_norm: bool = True
+    """Batch normalisation without affine part after every layer, over the whole graph."""
+    head: bool = True
+    """Logits = mean of the last layer's activation and a linear head on the last hidden layer.
+    Without it the logits are the last layer's output, without norm or activation."""
+    dropout: float = 0.0
+    """Dropout on the input of every layer while searching or training."""
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        _at_least(self, "num_layers", 2)
+        _at_least(self, "hidden_channels", 1)
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(ModelConfig):
+    """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
+
+    epochs: int = 400
+    """Number of full-batch updates."""
+    lr: float = 0.01
+    """Learning rate of the first epoch; it decays to 0 as a half cosine."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled weight decay."""
+    runs: int = 1
+    """Number of runs, with the seeds seed, seed + 1, and so on."""
+    backend: BackendName = "pyg"
+    """Engine of the message passing."""
+    device: str = "cpu"
+    """Torch device, such as cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "epochs", 1)
+        _at_least(self, "runs", 1)
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ConfigError(f"lr must be positive, got {self.lr}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """Weight training of a node classifier, the baseline of a ticket."""
+
+    weight_init: WeightInit = "ku"
+    """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
+    seed: int = 0
+    """Seed of the initial weights of the first run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Stream(self.seed, "", "check")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(RunConfig, FreezeConfig):
+    """The search for a ticket in a frozen source network. It is a ``FreezeConfig`` too."""
+
+    sparsity_schedule: Literal["constant", "linear"] = "constant"
+    """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
+    (UGT). Only epochs at the target sparsity can become the ticket."""
+
+    def __post_init__(self) -> None:
+        RunConfig.__post_init__(self)
+        FreezeConfig.__post_init__(self)
+
+    def sparsity_at(self, epoch: int) -> float:
+        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates."""
+        if self.sparsity_schedule == "constant":
+            return self.sparsity
+        return self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
+
 
 C = TypeVar("C")
 
 
-def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value that is not among the choices.
 
     Raises:
         ConfigError: naming the choices.
     """
-    choices = list(choices)
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+def check_choices(config: Any) -> None:
+    """Refuse a field whose value is not among those that its annotation lists.
+
+    Raises:
+        ConfigError: naming the field and the choices.
+    """
+    for field in dataclasses.fields(config):
+        if get_origin(field.type) is Literal:
+            check_choice(field.name, getattr(config, field.name), get_args(field.type))
 
 
 def part(kind: type[C], config: object) -> C:
@@ -38,3 +193,9 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     if unknown := sorted(set(values) - known):
         raise ConfigError(f"{kind.__name__} has no field {', '.join(unknown)}")
     return kind(**values)
+
+
+def _at_least(config: object, name: str, least: int) -> None:
+    value = getattr(config, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} must be an integer of at least {least}, got {value!r}")

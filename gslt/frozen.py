@@ -12,28 +12,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
-from gslt.config import check_choice
+from gslt.config import FreezeConfig, WeightInit
 from gslt.errors import ConfigError
 from gslt.freezing import (
-    ALLOCATIONS,
     FrozenCounts,
     freezing_pattern,
     frozen_counts,
-    resolve_ratios,
 )
 from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.random import Float64, Stream
-from gslt.supermask import Ranking, Supermask, Threshold, masked_weight
-
-WeightInit = Literal["ku", "kn", "skc"]
-Scale = Literal["none", "static", "dynamic"]
+from gslt.supermask import Supermask, masked_weight, real_dtype
 
 #: Unit-fan-in draws; every one has variance 2 / fan_in after division by √fan_in.
 INITS: dict[str, Callable[[Stream, int], Float64]] = {
@@ -41,56 +39,6 @@ INITS: dict[str, Callable[[Stream, int], Float64]] = {
     "kn": lambda stream, n: math.sqrt(2.0) * stream.normal(n),
     "skc": lambda stream, n: math.sqrt(2.0) * stream.signs(n).astype(np.float64),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class FreezeConfig:
-    """A frozen source network and the sparsity of the ticket searched in it.
-
-    Raises:
-        ConfigError: for a value out of range, or a combination that no ticket can satisfy.
-    """
-
-    sparsity: float = 0.5
-    """Fraction of all weights that the ticket removes (its density is 1 - sparsity)."""
-    freezing_ratio: float | None = None
-    """Fraction of all weights decided before the search, split so that the search window is centred
-    on the sparsity. Default: nothing is frozen (a dense source)."""
-    prune_ratio: float | None = None
-    """Fraction of all weights pruned before the search; sets the window by hand."""
-    lock_ratio: float | None = None
-    """Fraction of all weights locked (always kept) before the search; sets the window by hand."""
-    allocation: Literal["epl", "erk", "uniform"] = "epl"
-    """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
-    or the same ratio everywhere."""
-    weight_init: WeightInit = "skc"
-    """Random weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
-    scale: Scale = "dynamic"
-    """Factor on each layer's weights: none, static 1/sqrt(density of the ticket), or dynamic
-    1/sqrt(present density of the layer). The Frozen paper leaves Kaiming uniform unscaled."""
-    threshold: Threshold = "global"
-    """Rank the scores of the whole network together, or each layer alone."""
-    ranking: Ranking = "magnitude"
-    """Keep the weights with the largest |score|, or the largest raw score."""
-    score_init: Literal["kn", "ku"] = "kn"
-    """Initial scores: Kaiming normal or Kaiming uniform."""
-    seed: int = 0
-    """Seed of every random stream (weights, freezing pattern, scores)."""
-
-    def __post_init__(self) -> None:
-        check_choice("allocation", self.allocation, ALLOCATIONS)
-        check_choice("weight_init", self.weight_init, INITS)
-        check_choice("scale", self.scale, ("none", "static", "dynamic"))
-        check_choice("threshold", self.threshold, ("global", "layer"))
-        check_choice("ranking", self.ranking, ("magnitude", "raw"))
-        check_choice("score_init", self.score_init, ("kn", "ku"))
-        Stream(self.seed, "", "check")
-        _ = self.ratios
-
-    @property
-    def ratios(self) -> tuple[float, float]:
-        """Pruning ratio p and locking ratio l."""
-        return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
 
 
 def random_weight(
@@ -183,7 +131,7 @@ class FrozenWeight(nn.Module):
             density = self.supermask.density(self.index)
         else:
             target = 1.0 - self.config.sparsity if self.config.scale == "static" else 1.0
-            density = torch.tensor(target, device=self.free.device)
+            density = torch.tensor(target, device=self.free.device, dtype=real_dtype(self.free))
         # A layer without any kept weight is zero whatever its factor: keep the factor finite.
         return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(self.free.dtype)
 
@@ -243,11 +191,12 @@ class FreezeReport:
 def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
     """Turn a module into a frozen source network, in place.
 
-    Every parameter of two or more dimensions becomes a frozen weight; its initial value is
-    discarded. Every other parameter stops being one: biases are fixed at 0, the scales of
-    normalisation layers at 1, anything else at its present value (as buffers of the same name).
-    Afterwards ``module.parameters()`` are the scores and nothing else. A module that is frozen
-    already, or holds frozen layers, is frozen anew as one network.
+    Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
+    belongs to a layer norm; its initial value is discarded. Every other parameter stops being one:
+    biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
+    value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
+    nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
+    network.
 
     Args:
         module: any torch, PyG or DGL module.
@@ -278,6 +227,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         weight.requires_grad_(True)
         # "unsafe" is torch's word for scores of another shape than the weight.
         parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
+        if _drop_effective_weights not in owner._state_dict_hooks.values():
+            owner.register_state_dict_post_hook(_drop_effective_weights)  # type: ignore[no-untyped-call]
         supermask.holders.append(owner.parametrizations[attribute])  # type: ignore[index, arg-type]
         frozen.append(frozen_weight)
     for index, frozen_weight in enumerate(frozen):
@@ -304,8 +255,15 @@ def initialise(module: nn.Module, weight_init: WeightInit, seed: int) -> None:
 def _weights(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
     for path, owner in module.named_modules():
         for attribute, parameter in owner.named_parameters(recurse=False):
-            if parameter.dim() >= 2 or isinstance(parameter, nn.UninitializedParameter):
+            if _is_weight(owner, attribute, parameter):
                 yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
+
+
+def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
+    if isinstance(parameter, nn.UninitializedParameter):
+        return True
+    is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm)
+    return parameter.dim() >= 2 and not is_norm and "bias" not in attribute
 
 
 def _check_targets(
@@ -319,7 +277,7 @@ def _check_targets(
             raise ConfigError(
                 f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
             )
-        if isinstance(owner, parametrize.ParametrizationList):
+        if isinstance(owner, parametrize.ParametrizationList) or _is_reparametrized(owner):
             raise ConfigError(
                 f"{name} belongs to another parametrization; remove it before freezing"
             )
@@ -329,6 +287,12 @@ def _check_targets(
                 "one layer, so untie them first"
             )
         seen[id(weight)] = name
+
+
+def _is_reparametrized(owner: nn.Module) -> bool:
+    """Whether torch's older ``weight_norm``, ``spectral_norm`` or pruning rewrites a weight."""
+    rewriters = (WeightNorm, SpectralNorm, BasePruningMethod)
+    return any(isinstance(hook, rewriters) for hook in owner._forward_pre_hooks.values())
 
 
 def _fan_in(owner: nn.Module, shape: torch.Size) -> int:
@@ -358,6 +322,14 @@ def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
             delattr(owner, attribute)
             owner.register_buffer(attribute, value)
             yield f"{path}.{attribute}".lstrip("."), how
+
+
+def _drop_effective_weights(
+    owner: nn.Module, state: dict[str, Any], prefix: str, metadata: object
+) -> None:
+    # PyG's Linear writes `self.weight` into its state by hand; a frozen weight is never stored.
+    for attribute in getattr(owner, "parametrizations", ()):
+        state.pop(f"{prefix}{attribute}", None)
 
 
 def _thaw(module: nn.Module) -> None:

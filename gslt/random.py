@@ -2,7 +2,7 @@ r"""Counter-based random streams: the same numbers on every device, backend and 
 
 A stream is named by ``(seed, layer, role)``. Its key is the first 16 bytes of
 ``SHA-256("gslt/1/{seed}/{role}/{layer}")`` (UTF-8), read as two little-endian 64-bit words, and its
-raw output is that of Philox4x64-10 under this key from counter zero (Salmon et al. 2011,
+raw output is that of Philox4x64-10 under this key at counters 1, 2, … (Salmon et al. 2011,
 "Parallel random numbers: as easy as 1, 2, 3"). NumPy guarantees the raw words of a bit generator
 across versions, but not its distributions; so every distribution is made here, from integer
 operations and the five IEEE-754 operations that are exactly rounded (+, −, ×, ÷, √). No library

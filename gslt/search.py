@@ -6,88 +6,24 @@ import copy
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from gslt.backends import BACKENDS, get_backend
-from gslt.config import check_choice
+from gslt.backends import get_backend
+from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, GsltError
-from gslt.frozen import INITS, FreezeConfig, WeightInit, freeze, frozen_weights, initialise
-from gslt.nn.gnn import GNN, ModelConfig, compact_features
+from gslt.frozen import freeze, frozen_weights, initialise
+from gslt.nn.gnn import GNN, compact_features
 from gslt.nn.graph import Backend
 from gslt.random import Stream
 from gslt.ticket import Ticket
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig(ModelConfig):
-    """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
-
-    epochs: int = 400
-    """Number of full-batch updates."""
-    lr: float = 0.01
-    """Learning rate of the first epoch; it decays to 0 as a half cosine."""
-    weight_decay: float = 0.0
-    """AdamW's decoupled weight decay."""
-    runs: int = 1
-    """Number of runs, with the seeds seed, seed + 1, and so on."""
-    backend: Literal["pyg", "dgl"] = "pyg"
-    """Engine of the message passing."""
-    device: str = "cpu"
-    """Torch device, such as cpu or cuda."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("backend", self.backend, BACKENDS)
-        for name in ("epochs", "runs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ConfigError(f"lr must be positive, got {self.lr}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
-    """Weight training of a node classifier, the baseline of a ticket."""
-
-    weight_init: WeightInit = "ku"
-    """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
-    seed: int = 0
-    """Seed of the first run."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("weight_init", self.weight_init, INITS)
-        Stream(self.seed, "", "check")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig(RunConfig, FreezeConfig):
-    """The search for a ticket in a frozen source network. It is a ``FreezeConfig`` too."""
-
-    sparsity_schedule: Literal["constant", "linear"] = "constant"
-    """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
-    (UGT). Only epochs at the target sparsity can become the ticket."""
-
-    def __post_init__(self) -> None:
-        RunConfig.__post_init__(self)
-        FreezeConfig.__post_init__(self)
-        check_choice("sparsity_schedule", self.sparsity_schedule, ("constant", "linear"))
-
-    def sparsity_at(self, epoch: int) -> float:
-        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates."""
-        if self.sparsity_schedule == "constant":
-            return self.sparsity
-        return self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
 
 
 @dataclass(frozen=True)
@@ -304,13 +240,13 @@ class _Loop:
             epochs, desc=f"seed {self.seed}", unit="epoch", disable=None if progress else True
         ) as bar:
             self._set_sparsity(0)
-            logits = self._forward()
+            logits = self._forward(0)
             for epoch in bar:
                 lr = self._update(epoch, logits)
                 sparsity = self._set_sparsity(epoch)
                 last = epoch == self.config.epochs
                 with torch.set_grad_enabled(not last):
-                    logits = self._forward()
+                    logits = self._forward(epoch)
                 record = self._score(epoch, logits, lr, sparsity, started)
                 bar.set_postfix_str(_postfix(record, self.best))
                 if on_epoch is not None:
@@ -336,9 +272,10 @@ class _Loop:
         supermask.sparsity = sparsity
         return sparsity
 
-    def _forward(self) -> Tensor:
+    def _forward(self, epoch: int) -> Tensor:
         self.model.train()
-        logits: Tensor = self.model(*self.inputs)
+        with _dropout_stream(self.config, self.seed, epoch):
+            logits: Tensor = self.model(*self.inputs)
         return logits
 
     def _score(
@@ -391,6 +328,18 @@ class _Loop:
         )
 
 
+@contextmanager
+def _dropout_stream(config: RunConfig, seed: int, epoch: int) -> Iterator[None]:
+    """Dropout from a stream of its own, and torch's global generator as it was before."""
+    if not config.dropout:
+        yield
+        return
+    device = torch.device(config.device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(Stream(seed, f"epoch {epoch}", "dropout").key[0] >> 1)
+        yield
+
+
 def _predict(model: GNN, inputs: Sequence[object]) -> Tensor:
     was_training = model.training
     model.eval()
@@ -416,8 +365,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"device {name!r} cannot be used here: {error}") from error
     return device
-
-
-def config_dict(config: RunConfig) -> dict[str, object]:
-    """Every field of a config by name, as run folders store it."""
-    return asdict(config)

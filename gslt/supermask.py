@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from gslt.config import Ranking, Threshold
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-
-Threshold = Literal["global", "layer"]
-Ranking = Literal["magnitude", "raw"]
 
 
 def keep_largest(values: Tensor, keep: int) -> Tensor:
     """Mark exactly ``keep`` entries, the largest ones; among equals the first ones.
 
     Args:
-        values: flat tensor ``(n,)``. A NaN counts as smaller than everything.
+        values: flat tensor ``(n,)``. A NaN counts as −∞.
         keep: number of entries to mark, 0 … n.
 
     Returns:
@@ -120,6 +118,8 @@ class _Selection:
     """Masks and densities of every layer, derived from one state of the scores."""
 
     key: tuple[object, ...]
+    #: The score tensors and their storages, held so that no other tensor takes over their address.
+    seen: list[tuple[Tensor, Tensor]]
     masks: list[Tensor]
     densities: list[Tensor]
 
@@ -194,10 +194,11 @@ class Supermask:
         if self._selection is None or self._selection.key != key:
             # A selection made inside inference mode must serve a later backward as well.
             with torch.inference_mode(False), torch.no_grad():
-                self._selection = self._derive(key, [score.detach() for score in scores])
+                self._selection = self._derive(key, scores)
         return self._selection
 
-    def _derive(self, key: tuple[object, ...], scores: list[Tensor]) -> _Selection:
+    def _derive(self, key: tuple[object, ...], parameters: list[Tensor]) -> _Selection:
+        scores = [parameter.detach() for parameter in parameters]
         rank = [score.abs() for score in scores] if self.ranking == "magnitude" else scores
         budgets = self.budgets()
         if self.threshold == "layer":
@@ -206,10 +207,10 @@ class Supermask:
             sizes = [r.numel() for r in rank]
             masks = list(torch.split(keep_largest(torch.cat(rank), budgets[0]), sizes))
         densities = [
-            (mask.sum() + c.locked) / max(c.total, 1)
-            for mask, c in zip(masks, self.counts, strict=True)
+            (mask.sum() + c.locked).to(real_dtype(score)) / max(c.total, 1)
+            for mask, c, score in zip(masks, self.counts, scores, strict=True)
         ]
-        return _Selection(key, masks, densities)
+        return _Selection(key, list(zip(parameters, scores, strict=True)), masks, densities)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_selection": None}
@@ -232,5 +233,11 @@ def _budget(counts: FrozenCounts, sparsity: float) -> int:
     return min(max(keep, 0), counts.searched)
 
 
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
+def real_dtype(tensor: Tensor) -> torch.dtype:
+    """The tensor's type, but at least single precision: for counts, densities and scales."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def _version(tensor: Tensor) -> object:
+    # An inference tensor counts no versions: an object equal to no other asks for a new selection.
+    return object() if tensor.is_inference() else tensor._version

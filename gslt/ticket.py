@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -20,15 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from gslt.backends import get_backend
-from gslt.config import build, part
+from gslt.config import FreezeConfig, ModelConfig, build, part
 from gslt.errors import TicketError
 from gslt.files import replacing
 from gslt.freezing import FrozenCounts
-from gslt.frozen import FreezeConfig, FrozenWeight, freeze, frozen_weights
-from gslt.nn.gnn import GNN, ModelConfig
+from gslt.frozen import FrozenWeight, freeze, frozen_weights
+from gslt.nn.gnn import GNN
 from gslt.version import __version__
 
-FORMAT = "gslt-ticket"
+#: The one metadata key of a ticket file; its value is JSON.
+KEY = "gslt-ticket"
 FORMAT_VERSION = 1
 
 
@@ -201,7 +203,6 @@ class Ticket:
         """The content of the ticket file."""
         tensors = {name: pack(mask) for name, mask in self.masks.items()}
         values = {
-            "format": FORMAT,
             "version": FORMAT_VERSION,
             "gslt": __version__,
             "freeze": dataclasses.asdict(self.config),
@@ -213,10 +214,8 @@ class Ticket:
             "dataset": self.dataset,
             "results": self.results,
         }
-        metadata = {
-            key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-            for key, value in values.items()
-        }
+        # One key: safetensors writes several in another order at every call.
+        metadata = {KEY: json.dumps(values, separators=(",", ":"))}
         return safetensors.torch.save(tensors, metadata)
 
 
@@ -231,43 +230,44 @@ def load_ticket(path: str | Path) -> Ticket:
         raise TicketError(f"there is no ticket file {str(path)!r}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            _check_format(path, metadata)
+            values = _read_metadata(path, file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _parse(metadata, tensors)
+        return _parse(values, tensors)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise TicketError(f"{str(path)!r} is damaged or no ticket: {error}") from error
 
 
-def _check_format(path: Path, metadata: dict[str, str]) -> None:
-    if metadata.get("format") != FORMAT:
+def _read_metadata(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    if KEY not in metadata:
         raise TicketError(f"{str(path)!r} is a safetensors file but no ticket")
-    if metadata.get("version") != str(FORMAT_VERSION):
+    values: dict[str, Any] = json.loads(metadata[KEY])
+    if values["version"] != FORMAT_VERSION:
         raise TicketError(
-            f"{str(path)!r} has ticket format version {metadata.get('version')}; this gslt "
+            f"{str(path)!r} has ticket format version {values['version']}; this gslt "
             f"({__version__}) reads version {FORMAT_VERSION}, the file was written by gslt "
-            f"{metadata.get('gslt', 'of unknown version')}"
+            f"{values.get('gslt', 'of unknown version')}"
         )
+    return values
 
 
-def _parse(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Ticket:
-    if masks_checksum(tensors) != metadata["masks_sha256"]:
+def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> Ticket:
+    if masks_checksum(tensors) != values["masks_sha256"]:
         raise TicketError("the masks of the ticket file do not match their checksum: damaged")
-    searched: dict[str, int] = json.loads(metadata["searched"])
+    searched: dict[str, int] = values["searched"]
     if set(searched) != set(tensors):
         raise TicketError("the ticket file lists other layers than it holds masks for: damaged")
-    architecture = json.loads(metadata["architecture"])
+    architecture = values["architecture"]
     if architecture is not None:
-        architecture["model"] = build(ModelConfig, architecture["model"])
-        architecture = build(Architecture, architecture)
+        model = build(ModelConfig, architecture["model"])
+        architecture = build(Architecture, {**architecture, "model": model})
     return Ticket(
-        config=build(FreezeConfig, json.loads(metadata["freeze"])),
+        config=build(FreezeConfig, values["freeze"]),
         masks={name: unpack(tensors[name], count) for name, count in searched.items()},
-        source=build(FrozenCounts, json.loads(metadata["source"])),
-        weights_checksum=metadata["weights_sha256"],
+        source=build(FrozenCounts, values["source"]),
+        weights_checksum=values["weights_sha256"],
         architecture=architecture,
-        dataset=metadata["dataset"],
-        results=json.loads(metadata["results"]),
+        dataset=values["dataset"],
+        results=values["results"],
     )
 
 

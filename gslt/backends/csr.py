@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gslt.errors import GraphError
-from gslt.nn.graph import Graph, sparse_csr
+from gslt.nn.graph import Graph, check_features, sparse_csr
 from gslt.quiet import import_quietly
 
 
@@ -58,6 +58,7 @@ class CSRGraph(Graph):
         ones = torch.ones(source.numel(), dtype=torch.float64, device=source.device)
         self._multiplicity = torch.zeros_like(key, dtype=torch.float64).index_add_(0, inverse, ones)
         self._value = self._multiplicity
+        self.weighted = weight is not None
         if weight is not None:
             flat = weight.detach().reshape(-1).to(torch.float64)
             self._value = torch.zeros_like(self._multiplicity).index_add_(0, inverse, flat)
@@ -66,8 +67,18 @@ class CSRGraph(Graph):
 
     def sum(self, x: Tensor) -> Tensor:
         """Σ_{j → i} w_ji x_j for every target i."""
+        check_features(x, self.shape[1])
         result: Tensor = _SparseProduct.apply(x, self)  # type: ignore[no-untyped-call]
         return result
+
+    def symmetric(self, x: Tensor) -> Tensor:
+        """As in :class:`Graph`, which knows no edge weights."""
+        if self.weighted:
+            raise GraphError(
+                "symmetric normalisation here counts edges, but this graph has edge weights; use "
+                "gslt.backends.pyg.FrozenGCNConv on the weighted adjacency, or drop the weights"
+            )
+        return super().symmetric(x)
 
     @cached_property
     def in_degree(self) -> Tensor:
@@ -115,12 +126,18 @@ class NormalisedGraph(CSRGraph):
         """The graph after ``torch_geometric.nn.conv.gcn_conv.gcn_norm`` with these options."""
         gcn_norm = import_quietly("torch_geometric.nn.conv.gcn_conv").gcn_norm
 
-        edges, values = edges_of(edge_index)
-        _check_edges(edges, num_nodes, num_nodes, edge_weight)
-        given = edge_index if values is not None else edges
-        index, weight = gcn_norm(given, edge_weight, num_nodes, improved, add_self_loops)
+        edges, values = edges_of(edge_index, num_nodes, num_nodes)
+        _check_edges(edges, num_nodes, num_nodes, edge_weight if values is None else values)
+        # Normalised in double precision: the rounding to the type of the features comes last.
+        double = torch.float64
+        given = edges.long() if values is None else edge_index.to(double)
+        if edge_weight is not None:
+            edge_weight = edge_weight.to(double)
+        index, weight = gcn_norm(
+            given, edge_weight, num_nodes, improved, add_self_loops, dtype=double
+        )
         if weight is None:
-            index, weight = edges_of(index)
+            index, weight = edges_of(index, num_nodes, num_nodes)
         return cls(index, num_nodes, num_nodes, weight)
 
     def symmetric(self, x: Tensor) -> Tensor:
@@ -167,13 +184,13 @@ def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
     tensor = edges
 
     def build() -> CSRGraph:
-        index, value = edges_of(tensor)
+        index, value = edges_of(tensor, num_sources, num_targets)
         return CSRGraph(index, num_sources, num_targets, value)
 
     return cached_graph(tensor, ("plain", num_sources, num_targets), build)
 
 
-def edges_of(edges: Tensor) -> tuple[Tensor, Tensor | None]:
+def edges_of(edges: Tensor, num_sources: int, num_targets: int) -> tuple[Tensor, Tensor | None]:
     """``edge_index`` (2, E) and, of a ``torch.sparse`` transposed adjacency, its values."""
     if edges.layout == torch.strided:
         # An EdgeIndex is a tensor subclass; the plain tensor has no overridden operations.
@@ -184,6 +201,11 @@ def edges_of(edges: Tensor) -> tuple[Tensor, Tensor | None]:
         coo = edges.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
     else:
         raise GraphError(f"the adjacency has layout {edges.layout}; use torch.sparse CSR or COO")
+    if tuple(coo.shape) != (num_targets, num_sources):
+        raise GraphError(
+            f"the transposed adjacency has shape {tuple(coo.shape)}, but the features ask for "
+            f"{num_targets} targets × {num_sources} sources"
+        )
     target, source = coo.indices()
     return torch.stack([source, target]), coo.values()
 
@@ -204,3 +226,5 @@ def _check_edges(edges: Tensor, sources: int, targets: int, weight: Tensor | Non
             )
     if weight is not None and weight.numel() != edges.size(1):
         raise GraphError(f"there are {edges.size(1)} edges but {weight.numel()} edge weights")
+    if weight is not None and weight.requires_grad:
+        raise GraphError("the edge weights require a gradient; a frozen layer trains nothing")

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gslt.config import check_choice
+from gslt.config import FreezeConfig, check_choice
 from gslt.errors import ConfigError, GraphError, MissingPackageError
-from gslt.frozen import FreezeConfig, freeze
+from gslt.frozen import freeze
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv
-from gslt.nn.graph import Graph
+from gslt.nn.graph import Graph, check_features
 from gslt.quiet import import_quietly
 
 Activation = Callable[[Tensor], Tensor] | None
@@ -46,11 +46,7 @@ class WrappedGraph(Graph):
 
     def sum(self, x: Tensor) -> Tensor:
         """Σ_{j → i} x_j for every target i."""
-        if x.size(0) != self.graph.num_src_nodes():
-            raise GraphError(
-                f"the graph has {self.graph.num_src_nodes()} source nodes but the features have "
-                f"{x.size(0)} rows"
-            )
+        check_features(x, self.graph.num_src_nodes())
         with self.graph.local_scope():
             self.graph.srcdata["h"] = x
             self.graph.update_all(dgl.function.copy_u("h", "m"), dgl.function.sum("m", "h"))
@@ -232,10 +228,12 @@ class FrozenGCNConv(GCNConv):
         assert isinstance(graph, WrappedGraph)
         power = -0.5 if self.norm == "both" else -1.0
         if self.norm in ("left", "both"):
-            x = x * graph.out_degree.clamp(min=1).pow(power).to(x.dtype).unsqueeze(1)
+            scale = graph.out_degree.double().clamp(min=1).pow(power)
+            x = x * scale.to(x.dtype).unsqueeze(1)
         out = graph.sum(x)
         if self.norm in ("right", "both"):
-            out = out * graph.in_degree.clamp(min=1).pow(power).to(x.dtype).unsqueeze(1)
+            scale = graph.in_degree.double().clamp(min=1).pow(power)
+            out = out * scale.to(x.dtype).unsqueeze(1)
         return out
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gslt.backends.csr import CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
+from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.frozen import FreezeConfig, freeze
+from gslt.frozen import freeze
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
 from gslt.nn.graph import Graph
 
@@ -144,22 +146,32 @@ class FrozenGCNConv(GCNConv):
                 "bipartite graphs, use FrozenSAGEConv there"
             )
         if isinstance(edge_index, CSRGraph):
+            self._check_graph(edge_weight)
             return super().forward(x, edge_index)
         graph = self._cached
         if graph is None:
             graph = self._graph(x, edge_index, edge_weight)
-            if self.cached:
+            # Without normalisation there is nothing to keep, in PyG as here.
+            if self.cached and self.normalize:
                 self._cached = graph
         return super().forward(x, graph)
 
+    def _check_graph(self, edge_weight: Tensor | None) -> None:
+        plain = not self.normalize or (self.add_self_loops and not self.improved)
+        if edge_weight is not None or not plain:
+            raise GraphError(
+                "a graph of gslt is normalised with one self-loop per node and without edge "
+                "weights; pass edge_index to use improved, add_self_loops=False or edge_weight"
+            )
+
     def _graph(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> CSRGraph:
         n = x.size(0)
-        if edge_weight is not None and edge_weight.requires_grad:
-            raise GraphError("edge_weight requires a gradient; a frozen layer trains nothing")
+        if edge_weight is not None and edge_index.layout != torch.strided:
+            raise GraphError("the adjacency has values already; give the edge weights once")
         if not self.normalize:
             if edge_weight is None:
                 return as_graph(edge_index, n, n)
-            return CSRGraph(edges_of(edge_index)[0], n, n, edge_weight)
+            return CSRGraph(edges_of(edge_index, n, n)[0], n, n, edge_weight)
         improved, loops = self.improved, self.add_self_loops
         if edge_weight is None:
             key = ("gcn", n, improved, loops)
@@ -231,12 +243,20 @@ class FrozenSAGEConv(SAGEConv):
 def _graph(x: Features, edge_index: Adjacency, size: tuple[int, int] | None) -> CSRGraph:
     source, target = split_features(x)
     sources = source.size(0)
-    targets = sources if target is None else target.size(0)
+    targets = _num_targets(edge_index, sources) if target is None else target.size(0)
     if size is not None:
         if size[0] != sources or (target is not None and size[1] != targets):
             raise GraphError(f"size {tuple(size)} does not fit {sources} × {targets} feature rows")
         targets = size[1]
     return as_graph(edge_index, sources, targets)
+
+
+def _num_targets(edges: Adjacency, sources: int) -> int:
+    """Targets where they have no features: as the adjacency says, else as many as sources."""
+    if isinstance(edges, CSRGraph) or edges.layout != torch.strided:
+        return edges.shape[0]
+    targets = getattr(edges, "num_cols", None)  # of an EdgeIndex
+    return sources if targets is None else int(targets)
 
 
 def _aggregation(layer: nn.Module, aggr: object) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gslt.config import check_choice, part
-from gslt.errors import ConfigError
+from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, Graph, sparse_csr
-
-Architecture = Literal["gin", "gcn", "sage"]
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
 LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
@@ -24,34 +19,6 @@ LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
     "gcn": lambda i, o: GCNConv(i, o, bias=False, normalize=True),
     "sage": lambda i, o: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
-
-    architecture: Architecture = "gin"
-    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE."""
-    num_layers: int = 4
-    """Number of message passing layers, at least 2."""
-    hidden_channels: int = 386
-    """Width of every layer but the last."""
-    batch_norm: bool = True
-    """Batch normalisation without affine part after every layer, over the whole graph."""
-    head: bool = True
-    """Logits = mean of the last layer's activation and a linear head on the last hidden layer.
-    Without it the logits are the last layer's output, without norm or activation."""
-    dropout: float = 0.0
-    """Dropout on the input of every layer while searching or training."""
-
-    def __post_init__(self) -> None:
-        check_choice("architecture", self.architecture, LAYERS)
-        if self.num_layers < 2:
-            raise ConfigError(f"num_layers must be at least 2, got {self.num_layers}")
-        if self.hidden_channels < 1:
-            raise ConfigError(f"hidden_channels must be positive, got {self.hidden_channels}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
 
 
 class GNN(nn.Module):

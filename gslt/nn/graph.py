@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gslt.errors import GraphError
+
 
 class Graph(ABC):
     """A directed graph that sums neighbours: messages run from source j to target i.
@@ -42,10 +44,29 @@ class Graph(ABC):
         Â is the adjacency with exactly one self-loop at every node (a loop that is there counts as
         that one), D̂ its in-degrees.
         """
-        scale = (self.in_degree - self.self_loops + 1).rsqrt().to(x.dtype).unsqueeze(1)
+        # Degrees are exact in double precision; the last step alone rounds to the type of x.
+        scale = (self.in_degree - self.self_loops + 1).double().rsqrt().to(x.dtype).unsqueeze(1)
         x = x * scale
         extra = (1 - self.self_loops).to(x.dtype).unsqueeze(1)
         return (self.sum(x) + extra * x) * scale
+
+
+def check_features(x: Tensor, num_sources: int) -> None:
+    """Refuse features that no graph of this size can sum.
+
+    Raises:
+        GraphError: unless ``x`` is a dense matrix with one row per source node.
+    """
+    if x.layout != torch.strided:
+        raise GraphError(
+            "sparse features cannot be aggregated before a linear map; use dense features, or a "
+            "layer that begins with one linear map (a GIN whose nn is a single torch.nn.Linear)"
+        )
+    if x.dim() != 2 or x.size(0) != num_sources:
+        raise GraphError(
+            f"the graph has {num_sources} source nodes, so the features must have shape "
+            f"({num_sources}, width), got {tuple(x.shape)}"
+        )
 
 
 class Backend(Protocol):

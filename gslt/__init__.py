@@ -1,0 +1,48 @@
+"""gslt: strong lottery tickets in graph neural networks, on PyTorch Geometric and DGL."""
+
+from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
+from gslt.data import NodeDataset, as_dataset, list_datasets, load_dataset, random_split
+from gslt.errors import (
+    ConfigError,
+    DataError,
+    GraphError,
+    GsltError,
+    MissingPackageError,
+    TicketError,
+)
+from gslt.frozen import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+from gslt.nn.gnn import GNN
+from gslt.search import Result, evaluate, search, train
+from gslt.ticket import Ticket, TicketSize, load_ticket
+from gslt.version import __version__
+
+__all__ = [
+    "GNN",
+    "ConfigError",
+    "DataError",
+    "FreezeConfig",
+    "FreezeReport",
+    "FrozenConv2d",
+    "FrozenLinear",
+    "GraphError",
+    "GsltError",
+    "MissingPackageError",
+    "ModelConfig",
+    "NodeDataset",
+    "Result",
+    "SearchConfig",
+    "Ticket",
+    "TicketError",
+    "TicketSize",
+    "TrainConfig",
+    "__version__",
+    "as_dataset",
+    "evaluate",
+    "freeze",
+    "list_datasets",
+    "load_dataset",
+    "load_ticket",
+    "random_split",
+    "search",
+    "train",
+]

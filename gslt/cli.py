@@ -1,0 +1,269 @@
+"""The commands, generated from the same configs and functions that Python users call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+
+from gslt.config import BackendName, SearchConfig, TrainConfig
+from gslt.environment import versions
+from gslt.errors import GsltError
+
+DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status.
+
+    Errors of gslt end as one sentence on standard error and status 2; other errors are bugs and
+    show their trace.
+    """
+    options = build_parser().parse_args(arguments)
+    name, parsed = options.command, options[options.command]
+    if name == "data":
+        name, parsed = f"data {parsed.action}", parsed[parsed.action]
+    try:
+        COMMANDS[name](parsed)
+    except GsltError as error:
+        print(f"gslt: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `gslt data list | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("gslt: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all commands."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(prog="gslt", description=DESCRIPTION)
+    numbers = ", ".join(f"{name} {number}" for name, number in versions().items())
+    parser.add_argument("--version", action="version", version=numbers)
+    commands = parser.add_subcommands(dest="command")
+    commands.add_subcommand("search", _run_parser(SearchConfig), help="search a ticket")
+    commands.add_subcommand("train", _run_parser(TrainConfig), help="train the weights instead")
+    commands.add_subcommand("evaluate", _evaluate_parser(), help="accuracy of a ticket")
+    commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
+    commands.add_subcommand("demo", _demo_parser(), help="the main job on the embedded graph")
+    data = ArgumentParser(description="Data sets: list, show, fetch or make them.")
+    commands.add_subcommand("data", data, help="list, show, fetch or make data sets")
+    _add_data_commands(data)
+    return parser
+
+
+def _run_parser(config: type[Any]) -> ArgumentParser:
+    parser = ArgumentParser(description=(config.__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    parser.add_argument("--out", type=Path | None, help="run folder [runs/<time>-…]")
+    parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
+    _add_root(parser)
+    _add_split(parser)
+    parser.add_class_arguments(config)
+    return parser
+
+
+def _evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Accuracy of a ticket on every split.")
+    parser.add_argument("ticket", type=Path, help="ticket file")
+    text = "data set: name or path [the one that it was found on]"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    _add_root(parser)
+    _add_split(parser)
+    parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
+    return parser
+
+
+def _inspect_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="What a ticket file holds: network, counts, size.")
+    parser.add_argument("ticket", type=Path, help="ticket file")
+    return parser
+
+
+def _demo_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Weight training and tickets in a dense, a sparse and a frozen source, on the "
+        "embedded Debian graph: table and pictures."
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
+    parser.add_argument("--epochs", type=int, default=20, help="updates of each of the four arms")
+    parser.add_argument("--hidden_channels", type=int, default=386, help="width of the GIN")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all arms")
+    return parser
+
+
+def _add_data_commands(parser: ArgumentParser) -> None:
+    commands = parser.add_subcommands(dest="action")
+    listing = ArgumentParser(description="Known data sets, and which are present.")
+    info = ArgumentParser(description="Facts about one data set.")
+    info.add_argument("name", type=str, help="name or path")
+    _add_split(info)
+    download = ArgumentParser(description="Fetch a data set. No other command uses the network.")
+    download.add_argument("name", type=str, help="name")
+    synthesize = ArgumentParser(
+        description="Write a synthetic OGBN-Arxiv stand-in in OGB's raw layout."
+    )
+    synthesize.add_argument("--scale", type=float, default=1.0, help="size; 1 is OGBN-Arxiv's")
+    synthesize.add_argument("--seed", type=int, default=0, help="seed of the graph")
+    for name, command, text in (
+        ("list", listing, "known data sets"),
+        ("info", info, "facts about one data set"),
+        ("download", download, "fetch one; no other command uses the network"),
+        ("synthesize", synthesize, "write a synthetic OGBN-Arxiv stand-in"),
+    ):
+        _add_root(command)
+        commands.add_subcommand(name, command, help=text)
+
+
+def _add_root(parser: ArgumentParser) -> None:
+    text = "folder of the data sets [$GSLT_DATA or dataset]"
+    parser.add_argument("--dataset_dir", type=Path | None, help=text)
+
+
+def _add_split(parser: ArgumentParser) -> None:
+    parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
+
+
+def _run(kind: type[Any], options: Namespace) -> None:
+    from gslt.data import load_dataset
+    from gslt.run_folder import RunFolder, default_folder
+    from gslt.search import search, train
+
+    own = ("config", "out", "dataset", "dataset_dir", "split", "__default_config__")
+    config = kind(**{k: v for k, v in options.items() if k not in own})
+    dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
+    action: Any = search if kind is SearchConfig else train
+    out = options.out or default_folder(action.__name__, options.dataset)
+    print(dataset)
+    chosen = {"dataset": options.dataset, "split": options.split}
+    with RunFolder(out, chosen, config) as folder:
+        result = action(dataset, config, on_epoch=folder.on_epoch)
+        folder.finish(result)
+    print(result)
+    if result.ticket is not None:
+        print(_size_line(result.ticket))
+    print(f"written to {out}")
+
+
+def _search(options: Namespace) -> None:
+    _run(SearchConfig, options)
+
+
+def _train(options: Namespace) -> None:
+    _run(TrainConfig, options)
+
+
+def _evaluate(options: Namespace) -> None:
+    from gslt.data import load_dataset
+    from gslt.search import evaluate
+    from gslt.ticket import load_ticket
+
+    ticket = load_ticket(options.ticket)
+    name = options.dataset or ticket.dataset
+    dataset = load_dataset(name, options.dataset_dir, split=options.split)
+    accuracy = evaluate(ticket.model(options.backend), dataset)
+    print(f"{options.ticket} on {dataset.name} ({options.backend})")
+    for split, value in accuracy.items():
+        stored = ticket.results.get(split)
+        found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
+        print(f"{split:>5} {100 * value:6.2f} %{found}")
+
+
+def _inspect(options: Namespace) -> None:
+    from gslt.ticket import load_ticket
+
+    ticket = load_ticket(options.ticket)
+    if ticket.architecture is not None:
+        a = ticket.architecture
+        print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
+    print(f"source    {ticket.config}")
+    print(f"found on  {ticket.dataset or 'unknown'}: {ticket.results}")
+    print(_size_line(ticket))
+    width = max(map(len, ticket.masks))
+    for name, mask in ticket.masks.items():
+        print(f"  {name:<{width}} keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched")
+
+
+def _size_line(ticket: Any) -> str:
+    s = ticket.size()
+    return (
+        f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
+        f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
+        f"{s.density:.3f})\nsize      {s.bits:,} mask bits, × {s.ratio:.1f} smaller than float32 "
+        f"weights; file {s.file_bytes:,} bytes, × {s.file_ratio:.1f}"
+    )
+
+
+def _data_list(options: Namespace) -> None:
+    from gslt.data import list_datasets
+
+    facts = list_datasets(options.dataset_dir)
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
+        print(
+            f"{fact.name:<{width}}  {'present' if fact.present else 'absent ':<7}  "
+            f"{fact.description}"
+        )
+
+
+def _data_info(options: Namespace) -> None:
+    from gslt.data import load_dataset
+
+    facts = load_dataset(options.name, options.dataset_dir, split=options.split).info()
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        if isinstance(value, int) and not isinstance(value, bool):
+            shown = f"{value:,}"
+        print(f"{name:<{width}}  {shown}")
+
+
+def _data_download(options: Namespace) -> None:
+    from gslt.data import download_dataset
+
+    print(f"written to {download_dataset(options.name, options.dataset_dir)}")
+
+
+def _data_synthesize(options: Namespace) -> None:
+    from gslt.data import write_standin
+    from gslt.data.catalogue import data_root
+
+    path = write_standin(data_root(options.dataset_dir), options.scale, options.seed)
+    print(f"synthetic OGBN-Arxiv stand-in written to {path}; use --dataset {path}")
+
+
+def _demo(options: Namespace) -> None:
+    from gslt.studies.demo import run_demo, table
+
+    rows = run_demo(
+        options.out,
+        epochs=options.epochs,
+        hidden_channels=options.hidden_channels,
+        seed=options.seed,
+    )
+    print("\n" + table(rows))
+    names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
+    print("written: " + ", ".join(str(options.out / name) for name in names))
+
+
+COMMANDS: dict[str, Callable[[Namespace], None]] = {
+    "search": _search,
+    "train": _train,
+    "evaluate": _evaluate,
+    "inspect": _inspect,
+    "demo": _demo,
+    "data list": _data_list,
+    "data info": _data_info,
+    "data download": _data_download,
+    "data synthesize": _data_synthesize,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""What a run ran on: versions of the libraries, processor, threads, device."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from gslt.version import __version__
+
+_PACKAGES = {"torch": "torch", "torch-geometric": "PyG", "dgl": "DGL", "ogb": "ogb"}
+
+
+def versions() -> dict[str, str]:
+    """Versions of gslt and of the libraries that a result depends on, without importing them."""
+    found = {"gslt": __version__}
+    for package, name in _PACKAGES.items():
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def environment() -> dict[str, object]:
+    """Versions and hardware, for a run folder."""
+    import torch
+
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }

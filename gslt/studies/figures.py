@@ -1,0 +1,73 @@
+"""Pictures of runs. Colours are those of Okabe & Ito, which colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gslt.files import replacing
+from gslt.search import Epoch
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Test accuracy of each row against its model size in bytes, each point labelled."""
+    figure, axes = _figure()
+    # Points lie close together: labels alternate above and below their point.
+    for number, row in enumerate(rows):
+        size, accuracy = row["model_bytes"] / 1000, 100 * row["test_accuracy"]
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(size, accuracy, "o", color=colour, markersize=9, label=row["method"])
+        axes.annotate(
+            f"{accuracy:.2f} %, × {row['times_smaller']:.0f}",
+            (size, accuracy),
+            textcoords="offset points",
+            xytext=(9, -3),
+            color=colour,
+        )
+    axes.set_xscale("log")
+    smallest, largest = (pick(r["model_bytes"] / 1000 for r in rows) for pick in (min, max))
+    axes.set_xlim(smallest / 1.6, largest * 3)
+    axes.margins(y=0.15)
+    axes.set_xlabel("model size (kB, logarithmic): mask bits, or float32 weights")
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_title(f"{rows[0]['dataset']}: accuracy against model size")
+    axes.legend(frameon=False, loc="best")
+    _save(figure, path)
+
+
+def plot_learning_curves(curves: Mapping[str, Sequence[Epoch]], dataset: str, path: Path) -> None:
+    """Validation accuracy (lines) and test accuracy at its best epoch (dots) over the epochs."""
+    figure, axes = _figure()
+    for number, (name, history) in enumerate(curves.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        epochs = [e.epoch for e in history]
+        axes.plot(epochs, [100 * e.val for e in history], color=colour, label=name)
+        best = max(history, key=lambda e: e.val)
+        axes.plot(best.epoch, 100 * best.test, "o", color=colour, markersize=7)
+    axes.plot([], [], "o", color="grey", label="test at the best epoch")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation accuracy (%)")
+    axes.set_title(f"{dataset}: validation accuracy during search and training")
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def _figure() -> tuple[Any, Any]:
+    # The object interface: no global state of pyplot and no display needed.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.removeprefix("."))

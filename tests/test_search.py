@@ -1,0 +1,269 @@
+import dataclasses
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import gslt
+from gslt.backends import get_backend
+from gslt.config import RunConfig
+from gslt.data import to_undirected
+from gslt.frozen import frozen_weights
+from gslt.random import Stream
+from gslt.search import Epoch, Result, Run
+
+SMALL = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
+
+
+def small_search(**options) -> gslt.SearchConfig:
+    return gslt.SearchConfig(**{**SMALL, **options})
+
+
+# --- the search finds the best mask of a toy, known by enumeration -------------------------------
+
+
+def toy_graph(seed: int, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.from_numpy(Stream(seed, "toy", "x").normal(3 * n)).float().view(n, 3)
+    pairs = torch.from_numpy(Stream(seed, "toy", "e").permutation(n * n)[:n])
+    return x, to_undirected(torch.stack([pairs // n, pairs % n]), n)
+
+
+def every_ticket(x, edge_index, config) -> dict[tuple[int, ...], torch.Tensor]:
+    """Logits of every mask with the config's sparsity."""
+    model = gslt.GNN(3, 2, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    weights = frozen_weights(model)
+    sizes = [w.counts.total for w in weights]
+    keep = round((1 - config.sparsity) * sum(sizes))
+    logits = {}
+    for kept in itertools.combinations(range(sum(sizes)), keep):
+        scores = torch.zeros(sum(sizes))
+        scores[list(kept)] = 1
+        with torch.no_grad():
+            for weight, score in zip(weights, scores.split(sizes), strict=True):
+                weight.score().copy_(score)
+            logits[kept] = model(x, edge_index)
+    return logits
+
+
+def clearest(logits: dict[tuple[int, ...], torch.Tensor]) -> tuple[int, ...]:
+    """The mask whose two classes are balanced and furthest apart."""
+
+    def margin(kept: tuple[int, ...]) -> float:
+        gap = (logits[kept][:, 0] - logits[kept][:, 1]).abs()
+        share = logits[kept].argmax(dim=1).float().mean().item()
+        return (gap.min() / gap.mean()).item() if 0.3 <= share <= 0.7 else -1.0
+
+    return max(logits, key=margin)
+
+
+@pytest.mark.parametrize("seed", [2, 22, 23])
+def test_search_finds_the_best_of_all_masks(seed):
+    config = gslt.SearchConfig(
+        architecture="gcn",
+        num_layers=2,
+        hidden_channels=2,
+        head=False,
+        batch_norm=False,
+        weight_init="kn",
+        sparsity=0.5,
+        epochs=300,
+        lr=0.1,
+        seed=seed,
+    )
+    x, edge_index = toy_graph(seed)
+    logits = every_ticket(x, edge_index, config)
+    assert len(logits) == math.comb(10, 5)
+    y = logits[clearest(logits)].argmax(dim=1)
+    losses = {kept: F.cross_entropy(value, y).item() for kept, value in logits.items()}
+    best = min(losses, key=losses.__getitem__)
+    third = torch.arange(len(y)) % 3
+    toy = gslt.NodeDataset(
+        name="toy (synthetic)",
+        x=x,
+        edge_index=edge_index,
+        y=y,
+        train_mask=third == 0,
+        val_mask=third == 1,
+        test_mask=third == 2,
+        num_classes=2,
+        synthetic=True,
+    )
+    ticket = gslt.search(toy, config, progress=False).ticket
+    found = torch.cat(list(ticket.masks.values())).nonzero().flatten()
+    assert tuple(found.tolist()) == best
+
+
+# --- what a run returns ---------------------------------------------------------------------------
+
+
+def test_history_and_best_epoch(blocks):
+    result = gslt.search(blocks, small_search(), progress=False)
+    history = result.history
+    assert [e.epoch for e in history] == list(range(1, 13))
+    best = max(history, key=lambda e: e.val)
+    assert result.best.best_epoch == best.epoch
+    assert result.val_accuracy == best.val
+    assert result.test_accuracy == best.test
+    assert history[0].lr == pytest.approx(0.01)
+    assert history[6].lr == pytest.approx(0.005)
+    assert history[-1].lr == pytest.approx(0.005 * (1 + math.cos(math.pi * 11 / 12)))
+
+
+def test_epochs_record_the_state_after_their_update(blocks):
+    one = gslt.search(blocks, small_search(epochs=1), progress=False)
+    untrained = gslt.GNN(8, 3, small_search(), get_backend("pyg"))
+    gslt.freeze(untrained, small_search())
+    before = F.cross_entropy(
+        untrained(blocks.x, blocks.edge_index)[blocks.train_mask], blocks.y[blocks.train_mask]
+    )
+    assert one.history[0].loss < before.item()
+
+
+def test_search_learns_far_above_chance(blocks):
+    trained = gslt.TrainConfig(**{**SMALL, "epochs": 40})
+    assert gslt.search(blocks, small_search(epochs=40), progress=False).test_accuracy > 0.8
+    assert gslt.train(blocks, trained, progress=False).test_accuracy > 0.8
+
+
+def test_only_scores_change(blocks):
+    config = small_search(freezing_ratio=0.5)
+    model = gslt.search(blocks, config, progress=False).model
+    fresh = gslt.GNN(8, 3, config, get_backend("pyg"))
+    gslt.freeze(fresh, config)
+    for found, start in zip(frozen_weights(model), frozen_weights(fresh), strict=True):
+        assert torch.equal(found.regenerated()[0], start.regenerated()[0])
+        assert torch.equal(found.regenerated()[1], start.regenerated()[1])
+    kept = sum(int(w.mask().sum()) + w.counts.locked for w in frozen_weights(model))
+    assert kept == round(0.5 * (8 * 16 + 16 * 3 + 16 * 3))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_same_seed_same_ticket_whatever_the_global_generator(blocks, dropout):
+    config = small_search(dropout=dropout)
+    torch.manual_seed(1)
+    first = gslt.search(blocks, config, progress=False)
+    torch.manual_seed(999)
+    second = gslt.search(blocks, config, progress=False)
+    for name, mask in first.ticket.masks.items():
+        assert torch.equal(mask, second.ticket.masks[name])
+    assert [e.loss for e in first.history] == [e.loss for e in second.history]
+
+
+def test_runs_are_the_seeds_and_the_spread_is_unbiased(blocks):
+    result = gslt.search(blocks, small_search(runs=3, seed=5), progress=False)
+    assert [run.seed for run in result.runs] == [5, 6, 7]
+    alone = gslt.search(blocks, small_search(seed=6), progress=False)
+    assert alone.test_accuracy == result.runs[1].test_accuracy
+    assert result.best.val_accuracy == max(run.val_accuracy for run in result.runs)
+
+
+def test_mean_and_unbiased_standard_deviation_by_hand():
+    def run(accuracy: float) -> Run:
+        return Run(0, 1, 1.0, accuracy, accuracy, 0.0, [], model=None, ticket=None)
+
+    result = Result(RunConfig(), "toy", (run(0.7), run(0.8), run(0.9)))
+    assert result.test_accuracy == pytest.approx(0.8)
+    assert result.test_std == pytest.approx(0.1)
+    assert "80.00 ± 10.00" in str(result)
+    assert math.isnan(Result(RunConfig(), "toy", (run(0.7),)).test_std)
+
+
+def test_linear_ramp_keeps_only_epochs_at_the_target(blocks):
+    config = small_search(sparsity=0.8, sparsity_schedule="linear", epochs=10)
+    assert [config.sparsity_at(e) for e in (0, 1, 4, 5, 10)] == pytest.approx(
+        [0, 0.16, 0.64, 0.8, 0.8]
+    )
+    result = gslt.search(blocks, config, progress=False)
+    assert result.best.best_epoch >= 5
+    assert result.ticket.size().sparsity == pytest.approx(0.8, abs=0.005)
+    assert [e.sparsity for e in result.history][4:] == [0.8] * 6
+
+
+def test_ramp_inside_a_frozen_source_starts_at_the_pruning_ratio(blocks):
+    config = small_search(sparsity=0.6, freezing_ratio=0.4, sparsity_schedule="linear")
+    result = gslt.search(blocks, config, progress=False)
+    assert result.ticket.size().sparsity == pytest.approx(0.6, abs=0.005)
+
+
+def test_dropout_scores_the_network_without_it(blocks):
+    result = gslt.search(blocks, small_search(dropout=0.5), progress=False)
+    assert gslt.evaluate(result.model, blocks)["test"] == result.test_accuracy
+
+
+def test_callback_sees_every_epoch(blocks):
+    seen: list[Epoch] = []
+    result = gslt.train(
+        blocks, gslt.TrainConfig(**SMALL, runs=2), progress=False, on_epoch=seen.append
+    )
+    assert [(e.seed, e.epoch) for e in seen] == [(s, e) for s in (0, 1) for e in range(1, 13)]
+    assert seen[0].sparsity is None
+    assert result.ticket is None
+
+
+def test_training_starts_from_the_weights_of_the_frozen_twin():
+    from gslt.frozen import initialise
+
+    config = gslt.SearchConfig(**SMALL, weight_init="kn", sparsity=0.0, scale="none")
+    frozen = gslt.GNN(8, 3, config, get_backend("pyg"))
+    gslt.freeze(frozen, config)
+    free = gslt.GNN(8, 3, config, get_backend("pyg"))
+    initialise(free, "kn", 0)
+    for a, b in zip(frozen.layers, free.layers, strict=True):
+        assert torch.equal(a.nn.weight, b.nn.weight)
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_pyg_and_dgl_search_alike(blocks, architecture):
+    pytest.importorskip("dgl")
+    options = {"architecture": architecture, "epochs": 30, "freezing_ratio": 0.3}
+    pyg = gslt.search(blocks, small_search(**options), progress=False)
+    dgl = gslt.search(blocks, small_search(**options, backend="dgl"), progress=False)
+    for a, b in zip(frozen_weights(pyg.model), frozen_weights(dgl.model), strict=True):
+        assert torch.equal(a.regenerated()[0], b.regenerated()[0])
+        assert torch.equal(a.regenerated()[1], b.regenerated()[1])
+    assert pyg.history[0].loss == pytest.approx(dgl.history[0].loss, abs=1e-5)
+    assert pyg.test_accuracy == pytest.approx(dgl.test_accuracy, abs=0.07)
+
+
+def test_nan_loss_is_an_error(blocks):
+    config = small_search(batch_norm=False, head=False, num_layers=2)
+    huge = dataclasses.replace(blocks, x=blocks.x * 1e37)
+    with pytest.raises(gslt.GsltError, match=r"the loss became (nan|inf) at epoch 1 of seed 0"):
+        gslt.search(huge, config, progress=False)
+
+
+def test_evaluate_refuses_another_dataset(blocks):
+    model = gslt.search(blocks, small_search(epochs=1), progress=False).model
+    other = dataclasses.replace(blocks, x=blocks.x[:, :5].contiguous())
+    with pytest.raises(gslt.ConfigError, match=r"takes 8 features.*has 5"):
+        gslt.evaluate(model, other)
+
+
+def test_device_that_is_not_there(blocks):
+    with pytest.raises(gslt.ConfigError, match="device 'nonsense' cannot be used"):
+        gslt.search(blocks, small_search(device="nonsense"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"runs": 0}, "runs must be"),
+        ({"num_layers": 1}, "num_layers must be an integer of at least 2"),
+        ({"hidden_channels": 0}, "hidden_channels must be"),
+        ({"lr": -1.0}, "lr must be positive"),
+        ({"lr": math.nan}, "lr must be positive"),
+        ({"weight_decay": -0.1}, "weight_decay must not be negative"),
+        ({"dropout": 1.0}, "dropout must lie in"),
+        ({"backend": "jax"}, "backend must be one of pyg, dgl, got 'jax'"),
+        ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
+        ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
+        ({"sparsity": 1.5}, "sparsity must lie in"),
+    ],
+)
+def test_bad_configs_are_refused(options, message):
+    with pytest.raises(gslt.ConfigError, match=message):
+        gslt.SearchConfig(**options)
