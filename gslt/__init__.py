@@ -12,7 +12,8 @@ from gslt.errors import (
 )
 from gslt.frozen import FreezeReport, FrozenConv2d, FrozenLinear, freeze
 from gslt.nn.gnn import GNN
-from gslt.search import Result, evaluate, search, train
+from gslt.results import Result
+from gslt.search import evaluate, search, train
 from gslt.ticket import Ticket, TicketSize, load_ticket
 from gslt.version import __version__
 

@@ -18,7 +18,7 @@ from gslt.config import RunConfig
 from gslt.environment import environment
 from gslt.errors import ConfigError
 from gslt.files import replacing, write_json, write_text
-from gslt.search import Epoch, Result, Run
+from gslt.results import Epoch, Result, Run
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"

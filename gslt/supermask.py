@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gslt.config import Ranking, Threshold
 from gslt.errors import ConfigError
@@ -128,7 +129,9 @@ class Supermask:
     """The threshold that a network's frozen weights share, derived from their present scores.
 
     It remembers nothing that could go stale: the selection is kept only as long as no score tensor
-    was written to (tensors count their versions) and the sparsity is the same.
+    was written to (tensors count their versions), no optimizer made a step (torch's fused ones
+    write without counting) and the sparsity is the same. Only a write through ``score.data`` in
+    place escapes, as it escapes autograd: write under ``torch.no_grad()`` instead.
 
     Args:
         counts: frozen counts of each layer. Where a layer's score tensor is found is appended to
@@ -189,6 +192,7 @@ class Supermask:
         scores = [holder.original for holder in self.holders]
         key = (
             self._sparsity,
+            _optimizer_steps[0],
             *((id(s), s.data_ptr(), s.device, _version(s)) for s in scores),
         )
         if self._selection is None or self._selection.key != key:
@@ -214,6 +218,16 @@ class Supermask:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_selection": None}
+
+
+_optimizer_steps = [0]
+
+
+def _count_step(*_: object) -> None:
+    _optimizer_steps[0] += 1
+
+
+register_optimizer_step_post_hook(_count_step)
 
 
 def check_layer_sparsity(counts: Sequence[FrozenCounts], sparsity: float) -> None:

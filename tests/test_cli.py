@@ -185,6 +185,9 @@ def test_demo_writes_table_and_pictures(as_debian, tmp_path, capsys):
     table = (out / "table.md").read_text()
     assert table in capsys.readouterr().out
     assert table.count("\n") == 6
+    assert main(["demo", "--out", str(out), "--epochs", "1", "--hidden_channels", "4"]) == 0
+    (old,) = tmp_path.glob("demo-*")
+    assert (old / "table.md").read_text() == table
 
 
 def test_the_module_is_a_command():

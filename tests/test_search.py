@@ -12,7 +12,7 @@ from gslt.config import RunConfig
 from gslt.data import to_undirected
 from gslt.frozen import frozen_weights
 from gslt.random import Stream
-from gslt.search import Epoch, Result, Run
+from gslt.results import Epoch, Result, Run
 
 SMALL = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
 

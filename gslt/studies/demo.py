@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
+from gslt.errors import ConfigError
 from gslt.files import write_json, write_text
+from gslt.results import Result
 from gslt.run_folder import RunFolder, summary
-from gslt.search import Result, search, train
+from gslt.search import search, train
 from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
 
 SPARSITY = 0.5
@@ -87,6 +90,8 @@ def run_demo(
     Returns:
         The rows of the table, as in ``summary.json``.
     """
+    if moved := set_aside(out):
+        say(f"an earlier demo was moved to {moved}")
     dataset = dataset or load_dataset("debian")
     say(repr(dataset))
     done = []
@@ -108,6 +113,17 @@ def run_demo(
     plot_accuracy_against_size(rows, out / "accuracy_vs_size.png")
     plot_learning_curves(curves, dataset.name, out / "learning_curves.png")
     return rows
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Rename a folder that holds anything by its age, so that nothing in it is overwritten."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(folder.stat().st_mtime))
+    target = folder.with_name(f"{folder.name}-{stamp}")
+    if target.exists():
+        raise ConfigError(f"both {str(folder)!r} and {str(target)!r} exist; remove one of them")
+    return folder.rename(target)
 
 
 def table(rows: list[dict[str, object]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.search import Epoch
+from gslt.results import Epoch
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 

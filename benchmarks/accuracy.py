@@ -1,0 +1,98 @@
+"""Accuracy of every shipped config, beside the figures that papers published.
+
+    python benchmarks/accuracy.py --json FILE [CONFIG ...]
+
+Each config is one row: its seeds are run, and mean and unbiased standard deviation of the test
+accuracy at the best validation epoch are printed beside the published figure (UGT: Huang et al.
+2022, arXiv 2211.15335, read off its figures, ± 0.3). Data sets are looked for as `gslt` does.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import yaml
+
+import gslt
+from gslt.config import SearchConfig, TrainConfig
+from gslt.environment import environment
+from gslt.files import write_json
+from gslt.results import format_accuracy
+from gslt.run_folder import summary
+
+# Percent: dataset, architecture -> trained, ticket at sparsity 0.5, ticket at sparsity 0.9.
+PUBLISHED = {
+    ("cora", "gcn"): {"trained": 82.0, 0.5: 80.4, 0.9: 79.9},
+    ("cora", "gin"): {"trained": 79.8, 0.5: 76.4, 0.9: 75.6},
+    ("citeseer", "gcn"): {"trained": 70.3, 0.5: 67.7, 0.9: 67.3},
+    ("citeseer", "gin"): {"trained": 69.9, 0.5: 67.6, 0.9: 68.1},
+}
+OPTIONS = ("dataset", "split")
+
+
+def commit() -> str:
+    """Commit of the working tree, with a mark when it has changes."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def run_config(path: Path, dataset_dir: Path | None, quick: bool) -> dict[str, object]:
+    """One row: run a config file and put the published figure beside it."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kind = TrainConfig if path.stem.endswith("trained") else SearchConfig
+    options = {k: v for k, v in values.items() if k not in OPTIONS}
+    if quick:
+        options |= {"epochs": 5, "runs": 2}
+    config = kind(**options)
+    dataset = gslt.load_dataset(values["dataset"], dataset_dir, split=values.get("split", 0))
+    started = time.perf_counter()
+    action = gslt.search if isinstance(config, SearchConfig) else gslt.train
+    result = action(dataset, config)
+    figures = PUBLISHED.get((values["dataset"], config.architecture), {})
+    published = figures.get(getattr(config, "sparsity", "trained"))
+    return {
+        "config": path.name,
+        **summary(result),
+        "published_percent": published,
+        "options": values,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def show(row: dict) -> str:
+    """A row of the printed table."""
+    std = row["test_std"]
+    found = format_accuracy(row["test_accuracy"], float("nan") if std is None else std)
+    published = row["published_percent"]
+    beside = "–" if published is None else f"{published:.1f}"
+    gap = "" if published is None else f"{100 * row['test_accuracy'] - published:+.1f}"
+    return (
+        f"{row['config']:<28} test {found:>14}  published {beside:>5}  {gap:>5}  "
+        f"{len(row['runs'])} seeds, {row['seconds']:.0f} s"
+    )
+
+
+def main() -> None:
+    """Run the configs named on the command line, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("configs", nargs="*", type=Path, help="YAML files [all shipped ones]")
+    parser.add_argument("--dataset_dir", type=Path, help="folder of the data sets")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--quick", action="store_true", help="5 epochs, 2 seeds: a smoke test")
+    args = parser.parse_args()
+    folder = Path(__file__).parents[1] / "examples" / "configs"
+    report = {"commit": commit(), "environment": environment(), "quick": args.quick, "rows": []}
+    for path in args.configs or sorted(folder.glob("*.yaml")):
+        row = run_config(path, args.dataset_dir, args.quick)
+        report["rows"].append(row)
+        print(show(row), flush=True)
+        if args.json:
+            # After every row, so that an interrupted benchmark keeps what it has.
+            write_json(args.json, json.loads(json.dumps(report)))
+
+
+if __name__ == "__main__":
+    main()
