@@ -10,6 +10,7 @@ effective weight.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -208,9 +209,10 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         What was frozen and what was fixed; ``print`` it.
 
     Raises:
-        ConfigError: for a module without weights, with shared or uninitialised weights, or with
-            another parametrization on a weight.
+        ConfigError: for a module without weights, with shared or uninitialised weights, with
+            another parametrization on a weight, or that is a part of a frozen network.
     """
+    _check_whole(module)
     _thaw(module)
     targets = list(_weights(module))
     _check_targets(targets, module)
@@ -264,6 +266,17 @@ def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> boo
         return True
     is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm)
     return parameter.dim() >= 2 and not is_norm and "bias" not in attribute
+
+
+def _check_whole(module: nn.Module) -> None:
+    inside = Counter(id(weight.supermask) for weight in frozen_weights(module))
+    for weight in frozen_weights(module):
+        shared = len(weight.supermask.holders) if weight.supermask else 0
+        if shared > inside[id(weight.supermask)]:
+            raise ConfigError(
+                f"{weight.name} shares its threshold with weights outside this module, which would "
+                "lose it; freeze the whole network anew"
+            )
 
 
 def _check_targets(

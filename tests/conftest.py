@@ -1,5 +1,6 @@
 import warnings
 
+import hypothesis
 import pytest
 import torch
 
@@ -11,6 +12,10 @@ with warnings.catch_warnings():
     # PyG compiles functions with torch.jit at import, which newer torch calls deprecated.
     warnings.simplefilter("ignore")
     import torch_geometric  # noqa: F401
+
+# A busy machine must not fail a property, nor a day's luck decide what is tested.
+hypothesis.settings.register_profile("gslt", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("gslt")
 
 
 def synthetic_dataset(

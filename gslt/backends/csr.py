@@ -21,13 +21,18 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, graph: CSRGraph) -> Tensor:
         ctx.graph = graph
-        product: Tensor = torch.sparse.mm(graph.matrix(x.dtype), x.contiguous())
-        return product
+        return _multiply(graph, x, transposed=False)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        grad = grads[0].contiguous()
-        return torch.sparse.mm(ctx.graph.matrix(grad.dtype, transposed=True), grad), None
+        return _multiply(ctx.graph, grads[0], transposed=True), None
+
+
+def _multiply(graph: CSRGraph, x: Tensor, transposed: bool) -> Tensor:
+    # On the CPU torch has this product in single and double precision only.
+    dtype = x.dtype if x.is_cuda else torch.promote_types(x.dtype, torch.float32)
+    product: Tensor = torch.sparse.mm(graph.matrix(dtype, transposed), x.to(dtype).contiguous())
+    return product.to(x.dtype)
 
 
 class CSRGraph(Graph):
@@ -58,12 +63,16 @@ class CSRGraph(Graph):
         ones = torch.ones(source.numel(), dtype=torch.float64, device=source.device)
         self._multiplicity = torch.zeros_like(key, dtype=torch.float64).index_add_(0, inverse, ones)
         self._value = self._multiplicity
-        self.weighted = weight is not None
+        self.weighted = weight is not None and bool((weight != 1).any())
         if weight is not None:
             flat = weight.detach().reshape(-1).to(torch.float64)
             self._value = torch.zeros_like(self._multiplicity).index_add_(0, inverse, flat)
         self._row, self._col = key // max(num_sources, 1), key % max(num_sources, 1)
         self._matrices: dict[tuple[torch.dtype, bool], Tensor] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # torch.sparse_csr tensors can be neither copied deeply nor pickled; they are built again.
+        return {**self.__dict__, "_matrices": {}}
 
     def sum(self, x: Tensor) -> Tensor:
         """Σ_{j → i} w_ji x_j for every target i."""
