@@ -18,7 +18,8 @@ from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, GsltError
-from gslt.frozen import freeze, frozen_weights, initialise
+from gslt.frozen import freeze, initialise
+from gslt.frozen_weight import frozen_weights
 from gslt.nn.gnn import GNN, compact_features
 from gslt.nn.graph import Backend
 from gslt.random import Stream

@@ -25,7 +25,8 @@ from gslt.config import FreezeConfig, ModelConfig, build, part
 from gslt.errors import TicketError
 from gslt.files import replacing
 from gslt.freezing import FrozenCounts
-from gslt.frozen import FrozenWeight, freeze, frozen_weights
+from gslt.frozen import freeze
+from gslt.frozen_weight import FrozenWeight, frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.version import __version__
 

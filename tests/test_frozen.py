@@ -16,15 +16,8 @@ from torch.nn.utils import parametrizations
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import frozen_counts
-from gslt.frozen import (
-    FrozenConv2d,
-    FrozenLinear,
-    FrozenWeight,
-    freeze,
-    frozen_weights,
-    initialise,
-    random_weight,
-)
+from gslt.frozen import FrozenConv2d, FrozenLinear, freeze, initialise
+from gslt.frozen_weight import FrozenWeight, frozen_weights, random_weight
 from gslt.quiet import import_quietly
 
 pyg = import_quietly("torch_geometric.nn")
@@ -541,3 +534,21 @@ def test_counts_match_the_allocation() -> None:
     expected = frozen_counts([(8, 6), (3, 8)], *FROZEN.ratios, "epl")
     assert [layer.counts for layer in report.layers] == expected
     assert all(isinstance(w, FrozenWeight) for w in frozen_weights(module))
+
+
+def test_a_refused_refreeze_changes_nothing():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    freeze(module, FreezeConfig(sparsity=0.5))
+    before = module[0].weight.clone()
+    infeasible = FreezeConfig(
+        sparsity=0.9, prune_ratio=0.0, lock_ratio=0.1, allocation="epl", threshold="layer"
+    )
+    uneven = nn.Sequential(nn.Linear(2, 2), nn.Linear(30, 30))
+    freeze(uneven, FreezeConfig(sparsity=0.5))
+    kept = uneven[1].weight.clone()
+    with pytest.raises(ConfigError, match="cannot have sparsity"):
+        freeze(uneven, infeasible)
+    assert torch.equal(uneven[1].weight, kept)
+    with pytest.raises(ConfigError, match="the module is frozen"):
+        initialise(module, "ku", 0)
+    assert torch.equal(module[0].weight, before)

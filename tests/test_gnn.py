@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from gslt.backends import BACKENDS, get_backend
 from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.frozen import freeze, frozen_weights
+from gslt.frozen import freeze
+from gslt.frozen_weight import frozen_weights
 from gslt.nn.gnn import GNN, compact_features
 from gslt.quiet import import_quietly
 

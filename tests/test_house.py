@@ -21,6 +21,7 @@ ORDER = [
     {"backends"},
     {"nn"},
     {"frozen"},
+    {"frozen_weight"},
     {"supermask"},
     {"config"},
     {"freezing"},

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.frozen import frozen_weights
+from gslt.frozen_weight import frozen_weights
 from gslt.quiet import import_quietly
 
 os.environ.setdefault("DGLBACKEND", "pytorch")

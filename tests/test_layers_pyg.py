@@ -19,7 +19,7 @@ from gslt.backends.csr import CSRGraph
 from gslt.backends.pyg import BACKEND, FrozenGCNConv, FrozenGINConv, FrozenSAGEConv
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.frozen import frozen_weights
+from gslt.frozen_weight import frozen_weights
 from gslt.quiet import import_quietly, quiet
 
 pyg = import_quietly("torch_geometric.nn")

@@ -10,7 +10,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.config import RunConfig
 from gslt.data import to_undirected
-from gslt.frozen import frozen_weights
+from gslt.frozen_weight import frozen_weights
 from gslt.random import Stream
 from gslt.results import Epoch, Result, Run
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-from gslt.frozen import FreezeConfig, freeze, frozen_weights
+from gslt.frozen import FreezeConfig, freeze
+from gslt.frozen_weight import frozen_weights
 from gslt.supermask import Supermask, keep_largest, masked_weight
 
 INF, NAN = math.inf, math.nan

@@ -12,7 +12,7 @@ from torch import nn
 
 import gslt
 from gslt.backends import get_backend
-from gslt.frozen import frozen_weights
+from gslt.frozen_weight import frozen_weights
 from gslt.ticket import pack, unpack
 
 CONFIG = gslt.SearchConfig(

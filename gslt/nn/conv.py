@@ -32,6 +32,13 @@ def project_first(x: Tensor, in_channels: int, out_channels: int) -> bool:
     return in_channels > out_channels or x.layout != torch.strided
 
 
+def _project(linear: nn.Linear, x: Tensor) -> Tensor:
+    """W x without the bias, which belongs after the aggregation."""
+    # Where there is none the module itself is called, so that hooks on it run.
+    out: Tensor = linear(x) if linear.bias is None else F.linear(x, linear.weight)
+    return out
+
+
 class GINConv(nn.Module):
     r"""Graph isomorphism layer, Xu et al. 2019 (arXiv 1810.00826), Eq. 4.1.
 
@@ -60,10 +67,9 @@ class GINConv(nn.Module):
         ):
             result: Tensor = self.nn(self._gather(source, target, graph))
             return result
-        weight = linear.weight
-        projected = F.linear(source, weight)
+        projected = _project(linear, source)
         same = target is source
-        target = projected if same else None if target is None else F.linear(target, weight)
+        target = projected if same else None if target is None else _project(linear, target)
         out = self._gather(projected, target, graph)
         return out if linear.bias is None else out + linear.bias
 
@@ -165,5 +171,5 @@ class SAGEConv(nn.Module):
         if not project_first(source, linear.in_features, linear.out_features):
             out: Tensor = linear(aggregate(source))
             return out
-        out = aggregate(F.linear(source, linear.weight))
+        out = aggregate(_project(linear, source))
         return out if linear.bias is None else out + linear.bias
