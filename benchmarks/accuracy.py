@@ -86,7 +86,11 @@ def main() -> None:
     folder = Path(__file__).parents[1] / "examples" / "configs"
     report = {"commit": commit(), "environment": environment(), "quick": args.quick, "rows": []}
     for path in args.configs or sorted(folder.glob("*.yaml")):
-        row = run_config(path, args.dataset_dir, args.quick)
+        try:
+            row = run_config(path, args.dataset_dir, args.quick)
+        except gslt.DataError as error:
+            print(f"{path.name:<28} skipped: {error}", flush=True)
+            continue
         report["rows"].append(row)
         print(show(row), flush=True)
         if args.json:

@@ -93,8 +93,9 @@ def _demo_parser() -> ArgumentParser:
         "embedded Debian graph: table and pictures."
     )
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
-    parser.add_argument("--epochs", type=int, default=20, help="updates of each of the four arms")
-    parser.add_argument("--hidden_channels", type=int, default=386, help="width of the GIN")
+    parser.add_argument("--epochs", type=int, default=40, help="updates of each of the four arms")
+    parser.add_argument("--hidden_channels", type=int, default=192, help="width (the paper: 386)")
+    parser.add_argument("--lr", type=float, default=0.05, help="learning rate (the paper: 0.01)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all arms")
     return parser
 
@@ -246,6 +247,7 @@ def _demo(options: Namespace) -> None:
         options.out,
         epochs=options.epochs,
         hidden_channels=options.hidden_channels,
+        lr=options.lr,
         seed=options.seed,
     )
     print("\n" + table(rows))

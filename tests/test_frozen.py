@@ -540,10 +540,9 @@ def test_a_refused_refreeze_changes_nothing():
     module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     freeze(module, FreezeConfig(sparsity=0.5))
     before = module[0].weight.clone()
-    infeasible = FreezeConfig(
-        sparsity=0.9, prune_ratio=0.0, lock_ratio=0.1, allocation="epl", threshold="layer"
-    )
-    uneven = nn.Sequential(nn.Linear(2, 2), nn.Linear(30, 30))
+    # EPL prunes the large layer alone, by more than half.
+    infeasible = FreezeConfig(sparsity=0.5, prune_ratio=0.5, lock_ratio=0.0, threshold="layer")
+    uneven = nn.Sequential(nn.Linear(10, 10), nn.Linear(30, 30))
     freeze(uneven, FreezeConfig(sparsity=0.5))
     kept = uneven[1].weight.clone()
     with pytest.raises(ConfigError, match="cannot have sparsity"):

@@ -57,15 +57,17 @@ class Arm:
         }
 
 
-def arms(epochs: int, hidden_channels: int, seed: int) -> dict[str, SearchConfig | TrainConfig]:
+def arms(
+    epochs: int, hidden_channels: int, lr: float, seed: int
+) -> dict[str, SearchConfig | TrainConfig]:
     """Config of each arm: the Frozen paper's GIN, one sparsity, three sources.
 
     The sparse source is pruned by as much as the frozen source is frozen, so that the search spaces
     of the two are equal.
     """
-    trained = TrainConfig(epochs=epochs, hidden_channels=hidden_channels, seed=seed)
+    trained = TrainConfig(epochs=epochs, hidden_channels=hidden_channels, lr=lr, seed=seed)
     ticket = SearchConfig(
-        epochs=epochs, hidden_channels=hidden_channels, seed=seed, sparsity=SPARSITY
+        epochs=epochs, hidden_channels=hidden_channels, lr=lr, seed=seed, sparsity=SPARSITY
     )
     return {
         "weight training": trained,
@@ -81,6 +83,7 @@ def run_demo(
     dataset: NodeDataset | None = None,
     epochs: int,
     hidden_channels: int,
+    lr: float,
     seed: int = 0,
     progress: bool = True,
     say: Callable[[str], None] = print,
@@ -95,7 +98,7 @@ def run_demo(
     dataset = dataset or load_dataset("debian")
     say(repr(dataset))
     done = []
-    for name, config in arms(epochs, hidden_channels, seed).items():
+    for name, config in arms(epochs, hidden_channels, lr, seed).items():
         say(f"{name} …")
         folder = out / name.replace(", ", "-").replace(" ", "-")
         with RunFolder(folder, {"dataset": dataset.name}, config) as run:
