@@ -79,6 +79,7 @@ def _write_graph(folder: Path, counts: Counts, seed: int) -> None:
         total=-(-counts.nodes // _CHUNK),
         desc="synthetic features",
         leave=False,
+        disable=None,
     )
     lines = ("".join([row % tuple(values) for values in block.tolist()]) for block in blocks)
     _write_text(raw / "node-feat.csv.gz", lines)

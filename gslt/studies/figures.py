@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,26 +16,28 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Test accuracy of each row against its model size in bytes, each point labelled."""
     figure, axes = _figure()
-    # Points lie close together: labels alternate above and below their point.
-    for number, row in enumerate(rows):
-        size, accuracy = row["model_bytes"] / 1000, 100 * row["test_accuracy"]
-        colour = COLOURS[number % len(COLOURS)]
-        axes.plot(size, accuracy, "o", color=colour, markersize=9, label=row["method"])
+    sizes = [row["model_bytes"] / 1000 for row in rows]
+    middle = math.sqrt(min(sizes) * max(sizes))
+    for number, (size, row) in enumerate(zip(sizes, rows, strict=True)):
+        accuracy, colour = 100 * row["test_accuracy"], COLOURS[number % len(COLOURS)]
+        left = size > middle
+        axes.plot(size, accuracy, "o", color=colour, markersize=9)
         axes.annotate(
-            f"{accuracy:.2f} %, × {row['times_smaller']:.0f}",
+            f"{row['method']}\n{accuracy:.2f} %{_times(row)}",
             (size, accuracy),
             textcoords="offset points",
-            xytext=(9, -3),
+            xytext=(-10 if left else 10, 0),
+            ha="right" if left else "left",
+            va="center",
             color=colour,
         )
     axes.set_xscale("log")
-    smallest, largest = (pick(r["model_bytes"] / 1000 for r in rows) for pick in (min, max))
-    axes.set_xlim(smallest / 1.6, largest * 3)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
     axes.margins(y=0.15)
-    axes.set_xlabel("model size (kB, logarithmic): mask bits, or float32 weights")
+    axes.set_xlabel("model size in kB (logarithmic): mask bits, or float32 weights")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(f"{rows[0]['dataset']}: accuracy against model size")
-    axes.legend(frameon=False, loc="best")
     _save(figure, path)
 
 
@@ -53,6 +56,10 @@ def plot_learning_curves(curves: Mapping[str, Sequence[Epoch]], dataset: str, pa
     axes.set_title(f"{dataset}: validation accuracy during search and training")
     axes.legend(frameon=False)
     _save(figure, path)
+
+
+def _times(row: Mapping[str, Any]) -> str:
+    return f", × {row['times_smaller']:.0f} smaller" if row["times_smaller"] > 1 else ""
 
 
 def _figure() -> tuple[Any, Any]:
