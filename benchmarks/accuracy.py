@@ -8,7 +8,7 @@ accuracy at the best validation epoch are printed beside the published figure (U
 """
 
 import argparse
-import json
+import dataclasses
 import subprocess
 import time
 from pathlib import Path
@@ -57,7 +57,8 @@ def run_config(path: Path, dataset_dir: Path | None, quick: bool) -> dict[str, o
         "config": path.name,
         **summary(result),
         "published_percent": published,
-        "options": values,
+        "dataset_name": values["dataset"],
+        "options": dataclasses.asdict(config),
         "seconds": time.perf_counter() - started,
     }
 
@@ -95,7 +96,9 @@ def main() -> None:
         print(show(row), flush=True)
         if args.json:
             # After every row, so that an interrupted benchmark keeps what it has.
-            write_json(args.json, json.loads(json.dumps(report)))
+            write_json(args.json, report)
+    if not report["rows"]:
+        raise SystemExit("no config ran: no data set of theirs is there")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def main(epochs: int = 30) -> float:
     """Search a ticket in the frozen network; returns the test accuracy."""
     data = gslt.load_dataset("debian")
     model = Net(data.num_features, 64, data.num_classes)
-    # One line more, and the layers are one source network: one threshold, half of the weights
-    # removed, a third of them decided before the search.
+    # One line more, and the layers are one source network with one threshold: the ticket removes
+    # half of the weights, and 30 % of all weights are decided before the search.
     report = gslt.freeze(model, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.3))
     print(report)
 

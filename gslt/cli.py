@@ -10,9 +10,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from gslt.config import BackendName, SearchConfig, TrainConfig
+from gslt.config import BackendName, DemoConfig, SearchConfig, TrainConfig
 from gslt.environment import versions
-from gslt.errors import GsltError
+from gslt.errors import ConfigError, GsltError
 
 DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."
 
@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone, as in `gslt data list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"gslt: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("gslt: interrupted", file=sys.stderr)
         return 130
@@ -76,7 +79,7 @@ def _evaluate_parser() -> ArgumentParser:
     text = "data set: name or path [the one that it was found on]"
     parser.add_argument("--dataset", type=str | None, help=text)
     _add_root(parser)
-    _add_split(parser)
+    parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
     parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
     return parser
 
@@ -93,10 +96,7 @@ def _demo_parser() -> ArgumentParser:
         "embedded Debian graph: table and pictures."
     )
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
-    parser.add_argument("--epochs", type=int, default=40, help="updates of each of the four arms")
-    parser.add_argument("--hidden_channels", type=int, default=192, help="width (the paper: 386)")
-    parser.add_argument("--lr", type=float, default=0.05, help="learning rate (the paper: 0.01)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all arms")
+    parser.add_class_arguments(DemoConfig)
     return parser
 
 
@@ -135,7 +135,7 @@ def _add_split(parser: ArgumentParser) -> None:
 def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.run_folder import RunFolder, default_folder
-    from gslt.search import search, train
+    from gslt.search import check_runnable, search, train
 
     own = ("config", "out", "dataset", "dataset_dir", "split", "__default_config__")
     config = kind(**{k: v for k, v in options.items() if k not in own})
@@ -143,7 +143,12 @@ def _run(kind: type[Any], options: Namespace) -> None:
     action: Any = search if kind is SearchConfig else train
     out = options.out or default_folder(action.__name__, options.dataset)
     print(dataset)
-    chosen = {"dataset": options.dataset, "split": options.split}
+    check_runnable(config)
+    chosen = {
+        "dataset": options.dataset,
+        "dataset_dir": options.dataset_dir and str(options.dataset_dir),
+        "split": options.split,
+    }
     with RunFolder(out, chosen, config) as folder:
         result = action(dataset, config, on_epoch=folder.on_epoch)
         folder.finish(result)
@@ -163,16 +168,21 @@ def _train(options: Namespace) -> None:
 
 def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
+    from gslt.data.catalogue import known_entry
     from gslt.search import evaluate
     from gslt.ticket import load_ticket
 
     ticket = load_ticket(options.ticket)
     name = options.dataset or ticket.dataset
-    dataset = load_dataset(name, options.dataset_dir, split=options.split)
+    if options.dataset is None and known_entry(name) is None:
+        raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
+    split_number = ticket.split if options.split is None else options.split
+    dataset = load_dataset(name, options.dataset_dir, split=split_number)
+    same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
     accuracy = evaluate(ticket.model(options.backend), dataset)
     print(f"{options.ticket} on {dataset.name} ({options.backend})")
     for split, value in accuracy.items():
-        stored = ticket.results.get(split)
+        stored = ticket.results.get(split) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
         print(f"{split:>5} {100 * value:6.2f} %{found}")
 
@@ -243,13 +253,8 @@ def _data_synthesize(options: Namespace) -> None:
 def _demo(options: Namespace) -> None:
     from gslt.studies.demo import run_demo, table
 
-    rows = run_demo(
-        options.out,
-        epochs=options.epochs,
-        hidden_channels=options.hidden_channels,
-        lr=options.lr,
-        seed=options.seed,
-    )
+    config = DemoConfig(**{name: value for name, value in options.items() if name != "out"})
+    rows = run_demo(options.out, config)
     print("\n" + table(rows))
     names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
     print("written: " + ", ".join(str(options.out / name) for name in names))

@@ -57,7 +57,7 @@ class FreezeConfig:
     """Seed of every random stream (weights, freezing pattern, scores); of the first run."""
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_values(self)
         Stream(self.seed, "", "check")
         _ = self.ratios
 
@@ -86,7 +86,7 @@ class ModelConfig:
     """Dropout on the input of every layer while searching or training."""
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_values(self)
         _at_least(self, "num_layers", 2)
         _at_least(self, "hidden_channels", 1)
         if not 0.0 <= self.dropout < 1.0:
@@ -131,7 +131,7 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        Stream(self.seed, "", "check")
+        _check_seeds(self.seed, self.runs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +145,35 @@ class SearchConfig(RunConfig, FreezeConfig):
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
         FreezeConfig.__post_init__(self)
+        _check_seeds(self.seed, self.runs)
 
     def sparsity_at(self, epoch: int) -> float:
-        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates."""
+        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates.
+
+        A ramp begins at the pruning ratio: what is pruned is missing from the first mask on.
+        """
         if self.sparsity_schedule == "constant":
             return self.sparsity
-        return self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
+        ramp = self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
+        return max(self.ratios[0], ramp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """The four arms of the demo. Half the paper's width, a tenth of its epochs, a faster rate."""
+
+    epochs: int = 40
+    """Number of full-batch updates of each arm."""
+    hidden_channels: int = 192
+    """Width of the GIN (the paper: 386)."""
+    lr: float = 0.05
+    """Learning rate of the first epoch (the paper: 0.01)."""
+    sparsity: float = 0.5
+    """Sparsity of the three tickets."""
+    freezing_ratio: float = 0.4
+    """Freezing ratio of the frozen source, and pruning ratio of the sparse source."""
+    seed: int = 0
+    """Seed of every arm."""
 
 
 C = TypeVar("C")
@@ -166,15 +189,25 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
-def check_choices(config: Any) -> None:
-    """Refuse a field whose value is not among those that its annotation lists.
+#: What a value of each annotated type may be; YAML and JSON write some floats as integers.
+_ACCEPTED: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float)}
+
+
+def check_values(config: Any) -> None:
+    """Refuse a field whose value does not fit its annotation.
 
     Raises:
-        ConfigError: naming the field and the choices.
+        ConfigError: naming the field and what it may be.
     """
     for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
         if get_origin(field.type) is Literal:
-            check_choice(field.name, getattr(config, field.name), get_args(field.type))
+            check_choice(field.name, value, get_args(field.type))
+        accepted = _ACCEPTED.get(field.type)
+        wrong_bool = isinstance(value, bool) and field.type is not bool
+        if accepted and (wrong_bool or not isinstance(value, accepted)):
+            kind = getattr(field.type, "__name__", field.type)
+            raise ConfigError(f"{field.name} must be of type {kind}, got {value!r}")
 
 
 def part(kind: type[C], config: object) -> C:
@@ -195,7 +228,11 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     return kind(**values)
 
 
+def _check_seeds(first: int, runs: int) -> None:
+    Stream(first, "", "check")
+    Stream(first + runs - 1, "", "check")
+
+
 def _at_least(config: object, name: str, least: int) -> None:
-    value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be an integer of at least {least}, got {value!r}")
+    if getattr(config, name) < least:
+        raise ConfigError(f"{name} must be at least {least}, got {getattr(config, name)}")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -31,7 +32,10 @@ WEIGHTS = "weights.safetensors"
 def default_folder(kind: str, dataset: str) -> Path:
     """``runs/<time>-<kind>-<dataset>``."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{stamp}-{kind}-{Path(dataset).name}"
+    folder = Path("runs") / f"{stamp}-{kind}-{Path(dataset).stem}"
+    # Two runs may start within the same second.
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(path for path in chain([folder], others) if not path.exists())
 
 
 class RunFolder:

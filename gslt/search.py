@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -52,6 +51,8 @@ def search(
         GsltError: if the loss becomes infinite or NaN.
     """
     config = config or SearchConfig()
+    if not isinstance(config, SearchConfig):
+        raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
 
     def prepare(model: GNN, seed: int) -> None:
         freeze(model, replace(config, seed=seed))
@@ -68,6 +69,8 @@ def train(
 ) -> Result:
     """Train the weights of the same model with the same loop. See :func:`search`."""
     config = config or TrainConfig()
+    if not isinstance(config, TrainConfig):
+        raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
 
     def prepare(model: GNN, seed: int) -> None:
         initialise(model, config.weight_init, seed)
@@ -96,6 +99,25 @@ def _inputs(backend: Backend, dataset: NodeDataset) -> Sequence[object]:
     return backend.inputs(compact_features(dataset.x), graph)
 
 
+def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
+    """Device and backend of a run.
+
+    Raises:
+        ConfigError: if the device is not here.
+        MissingPackageError: if the backend's package is not installed.
+    """
+    kind, _, number = config.device.partition(":")
+    known = (kind == "cpu" and not number) or (kind == "cuda" and (not number or number.isdigit()))
+    if not known:
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {config.device!r}")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {config.device!r} is not here: torch sees {torch.cuda.device_count()} CUDA "
+            "devices; use --device cpu"
+        )
+    return torch.device(config.device), get_backend(config.backend)
+
+
 def _repeat(
     dataset: NodeDataset,
     config: SearchConfig | TrainConfig,
@@ -103,8 +125,7 @@ def _repeat(
     progress: bool,
     on_epoch: OnEpoch | None,
 ) -> Result:
-    device = _device(config.device)
-    backend = get_backend(config.backend)
+    device, backend = check_runnable(config)
     dataset = dataset.to(device)
     inputs = _inputs(backend, dataset)
     runs = []
@@ -177,9 +198,12 @@ class _Loop:
         return sparsity
 
     def _forward(self, epoch: int) -> Tensor:
+        generator = None
+        if self.config.dropout:
+            generator = torch.Generator(self.config.device)
+            generator.manual_seed(Stream(self.seed, f"epoch {epoch}", "dropout").key[0] >> 1)
         self.model.train()
-        with _dropout_stream(self.config, self.seed, epoch):
-            logits: Tensor = self.model(*self.inputs)
+        logits: Tensor = self.model(*self.inputs, generator=generator)
         return logits
 
     def _score(
@@ -214,11 +238,17 @@ class _Loop:
     def _finish(self, seconds: float) -> Run:
         assert self.best is not None
         self.model.load_state_dict(self.best_state)
+        self.model.eval()
         accuracy = self.dataset.evaluate(_predict(self.model, self.inputs))
         ticket = None
         if isinstance(self.config, SearchConfig):
             results = {**accuracy, "epoch": self.best.epoch}
-            ticket = Ticket.of(self.model, dataset=self.dataset.name, results=results)
+            ticket = Ticket.of(
+                self.model,
+                dataset=self.dataset.name,
+                split=self.dataset.split,
+                results=results,
+            )
         return Run(
             seed=self.seed,
             best_epoch=self.best.epoch,
@@ -230,18 +260,6 @@ class _Loop:
             model=self.model,
             ticket=ticket,
         )
-
-
-@contextmanager
-def _dropout_stream(config: RunConfig, seed: int, epoch: int) -> Iterator[None]:
-    """Dropout from a stream of its own, and torch's global generator as it was before."""
-    if not config.dropout:
-        yield
-        return
-    device = torch.device(config.device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(Stream(seed, f"epoch {epoch}", "dropout").key[0] >> 1)
-        yield
 
 
 def _predict(model: GNN, inputs: Sequence[object]) -> Tensor:
@@ -256,12 +274,3 @@ def _predict(model: GNN, inputs: Sequence[object]) -> Tensor:
 def _postfix(record: Epoch, best: Epoch | None) -> str:
     text = f"loss {record.loss:.3f}, train {100 * record.train:.2f}, val {100 * record.val:.2f}"
     return text + (f", best {100 * best.val:.2f} → test {100 * best.test:.2f}" if best else "")
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {name!r} cannot be used here: {error}") from error
-    return device

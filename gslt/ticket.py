@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, ModelConfig, build, part
-from gslt.errors import TicketError
+from gslt.errors import ConfigError, TicketError
 from gslt.files import replacing
 from gslt.freezing import FrozenCounts
 from gslt.frozen import freeze
@@ -42,6 +42,11 @@ class Architecture:
     model: ModelConfig
     in_channels: int
     out_channels: int
+
+    def __post_init__(self) -> None:
+        for width in (self.in_channels, self.out_channels):
+            if not isinstance(width, int) or width < 1:
+                raise ConfigError(f"a network has at least one input and class, got {width!r}")
 
 
 @dataclass(frozen=True)
@@ -101,17 +106,24 @@ class Ticket:
     source: FrozenCounts
     """Counts of the whole source network."""
     weights_checksum: str
-    """SHA-256 of the regenerated weights and freezing patterns, see :func:`weights_checksum`."""
+    """SHA-256 of the regenerated network, see :func:`weights_checksum`."""
     architecture: Architecture | None = None
     """The node classifier; None for a ticket of a module of your own."""
     dataset: str = ""
     """Name of the data set it was found on."""
+    split: int = 0
+    """Number of its split, for data sets that have several."""
     results: dict[str, float] = dataclasses.field(default_factory=dict)
     """Figures of the search: accuracies, best epoch."""
 
     @classmethod
     def of(
-        cls, module: nn.Module, *, dataset: str = "", results: dict[str, float] | None = None
+        cls,
+        module: nn.Module,
+        *,
+        dataset: str = "",
+        split: int = 0,
+        results: dict[str, float] | None = None,
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
@@ -123,10 +135,12 @@ class Ticket:
         if isinstance(module, GNN):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         masks = {w.name: w.mask().cpu() for w in weights}
-        checksum = weights_checksum(weights)
+        checksum = weights_checksum(module)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
-        return cls(config, masks, source, checksum, architecture, dataset, dict(results or {}))
+        return cls(
+            config, masks, source, checksum, architecture, dataset, split, dict(results or {})
+        )
 
     def model(self, backend: str = "pyg") -> GNN:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
@@ -144,7 +158,7 @@ class Ticket:
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self.restore(model)
-        return model
+        return model.eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
@@ -165,10 +179,15 @@ class Ticket:
                 "the ticket does not fit the network; searched weights differ for "
                 + ", ".join(sorted({name for name, _ in different}))
             )
-        if weights_checksum(weights) != self.weights_checksum:
+        source = FrozenCounts.sum(w.counts for w in weights)
+        if source != self.source:
+            raise TicketError(f"the ticket says {self.source}, but its source has {source}")
+        if weights_checksum(module) != self.weights_checksum:
+            kept = ", ".join(_other_state(module)) or "none"
             raise TicketError(
-                "the weights regenerated from the seed are not those of the search: the seed, the "
-                "freezing config or the checksum in the file is wrong"
+                "the network regenerated from the seed is not the one of the search: the seed or "
+                "the freezing config is wrong, or the module holds other values that a ticket does "
+                f"not carry, such as running statistics (here: {kept})"
             )
         with torch.no_grad():
             for weight in weights:
@@ -211,13 +230,13 @@ class Ticket:
             "source": dataclasses.asdict(self.source),
             "searched": {name: mask.numel() for name, mask in self.masks.items()},
             "weights_sha256": self.weights_checksum,
-            "masks_sha256": masks_checksum(tensors),
             "dataset": self.dataset,
+            "split": self.split,
             "results": self.results,
         }
-        # One key: safetensors writes several in another order at every call.
-        metadata = {KEY: json.dumps(values, separators=(",", ":"))}
-        return safetensors.torch.save(tensors, metadata)
+        # One key, with the checksum in front: safetensors writes several in a random order.
+        text = json.dumps(values, separators=(",", ":"))
+        return safetensors.torch.save(tensors, {KEY: f"{file_checksum(text, tensors)} {text}"})
 
 
 def load_ticket(path: str | Path) -> Ticket:
@@ -231,17 +250,22 @@ def load_ticket(path: str | Path) -> Ticket:
         raise TicketError(f"there is no ticket file {str(path)!r}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            values = _read_metadata(path, file.metadata() or {})
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _parse(values, tensors)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        return _parse(_read_metadata(path, metadata, tensors), tensors)
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
         raise TicketError(f"{str(path)!r} is damaged or no ticket: {error}") from error
 
 
-def _read_metadata(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+def _read_metadata(
+    path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]
+) -> dict[str, Any]:
     if KEY not in metadata:
         raise TicketError(f"{str(path)!r} is a safetensors file but no ticket")
-    values: dict[str, Any] = json.loads(metadata[KEY])
+    checksum, _, text = metadata[KEY].partition(" ")
+    if file_checksum(text, tensors) != checksum:
+        raise TicketError(f"{str(path)!r} is damaged: its content does not match its checksum")
+    values: dict[str, Any] = json.loads(text)
     if values["version"] != FORMAT_VERSION:
         raise TicketError(
             f"{str(path)!r} has ticket format version {values['version']}; this gslt "
@@ -252,9 +276,7 @@ def _read_metadata(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> Ticket:
-    if masks_checksum(tensors) != values["masks_sha256"]:
-        raise TicketError("the masks of the ticket file do not match their checksum: damaged")
-    searched: dict[str, int] = values["searched"]
+    searched: dict[str, int] = dict(values["searched"])
     if set(searched) != set(tensors):
         raise TicketError("the ticket file lists other layers than it holds masks for: damaged")
     architecture = values["architecture"]
@@ -267,8 +289,9 @@ def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> Ticket:
         source=build(FrozenCounts, values["source"]),
         weights_checksum=values["weights_sha256"],
         architecture=architecture,
-        dataset=values["dataset"],
-        results=values["results"],
+        dataset=str(values["dataset"]),
+        split=int(values["split"]),
+        results={str(name): float(value) for name, value in dict(values["results"]).items()},
     )
 
 
@@ -289,27 +312,37 @@ def unpack(packed: Tensor, count: int) -> Tensor:
     return torch.from_numpy(bits.astype(bool))
 
 
-def masks_checksum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over name and packed mask of each layer, in the order of their names."""
-    digest = hashlib.sha256()
+def file_checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the metadata, then name and packed mask of each layer in name order."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(name.encode() + b"\0" + tensors[name].numpy().tobytes())
     return digest.hexdigest()
 
 
-def weights_checksum(weights: list[FrozenWeight]) -> str:
+def weights_checksum(module: nn.Module) -> str:
     """SHA-256 over the regenerated network, layer by layer in the order of its parameters.
 
     Each layer contributes its name, a zero byte, its random weights as little-endian float32 with
-    pruned ones set to zero, and its ternary freezing pattern as int8.
+    pruned ones set to zero, and its ternary freezing pattern as int8. Then follows every other
+    value that the module's state holds, by name (biases, running statistics): a ticket does not
+    carry them, so they must be the same wherever it is restored.
     """
     digest = hashlib.sha256()
-    for weight in weights:
+    for weight in frozen_weights(module):
         values, pattern = weight.regenerated()
         digest.update(weight.name.encode() + b"\0")
         digest.update(values.cpu().numpy().astype("<f4").tobytes())
         digest.update(pattern.cpu().numpy().tobytes())
+    for name, value in _other_state(module).items():
+        digest.update(name.encode() + b"\0" + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _other_state(module: nn.Module) -> dict[str, Tensor]:
+    scores = {id(weight.score()) for weight in frozen_weights(module)}
+    state = module.state_dict(keep_vars=True)
+    return {name: value for name, value in state.items() if id(value) not in scores}
 
 
 def _single_source(module: nn.Module) -> list[FrozenWeight]:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,7 +9,6 @@ import yaml
 
 import gslt
 from gslt.cli import main
-from gslt.data import as_dataset
 from gslt.studies import demo
 
 TINY = ["--epochs", "2", "--hidden_channels", "8", "--num_layers", "2"]
@@ -21,7 +21,7 @@ def as_debian(blocks, monkeypatch):
 
     def load(name, root=None, *, split=0):
         asked.append((name, root, split))
-        return as_dataset(blocks)
+        return dataclasses.replace(blocks, split=split)
 
     monkeypatch.setattr("gslt.data.load_dataset", load)
     monkeypatch.setattr(demo, "load_dataset", load)
@@ -93,7 +93,8 @@ def test_search_writes_a_folder_that_evaluate_and_inspect_read(as_debian, tmp_pa
     assert summary["size"]["sparsity"] == pytest.approx(0.3, abs=0.01)
     assert json.loads((out / "environment.json").read_text())["versions"]["gslt"]
     capsys.readouterr()
-    assert main(["evaluate", str(out / "ticket-seed1.safetensors")]) == 0
+    seed1 = str(out / "ticket-seed1.safetensors")
+    assert main(["evaluate", seed1, "--dataset", "debian"]) == 0
     shown = capsys.readouterr().out
     expected = 100 * summary["runs"][1]["test_accuracy"]
     assert f"test {expected:6.2f} % (at the search {expected:.2f})" in shown
@@ -133,6 +134,53 @@ def test_errors_are_one_sentence(as_debian, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("gslt: there is no ticket file")
     assert main(["search", *TINY, "--sparsity", "0.1", "--prune_ratio", "0.5"]) == 2
     assert "prune_ratio 0.5 exceeds sparsity 0.1" in capsys.readouterr().err
+
+
+def test_a_refused_run_leaves_no_folder(as_debian, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    assert main(["search", *TINY, "--out", str(out), "--device", "cuda:99"]) == 2
+    assert "CUDA devices" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    monkeypatch.delitem(sys.modules, "gslt.backends.dgl", raising=False)
+    assert main(["search", *TINY, "--out", str(out), "--backend", "dgl"]) == 2
+    assert 'pip install "gslt[dgl]"' in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(as_debian, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["search", *TINY, "--out", str(tmp_path / "file" / "run")]) == 2
+    assert capsys.readouterr().err.startswith("gslt: ")
+
+
+def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["search", *TINY, "--out", str(out), "--split", "3"]) == 0
+    ticket = str(out / "ticket.safetensors")
+    capsys.readouterr()
+    assert main(["evaluate", ticket, "--dataset", "debian"]) == 0
+    assert as_debian[-1] == ("debian", None, 3)
+    assert "at the search" in capsys.readouterr().out
+    assert main(["evaluate", ticket, "--dataset", "debian", "--split", "0"]) == 0
+    assert "at the search" not in capsys.readouterr().out
+    assert main(["evaluate", ticket]) == 2
+    assert "no known name; give --dataset" in capsys.readouterr().err
+
+
+def test_a_refused_demo_moves_nothing(as_debian, tmp_path, capsys):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "table.md").write_text("mine")
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--epochs", "0"]) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["demo"]
+
+
+def test_interrupt(as_debian, tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["gslt.search"], "search", interrupt)
+    assert main(["search", *TINY, "--out", str(tmp_path / "r")]) == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_wrong_types_are_refused(capsys):
@@ -178,7 +226,8 @@ def test_demo_writes_table_and_pictures(as_debian, tmp_path, capsys):
     ]
     dense, sparse, frozen = rows[1:]
     assert dense["times_smaller"] == 32
-    assert sparse["search_space"] == frozen["search_space"]
+    assert abs(sparse["searched"] - frozen["searched"]) <= 1
+    assert frozen["search_space"] == pytest.approx(0.6, abs=0.01)
     assert frozen["times_smaller"] == pytest.approx(32 / 0.6, rel=0.01)
     for name in ("accuracy_vs_size.png", "learning_curves.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")

@@ -67,7 +67,15 @@ def test_shipped_config_runs_on_real_data(config, tmp_path):
 
 def test_readme_names_files_and_commands_that_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in text
     for path in re.findall(r"`((?:examples|benchmarks|docs|gslt)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
     for target in re.findall(r"make (\w+)", text):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
+
+
+def test_constraints_pin_plain_versions():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert len(pins) > 30
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)

@@ -24,7 +24,7 @@ def small_search(**options) -> gslt.SearchConfig:
 # --- the search finds the best mask of a toy, known by enumeration -------------------------------
 
 
-def toy_graph(seed: int, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
+def toy_graph(seed: int, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.from_numpy(Stream(seed, "toy", "x").normal(3 * n)).float().view(n, 3)
     pairs = torch.from_numpy(Stream(seed, "toy", "e").permutation(n * n)[:n])
     return x, to_undirected(torch.stack([pairs // n, pairs % n]), n)
@@ -59,8 +59,8 @@ def clearest(logits: dict[tuple[int, ...], torch.Tensor]) -> tuple[int, ...]:
     return max(logits, key=margin)
 
 
-@pytest.mark.parametrize("seed", [2, 22, 23])
-def test_search_finds_the_best_of_all_masks(seed):
+def rank_of_the_search(seed: int, n: int = 300) -> int:
+    """Place of the found mask among all 252, ordered by loss: 0 is the best."""
     config = gslt.SearchConfig(
         architecture="gcn",
         num_layers=2,
@@ -73,13 +73,12 @@ def test_search_finds_the_best_of_all_masks(seed):
         lr=0.1,
         seed=seed,
     )
-    x, edge_index = toy_graph(seed)
+    x, edge_index = toy_graph(seed, n)
     logits = every_ticket(x, edge_index, config)
     assert len(logits) == math.comb(10, 5)
     y = logits[clearest(logits)].argmax(dim=1)
     losses = {kept: F.cross_entropy(value, y).item() for kept, value in logits.items()}
-    best = min(losses, key=losses.__getitem__)
-    third = torch.arange(len(y)) % 3
+    third = torch.arange(n) % 3
     toy = gslt.NodeDataset(
         name="toy (synthetic)",
         x=x,
@@ -93,7 +92,16 @@ def test_search_finds_the_best_of_all_masks(seed):
     )
     ticket = gslt.search(toy, config, progress=False).ticket
     found = torch.cat(list(ticket.masks.values())).nonzero().flatten()
-    assert tuple(found.tolist()) == best
+    return sorted(losses, key=losses.__getitem__).index(tuple(found.tolist()))
+
+
+def test_search_finds_the_best_of_all_masks():
+    # Toys 0 … 9, none left out. Edge-Popup is a local search: with two hidden units it can stay
+    # where both are dead, and one third of the nodes trains while all of them judge. So it must be
+    # the very best on some toys and among the best 6 of 252 on most.
+    ranks = [rank_of_the_search(seed) for seed in range(10)]
+    assert ranks.count(0) >= 2, ranks
+    assert sum(rank <= 5 for rank in ranks) >= 7, ranks
 
 
 # --- what a run returns ---------------------------------------------------------------------------
@@ -144,7 +152,10 @@ def test_only_scores_change(blocks):
 def test_same_seed_same_ticket_whatever_the_global_generator(blocks, dropout):
     config = small_search(dropout=dropout)
     torch.manual_seed(1)
+    state = torch.get_rng_state()
     first = gslt.search(blocks, config, progress=False)
+    first.ticket.model()
+    assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(999)
     second = gslt.search(blocks, config, progress=False)
     for name, mask in first.ticket.masks.items():
@@ -184,7 +195,9 @@ def test_linear_ramp_keeps_only_epochs_at_the_target(blocks):
 
 def test_ramp_inside_a_frozen_source_starts_at_the_pruning_ratio(blocks):
     config = small_search(sparsity=0.6, freezing_ratio=0.4, sparsity_schedule="linear")
+    assert config.ratios == (0.3, 0.1)
     result = gslt.search(blocks, config, progress=False)
+    assert [e.sparsity for e in result.history][:4] == pytest.approx([0.3, 0.3, 0.3, 0.4])
     assert result.ticket.size().sparsity == pytest.approx(0.6, abs=0.005)
 
 
@@ -224,8 +237,10 @@ def test_pyg_and_dgl_search_alike(blocks, architecture):
     for a, b in zip(frozen_weights(pyg.model), frozen_weights(dgl.model), strict=True):
         assert torch.equal(a.regenerated()[0], b.regenerated()[0])
         assert torch.equal(a.regenerated()[1], b.regenerated()[1])
-    assert pyg.history[0].loss == pytest.approx(dgl.history[0].loss, abs=1e-5)
-    assert pyg.test_accuracy == pytest.approx(dgl.test_accuracy, abs=0.07)
+    # Rounding differs from the first sum on; until it moves a score across the threshold, the two
+    # searches walk the same way.
+    losses = [[e.loss for e in r.history[:8]] for r in (pyg, dgl)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
 def test_nan_loss_is_an_error(blocks):
@@ -243,16 +258,25 @@ def test_evaluate_refuses_another_dataset(blocks):
 
 
 def test_device_that_is_not_there(blocks):
-    with pytest.raises(gslt.ConfigError, match="device 'nonsense' cannot be used"):
-        gslt.search(blocks, small_search(device="nonsense"))
+    with pytest.raises(gslt.ConfigError, match="device must be cpu, cuda or cuda:N, got 'meta'"):
+        gslt.search(blocks, small_search(device="meta"))
+    with pytest.raises(gslt.ConfigError, match=r"torch sees .* CUDA devices; use --device cpu"):
+        gslt.search(blocks, small_search(device="cuda:99"))
+
+
+def test_search_and_train_refuse_each_others_config(blocks):
+    with pytest.raises(gslt.ConfigError, match=r"gslt\.search takes a SearchConfig"):
+        gslt.search(blocks, gslt.TrainConfig())
+    with pytest.raises(gslt.ConfigError, match=r"gslt\.train takes a TrainConfig"):
+        gslt.train(blocks, gslt.SearchConfig())
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"runs": 0}, "runs must be"),
-        ({"num_layers": 1}, "num_layers must be an integer of at least 2"),
+        ({"num_layers": 1}, "num_layers must be at least 2"),
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"lr": -1.0}, "lr must be positive"),
         ({"lr": math.nan}, "lr must be positive"),
@@ -262,6 +286,11 @@ def test_device_that_is_not_there(blocks):
         ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
+        ({"lr": "0.01"}, "lr must be of type float, got '0.01'"),
+        ({"lr": True}, "lr must be of type float"),
+        ({"batch_norm": "no"}, "batch_norm must be of type bool, got 'no'"),
+        ({"epochs": 2.5}, "epochs must be of type int"),
+        ({"seed": 2**64 - 1, "runs": 2}, "seed must lie in"),
     ],
 )
 def test_bad_configs_are_refused(options, message):

@@ -101,11 +101,10 @@ def _normal(name: str) -> str:
 
 def unknown_name(name: str) -> str:
     """The sentence that refuses a name, with the closest known one."""
-    close = difflib.get_close_matches(_normal(name), _BY_NAME, n=1, cutoff=0.0)
-    return (
-        f"there is no data set {name!r}, by name or by path; did you mean {close[0]!r}? "
-        f"Known are {', '.join(_BY_NAME)}"
-    )
+    close = difflib.get_close_matches(_normal(name), _BY_NAME, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    known = ", ".join(_BY_NAME)
+    return f"there is no data set {name!r}, by name or by path{hint} Known are {known}"
 
 
 def data_root(root: str | Path | None) -> Path:

@@ -45,6 +45,8 @@ class NodeDataset:
     """Whether the graph was generated: no result on it says anything about real data."""
     source: str = ""
     """One line: where the data comes from, and its licence where it is known."""
+    split: int = 0
+    """Number of the split, for data sets that have several."""
     class_names: tuple[str, ...] = ()
     """Names of the classes, where they are known."""
     evaluator: Evaluator | None = None

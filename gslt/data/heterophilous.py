@@ -48,6 +48,7 @@ def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOUR
         test_mask=masks[2],
         num_classes=int(y.max()) + 1 if y.numel() else 0,
         source=source,
+        split=split,
     )
 
 

@@ -72,6 +72,8 @@ def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -
             raise DataError(_absence(entry, data_root(root)))
         data = _load(entry.kind, path, entry.name, split)
         return replace(data, synthetic=True) if entry.synthetic else data
+    if not name.strip():
+        raise ConfigError("the name of a data set may not be empty; `gslt data list` shows them")
     path = Path(name).expanduser()
     if path.suffix == ".npz" and path.is_file():
         return load_heterophilous(path, path.stem, split, source=f"file {path.name}")
@@ -111,7 +113,7 @@ def _load(kind: str, path: Path, name: str, split: int) -> NodeDataset:
 def _absence(entry: Entry, root: Path) -> str:
     how = f"fetch it with `gslt data download {entry.name}`"
     if entry.kind == "standin":
-        how = "write this synthetic graph with gslt.data.write_standin(root)"
+        how = "write this synthetic graph with `gslt data synthesize`"
     return (
         f"data set {entry.name!r} is not on disk (looked for {' and '.join(entry.places)} below "
         f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"

@@ -50,25 +50,27 @@ class GNN(nn.Module):
         hidden = config.hidden_channels
         widths = [in_channels, *[hidden] * (config.num_layers - 1), out_channels]
         make = LAYERS[config.architecture]
-        self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
+        # torch fills new layers from its global generator; every weight is replaced later.
+        with torch.random.fork_rng(devices=[]):
+            self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
+            self.head = nn.Linear(hidden, out_channels, bias=False) if config.head else None
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(width, affine=False, track_running_stats=False)
             if config.batch_norm
             else nn.Identity()
             for width in widths[1:]
         )
-        self.head = nn.Linear(hidden, out_channels, bias=False) if config.head else None
 
-    def forward(self, *inputs: object) -> Tensor:
-        """Logits ``(N, classes)``."""
+    def forward(self, *inputs: object, generator: torch.Generator | None = None) -> Tensor:
+        """Logits ``(N, classes)``; dropout draws from the generator (default: torch's own)."""
         x, graph = self.backend.bind(*inputs)
-        return self.logits(x, graph)
+        return self.logits(x, graph, generator)
 
-    def logits(self, x: Tensor, graph: Graph) -> Tensor:
+    def logits(self, x: Tensor, graph: Graph, generator: torch.Generator | None = None) -> Tensor:
         """Logits ``(N, classes)`` from features ``(N, in)`` and a graph of the backend."""
         for layer, norm in zip(self.layers[:-1], self.norms[:-1], strict=True):
-            x = F.relu(norm(layer(self._drop(x), graph)))
-        hidden = self._drop(x)
+            x = F.relu(norm(layer(self._drop(x, generator), graph)))
+        hidden = self._drop(x, generator)
         out: Tensor = self.layers[-1](hidden, graph)
         if self.head is None:
             return out
@@ -76,13 +78,19 @@ class GNN(nn.Module):
         logits: Tensor = (self.head(hidden) + out) / 2
         return logits
 
-    def _drop(self, x: Tensor) -> Tensor:
+    def _drop(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         p = self.config.dropout
         if not p or not self.training:
             return x
         if x.layout == torch.strided:
-            return F.dropout(x, p)
-        return sparse_csr(x.crow_indices(), x.col_indices(), F.dropout(x.values(), p), x.shape)
+            return _dropout(x, p, generator)
+        kept = _dropout(x.values(), p, generator)
+        return sparse_csr(x.crow_indices(), x.col_indices(), kept, x.shape)
+
+
+def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    keep = torch.empty_like(x).bernoulli_(1.0 - p, generator=generator)
+    return x * keep.div_(1.0 - p)
 
 
 def compact_features(x: Tensor) -> Tensor:

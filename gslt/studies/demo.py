@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gslt.config import SearchConfig, TrainConfig
+from gslt.config import DemoConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import write_json, write_text
@@ -15,9 +15,6 @@ from gslt.results import Result
 from gslt.run_folder import RunFolder, summary
 from gslt.search import search, train
 from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
-
-SPARSITY = 0.5
-FREEZING_RATIO = 0.4
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,8 @@ class Arm:
             "prune_ratio": prune,
             "lock_ratio": lock,
             "freezing_ratio": None if prune is None or lock is None else prune + lock,
-            "search_space": size.searched if size else total,
+            "searched": size.searched if size else total,
+            "search_space": size.search_space if size else 1.0,
             "num_weights": size.total if size else total,
             "model_bytes": size.bits / 8 if size else 4 * total,
             "times_smaller": size.ratio if size else 1.0,
@@ -57,34 +55,27 @@ class Arm:
         }
 
 
-def arms(
-    epochs: int, hidden_channels: int, lr: float, seed: int
-) -> dict[str, SearchConfig | TrainConfig]:
+def arms(config: DemoConfig) -> dict[str, SearchConfig | TrainConfig]:
     """Config of each arm: the Frozen paper's GIN, one sparsity, three sources.
 
     The sparse source is pruned by as much as the frozen source is frozen, so that the search spaces
     of the two are equal.
     """
-    trained = TrainConfig(epochs=epochs, hidden_channels=hidden_channels, lr=lr, seed=seed)
-    ticket = SearchConfig(
-        epochs=epochs, hidden_channels=hidden_channels, lr=lr, seed=seed, sparsity=SPARSITY
-    )
+    same = {name: getattr(config, name) for name in ("epochs", "hidden_channels", "lr", "seed")}
+    ticket = SearchConfig(**same, sparsity=config.sparsity)
     return {
-        "weight training": trained,
+        "weight training": TrainConfig(**same),
         "ticket, dense source": ticket,
-        "ticket, sparse source": replace(ticket, prune_ratio=FREEZING_RATIO, lock_ratio=0.0),
-        "ticket, frozen source": replace(ticket, freezing_ratio=FREEZING_RATIO),
+        "ticket, sparse source": replace(ticket, prune_ratio=config.freezing_ratio, lock_ratio=0.0),
+        "ticket, frozen source": replace(ticket, freezing_ratio=config.freezing_ratio),
     }
 
 
 def run_demo(
     out: Path,
+    config: DemoConfig | None = None,
     *,
     dataset: NodeDataset | None = None,
-    epochs: int,
-    hidden_channels: int,
-    lr: float,
-    seed: int = 0,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, object]]:
@@ -92,30 +83,40 @@ def run_demo(
 
     Returns:
         The rows of the table, as in ``summary.json``.
+
+    Raises:
+        ConfigError: for a config that no ticket satisfies.
     """
+    configs = arms(config or DemoConfig())
+    dataset = dataset or load_dataset("debian")
     if moved := set_aside(out):
         say(f"an earlier demo was moved to {moved}")
-    dataset = dataset or load_dataset("debian")
     say(repr(dataset))
     done = []
-    for name, config in arms(epochs, hidden_channels, lr, seed).items():
+    for name, arm in configs.items():
         say(f"{name} …")
-        folder = out / name.replace(", ", "-").replace(" ", "-")
-        with RunFolder(folder, {"dataset": dataset.name}, config) as run:
-            if isinstance(config, SearchConfig):
-                result = search(dataset, config, progress=progress, on_epoch=run.on_epoch)
-            else:
-                result = train(dataset, config, progress=progress, on_epoch=run.on_epoch)
-            run.finish(result)
+        result = _run_arm(out / name.replace(", ", "-").replace(" ", "-"), dataset, arm, progress)
         say(f"{name}: {result} in {result.best.seconds:.0f} s")
         done.append(Arm(name, result))
     rows = [arm.row for arm in done]
     write_json(out / "summary.json", rows)
     write_text(out / "table.md", table(rows))
-    curves = {arm.name: arm.result.history for arm in done}
+    runs = {arm.name: arm.result.best for arm in done}
     plot_accuracy_against_size(rows, out / "accuracy_vs_size.png")
-    plot_learning_curves(curves, dataset.name, out / "learning_curves.png")
+    plot_learning_curves(runs, dataset.name, out / "learning_curves.png")
     return rows
+
+
+def _run_arm(
+    folder: Path, dataset: NodeDataset, config: SearchConfig | TrainConfig, progress: bool
+) -> Result:
+    with RunFolder(folder, {"dataset": dataset.name}, config) as run:
+        if isinstance(config, SearchConfig):
+            result = search(dataset, config, progress=progress, on_epoch=run.on_epoch)
+        else:
+            result = train(dataset, config, progress=progress, on_epoch=run.on_epoch)
+        run.finish(result)
+    return result
 
 
 def set_aside(folder: Path) -> Path | None:
@@ -160,7 +161,7 @@ def _line(row: dict[str, object]) -> str:
         f"{100 * number('val_accuracy'):.2f}",
         f"{number('sparsity'):.2f} ({number('density'):.2f})",
         frozen,
-        f"{number('search_space'):,.0f}",
+        f"{number('searched'):,.0f} ({100 * number('search_space'):.0f} %)",
         f"{number('model_bytes') / 1000:,.1f} kB",
         f"{number('times_smaller'):.1f}",
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.results import Epoch
+from gslt.results import Run
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -41,15 +41,14 @@ def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) ->
     _save(figure, path)
 
 
-def plot_learning_curves(curves: Mapping[str, Sequence[Epoch]], dataset: str, path: Path) -> None:
-    """Validation accuracy (lines) and test accuracy at its best epoch (dots) over the epochs."""
+def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> None:
+    """Validation accuracy (lines) and test accuracy at the best epoch (dots) over the epochs."""
     figure, axes = _figure()
-    for number, (name, history) in enumerate(curves.items()):
+    for number, (name, run) in enumerate(runs.items()):
         colour = COLOURS[number % len(COLOURS)]
-        epochs = [e.epoch for e in history]
-        axes.plot(epochs, [100 * e.val for e in history], color=colour, label=name)
-        best = max(history, key=lambda e: e.val)
-        axes.plot(best.epoch, 100 * best.test, "o", color=colour, markersize=7)
+        epochs = [e.epoch for e in run.history]
+        axes.plot(epochs, [100 * e.val for e in run.history], color=colour, label=name)
+        axes.plot(run.best_epoch, 100 * run.test_accuracy, "o", color=colour, markersize=7)
     axes.plot([], [], "o", color="grey", label="test at the best epoch")
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation accuracy (%)")
