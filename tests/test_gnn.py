@@ -250,7 +250,7 @@ def test_a_gcn_refuses_edge_weights_that_it_would_misread() -> None:
     ("options", "message"),
     [
         ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
-        ({"num_layers": 1}, "num_layers must be an integer of at least 2"),
+        ({"num_layers": 1}, "num_layers must be at least 2"),
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"dropout": float("nan")}, "dropout must lie in"),
