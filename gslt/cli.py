@@ -208,7 +208,7 @@ def _size_line(ticket: Any) -> str:
         f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
         f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
         f"{s.density:.3f})\nsize      {s.bits:,} mask bits, × {s.ratio:.1f} smaller than float32 "
-        f"weights; file {s.file_bytes:,} bytes, × {s.file_ratio:.1f}"
+        f"weights; file {s.bytes:,} bytes, × {s.file_ratio:.1f}"
     )
 
 

@@ -61,7 +61,7 @@ class TicketSize:
     """Weights of the ticket: locked ones and searched ones that the mask keeps."""
     bits: int
     """Bits of the mask: one per searched weight. The size that papers report."""
-    file_bytes: int
+    bytes: int
     """Size of the ticket file, with its header and metadata."""
 
     @property
@@ -87,7 +87,7 @@ class TicketSize:
     @property
     def file_ratio(self) -> float:
         """How many times smaller than float32 weights the file is: 4 N / bytes."""
-        return 4 * self.total / self.file_bytes
+        return 4 * self.total / self.bytes
 
     def as_dict(self) -> dict[str, float]:
         """Every figure by name."""
@@ -211,7 +211,7 @@ class Ticket:
             locked=source.locked,
             kept=kept + source.locked,
             bits=searched,
-            file_bytes=len(self.to_bytes()),
+            bytes=len(self.to_bytes()),
         )
 
     def save(self, path: str | Path) -> None:

@@ -109,7 +109,7 @@ def test_size_by_hand(result):
     assert size.sparsity == pytest.approx(0.4)
     assert size.search_space == pytest.approx(0.7)
     assert size.ratio == pytest.approx(32 * 480 / 336)
-    assert size.file_bytes == len(result.ticket.to_bytes())
+    assert size.bytes == len(result.ticket.to_bytes())
 
 
 def test_the_paper_ratio_of_forty():
@@ -124,7 +124,7 @@ def test_the_paper_ratio_of_forty():
 def test_the_file_holds_bits_and_nothing_else(result, tmp_path):
     path = tmp_path / "t.safetensors"
     result.ticket.save(path)
-    assert path.stat().st_size == result.ticket.size().file_bytes
+    assert path.stat().st_size == result.ticket.size().bytes
     tensors = safetensors.torch.load_file(path)
     assert all(t.dtype == torch.uint8 for t in tensors.values())
     assert sum(t.numel() for t in tensors.values()) <= math.ceil(336 / 8) + len(tensors)

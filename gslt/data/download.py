@@ -44,7 +44,7 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
     if entry.kind == "standin":
         raise ConfigError(
             f"{entry.name} is synthetic, so it is not downloaded; "
-            "write it with gslt.data.write_standin(root)"
+            "write it with `gslt data synthesize`"
         )
     target = found or place / entry.places[0]
     if entry.kind == "ogb":

@@ -50,7 +50,7 @@ class Arm:
             "num_weights": size.total if size else total,
             "model_bytes": size.bits / 8 if size else 4 * total,
             "times_smaller": size.ratio if size else 1.0,
-            "file_bytes": size.file_bytes if size else None,
+            "file_bytes": size.bytes if size else None,
             "seconds": self.result.best.seconds,
         }
 
