@@ -9,6 +9,7 @@ accuracy at the best validation epoch are printed beside the published figure (U
 
 import argparse
 import dataclasses
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -55,12 +56,22 @@ def run_config(path: Path, dataset_dir: Path | None, quick: bool) -> dict[str, o
     published = figures.get(getattr(config, "sparsity", "trained"))
     return {
         "config": path.name,
+        "commit": commit(),
+        "environment": environment(),
+        "quick": quick,
         **summary(result),
         "published_percent": published,
         "dataset_name": values["dataset"],
         "options": dataclasses.asdict(config),
         "seconds": time.perf_counter() - started,
     }
+
+
+def update(path: Path, row: dict[str, object]) -> None:
+    """Put a row into the file, in the place of an older one of the same config."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows = [old for old in rows if old["config"] != row["config"]] + [row]
+    write_json(path, {"rows": sorted(rows, key=lambda old: old["config"])})
 
 
 def show(row: dict) -> str:
@@ -81,23 +92,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("configs", nargs="*", type=Path, help="YAML files [all shipped ones]")
     parser.add_argument("--dataset_dir", type=Path, help="folder of the data sets")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=Path, help="put every figure into this file")
     parser.add_argument("--quick", action="store_true", help="5 epochs, 2 seeds: a smoke test")
     args = parser.parse_args()
     folder = Path(__file__).parents[1] / "examples" / "configs"
-    report = {"commit": commit(), "environment": environment(), "quick": args.quick, "rows": []}
+    done = 0
     for path in args.configs or sorted(folder.glob("*.yaml")):
         try:
             row = run_config(path, args.dataset_dir, args.quick)
         except gslt.DataError as error:
             print(f"{path.name:<28} skipped: {error}", flush=True)
             continue
-        report["rows"].append(row)
+        done += 1
         print(show(row), flush=True)
         if args.json:
             # After every row, so that an interrupted benchmark keeps what it has.
-            write_json(args.json, report)
-    if not report["rows"]:
+            update(args.json, row)
+    if not done:
         raise SystemExit("no config ran: no data set of theirs is there")
 
 
