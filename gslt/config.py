@@ -97,7 +97,7 @@ class ModelConfig:
 class RunConfig(ModelConfig):
     """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
 
-    epochs: int = 400
+    epochs: int = 320
     """Number of full-batch updates."""
     lr: float = 0.01
     """Learning rate of the first epoch; it decays to 0 as a half cosine."""
@@ -162,7 +162,7 @@ class SearchConfig(RunConfig, FreezeConfig):
 class DemoConfig:
     """The four arms of the demo. Half the paper's width, a tenth of its epochs, a faster rate."""
 
-    epochs: int = 40
+    epochs: int = 32
     """Number of full-batch updates of each arm."""
     hidden_channels: int = 192
     """Width of the GIN (the paper: 386)."""
