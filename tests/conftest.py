@@ -1,4 +1,9 @@
+import os
 import warnings
+
+# Before torch starts its threads, and for the commands that tests start: on tensors this small
+# threads only wait for one another.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
 import pytest
