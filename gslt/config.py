@@ -160,7 +160,7 @@ class SearchConfig(RunConfig, FreezeConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
-    """The four arms of the demo. Half the paper's width, a tenth of its epochs, a faster rate."""
+    """The four arms of the demo. Half the paper's width, a twelfth of its epochs, a faster rate."""
 
     epochs: int = 32
     """Number of full-batch updates of each arm."""
