@@ -150,6 +150,7 @@ class _Loop:
     ) -> None:
         self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
         self.inputs = inputs
+        self.supermask = next((w.supermask for w in frozen_weights(model)), None)
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
@@ -192,9 +193,8 @@ class _Loop:
         if not isinstance(self.config, SearchConfig):
             return None
         sparsity = self.config.sparsity_at(epoch)
-        supermask = frozen_weights(self.model)[0].supermask
-        assert supermask is not None
-        supermask.sparsity = sparsity
+        assert self.supermask is not None
+        self.supermask.sparsity = sparsity
         return sparsity
 
     def _forward(self, epoch: int) -> Tensor:

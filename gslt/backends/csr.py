@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gslt.errors import GraphError
-from gslt.nn.graph import Graph, check_features, sparse_csr
+from gslt.nn.graph import Graph, check_features, row_starts, sparse_csr
 from gslt.quiet import import_quietly
 
 
@@ -115,9 +115,8 @@ class CSRGraph(Graph):
             order = torch.argsort(col, stable=True)
             row, col, value = col[order], row[order], value[order]
             height, width = width, height
-        start = torch.zeros(height + 1, dtype=torch.int64, device=row.device)
-        start[1:] = torch.bincount(row, minlength=height).cumsum(0)
-        return sparse_csr(start, col, value.to(dtype), torch.Size((height, width)))
+        size = torch.Size((height, width))
+        return sparse_csr(row_starts(row, height), col, value.to(dtype), size)
 
 
 class NormalisedGraph(CSRGraph):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
-from gslt.nn.graph import Backend, Graph, sparse_csr
+from gslt.nn.graph import Backend, Graph, row_starts, sparse_csr
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
 LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
@@ -101,6 +101,4 @@ def compact_features(x: Tensor) -> Tensor:
     if x.layout != torch.strided or int(torch.count_nonzero(x)) > 0.1 * x.numel():
         return x
     row, column = x.nonzero(as_tuple=True)
-    start = torch.zeros(x.size(0) + 1, dtype=torch.int64, device=x.device)
-    start[1:] = torch.bincount(row, minlength=x.size(0)).cumsum(0)
-    return sparse_csr(start, column, x[row, column], x.shape)
+    return sparse_csr(row_starts(row, x.size(0)), column, x[row, column], x.shape)

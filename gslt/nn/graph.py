@@ -84,6 +84,13 @@ class Backend(Protocol):
         """Features and graph from the arguments of a call, in the host's order and types."""
 
 
+def row_starts(row: Tensor, height: int) -> Tensor:
+    """Where each row begins in a list of entries sorted by ``row``: the pointers of CSR."""
+    start = torch.zeros(height + 1, dtype=torch.int64, device=row.device)
+    start[1:] = torch.bincount(row, minlength=height).cumsum(0)
+    return start
+
+
 def sparse_csr(start: Tensor, column: Tensor, value: Tensor, shape: torch.Size) -> Tensor:
     """``torch.sparse_csr_tensor`` without the notice that its support is in beta."""
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import write_json, write_text
 from gslt.results import Result
-from gslt.run_folder import RunFolder, summary
+from gslt.run_folder import RunFolder
 from gslt.search import search, train
 from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
 
@@ -28,7 +28,6 @@ class Arm:
     def row(self) -> dict[str, object]:
         """Plain values of the row; accuracies and ratios are fractions, sizes bytes."""
         ticket = self.result.ticket
-        values = summary(self.result)
         config = self.result.config
         total = sum(p.numel() for p in self.result.model.parameters())
         prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
@@ -36,8 +35,8 @@ class Arm:
         return {
             "method": self.name,
             "dataset": self.result.dataset,
-            "test_accuracy": values["test_accuracy"],
-            "val_accuracy": values["val_accuracy"],
+            "test_accuracy": self.result.test_accuracy,
+            "val_accuracy": self.result.val_accuracy,
             "best_epoch": self.result.best.best_epoch,
             "weight_init": config.weight_init,  # type: ignore[attr-defined]
             "sparsity": size.sparsity if size else 0.0,
