@@ -16,6 +16,7 @@ from gslt.random import Stream
 Allocation = Literal["epl", "erk", "uniform"]
 Architecture = Literal["gin", "gcn", "sage"]
 BackendName = Literal["pyg", "dgl"]
+Precision = Literal["float32", "bfloat16"]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
 Threshold = Literal["global", "layer"]
@@ -109,6 +110,9 @@ class RunConfig(ModelConfig):
     """Engine of the message passing."""
     device: str = "cpu"
     """Torch device, such as cpu or cuda."""
+    precision: Precision = "float32"
+    """Type of activations and products. Scores, weights, statistics of batch normalisation and the
+    loss are float32 always, and the result is evaluated in float32."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
