@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from gslt import memory
 from gslt.backends import get_backend
-from gslt.config import RunConfig, SearchConfig, TrainConfig
+from gslt.config import Precision, RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, GsltError
 from gslt.frozen import freeze, initialise
@@ -91,12 +92,22 @@ def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
         )
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     dataset = dataset.to(device)
-    return dataset.evaluate(_predict(model, _inputs(model.backend, dataset)))
+    return dataset.evaluate(_predict(model, _Inputs(model.backend, dataset).of("float32")))
 
 
-def _inputs(backend: Backend, dataset: NodeDataset) -> Sequence[object]:
-    graph = backend.graph(dataset.edge_index, dataset.num_nodes)
-    return backend.inputs(compact_features(dataset.x), graph)
+class _Inputs:
+    """What a model of this backend is called with, in single precision and in any other."""
+
+    def __init__(self, backend: Backend, dataset: NodeDataset) -> None:
+        self.backend = backend
+        self.x = compact_features(dataset.x)
+        self.graph = backend.graph(dataset.edge_index, dataset.num_nodes)
+
+    def of(self, precision: Precision) -> Sequence[object]:
+        """Features of this type, known to the graph as constant, and the graph."""
+        x = self.x.to(getattr(torch, precision))
+        self.graph.remember(x)
+        return self.backend.inputs(x, self.graph)
 
 
 def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
@@ -127,13 +138,14 @@ def _repeat(
 ) -> Result:
     device, backend = check_runnable(config)
     dataset = dataset.to(device)
-    inputs = _inputs(backend, dataset)
+    inputs = _Inputs(backend, dataset)
     runs = []
     for seed in range(config.seed, config.seed + config.runs):
         model = GNN(dataset.num_features, dataset.num_classes, config, backend)
         prepare(model, seed)
         loop = _Loop(dataset, config, seed, model.to(device), inputs)
-        runs.append(loop.run(progress, on_epoch))
+        with memory.reused():
+            runs.append(loop.run(progress, on_epoch))
     return Result(config, dataset.name, tuple(runs))
 
 
@@ -146,10 +158,11 @@ class _Loop:
         config: SearchConfig | TrainConfig,
         seed: int,
         model: GNN,
-        inputs: Sequence[object],
+        inputs: _Inputs,
     ) -> None:
         self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
-        self.inputs = inputs
+        self.inputs = inputs.of(config.precision)
+        self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.lr, weight_decay=config.weight_decay
@@ -157,7 +170,9 @@ class _Loop:
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
         self.best_state: dict[str, Tensor] = {}
-        self.train_y = dataset.y[dataset.train_mask]
+        # Places, not a mask: their number is known, so a GPU does not have to be asked for it.
+        self.train = dataset.train_mask.nonzero().flatten()
+        self.train_y = dataset.y[self.train]
 
     def run(self, progress: bool, on_epoch: OnEpoch | None) -> Run:
         started = time.perf_counter()
@@ -184,7 +199,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(logits[self.dataset.train_mask], self.train_y)
+        loss = F.cross_entropy(logits[self.train], self.train_y)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return lr
@@ -213,7 +228,7 @@ class _Loop:
         scored = logits.detach()
         if self.model.config.dropout:
             scored = _predict(self.model, self.inputs)
-        loss = F.cross_entropy(scored[self.dataset.train_mask], self.train_y).item()
+        loss = F.cross_entropy(scored[self.train], self.train_y).item()
         if not math.isfinite(loss):
             raise GsltError(
                 f"the loss became {loss} at epoch {epoch} of seed {self.seed}; lower lr "
@@ -239,7 +254,7 @@ class _Loop:
         assert self.best is not None
         self.model.load_state_dict(self.best_state)
         self.model.eval()
-        accuracy = self.dataset.evaluate(_predict(self.model, self.inputs))
+        accuracy = self.dataset.evaluate(_predict(self.model, self.exact_inputs))
         ticket = None
         if isinstance(self.config, SearchConfig):
             results = {**accuracy, "epoch": self.best.epoch}

@@ -26,7 +26,7 @@ ORDER = [
     {"config"},
     {"freezing"},
     {"random"},
-    {"files", "environment", "quiet"},
+    {"files", "environment", "memory", "quiet"},
     {"errors", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -10,29 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from gslt import memory
 from gslt.errors import GraphError
-from gslt.nn.graph import Graph, check_features, row_starts, sparse_csr
+from gslt.nn.graph import Graph, Propagation, row_starts, sparse_csr
 from gslt.quiet import import_quietly
-
-
-class _SparseProduct(torch.autograd.Function):
-    """A x forward, Aᵀ g backward; A and Aᵀ are both at hand, so nothing is transposed per call."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, graph: CSRGraph) -> Tensor:
-        ctx.graph = graph
-        return _multiply(graph, x, transposed=False)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _multiply(ctx.graph, grads[0], transposed=True), None
-
-
-def _multiply(graph: CSRGraph, x: Tensor, transposed: bool) -> Tensor:
-    # On the CPU torch has this product in single and double precision only.
-    dtype = x.dtype if x.is_cuda else torch.promote_types(x.dtype, torch.float32)
-    product: Tensor = torch.sparse.mm(graph.matrix(dtype, transposed), x.to(dtype).contiguous())
-    return product.to(x.dtype)
 
 
 class CSRGraph(Graph):
@@ -56,29 +37,36 @@ class CSRGraph(Graph):
         num_targets: int,
         weight: Tensor | None = None,
     ) -> None:
+        super().__init__()
         _check_edges(edge_index, num_sources, num_targets, weight)
-        self.shape = (num_targets, num_sources)
+        self._shape = (num_targets, num_sources)
         source, target = edge_index.long()
-        key, inverse = torch.unique(target * num_sources + source, return_inverse=True)
         ones = torch.ones(source.numel(), dtype=torch.float64, device=source.device)
-        self._multiplicity = torch.zeros_like(key, dtype=torch.float64).index_add_(0, inverse, ones)
+        self._row, self._col, self._multiplicity = _merged(target, source, ones)
         self._value = self._multiplicity
         self.weighted = weight is not None and bool((weight != 1).any())
         if weight is not None:
             flat = weight.detach().reshape(-1).to(torch.float64)
-            self._value = torch.zeros_like(self._multiplicity).index_add_(0, inverse, flat)
-        self._row, self._col = key // max(num_sources, 1), key % max(num_sources, 1)
-        self._matrices: dict[tuple[torch.dtype, bool], Tensor] = {}
+            self._value = _merged(target, source, flat)[2]
+        self._matrices: dict[tuple[object, ...], Tensor] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # torch.sparse_csr tensors can be neither copied deeply nor pickled; they are built again.
-        return {**self.__dict__, "_matrices": {}}
+        return {**super().__getstate__(), "_matrices": {}}
 
-    def sum(self, x: Tensor) -> Tensor:
-        """Σ_{j → i} w_ji x_j for every target i."""
-        check_features(x, self.shape[1])
-        result: Tensor = _SparseProduct.apply(x, self)  # type: ignore[no-untyped-call]
-        return result
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of targets and of sources."""
+        return self._shape
+
+    def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
+        """M x, or Mᵀ x: one sparse product, all factors of M being in the matrix."""
+        # On the CPU torch has this product in single and double precision only.
+        dtype = x.dtype if x.is_cuda else torch.promote_types(x.dtype, torch.float32)
+        matrix = self.matrix(operator, dtype, transposed)
+        out = memory.empty(matrix.size(0), x.size(1), dtype, x.device)
+        torch.addmm(out, matrix, memory.converted(x, dtype), beta=0, out=out)
+        return memory.converted(out, x.dtype)
 
     def symmetric(self, x: Tensor) -> Tensor:
         """As in :class:`Graph`, which knows no edge weights."""
@@ -102,21 +90,38 @@ class CSRGraph(Graph):
         count = torch.zeros(self.shape[0], dtype=torch.float64, device=self._row.device)
         return count.index_add_(0, self._row[loop], self._multiplicity[loop]).float()
 
-    def matrix(self, dtype: torch.dtype, transposed: bool = False) -> Tensor:
-        """The adjacency (targets × sources), or its transpose, as a ``torch.sparse_csr`` tensor."""
-        key = (dtype, transposed)
+    def matrix(self, operator: Propagation, dtype: torch.dtype, transposed: bool = False) -> Tensor:
+        """M (targets × sources), or its transpose, as a ``torch.sparse_csr`` tensor."""
+        key = (operator.name, dtype, transposed)
         if key not in self._matrices:
-            self._matrices[key] = self._build(dtype, transposed)
+            self._matrices[key] = self._build(operator, dtype, transposed)
         return self._matrices[key]
 
-    def _build(self, dtype: torch.dtype, transposed: bool) -> Tensor:
+    def _build(self, operator: Propagation, dtype: torch.dtype, transposed: bool) -> Tensor:
         row, col, value, (height, width) = self._row, self._col, self._value, self.shape
+        if operator.left is not None:
+            value = value * operator.left[row]
+        if operator.right is not None:
+            value = value * operator.right[col]
         if transposed:
             order = torch.argsort(col, stable=True)
             row, col, value = col[order], row[order], value[order]
             height, width = width, height
+        if operator.root is not None:
+            node = torch.arange(height, device=row.device)
+            row, col, value = _merged(
+                torch.cat([row, node]), torch.cat([col, node]), torch.cat([value, operator.root])
+            )
         size = torch.Size((height, width))
         return sparse_csr(row_starts(row, height), col, value.to(dtype), size)
+
+
+def _merged(row: Tensor, col: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Entries in the order of rows, then columns, those of the same place added up."""
+    width = int(col.max()) + 1 if col.numel() else 1
+    key, inverse = torch.unique(row * width + col, return_inverse=True)
+    total = torch.zeros_like(key, dtype=value.dtype).index_add_(0, inverse, value)
+    return key // width, key % width, total
 
 
 class NormalisedGraph(CSRGraph):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gslt.nn import ops
 from gslt.nn.graph import Graph
 
 Features = Tensor | tuple[Tensor, Tensor | None]
@@ -24,18 +25,21 @@ def split_features(x: Features) -> tuple[Tensor, Tensor | None]:
     return (x, x) if isinstance(x, Tensor) else x
 
 
-def project_first(x: Tensor, in_channels: int, out_channels: int) -> bool:
+def project_first(x: Tensor, graph: Graph, in_channels: int, out_channels: int) -> bool:
     """Whether to multiply by W before aggregating: where that is narrower, or x is sparse.
 
-    Aggregation and a linear map commute, so the order is a matter of cost alone.
+    Aggregation and a linear map commute, so the order is a matter of cost alone. What the graph
+    remembers is aggregated already.
     """
-    return in_channels > out_channels or x.layout != torch.strided
+    if x.layout != torch.strided:
+        return True
+    return in_channels > out_channels and not graph.remembers(x)
 
 
-def _project(linear: nn.Linear, x: Tensor) -> Tensor:
+def _project(module: nn.Linear, x: Tensor) -> Tensor:
     """W x without the bias, which belongs after the aggregation."""
     # Where there is none the module itself is called, so that hooks on it run.
-    out: Tensor = linear(x) if linear.bias is None else F.linear(x, linear.weight)
+    out: Tensor = module(x) if module.bias is None else ops.linear(x, module.weight)
     return out
 
 
@@ -63,7 +67,7 @@ class GINConv(nn.Module):
         source, target = split_features(x)
         linear = self.nn
         if not isinstance(linear, nn.Linear) or not project_first(
-            source, linear.in_features, linear.out_features
+            source, graph, linear.in_features, linear.out_features
         ):
             result: Tensor = self.nn(self._gather(source, target, graph))
             return result
@@ -75,7 +79,10 @@ class GINConv(nn.Module):
 
     def _gather(self, source: Tensor, target: Tensor | None, graph: Graph) -> Tensor:
         """(1 + ε) x_i + Σ x_j, or with the mean."""
-        out = graph.mean(source) if self.aggr == "mean" else graph.sum(source)
+        aggregate = graph.mean if self.aggr == "mean" else graph.sum
+        if target is source:
+            return aggregate(source, root=1 + self.eps)
+        out = aggregate(source)
         if target is None:
             return out
         return out + (target if self.eps == 0 else (1 + self.eps) * target)
@@ -100,7 +107,7 @@ class GCNConv(nn.Module):
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels, self.normalize = in_channels, out_channels, normalize
-        self.lin = nn.Linear(in_channels, out_channels, bias=False)
+        self.lin = ops.Linear(in_channels, out_channels)
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
     @property
@@ -110,7 +117,7 @@ class GCNConv(nn.Module):
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """``(N, in)`` → ``(N, out)``."""
-        if project_first(x, self.in_channels, self.out_channels):
+        if project_first(x, graph, self.in_channels, self.out_channels):
             out = self.propagate(self.lin(x), graph)
         else:
             out = self.lin(self.propagate(x, graph))
@@ -151,14 +158,16 @@ class SAGEConv(nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.aggr, self.normalize = aggr, normalize
         self.lin = nn.Linear(source, source) if project else None
-        self.lin_l = nn.Linear(source, out_channels, bias=bias)
-        self.lin_r = nn.Linear(target, out_channels, bias=False) if root_weight else None
+        self.lin_l = nn.Linear(source, out_channels) if bias else ops.Linear(source, out_channels)
+        self.lin_r = ops.Linear(target, out_channels) if root_weight else None
 
     def forward(self, x: Features, graph: Graph) -> Tensor:
         """``(N, in)`` → ``(N, out)``."""
         source, target = split_features(x)
         if self.lin is not None:
             source = F.relu(self.lin(source))
+        elif target is source and source.requires_grad:
+            source, target = ops.fan_out(source)
         out = self.neighbours(source, graph)
         if self.lin_r is not None and target is not None:
             out = out + self.lin_r(target)
@@ -168,7 +177,7 @@ class SAGEConv(nn.Module):
         """W_l mean_{j → i} x_j + b."""
         aggregate = graph.mean if self.aggr == "mean" else graph.sum
         linear = self.lin_l
-        if not project_first(source, linear.in_features, linear.out_features):
+        if not project_first(source, graph, linear.in_features, linear.out_features):
             out: Tensor = linear(aggregate(source))
             return out
         out = aggregate(_project(linear, source))

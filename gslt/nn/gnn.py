@@ -6,16 +6,16 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, Graph, row_starts, sparse_csr
+from gslt.nn.ops import Linear, NormReLU, fan_out
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
 LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
-    "gin": lambda i, o: GINConv(nn.Linear(i, o, bias=False), eps=0.0, aggr="mean"),
+    "gin": lambda i, o: GINConv(Linear(i, o), eps=0.0, aggr="mean"),
     "gcn": lambda i, o: GCNConv(i, o, bias=False, normalize=True),
     "sage": lambda i, o: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
 }
@@ -53,12 +53,9 @@ class GNN(nn.Module):
         # torch fills new layers from its global generator; every weight is replaced later.
         with torch.random.fork_rng(devices=[]):
             self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
-            self.head = nn.Linear(hidden, out_channels, bias=False) if config.head else None
-        self.norms = nn.ModuleList(
-            nn.BatchNorm1d(width, affine=False, track_running_stats=False)
-            if config.batch_norm
-            else nn.Identity()
-            for width in widths[1:]
+            self.head = Linear(hidden, out_channels) if config.head else None
+        self.activations = nn.ModuleList(
+            NormReLU() if config.batch_norm else nn.ReLU() for _ in widths[1:]
         )
 
     def forward(self, *inputs: object, generator: torch.Generator | None = None) -> Tensor:
@@ -67,16 +64,18 @@ class GNN(nn.Module):
         return self.logits(x, graph, generator)
 
     def logits(self, x: Tensor, graph: Graph, generator: torch.Generator | None = None) -> Tensor:
-        """Logits ``(N, classes)`` from features ``(N, in)`` and a graph of the backend."""
-        for layer, norm in zip(self.layers[:-1], self.norms[:-1], strict=True):
-            x = F.relu(norm(layer(self._drop(x, generator), graph)))
+        """Logits ``(N, classes)`` from features ``(N, in)`` and a graph of the backend.
+
+        Activations and products have the type of ``x``; logits are single precision at least.
+        """
+        for layer, activation in zip(self.layers[:-1], self.activations[:-1], strict=True):
+            x = activation(layer(self._drop(x, generator), graph))
         hidden = self._drop(x, generator)
-        out: Tensor = self.layers[-1](hidden, graph)
         if self.head is None:
-            return out
-        out = F.relu(self.norms[-1](out))
-        logits: Tensor = (self.head(hidden) + out) / 2
-        return logits
+            return _single(self.layers[-1](hidden, graph))
+        hidden, to_head = fan_out(hidden)
+        out = self.activations[-1](self.layers[-1](hidden, graph))
+        return (_single(self.head(to_head)) + _single(out)) / 2
 
     def _drop(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         p = self.config.dropout
@@ -86,6 +85,10 @@ class GNN(nn.Module):
             return _dropout(x, p, generator)
         kept = _dropout(x.values(), p, generator)
         return sparse_csr(x.crow_indices(), x.col_indices(), kept, x.shape)
+
+
+def _single(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:

@@ -4,21 +4,56 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from gslt.errors import GraphError
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """A linear operator on node representations: M = diag(left) A diag(right) + diag(root).
+
+    A is the adjacency (targets × sources). Factors are double precision; None stands for ones in
+    ``left`` and ``right``, and for zeros in ``root``, which needs as many targets as sources.
+    """
+
+    name: tuple[object, ...]
+    """Tells it from the other operators of its graph."""
+    left: Tensor | None = None
+    right: Tensor | None = None
+    root: Tensor | None = None
+
+    @property
+    def transposed(self) -> Propagation:
+        """The operator with Aᵀ in the place of A whose matrix is Mᵀ."""
+        return Propagation((*self.name, "transposed"), self.right, self.left, self.root)
 
 
 class Graph(ABC):
     """A directed graph that sums neighbours: messages run from source j to target i.
 
-    Backends implement :meth:`sum` and the two degree vectors. Rows of ``x`` are source nodes, rows
-    of a result are target nodes; the two sets are the same unless the graph is bipartite.
+    Backends implement :meth:`multiply` and the two degree vectors. Rows of ``x`` are source nodes,
+    rows of a result are target nodes; the two sets are the same unless the graph is bipartite.
+    ``root`` adds a multiple of the node itself, and needs that they are the same.
     """
+
+    def __init__(self) -> None:
+        self._operators: dict[tuple[object, ...], Propagation] = {}
+        self._constants: dict[int, _Constant] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_constants": {}}
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Number of targets and of sources."""
 
     @property
     @abstractmethod
@@ -31,12 +66,21 @@ class Graph(ABC):
         """Number of self-loops of each node ``(num_nodes,)``, float."""
 
     @abstractmethod
-    def sum(self, x: Tensor) -> Tensor:
-        """Σ_{j → i} x_j for every target i, ``(num_targets, width)``."""
+    def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
+        """M x, or Mᵀ x, without a gradient; summed in single precision at least."""
 
-    def mean(self, x: Tensor) -> Tensor:
-        """Mean of x_j over the edges j → i; zero where there is none."""
-        return self.sum(x) / self.in_degree.clamp(min=1).to(x.dtype).unsqueeze(1)
+    def sum(self, x: Tensor, root: float = 0.0) -> Tensor:
+        """Sum root x_i + Σ_{j → i} x_j for every target i, ``(num_targets, width)``."""
+        return self.propagate(x, self.operator(("sum", root), lambda: {"root": self._root(root)}))
+
+    def mean(self, x: Tensor, root: float = 0.0) -> Tensor:
+        """Mean of x_j over the edges j → i, zero where there is none, and root x_i."""
+
+        def factors() -> Factors:
+            left = self.in_degree.double().clamp(min=1).reciprocal()
+            return {"left": left, "root": self._root(root)}
+
+        return self.propagate(x, self.operator(("mean", root), factors))
 
     def symmetric(self, x: Tensor) -> Tensor:
         """D̂^(−½) Â D̂^(−½) x of Kipf & Welling 2017 (arXiv 1609.02907), Eq. 2.
@@ -44,11 +88,86 @@ class Graph(ABC):
         Â is the adjacency with exactly one self-loop at every node (a loop that is there counts as
         that one), D̂ its in-degrees.
         """
-        # Degrees are exact in double precision; the last step alone rounds to the type of x.
-        scale = (self.in_degree - self.self_loops + 1).double().rsqrt().to(x.dtype).unsqueeze(1)
-        x = x * scale
-        extra = (1 - self.self_loops).to(x.dtype).unsqueeze(1)
-        return (self.sum(x) + extra * x) * scale
+
+        def factors() -> Factors:
+            scale = (self.in_degree - self.self_loops + 1).double().rsqrt()
+            root = (1 - self.self_loops).double() * scale.square()
+            return {"left": scale, "right": scale, "root": root}
+
+        return self.propagate(x, self.operator(("symmetric",), factors))
+
+    def operator(self, name: tuple[object, ...], factors: Callable[[], Factors]) -> Propagation:
+        """The operator of this name, whose factors are computed once."""
+        if name not in self._operators:
+            self._operators[name] = Propagation(name, **factors())
+        return self._operators[name]
+
+    def propagate(self, x: Tensor, operator: Propagation) -> Tensor:
+        """M x; of a tensor told to :meth:`remember` it is computed once.
+
+        Raises:
+            GraphError: if the features do not fit the graph.
+        """
+        check_features(x, self.shape[1])
+        if operator.root is not None and self.shape[0] != self.shape[1]:
+            raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
+        if not self.remembers(x):
+            result: Tensor = _Propagate.apply(x, self, operator, False)  # type: ignore[no-untyped-call]
+            return result
+        results = self._constants[id(x)].results
+        if operator.name not in results:
+            results[operator.name] = self.multiply(operator, x, transposed=False)
+        return results[operator.name]
+
+    def remember(self, x: Tensor) -> None:
+        """Take ``x`` for constant: what is propagated from it is kept as long as the graph lives.
+
+        The features of a full-batch search are. A tensor that is written to is forgotten.
+
+        Raises:
+            GraphError: if ``x`` requires a gradient.
+        """
+        if x.requires_grad:
+            raise GraphError("a tensor that requires a gradient is no constant of a graph")
+        self._constants[id(x)] = _Constant(x, x._version)
+
+    def remembers(self, x: Tensor) -> bool:
+        """Whether ``x`` was told to :meth:`remember` and has not changed since."""
+        constant = self._constants.get(id(x))
+        return constant is not None and constant.x is x and constant.version == x._version
+
+    def _root(self, value: float) -> Tensor | None:
+        return None if value == 0 else torch.full_like(self.in_degree, value, dtype=torch.float64)
+
+
+Factors = dict[str, Tensor | None]
+
+
+@dataclass
+class _Constant:
+    """A constant tensor, held so that no other takes over its identity, and what came of it."""
+
+    x: Tensor
+    version: int
+    results: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
+
+
+class _Propagate(torch.autograd.Function):
+    """M x forward, Mᵀ g backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, graph: Graph, operator: Propagation, transposed: bool
+    ) -> Tensor:
+        ctx.graph, ctx.operator, ctx.transposed = graph, operator, transposed
+        with record_function("gslt::sparse product"):
+            return graph.multiply(operator, x, transposed)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        transposed = not ctx.transposed
+        back = _Propagate.apply(grads[0], ctx.graph, ctx.operator, transposed)  # type: ignore[no-untyped-call]
+        return back, None, None, None
 
 
 def check_features(x: Tensor, num_sources: int) -> None:

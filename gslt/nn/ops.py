@@ -1,0 +1,209 @@
+"""The two operations beside aggregation that cost time on a large graph: products and norms.
+
+Both put their results where :mod:`gslt.memory` says. They work in the type of the activations;
+statistics and gradients of weights are single precision at least.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.profiler import record_function
+
+from gslt import memory
+
+_NARROW = (torch.bfloat16, torch.float16)
+#: Whether this CPU multiplies bfloat16 matrices faster than it converts them to float32.
+_NATIVE_BFLOAT16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """Product x Wᵀ in the type of ``x``: ``(N, in)``, ``(out, in)`` → ``(N, out)``.
+
+    The weight may be more precise than ``x``. A ``torch.sparse_csr`` x gets no gradient.
+    """
+    if x.layout != torch.strided:
+        return F.linear(x.to(weight.dtype), weight).to(x.dtype)
+    if x.dim() != 2 or x.dtype not in (weight.dtype, *_NARROW):
+        return F.linear(x, weight)
+    result: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
+    return result
+
+
+class Linear(nn.Linear):
+    """``torch.nn.Linear`` without bias, by :func:`linear`."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in)`` → ``(N, out)``."""
+        return linear(x, self.weight)
+
+
+class _Linear(torch.autograd.Function):
+    """x Wᵀ; backward g W and gᵀ x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _multiply(x, weight.t())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        (grad,) = grads
+        of_x = linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return of_x, None
+        if torch.is_grad_enabled():
+            return of_x, grad.to(weight.dtype).t() @ x.to(weight.dtype)
+        return of_x, _weight_gradient(grad, x, weight)
+
+
+def _is_native(x: Tensor) -> bool:
+    return x.is_cuda or _NATIVE_BFLOAT16 or x.dtype not in _NARROW
+
+
+def _multiply(x: Tensor, matrix: Tensor) -> Tensor:
+    """``x`` times a small matrix."""
+    with record_function("gslt::dense product"):
+        out = memory.empty_like(x, matrix.size(1))
+        if _is_native(x):
+            return torch.mm(x, matrix.to(x.dtype), out=out)
+        matrix = matrix.float()
+        for rows in memory.row_blocks(out):
+            out[rows] = x[rows].float() @ matrix
+        return out
+
+
+def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """gᵀ x, in the type of the weight."""
+    with record_function("gslt::dense product"):
+        if _is_native(x):
+            return (grad.t() @ x).to(weight.dtype)
+        total = torch.zeros(weight.shape, dtype=torch.float32)
+        for rows in memory.row_blocks(x):
+            total.addmm_(grad[rows].float().t(), x[rows].float())
+        return total.to(weight.dtype)
+
+
+def norm_relu(x: Tensor, eps: float = 1e-5) -> Tensor:
+    """ReLU((x − μ) / √(σ² + ε)) with mean and biased variance of each column, ``(N, width)``.
+
+    Batch normalisation over the whole graph without affine part (Ioffe & Szegedy 2015, arXiv
+    1502.03167, Algorithm 1 with γ = 1, β = 0) and the activation after it, as one operation.
+    """
+    result: Tensor = _NormReLU.apply(x, eps)  # type: ignore[no-untyped-call]
+    return result
+
+
+class NormReLU(nn.Module):
+    """:func:`norm_relu` as a module. It has no state: training and evaluation are the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, width)`` → ``(N, width)``."""
+        return norm_relu(x)
+
+
+class _NormReLU(torch.autograd.Function):
+    """With y = (x − μ)·s and ĝ = g·1[y > 0]: dx = s (ĝ − mean(ĝ) − y mean(ĝ y))."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        with record_function("gslt::norm"):
+            mean, variance = _statistics(x)
+            scale = (variance + eps).rsqrt()
+            scale, shift = (v.to(_working(x)) for v in (scale, -mean * scale))
+            ctx.save_for_backward(x, scale, shift)
+            out = memory.empty_like(x)
+            for rows in memory.row_blocks(x):
+                y = out[rows] if out.dtype == scale.dtype else scale.new_empty(out[rows].shape)
+                torch.addcmul(shift, x[rows].to(scale.dtype), scale, out=y).clamp_(min=0)
+                if out.dtype != scale.dtype:
+                    out[rows] = y
+            return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        x, scale, shift = ctx.saved_tensors
+        with record_function("gslt::norm"):
+            return _norm_relu_gradient(grads[0], x, scale, shift), None
+
+
+def _working(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each column, double precision, joined from blocks of rows.
+
+    Chan, Golub & LeVeque 1979: Σ (x − μ)² = Σ_b [Σ (x − μ_b)² + n_b (μ_b − μ)²].
+    """
+    heights, means, squares = [], [], []
+    for rows in memory.row_blocks(x):
+        block = x[rows].to(_working(x))
+        mean = block.sum(0) / block.size(0)
+        centred = block - mean
+        heights.append(block.size(0))
+        means.append(mean)
+        squares.append(centred.mul_(centred).sum(0))
+    each = torch.stack(means).double()
+    # All blocks but the last are of one height; filled, not copied, so that a GPU need not wait.
+    weight = each.new_full((len(heights), 1), heights[0] / x.size(0))
+    weight[-1] = heights[-1] / x.size(0)
+    mean = (weight * each).sum(0)
+    variance = torch.stack(squares).double().sum(0) / x.size(0)
+    return mean, variance + (weight * (each - mean).square()).sum(0)
+
+
+def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    dtype = scale.dtype
+    total = torch.zeros_like(scale)
+    moment = torch.zeros_like(scale)
+
+    def parts(rows: slice) -> tuple[Tensor, Tensor]:
+        y = torch.addcmul(shift, x[rows].to(dtype), scale)
+        return y, torch.ops.aten.threshold_backward(grad[rows].to(dtype), y, 0)
+
+    for rows in memory.row_blocks(x):
+        y, passed = parts(rows)
+        total += passed.sum(0)
+        moment += y.mul_(passed).sum(0)
+    total, moment = total / x.size(0), moment / x.size(0)
+    out = memory.empty_like(x)
+    for rows in memory.row_blocks(x):
+        y, passed = parts(rows)
+        passed.sub_(total).addcmul_(y, moment, value=-1)
+        if out.dtype == dtype:
+            torch.mul(passed, scale, out=out[rows])
+        else:
+            out[rows] = passed.mul_(scale)
+    return out
+
+
+def fan_out(x: Tensor) -> tuple[Tensor, Tensor]:
+    """``x`` for two consumers, whose gradients are added up in reused memory."""
+    result: tuple[Tensor, Tensor] = _FanOut.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _FanOut(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        return x.view_as(x), x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Tensor | None:
+        first, second = grads
+        if first is None or second is None:
+            return second if first is None else first
+        if torch.is_grad_enabled():
+            return first + second
+        return torch.add(first, second, out=memory.empty_like(first))
