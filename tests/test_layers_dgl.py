@@ -245,7 +245,12 @@ def test_the_backend_sums_as_the_matrix_does(graph: str) -> None:
     x = features(nodes, 3)
     assert torch.allclose(wrapped.sum(x), A @ x, atol=1e-12)
     assert torch.allclose(wrapped.mean(x), mean_matrix(A) @ x, atol=1e-12)
+    assert torch.allclose(wrapped.mean(x, root=0.5), mean_matrix(A) @ x + x / 2, atol=1e-12)
     assert torch.allclose(wrapped.symmetric(x), symmetric_matrix(A) @ x, atol=1e-12)
+    x.requires_grad_()
+    for aggregate in (wrapped.sum, wrapped.mean, wrapped.symmetric):
+        assert torch.autograd.gradcheck(aggregate, (x,))
+        assert torch.autograd.gradgradcheck(aggregate, (x,))
     assert wrapped.in_degree.tolist() == A.sum(1).tolist()
     assert wrapped.self_loops.tolist() == A.diagonal().tolist()
     assert set(wrapped.graph.ndata) == set()

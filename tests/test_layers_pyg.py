@@ -491,3 +491,44 @@ def test_names_separate_layers_of_equal_shape() -> None:
     one, two = FrozenGCNConv(4, 4, name="one"), FrozenGCNConv(4, 4, name="two")
     assert not torch.equal(one.weight, two.weight)
     assert torch.equal(one.weight, FrozenGCNConv(4, 4, name="one").weight)
+
+
+def test_a_constant_is_aggregated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes, edges = GRAPHS["random"]
+    graph, x = BACKEND.graph(edges, nodes), features(nodes, 3)
+    plain = graph.mean(x)
+    calls: list[int] = []
+    multiply = CSRGraph.multiply
+    monkeypatch.setattr(
+        CSRGraph, "multiply", lambda *args, **kw: calls.append(1) or multiply(*args, **kw)
+    )
+    graph.remember(x)
+    assert graph.remembers(x)
+    assert not graph.remembers(x.clone())
+    assert torch.equal(graph.mean(x), plain)
+    assert graph.mean(x) is graph.mean(x)
+    assert len(calls) == 1
+    graph.sum(x)
+    graph.mean(x, root=1.0)
+    assert len(calls) == 3
+    x += 1
+    assert not graph.remembers(x)
+    assert torch.allclose(graph.mean(x), plain + (graph.in_degree > 0).unsqueeze(1), atol=1e-12)
+    assert not copy.deepcopy(graph).remembers(x)
+    with pytest.raises(GraphError, match="no constant"):
+        graph.remember(features(nodes, 3).requires_grad_())
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_roots_are_the_identity(graph: str) -> None:
+    nodes, edges = GRAPHS[graph]
+    built, A, x = BACKEND.graph(edges, nodes), adjacency(edges, nodes, nodes), features(nodes, 3)
+    assert torch.allclose(built.sum(x, root=1.5), A @ x + 1.5 * x, atol=1e-12)
+    assert torch.allclose(built.mean(x, root=-1.0), mean_matrix(A) @ x - x, atol=1e-12)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: built.mean(x, root=2.0), (x,))
+
+
+def test_a_bipartite_graph_has_no_roots() -> None:
+    with pytest.raises(GraphError, match="no roots"):
+        CSRGraph(torch.tensor([[0, 1], [0, 0]]), 2, 1).sum(features(2, 1), root=1.0)

@@ -16,6 +16,8 @@ from torch.profiler import record_function
 
 from gslt import memory
 
+threshold_backward = torch.ops.aten.threshold_backward.grad_input
+
 _NARROW = (torch.bfloat16, torch.float16)
 #: Whether this CPU multiplies bfloat16 matrices faster than it converts them to float32.
 _NATIVE_BFLOAT16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
@@ -121,11 +123,10 @@ class _NormReLU(torch.autograd.Function):
             scale, shift = (v.to(_working(x)) for v in (scale, -mean * scale))
             ctx.save_for_backward(x, scale, shift)
             out = memory.empty_like(x)
+            scratch = _Scratch(x)
             for rows in memory.row_blocks(x):
-                y = out[rows] if out.dtype == scale.dtype else scale.new_empty(out[rows].shape)
-                torch.addcmul(shift, x[rows].to(scale.dtype), scale, out=y).clamp_(min=0)
-                if out.dtype != scale.dtype:
-                    out[rows] = y
+                y = torch.addcmul(shift, scratch.wide(x[rows]), scale, out=scratch.like(out[rows]))
+                out[rows] = y.clamp_(min=0)
             return out
 
     @staticmethod
@@ -140,16 +141,36 @@ def _working(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
+class _Scratch:
+    """Working copies of one block of rows, in the same memory for every block."""
+
+    def __init__(self, x: Tensor) -> None:
+        first = next(memory.row_blocks(x), slice(0, 0))
+        self.dtype = _working(x)
+        self._input, self._result = (x.new_empty(x[first].shape, dtype=self.dtype) for _ in "12")
+
+    def wide(self, block: Tensor) -> Tensor:
+        """The block in the working type; itself where it has that type."""
+        if block.dtype == self.dtype:
+            return block
+        return self._input[: block.size(0)].copy_(block)
+
+    def like(self, block: Tensor) -> Tensor:
+        """An uninitialised block of the working type."""
+        return self._result[: block.size(0)]
+
+
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of each column, double precision, joined from blocks of rows.
 
     Chan, Golub & LeVeque 1979: Σ (x − μ)² = Σ_b [Σ (x − μ_b)² + n_b (μ_b − μ)²].
     """
     heights, means, squares = [], [], []
+    scratch = _Scratch(x)
     for rows in memory.row_blocks(x):
-        block = x[rows].to(_working(x))
+        block = scratch.wide(x[rows])
         mean = block.sum(0) / block.size(0)
-        centred = block - mean
+        centred = torch.sub(block, mean, out=scratch.like(block))
         heights.append(block.size(0))
         means.append(mean)
         squares.append(centred.mul_(centred).sum(0))
@@ -163,13 +184,15 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    dtype = scale.dtype
-    total = torch.zeros_like(scale)
-    moment = torch.zeros_like(scale)
+    total, moment = torch.zeros_like(scale), torch.zeros_like(scale)
+    values, passing = _Scratch(x), _Scratch(x)
 
     def parts(rows: slice) -> tuple[Tensor, Tensor]:
-        y = torch.addcmul(shift, x[rows].to(dtype), scale)
-        return y, torch.ops.aten.threshold_backward(grad[rows].to(dtype), y, 0)
+        """Blocks of y and of ĝ."""
+        y = torch.addcmul(shift, values.wide(x[rows]), scale, out=values.like(x[rows]))
+        passed = passing.like(y)
+        threshold_backward(passing.wide(grad[rows]), y, 0, grad_input=passed)
+        return y, passed
 
     for rows in memory.row_blocks(x):
         y, passed = parts(rows)
@@ -179,11 +202,7 @@ def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -
     out = memory.empty_like(x)
     for rows in memory.row_blocks(x):
         y, passed = parts(rows)
-        passed.sub_(total).addcmul_(y, moment, value=-1)
-        if out.dtype == dtype:
-            torch.mul(passed, scale, out=out[rows])
-        else:
-            out[rows] = passed.mul_(scale)
+        out[rows] = passed.sub_(total).addcmul_(y, moment, value=-1).mul_(scale)
     return out
 
 
