@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
@@ -106,10 +107,17 @@ class FrozenWeight(nn.Module):
 
     def forward(self, score: Tensor) -> Tensor:
         """Effective weight for the given scores."""
-        weight = masked_weight(
-            score, self.free, self.mask(), self.scale(), self.base, self.places, self.config.ranking
-        )
-        return weight.view(self.shape)
+        with record_function("gslt::mask"):
+            weight = masked_weight(
+                score,
+                self.free,
+                self.mask(),
+                self.scale(),
+                self.base,
+                self.places,
+                self.config.ranking,
+            )
+            return weight.view(self.shape)
 
     def scale(self) -> Tensor:
         """Present factor on the layer's weights, a scalar tensor."""
@@ -118,7 +126,8 @@ class FrozenWeight(nn.Module):
             density = self.supermask.density(self.index)
         else:
             target = 1.0 - self.config.sparsity if self.config.scale == "static" else 1.0
-            density = torch.tensor(target, device=self.free.device, dtype=real_dtype(self.free))
+            # Filled, not copied, so that a GPU need not wait.
+            density = torch.full((), target, device=self.free.device, dtype=real_dtype(self.free))
         # A layer without any kept weight is zero whatever its factor: keep the factor finite.
         return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(self.free.dtype)
 

@@ -123,13 +123,19 @@ def whole_rows(x: Tensor) -> Tensor:
     return x.as_strided((rows, stride), (stride, 1))
 
 
-def row_blocks(x: Tensor) -> Iterator[slice]:
-    """Slices of the rows of ``x``, each as large as fits the cache; one slice elsewhere."""
-    step = max(1, x.size(0))
-    if x.device.type == "cpu":
-        step = max(1, BLOCK // max(1, x.size(1) * 4))
-    for start in range(0, x.size(0), step):
-        yield slice(start, min(start + step, x.size(0)))
+def block_height(*matrices: Tensor) -> int:
+    """Rows of a block in single precision that fits the cache; all rows elsewhere than on a CPU."""
+    rows, width = matrices[0].size(0), max(x.size(1) for x in matrices)
+    if matrices[0].device.type != "cpu":
+        return max(1, rows)
+    return max(1, min(rows, BLOCK // max(1, width * 4)))
+
+
+def row_blocks(*matrices: Tensor) -> Iterator[slice]:
+    """Slices of the common rows of matrices, each of :func:`block_height`, the last one less."""
+    rows, step = matrices[0].size(0), block_height(*matrices)
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
 
 
 class ReusedZeros(TorchFunctionMode):

@@ -67,6 +67,31 @@ class _Linear(torch.autograd.Function):
         return of_x, _weight_gradient(grad, x, weight)
 
 
+def _working(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+class _Scratch:
+    """Working copies of one block of rows, in the same memory for every block."""
+
+    def __init__(self, *matrices: Tensor) -> None:
+        x, height = matrices[0], memory.block_height(*matrices)
+        self.dtype = _working(x)
+        self._input, self._result = (
+            x.new_empty(height, x.size(1), dtype=self.dtype) for _ in range(2)
+        )
+
+    def wide(self, block: Tensor) -> Tensor:
+        """The block in the working type; itself where it has that type."""
+        if block.dtype == self.dtype:
+            return block
+        return self._input[: block.size(0)].copy_(block)
+
+    def like(self, block: Tensor) -> Tensor:
+        """An uninitialised block of the working type."""
+        return self._result[: block.size(0)]
+
+
 def _is_native(x: Tensor) -> bool:
     return x.is_cuda or _NATIVE_BFLOAT16 or x.dtype not in _NARROW
 
@@ -77,9 +102,9 @@ def _multiply(x: Tensor, matrix: Tensor) -> Tensor:
         out = memory.empty_like(x, matrix.size(1))
         if _is_native(x):
             return torch.mm(x, matrix.to(x.dtype), out=out)
-        matrix = matrix.float()
-        for rows in memory.row_blocks(out):
-            out[rows] = x[rows].float() @ matrix
+        matrix, given, found = matrix.float(), _Scratch(x, out), _Scratch(out, x)
+        for rows in memory.row_blocks(x, out):
+            out[rows] = torch.mm(given.wide(x[rows]), matrix, out=found.like(out[rows]))
         return out
 
 
@@ -89,8 +114,9 @@ def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         if _is_native(x):
             return (grad.t() @ x).to(weight.dtype)
         total = torch.zeros(weight.shape, dtype=torch.float32)
-        for rows in memory.row_blocks(x):
-            total.addmm_(grad[rows].float().t(), x[rows].float())
+        left, right = _Scratch(grad, x), _Scratch(x, grad)
+        for rows in memory.row_blocks(x, grad):
+            total.addmm_(left.wide(grad[rows]).t(), right.wide(x[rows]))
         return total.to(weight.dtype)
 
 
@@ -135,29 +161,6 @@ class _NormReLU(torch.autograd.Function):
         x, scale, shift = ctx.saved_tensors
         with record_function("gslt::norm"):
             return _norm_relu_gradient(grads[0], x, scale, shift), None
-
-
-def _working(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
-
-
-class _Scratch:
-    """Working copies of one block of rows, in the same memory for every block."""
-
-    def __init__(self, x: Tensor) -> None:
-        first = next(memory.row_blocks(x), slice(0, 0))
-        self.dtype = _working(x)
-        self._input, self._result = (x.new_empty(x[first].shape, dtype=self.dtype) for _ in "12")
-
-    def wide(self, block: Tensor) -> Tensor:
-        """The block in the working type; itself where it has that type."""
-        if block.dtype == self.dtype:
-            return block
-        return self._input[: block.size(0)].copy_(block)
-
-    def like(self, block: Tensor) -> Tensor:
-        """An uninitialised block of the working type."""
-        return self._result[: block.size(0)]
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
