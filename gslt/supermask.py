@@ -1,4 +1,4 @@
-"""Scores → mask: exact-count selection of the weights that a ticket keeps, and its gradient.
+"""Scores → mask: the weights that a ticket keeps, derived from their scores, and its gradient.
 
 Edge-Popup (Ramanujan et al. 2020, arXiv 1911.13299) gives every searchable weight a score and keeps
 the weights with the largest ones. A *group* of layers shares one budget of kept weights: the whole
@@ -18,32 +18,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from gslt.config import Ranking, Threshold
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-
-
-def keep_largest(values: Tensor, keep: int) -> Tensor:
-    """Mark exactly ``keep`` entries, the largest ones; among equals the first ones.
-
-    Args:
-        values: flat tensor ``(n,)``. A NaN counts as −∞.
-        keep: number of entries to mark, 0 … n.
-
-    Returns:
-        Boolean tensor ``(n,)`` with exactly ``keep`` true entries.
-
-    Raises:
-        ConfigError: if ``keep`` is not in 0 … n.
-    """
-    n = values.numel()
-    if not 0 <= keep <= n:
-        raise ConfigError(f"cannot keep {keep} of {n} weights")
-    if keep in (0, n):
-        return torch.full((n,), keep > 0, device=values.device)
-    infinity = float("inf")
-    values = values.nan_to_num(nan=-infinity, posinf=infinity, neginf=-infinity)
-    threshold = torch.kthvalue(values, n - keep + 1).values
-    above = values > threshold
-    ties = values == threshold
-    return above | (ties & (ties.cumsum(0) <= keep - above.sum()))
+from gslt.selection import Hint, count_true, select_largest
 
 
 class _Masked(torch.autograd.Function):
@@ -131,7 +106,9 @@ class Supermask:
     It remembers nothing that could go stale: the selection is kept only as long as no score tensor
     was written to (tensors count their versions), no optimizer made a step (torch's fused ones
     write without counting) and the sparsity is the same. Only a write through ``score.data`` in
-    place escapes, as it escapes autograd: write under ``torch.no_grad()`` instead.
+    place escapes, as it escapes autograd: write under ``torch.no_grad()`` instead. Where the
+    thresholds were last is a hint to the next selection, which makes it faster and never another
+    one; copies and pickles start without.
 
     Args:
         counts: frozen counts of each layer. Where a layer's score tensor is found is appended to
@@ -160,6 +137,7 @@ class Supermask:
         self.ranking = ranking
         self._selection: _Selection | None = None
         self.sparsity = sparsity
+        self._hints = [Hint() for _ in self.budgets()]
         if threshold == "layer":
             check_layer_sparsity(self.counts, sparsity)
 
@@ -203,21 +181,21 @@ class Supermask:
 
     def _derive(self, key: tuple[object, ...], parameters: list[Tensor]) -> _Selection:
         scores = [parameter.detach() for parameter in parameters]
-        rank = [score.abs() for score in scores] if self.ranking == "magnitude" else scores
-        budgets = self.budgets()
-        if self.threshold == "layer":
-            masks = [keep_largest(r, budget) for r, budget in zip(rank, budgets, strict=True)]
-        else:
-            sizes = [r.numel() for r in rank]
-            masks = list(torch.split(keep_largest(torch.cat(rank), budgets[0]), sizes))
+        groups = [[score] for score in scores] if self.threshold == "layer" else [scores]
+        masks = [
+            mask
+            for group, keep, hint in zip(groups, self.budgets(), self._hints, strict=True)
+            for mask in select_largest(group, keep, ranking=self.ranking, hint=hint)
+        ]
         densities = [
-            (mask.sum() + c.locked).to(real_dtype(score)) / max(c.total, 1)
+            (count_true(mask) + c.locked).to(real_dtype(score)) / max(c.total, 1)
             for mask, c, score in zip(masks, self.counts, scores, strict=True)
         ]
         return _Selection(key, list(zip(parameters, scores, strict=True)), masks, densities)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_selection": None}
+        hints = [Hint() for _ in self._hints]
+        return {**self.__dict__, "_selection": None, "_hints": hints}
 
 
 _optimizer_steps = [0]

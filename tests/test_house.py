@@ -23,6 +23,7 @@ ORDER = [
     {"frozen"},
     {"frozen_weight"},
     {"supermask"},
+    {"selection"},
     {"config"},
     {"freezing"},
     {"random"},

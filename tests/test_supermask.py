@@ -1,10 +1,13 @@
-"""Selection of the largest scores, the masked weight and its gradient, and the shared threshold."""
+"""The masked weight and its gradient, and the threshold that the layers of a network share."""
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from unittest import mock
 
 import pytest
 import torch
@@ -12,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gslt import selection
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
 from gslt.frozen import FreezeConfig, freeze
 from gslt.frozen_weight import frozen_weights
-from gslt.supermask import Supermask, keep_largest, masked_weight
+from gslt.selection import keep_largest
+from gslt.supermask import Supermask, masked_weight
 
 INF, NAN = math.inf, math.nan
 
@@ -30,56 +35,6 @@ def make(scores: list[Tensor], counts: list[FrozenCounts], **options: object) ->
     supermask = Supermask(counts, **options)  # type: ignore[arg-type]
     supermask.holders.extend(Holder(score) for score in scores)
     return supermask
-
-
-# keep_largest
-
-
-@pytest.mark.parametrize(
-    ("values", "keep", "expected"),
-    [
-        ([3.0, 1.0, 2.0], 2, [1, 0, 1]),
-        ([1.0, 1.0, 1.0], 2, [1, 1, 0]),
-        ([0.0, 2.0, 1.0, 1.0, 1.0], 3, [0, 1, 1, 1, 0]),
-        ([NAN, -INF, -1.0], 1, [0, 0, 1]),
-        ([NAN, 1.0, INF, NAN], 3, [1, 1, 1, 0]),
-        ([INF, INF, -INF], 1, [1, 0, 0]),
-        ([-0.0, 0.0], 1, [1, 0]),
-        ([5.0], 0, [0]),
-        ([5.0], 1, [1]),
-        ([], 0, []),
-    ],
-)
-def test_keep_largest_by_hand(values: list[float], keep: int, expected: list[int]) -> None:
-    mask = keep_largest(torch.tensor(values), keep)
-    assert mask.dtype == torch.bool
-    assert mask.int().tolist() == expected
-
-
-special = st.sampled_from([INF, -INF, NAN, 0.0, -0.0, 1.0, 2.0, 1e-45])
-
-
-@given(st.data())
-def test_keep_largest_is_a_full_stable_sort(data: st.DataObject) -> None:
-    values = data.draw(st.lists(special | st.floats(width=32), max_size=40))
-    keep = data.draw(st.integers(0, len(values)))
-    # NaN counts as −∞; sorted() is stable, so among equals the first ones come first.
-    key = [-INF if math.isnan(v) else v for v in values]
-    kept = set(sorted(range(len(values)), key=lambda i: -key[i])[:keep])
-    mask = keep_largest(torch.tensor(values, dtype=torch.float32), keep)
-    assert set(mask.nonzero().flatten().tolist()) == kept
-
-
-@pytest.mark.parametrize("keep", [-1, 4])
-def test_keep_largest_refuses(keep: int) -> None:
-    with pytest.raises(ConfigError, match=f"cannot keep {keep} of 3"):
-        keep_largest(torch.ones(3), keep)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
-def test_keep_largest_in_other_types(dtype: torch.dtype) -> None:
-    values = torch.tensor([1.0, 3.0, NAN, 2.0], dtype=dtype)
-    assert keep_largest(values, 2).int().tolist() == [0, 1, 0, 1]
 
 
 # masked_weight
@@ -238,6 +193,43 @@ def test_a_layer_that_is_fully_frozen() -> None:
     assert supermask.mask(0).shape == (0,)
     assert supermask.mask(1).tolist() == [False, False, True, True]
     assert supermask.density(0).item() == 0.5
+
+
+@pytest.mark.parametrize("threshold", ["global", "layer"])
+@pytest.mark.parametrize("ranking", ["magnitude", "raw"])
+def test_masks_do_not_depend_on_the_steps_before(threshold: str, ranking: str) -> None:
+    rng = torch.Generator().manual_seed(0)
+    scores = [torch.randn(n, generator=rng).requires_grad_() for n in (700, 1, 900)]
+    counts = [FrozenCounts(score.numel(), 0, 0) for score in scores]
+    options = {"threshold": threshold, "ranking": ranking}
+    supermask = make(scores, counts, sparsity=0.3, **options)
+    optimizer = torch.optim.AdamW(scores, lr=0.01)
+    with mock.patch.multiple(selection, SMALL=0, BLOCK=100):
+        for step in range(30):
+            supermask.sparsity = 0.3 + 0.02 * max(step - 15, 0)
+            fresh = make(scores, counts, sparsity=supermask.sparsity, **options)
+            for i in range(3):
+                assert torch.equal(supermask.mask(i), fresh.mask(i))
+                assert torch.equal(supermask.density(i), fresh.density(i))
+            for score in scores:
+                score.grad = torch.randn(score.shape, generator=rng)
+            optimizer.step()
+            if step == 10:
+                with torch.no_grad():
+                    scores[2].mul_(-100.0)[::3] = NAN
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_copies_carry_no_hints(duplicate: Callable[[Supermask], Supermask]) -> None:
+    scores = [torch.randn(900, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
+    supermask = make(scores, [FrozenCounts(900, 0, 0)] * 2, sparsity=0.5, threshold="layer")
+    with mock.patch.multiple(selection, SMALL=0):
+        expected = supermask.mask(1)
+        assert all(math.isfinite(hint.centre) for hint in supermask._hints)
+        other = duplicate(supermask)
+        assert all(math.isnan(hint.centre) for hint in other._hints)
+        assert torch.equal(other.mask(1), expected)
+        assert not {id(hint) for hint in other._hints} & {id(hint) for hint in supermask._hints}
 
 
 # The selection follows the scores, however they are written.
