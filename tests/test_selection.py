@@ -101,6 +101,17 @@ def test_two_layers_by_hand() -> None:
         assert second.tolist() == [True, False, True]
 
 
+def test_types_are_mixed_without_rounding() -> None:
+    # In single precision all of these would be 1.
+    fine = torch.tensor([1.0, 1.0 + 1e-12, 1.0 - 1e-12], dtype=torch.float64)
+    coarse = torch.ones(2, dtype=torch.bfloat16)
+    with tiny_blocks():
+        for scores in ([coarse, fine], [coarse.float(), -fine]):
+            assert torch.cat(select_largest(scores, 1)).int().tolist() == [0, 0, 0, 1, 0]
+            assert torch.cat(select_largest(scores, 3)).int().tolist() == [1, 1, 0, 1, 0]
+            assert torch.cat(select_largest(scores, 4)).int().tolist() == [1, 1, 1, 1, 0]
+
+
 def test_one_narrow_band_is_enough() -> None:
     # Of 0 … 99 the 30 largest are kept; the band 68 … 71 holds the threshold 70.
     score = torch.arange(100.0).roll(13)
@@ -241,6 +252,15 @@ def test_a_misleading_sample_costs_time_only() -> None:
         assert_sorted([score], n // 2)
     assert len(shares) == 2
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("ranking", ["magnitude", "raw"])
+def test_nans_do_not_mislead_the_sample(ranking: str) -> None:
+    score = torch.randn(50_000, generator=torch.Generator().manual_seed(0))
+    score[::3] = NAN
+    with counted_sweeps() as shares:
+        assert_sorted([score], 10_000, ranking)
+    assert len(shares) == 1
 
 
 @contextmanager
