@@ -24,6 +24,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gslt import memory
 from gslt.config import Ranking
 from gslt.errors import ConfigError
 
@@ -141,7 +142,8 @@ def _check(keep: int, n: int) -> None:
 
 def _select(scores: list[Tensor], keep: int, ranking: Ranking, hint: Hint) -> Tensor:
     """One flat mask for all scores, from the first band that turns out to hold the threshold."""
-    mask = torch.empty(sum(score.numel() for score in scores), dtype=torch.bool)
+    n = sum(score.numel() for score in scores)
+    mask = memory.empty(1, n, torch.bool, torch.device("cpu")).squeeze(0)
     marks = mask.numpy()
     for low, high in _bands(scores, keep, ranking, hint):
         above, places, values = _sweep(scores, ranking, marks, low, high)

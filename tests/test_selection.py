@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gslt import selection
+from gslt import memory, selection
 from gslt.errors import ConfigError
 from gslt.selection import Hint, count_true, keep_largest, select_largest
 
@@ -332,6 +332,18 @@ def test_views_and_inference_tensors() -> None:
         inferred = wide * 2.0
     with tiny_blocks(32):
         assert_sorted([wide[::3], inferred, wide.view(20, 20).t()[3], wide.requires_grad_()], 321)
+
+
+def test_masks_in_reused_memory_last_as_long_as_they_are_held() -> None:
+    rng = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(2_000_000, generator=rng) for _ in range(2))
+    with memory.reused():
+        (mask,) = select_largest([first], 1_000_000)
+        before = mask.clone()
+        for _ in range(3):
+            select_largest([second], 900_000)
+        assert torch.equal(mask, before)
+    assert int(mask.sum()) == 1_000_000
 
 
 def test_scores_stay_as_they_are() -> None:
