@@ -66,7 +66,7 @@ def test_fan_out_with_one_consumer() -> None:
 def test_narrow_products_are_rounded_wide_ones(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "_NATIVE_BFLOAT16", native)
+    monkeypatch.setattr(ops, "NATIVE_BFLOAT16", native)
     x, weight = features(50, 7).bfloat16(), features(4, 7, torch.float32, seed=2)
     x.requires_grad_()
     weight.requires_grad_()

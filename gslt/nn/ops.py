@@ -20,7 +20,7 @@ threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 _NARROW = (torch.bfloat16, torch.float16)
 #: Whether this CPU multiplies bfloat16 matrices faster than it converts them to float32.
-_NATIVE_BFLOAT16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+NATIVE_BFLOAT16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class _Scratch:
 
 
 def _is_native(x: Tensor) -> bool:
-    return x.is_cuda or _NATIVE_BFLOAT16 or x.dtype not in _NARROW
+    return x.is_cuda or NATIVE_BFLOAT16 or x.dtype not in _NARROW
 
 
 def _multiply(x: Tensor, matrix: Tensor) -> Tensor:

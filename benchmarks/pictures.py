@@ -1,0 +1,93 @@
+"""Pictures of the benchmarks, in the look of gslt's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gslt.files import replacing
+from gslt.studies.figures import COLOURS
+
+Values = dict[str, Any]
+PARTS = {
+    "dense product": "dense products",
+    "sparse product": "sparse products",
+    "norm": "norm and ReLU",
+    "mask": "masks and selection",
+    "rest": "rest",
+}
+
+
+def canvas(panels: Sequence[float], size: tuple[float, float]) -> tuple[Any, list[Any]]:
+    """A figure without display, with panels side by side in these proportions."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(panels), width_ratios=panels, squeeze=False)[0]
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(alpha=0.25)
+        one.set_axisbelow(True)
+    return figure, list(axes)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write the picture whole."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.removeprefix("."))
+
+
+def plot_epochs(figures: Values, path: Path) -> None:
+    """Seconds of every row, and the parts of gslt's beside the limit."""
+    rows = {row["name"]: row for row in figures["rows"]}
+    figure, (left, right) = canvas((1, 1.2), (11, 4))
+    names = list(rows)[::-1]
+    base = rows.get("published", {}).get("seconds")
+    for place, name in enumerate(names):
+        seconds = rows[name]["seconds"]
+        left.barh(place, seconds, color=COLOURS[0] if name.startswith("gslt") else "#999999")
+        ratio = f"  {base / seconds:.1f} ×" if base and not name.startswith("published") else ""
+        left.annotate(f" {seconds:.2f} s{ratio}", (seconds, place), va="center", fontsize=8)
+    left.set_yticks(range(len(names)), names)
+    left.margins(x=0.3)
+    left.set_xlabel("seconds per epoch (× as fast as published)")
+    _breakdown(right, rows, figures["limit"])
+    model, graph = figures["model"], figures["graph"]["name"]
+    figure.suptitle(
+        f"{graph}: {model['architecture'].upper()} {model['num_layers']} × "
+        f"{model['hidden_channels']}",
+        fontsize=10,
+    )
+    save(figure, path)
+
+
+def _breakdown(axes: Any, rows: Values, bounds: Values) -> None:
+    bars: dict[str, Values] = {}
+    for precision, label in (("float32", "limit"), ("bfloat16", "limit, bfloat16")):
+        if bounds:
+            found = bounds[precision]
+            bars[label] = {
+                "dense product": found["dense_seconds"],
+                "sparse product": found["sparse_seconds"],
+            }
+    for name, row in rows.items():
+        if row["breakdown"]:
+            rest = row["seconds"] - sum(row["breakdown"].values())
+            bars[name] = {**row["breakdown"], "rest": max(0.0, rest)}
+    names = list(bars)[::-1]
+    start = dict.fromkeys(names, 0.0)
+    for number, (part, label) in enumerate(PARTS.items()):
+        widths = [bars[name].get(part, 0.0) for name in names]
+        axes.barh(
+            range(len(names)),
+            widths,
+            left=[start[name] for name in names],
+            color=COLOURS[number],
+            label=label,
+        )
+        for name, width in zip(names, widths, strict=True):
+            start[name] += width
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("seconds per epoch, by part")
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.45, 1.12), ncols=3)
