@@ -91,3 +91,50 @@ def _breakdown(axes: Any, rows: Values, bounds: Values) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("seconds per epoch, by part")
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.45, 1.12), ncols=3)
+
+
+def plot_memory(rows: Sequence[Values], path: Path) -> None:
+    """State and ticket against the freezing ratio."""
+    figure, (left, right) = canvas((1, 1), (10, 4))
+    ratios = [row["freezing_ratio"] for row in rows]
+    state = [row["state_bytes"] / 1e6 for row in rows]
+    dense = [row["dense_state_bytes"] / 1e6 for row in rows]
+    left.plot(ratios, dense, color="#999999", label="dense masks, as published")
+    left.plot(ratios, [state[0] * (1 - f) for f in ratios], "--", color="black", label="∝ 1 − F")
+    left.plot(ratios, state, "o", color=COLOURS[0], label="gslt: scores and moments")
+    left.set_ylabel("search state in MB")
+    right.plot(ratios, [r["ticket_bytes"] / 1e3 for r in rows], "o-", color=COLOURS[1])
+    right.set_ylabel("ticket file in kB")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("freezing ratio F")
+    left.legend(frameon=False)
+    save(figure, path)
+
+
+def plot_scaling(found: Values, path: Path) -> None:
+    """Seconds and memory against every axis, with the fitted exponents."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * len(found), 6.5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(2, len(found), squeeze=False)
+    kinds = (("seconds", 1.0, "seconds per epoch"), ("search_bytes", 1e9, "memory in GB"))
+    for column, (axis, series) in enumerate(found.items()):
+        for axes, (kind, unit, label) in zip(grid[:, column], kinds, strict=True):
+            x = [row[axis] for row in series["rows"]]
+            axes.loglog(x, [row[kind] / unit for row in series["rows"]], "o-", color=COLOURS[0])
+            axes.set_xlabel(axis)
+            axes.set_ylabel(label)
+            axes.grid(alpha=0.25, which="both")
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.minorticks_off()
+            axes.set_xticks(x, [f"{v:,}" for v in x], fontsize=7, rotation=30)
+            fit = series["fits"].get(kind)
+            if fit:
+                error = fit["standard_error"]
+                spread = "" if error is None else f" ± {error:.2f}"
+                axes.set_title(f"{label} ∝ {axis}^{fit['exponent']:.2f}{spread}", fontsize=9)
+    figure.suptitle("Search on synthetic graphs of OGBN-Arxiv's shape", fontsize=10)
+    save(figure, path)

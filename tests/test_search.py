@@ -11,8 +11,10 @@ from gslt.backends import get_backend
 from gslt.config import RunConfig
 from gslt.data import to_undirected
 from gslt.frozen_weight import frozen_weights
+from gslt.nn.graph import Graph
 from gslt.random import Stream
 from gslt.results import Epoch, Result, Run
+from gslt.search import _Inputs, _Loop
 
 SMALL = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
 
@@ -296,3 +298,108 @@ def test_search_and_train_refuse_each_others_config(blocks):
 def test_bad_configs_are_refused(options, message):
     with pytest.raises(gslt.ConfigError, match=message):
         gslt.SearchConfig(**options)
+
+
+# --- an epoch asks a GPU for nothing but the metrics ---------------------------------------------
+
+
+class ShapeGraph(Graph):
+    """A graph on torch's meta device, where tensors have shapes but no values."""
+
+    def __init__(self, nodes: int) -> None:
+        super().__init__()
+        self.nodes = nodes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.nodes, self.nodes
+
+    @property
+    def in_degree(self) -> torch.Tensor:
+        return torch.empty(self.nodes, device="meta")
+
+    @property
+    def self_loops(self) -> torch.Tensor:
+        return torch.empty(self.nodes, device="meta")
+
+    def multiply(self, operator, x, transposed):
+        return x.new_empty(self.nodes, x.size(1))
+
+
+class ShapeBackend:
+    name = "shapes"
+
+    def graph(self, edge_index, num_nodes):
+        return ShapeGraph(num_nodes)
+
+    def inputs(self, x, graph):
+        return x, graph
+
+    def bind(self, x, graph):
+        return x, graph
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("freezing_ratio", [None, 0.4])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
+    # There every step that needs a value on the host raises: .item(), nonzero, x[mask].
+    with pytest.raises(RuntimeError, match="meta"):
+        torch.empty(3, device="meta").sum().item()
+    dataset = gslt.load_dataset("debian")
+    config = small_search(
+        architecture=architecture, freezing_ratio=freezing_ratio, precision=precision
+    )
+    backend = ShapeBackend()
+    model = gslt.GNN(dataset.num_features, dataset.num_classes, config, backend)
+    gslt.freeze(model, config)
+    loop = _Loop(dataset, config, 0, model, _Inputs(backend, dataset))
+    model.to("meta")
+    loop.optimizer = torch.optim.AdamW(model.parameters())
+    x = torch.empty(dataset.num_nodes, dataset.num_features, device="meta")
+    loop.inputs = (x.to(getattr(torch, precision)), ShapeGraph(dataset.num_nodes))
+    loop.train, loop.train_y = loop.train.to("meta"), loop.train_y.to("meta")
+    loop._set_sparsity(0)
+    for epoch in (1, 2):
+        loop._update(epoch, loop._forward(epoch))
+        loop._set_sparsity(epoch)
+    assert all(p.grad.is_meta for p in model.parameters())
+
+
+# --- precision -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_bfloat16_is_evaluated_in_float32(architecture):
+    torch.manual_seed(0)
+    dataset = community_graph()
+    config = small_search(architecture=architecture, epochs=30, precision="bfloat16")
+    result = gslt.search(dataset, config, progress=False)
+    wide = gslt.search(dataset, dataclasses.replace(config, precision="float32"), progress=False)
+    assert all(p.dtype == torch.float32 for p in result.model.parameters())
+    assert gslt.evaluate(result.model, dataset)["test"] == result.test_accuracy
+    assert abs(result.history[0].loss - wide.history[0].loss) < 0.02
+    assert result.history[0].loss != wide.history[0].loss
+    assert abs(result.val_accuracy - wide.val_accuracy) < 0.1
+
+
+def community_graph() -> gslt.NodeDataset:
+    """Two communities whose nodes are told apart by their neighbours (synthetic)."""
+    rng = torch.Generator().manual_seed(0)
+    y = torch.arange(300) % 2
+    pairs = torch.randint(300, (2, 6000), generator=rng)
+    same = y[pairs[0]] == y[pairs[1]]
+    keep = same | (torch.rand(6000, generator=rng) < 0.1)
+    x = torch.randn(300, 20, generator=rng) + 0.5 * y.unsqueeze(1)
+    masks = [torch.arange(300) // 100 == k for k in range(3)]
+    return gslt.NodeDataset(
+        name="communities (synthetic)",
+        x=x,
+        edge_index=to_undirected(pairs[:, keep], 300),
+        y=y,
+        train_mask=masks[0],
+        val_mask=masks[1],
+        test_mask=masks[2],
+        num_classes=2,
+        synthetic=True,
+    )

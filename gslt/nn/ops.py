@@ -93,7 +93,7 @@ class _Scratch:
 
 
 def _is_native(x: Tensor) -> bool:
-    return x.is_cuda or NATIVE_BFLOAT16 or x.dtype not in _NARROW
+    return x.device.type != "cpu" or NATIVE_BFLOAT16 or x.dtype not in _NARROW
 
 
 def _multiply(x: Tensor, matrix: Tensor) -> Tensor:

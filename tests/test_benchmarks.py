@@ -1,0 +1,99 @@
+"""The benchmarks compare like with like, count right, and say so when something fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import gslt
+from gslt.backends import get_backend
+from gslt.config import ModelConfig, SearchConfig
+from gslt.frozen_weight import frozen_weights
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import common  # noqa: E402
+import epoch  # noqa: E402
+import limits  # noqa: E402
+import recipes  # noqa: E402
+
+
+def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("recipe", recipes.RECIPES)
+def test_a_recipe_is_the_model_that_gslt_searches(architecture: str, recipe: str) -> None:
+    dataset = common.arxiv_shape(1 / 256)
+    config = SearchConfig(architecture=architecture, hidden_channels=24, num_layers=3)
+    model = gslt.GNN(dataset.num_features, dataset.num_classes, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    plain = recipes.RECIPES[recipe][0](dataset, config)
+    expected, actual = model(dataset.x, dataset.edge_index), plain(dataset.x)
+    assert torch.allclose(actual, expected, atol=1e-4)
+    assert [w.name for w in frozen_weights(model)] == plain.names
+    target = torch.randn(expected.shape, generator=torch.Generator().manual_seed(0))
+    of_model = torch.autograd.grad((expected * target).sum(), list(model.parameters()))
+    of_plain = torch.autograd.grad((actual * target).sum(), list(plain.scores))
+    for a, b in zip(of_model, of_plain, strict=True):
+        assert torch.allclose(a, b.flatten(), rtol=1e-3, atol=1e-3 * float(b.abs().max()))
+
+
+def test_operations_by_hand() -> None:
+    # 10 nodes, 3 features, width 4, 2 classes, 3 layers: weights 4x3, 4x4, 2x4 and the head 2x4.
+    gin = ModelConfig(num_layers=3, hidden_channels=4)
+    assert limits.dense_flop(gin, 10, 3, 2) == 20 * (2 * 12 + 3 * 16 + 3 * 8 + 3 * 8)
+    sage = ModelConfig(architecture="sage", num_layers=3, hidden_channels=4)
+    assert limits.dense_flop(sage, 10, 3, 2) == 20 * (4 * 12 + 6 * 16 + 6 * 8 + 3 * 8)
+    assert limits.sparse_widths(gin, 3, 2) == [4, 4, 2, 2]
+
+
+def test_graph_of_a_benchmark_is_marked_synthetic() -> None:
+    dataset = common.arxiv_shape(1 / 256)
+    assert "synthetic" in dataset.name
+    assert common.describe(dataset)["synthetic"] is True
+
+
+def test_a_failing_child_is_reported() -> None:
+    done = run("epoch", "--quick", "--rows", "gslt_pyg", "--no_limit", "--device", "cuda:99")
+    assert done.returncode != 0
+    assert "gslt_pyg: not measured" in done.stdout
+    assert "no row could be measured" in done.stderr
+
+
+def test_epoch_record(tmp_path: Path) -> None:
+    options = ["--quick", "--hidden_channels", "16", "--scale", "0.01", "--epochs", "2"]
+    rows = ["--rows", "published", "gslt_pyg", "gslt_dgl"]
+    files = ["--json", str(tmp_path / "e.json"), "--plot", str(tmp_path / "e.png")]
+    done = run("epoch", *options, *rows, *files)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in found["rows"]] == rows[1:]
+    assert all(row["seconds"] > 0 and row["peak_bytes"] > 1e8 for row in found["rows"])
+    assert set(found) >= {"limit_seconds", "graph", "versions", "commit", "hardware"}
+    assert 0 < found["limit_seconds"]
+    parts = found["rows"][1]["breakdown"]
+    assert set(parts) == set(epoch.PARTS)
+    assert all(seconds > 0 for seconds in parts.values())
+    assert (tmp_path / "e.png").stat().st_size > 10_000
+
+
+def test_memory_is_proportional_to_what_is_searched(tmp_path: Path) -> None:
+    file, picture = tmp_path / "m.json", tmp_path / "m.png"
+    done = run("memory", "--quick", "--json", str(file), "--plot", str(picture))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    assert len(rows) == 10
+    for row in rows:
+        # A score and two moments of four bytes each, for the searched weights and no other.
+        assert row["state_bytes"] == 12 * row["searched"]
+        assert row["searched"] == pytest.approx(row["weights"] * (1 - row["freezing_ratio"]), abs=8)
+    assert picture.exists()
