@@ -10,11 +10,11 @@ accuracy at the best validation epoch are printed beside the published figure (U
 import argparse
 import dataclasses
 import json
-import subprocess
 import time
 from pathlib import Path
 
 import yaml
+from common import commit
 
 import gslt
 from gslt.config import SearchConfig, TrainConfig
@@ -31,13 +31,6 @@ PUBLISHED = {
     ("citeseer", "gin"): {"trained": 69.9, 0.5: 67.6, 0.9: 68.1},
 }
 OPTIONS = ("dataset", "split")
-
-
-def commit() -> str:
-    """Commit of the working tree, with a mark when it has changes."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def run_config(path: Path, dataset_dir: Path | None, quick: bool) -> dict[str, object]:
