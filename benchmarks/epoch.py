@@ -86,13 +86,18 @@ def measure(values: Values) -> Values:
 
 
 def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable) -> Values:
-    """A search or training; returns seconds of each part of an epoch."""
+    """A search or training; returns seconds of each part of an epoch, on a CPU.
+
+    On a GPU the ranges would tell when work was handed over, not how long it took.
+    """
     timed = values["epochs"] + 1
     profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
 
     def observe(epoch: gslt.results.Epoch) -> None:
         if epoch.epoch <= timed:
             on_epoch()
+        if values["device"] != "cpu":
+            return
         if epoch.epoch == timed:
             profile.start()
         elif epoch.epoch == timed + PROFILED:
@@ -104,6 +109,8 @@ def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable
     config = kind(**values["model"], **GSLT[name], device=values["device"], epochs=epochs)
     run = gslt.train if kind is TrainConfig else gslt.search
     run(dataset, config, progress=False, on_epoch=observe)
+    if values["device"] != "cpu":
+        return {}
     found = {event.key: event.cpu_time_total for event in profile.key_averages()}
     return {part: found.get(f"gslt::{part}", 0.0) / 1e6 / PROFILED for part in PARTS}
 

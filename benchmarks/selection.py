@@ -11,21 +11,17 @@ A torch that is built with GNU's OpenMP lets its threads wait busily for some mi
 every parallel operation; where two of them share a core, OMP_WAIT_POLICY=passive is worth a try.
 """
 
-import argparse
 import math
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import common
 import torch
 from torch import Tensor
 
 from gslt import memory
-from gslt.environment import environment
-from gslt.files import write_json
 from gslt.selection import Hint, keep_largest, select_largest
 
 Select = Callable[[list[Tensor], int], list[Tensor]]
@@ -137,40 +133,30 @@ def show(row: dict) -> str:
     )
 
 
-def commit() -> str:
-    """Commit of the working tree, with a mark when it has changes."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def main() -> None:
     """Measure the networks and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.options(__doc__, plot=False)
     parser.add_argument("--steps", type=int, default=40, help="selections per method [40]")
     parser.add_argument("--lr", type=float, default=0.01, help="learning rate of AdamW [0.01]")
-    parser.add_argument("--json", type=Path, help="put every figure into this file")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the units, 5 selections")
     args = parser.parse_args()
-    record = {
-        "commit": commit(),
-        "environment": environment(),
-        "load_average": os.getloadavg()[0],
-        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "quick": args.quick,
-        "learning_rate": args.lr,
-        "rows": [],
-    }
+    rows: list[dict] = []
+    load = os.getloadavg()[0]
     for network, layers in LAYERS.items():
         if args.quick:
             layers = [(inputs, -(-units // 10)) for inputs, units in layers]
         with memory.reused():
-            rows = rows_of(network, layers, 5 if args.quick else args.steps, args.lr)
-        for row in rows:
-            record["rows"].append(row)
+            found = rows_of(network, layers, 5 if args.quick else args.steps, args.lr)
+        rows += found
+        for row in found:
             print(show(row), flush=True)
-    if args.json:
-        write_json(args.json, record)
+    common.save(
+        args.json,
+        rows=rows,
+        load_average=load,
+        wait_policy=os.environ.get("OMP_WAIT_POLICY"),
+        quick=args.quick,
+        learning_rate=args.lr,
+    )
 
 
 if __name__ == "__main__":
