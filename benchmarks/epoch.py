@@ -58,7 +58,7 @@ def measure(values: Values) -> Values:
     name, dataset = values["row"], load(values)
     model = ModelConfig(**values["model"])
     if name == "limit":
-        return limit(dataset, model, repeats=2 if values["quick"] else 5)
+        return limit(dataset, model, least=0.02 if values["quick"] else 1.5)
     marks: list[float] = []
     resident: list[int] = []
 

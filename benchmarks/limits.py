@@ -1,6 +1,6 @@
 """The least time that an epoch of a search can take on this machine, from what it was seen to do.
 
-limit = FLOP of the dense products / fastest dense product
+limit = FLOP of the dense products / fastest sustained rate of a dense product
       + sparse products, each at the time of the fastest kernel at its width on this very graph
 
 Dense products of one epoch, for every weight matrix (o, i) on N nodes: 2 N i o forward, as much for
@@ -9,6 +9,7 @@ not. Sparse products: forward and backward in every layer but the first, whose a
 changes; each at the narrower of input and output width.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -41,7 +42,7 @@ def sparse_widths(config: ModelConfig, in_channels: int, out_channels: int) -> l
     return [min(i, o) for i, o in list(pairwise(widths))[1:] for _ in ("forward", "backward")]
 
 
-def limit(dataset: NodeDataset, config: ModelConfig, repeats: int) -> dict[str, Any]:
+def limit(dataset: NodeDataset, config: ModelConfig, least: float) -> dict[str, Any]:
     """Seconds of the limit in each precision, and what it is made of."""
     sizes = dataset.num_features, dataset.num_classes
     flop = dense_flop(config, dataset.num_nodes, *sizes)
@@ -49,8 +50,8 @@ def limit(dataset: NodeDataset, config: ModelConfig, repeats: int) -> dict[str, 
     found: dict[str, Any] = {"dense_flop": flop, "sparse_widths": widths}
     for precision in ("float32", "bfloat16"):
         dtype = getattr(torch, precision)
-        peak, shape = max(_dense_peaks(dataset, config, dtype, repeats))
-        kernels = {w: _sparse_kernels(dataset, w, dtype, repeats) for w in sorted(set(widths))}
+        peak, shape = max(_dense_peaks(dataset, config, dtype, least))
+        kernels = {w: _sparse_kernels(dataset, w, dtype, least) for w in sorted(set(widths))}
         found[precision] = {
             "dense_flop_per_second": peak,
             "dense_peak_at": shape,
@@ -68,16 +69,20 @@ def limit(dataset: NodeDataset, config: ModelConfig, repeats: int) -> dict[str, 
     return found
 
 
-def fastest(action: Callable[[], Any], repeats: int, device: torch.device) -> float:
-    """Least seconds of some calls, the first one not counted."""
-    times = []
-    for _ in range(repeats + 1):
+def sustained(action: Callable[[], Any], least: float, device: torch.device) -> float:
+    """Median seconds of a call, over calls that go on for ``least`` seconds after the first.
+
+    The rows are medians over seconds of work; a burst of milliseconds would be no limit of theirs.
+    """
+    action()
+    times: list[float] = []
+    while sum(times) < least or len(times) < 3:
         _wait(device)
         started = time.perf_counter()
         action()
         _wait(device)
         times.append(time.perf_counter() - started)
-    return min(times[1:])
+    return statistics.median(times)
 
 
 def _wait(device: torch.device) -> None:
@@ -86,7 +91,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _dense_peaks(
-    dataset: NodeDataset, config: ModelConfig, dtype: torch.dtype, repeats: int
+    dataset: NodeDataset, config: ModelConfig, dtype: torch.dtype, least: float
 ) -> Iterator[tuple[float, str]]:
     """Operations per second of square products and of the model's own, into warm memory."""
     device, n, hidden = dataset.x.device, dataset.num_nodes, config.hidden_channels
@@ -100,12 +105,12 @@ def _dense_peaks(
         a = torch.randn(rows, inner, device=device).to(dtype)
         b = torch.randn(inner, columns, device=device).to(dtype)
         out = torch.empty(rows, columns, device=device, dtype=dtype)
-        seconds = fastest(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), repeats, device)
+        seconds = sustained(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), least, device)
         yield 2 * rows * inner * columns / seconds, f"{rows} x {inner} x {columns}"
 
 
 def _sparse_kernels(
-    dataset: NodeDataset, width: int, dtype: torch.dtype, repeats: int
+    dataset: NodeDataset, width: int, dtype: torch.dtype, least: float
 ) -> dict[str, float]:
     """Seconds of Σ_{j → i} x_j by every kernel at hand, by name."""
     device, n = dataset.x.device, dataset.num_nodes
@@ -116,7 +121,7 @@ def _sparse_kernels(
         for name, action in _kernels(dataset, x, torch.empty_like(x), n):
             name = f"{name}, padded rows" if aligned else name
             try:
-                found[name] = fastest(action, repeats, device)
+                found[name] = sustained(action, least, device)
             except (RuntimeError, NotImplementedError):
                 continue  # A kernel that this type or device does not have is no candidate.
     return found

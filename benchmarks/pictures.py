@@ -50,7 +50,7 @@ def plot_epochs(figures: Values, path: Path) -> None:
         ratio = f"  {base / seconds:.1f} ×" if base and not name.startswith("published") else ""
         left.annotate(f" {seconds:.2f} s{ratio}", (seconds, place), va="center", fontsize=8)
     left.set_yticks(range(len(names)), names)
-    left.margins(x=0.3)
+    left.margins(x=0.35)
     left.set_xlabel("seconds per epoch (× as fast as published)")
     _breakdown(right, rows, figures["limit"])
     model, graph = figures["model"], figures["graph"]["name"]

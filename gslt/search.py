@@ -181,25 +181,28 @@ class _Loop:
             epochs, desc=f"seed {self.seed}", unit="epoch", disable=None if progress else True
         ) as bar:
             self._set_sparsity(0)
-            logits = self._forward(0)
+            loss = self._loss(self._forward(0))
             for epoch in bar:
-                lr = self._update(epoch, logits)
+                lr = self._update(epoch, loss)
                 sparsity = self._set_sparsity(epoch)
                 last = epoch == self.config.epochs
                 with torch.set_grad_enabled(not last):
                     logits = self._forward(epoch)
-                record = self._score(epoch, logits, lr, sparsity, started)
+                    loss = self._loss(logits)
+                record = self._score(epoch, logits.detach(), loss.detach(), lr, sparsity, started)
                 bar.set_postfix_str(_postfix(record, self.best))
                 if on_epoch is not None:
                     on_epoch(record)
         return self._finish(time.perf_counter() - started)
 
-    def _update(self, epoch: int, logits: Tensor) -> float:
+    def _loss(self, logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits[self.train], self.train_y)
+
+    def _update(self, epoch: int, loss: Tensor) -> float:
         lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(logits[self.train], self.train_y)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return lr
@@ -222,13 +225,19 @@ class _Loop:
         return logits
 
     def _score(
-        self, epoch: int, logits: Tensor, lr: float, sparsity: float | None, started: float
+        self,
+        epoch: int,
+        logits: Tensor,
+        loss_now: Tensor,
+        lr: float,
+        sparsity: float | None,
+        started: float,
     ) -> Epoch:
         # Without dropout the model is the same function in training: its logits score every split.
-        scored = logits.detach()
         if self.model.config.dropout:
-            scored = _predict(self.model, self.inputs)
-        loss = F.cross_entropy(scored[self.train], self.train_y).item()
+            logits = _predict(self.model, self.inputs)
+            loss_now = self._loss(logits)
+        loss = loss_now.item()
         if not math.isfinite(loss):
             raise GsltError(
                 f"the loss became {loss} at epoch {epoch} of seed {self.seed}; lower lr "
@@ -238,7 +247,7 @@ class _Loop:
             seed=self.seed,
             epoch=epoch,
             loss=loss,
-            **self.dataset.accuracy(scored),
+            **self.dataset.accuracy(logits),
             lr=lr,
             sparsity=sparsity,
             seconds=time.perf_counter() - started,
