@@ -30,6 +30,10 @@ class RowError(Exception):
     """A row could not be measured; the message says why."""
 
 
+class AbsentError(RowError):
+    """What the row measures is not installed here."""
+
+
 def options(description: str, plot: bool = True) -> argparse.ArgumentParser:
     """A parser with the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
@@ -87,6 +91,7 @@ def in_child(script: str, values: Values, variables: Mapping[str, str] | None = 
     Its environment is that of this process, and the given variables.
 
     Raises:
+        AbsentError: if it needs a package that is not installed.
         RowError: if the child fails.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +102,7 @@ def in_child(script: str, values: Values, variables: Mapping[str, str] | None = 
             raise RowError(f"the process ended with code {done.returncode} before it was done")
         found: Values = json.loads(out.read_text(encoding="utf-8"))
     if "error" in found:
-        raise RowError(found["error"])
+        raise (AbsentError if found["absent"] else RowError)(found["error"])
     return found
 
 
@@ -111,14 +116,26 @@ def answer(child: str, measure: Callable[[Values], Values]) -> None:
     except Exception as error:
         if not isinstance(error, gslt.GsltError | ImportError | torch.OutOfMemoryError):
             traceback.print_exc()
-        found = {"error": f"{type(error).__name__}: {error}"}
+        absent = isinstance(error, ImportError | gslt.MissingPackageError)
+        found = {"error": f"{type(error).__name__}: {error}", "absent": absent}
     write_json(out, found)
+
+
+def check(failed: Mapping[str, str]) -> None:
+    """End with an error if a row failed, once everything else is printed and saved."""
+    if failed:
+        raise SystemExit("failed: " + "; ".join(f"{row}: {why}" for row, why in failed.items()))
 
 
 def peak_bytes(device: str) -> int:
     """Largest resident set of this process, or largest allocation on a GPU. Bytes."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():
+        # The peak that getrusage tells is that of the parent, where the parent's was higher.
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

@@ -12,7 +12,8 @@ gslt_train             `gslt.train` on PyG: weights instead of scores
 published_kept_memory  row one with glibc told to keep freed memory, to tell its share from ours
 
 Printed is the median over the epochs after the first; see limits.py for the limit. The parts of an
-epoch of gslt are the profiler's, over two more epochs.
+epoch of gslt are shares of two more epochs, by the profiler, times that median. With `--epochs 50`
+the growth of the resident set tells whether memory is flat.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from tempfile import TemporaryDirectory
 
 import common
 import torch
-from common import RowError, Values
+from common import AbsentError, RowError, Values
 from limits import limit
 from pictures import plot_epochs
 from recipes import RECIPES, search_epochs
@@ -67,31 +68,33 @@ def measure(values: Values) -> Values:
         resident.append(common.resident_bytes())
 
     if name in GSLT:
-        parts = run_gslt(name, dataset, values, on_epoch)
+        shares = run_gslt(name, dataset, values, on_epoch)
     else:
         recipe = "published" if name not in RECIPES else name
         search_epochs(dataset, model, recipe, values["epochs"] + 1, on_epoch)
-        parts = {}
+        shares = {}
     seconds = [b - a for a, b in pairwise(marks)][: values["epochs"]]
+    median = statistics.median(seconds)
     return {
         "name": name,
-        "seconds": statistics.median(seconds),
+        "seconds": median,
         "epochs": len(seconds),
         "min_seconds": min(seconds),
         "max_seconds": max(seconds),
-        "breakdown": parts,
+        "breakdown": {part: share * median for part, share in shares.items()},
         "resident_bytes": resident,
         "rss_growth_bytes": resident[-1] - resident[min(4, len(resident) - 1)],
     }
 
 
 def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable) -> Values:
-    """A search or training; returns seconds of each part of an epoch, on a CPU.
+    """A search or training; returns the share of each part of an epoch, on a CPU.
 
     On a GPU the ranges would tell when work was handed over, not how long it took.
     """
     timed = values["epochs"] + 1
     profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    ends: list[float] = []
 
     def observe(epoch: gslt.results.Epoch) -> None:
         if epoch.epoch <= timed:
@@ -100,7 +103,9 @@ def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable
             return
         if epoch.epoch == timed:
             profile.start()
+            ends.append(time.perf_counter())
         elif epoch.epoch == timed + PROFILED:
+            ends.append(time.perf_counter())
             profile.stop()
 
     kind = TrainConfig if name == "gslt_train" else SearchConfig
@@ -112,7 +117,9 @@ def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable
     if values["device"] != "cpu":
         return {}
     found = {event.key: event.cpu_time_total for event in profile.key_averages()}
-    return {part: found.get(f"gslt::{part}", 0.0) / 1e6 / PROFILED for part in PARTS}
+    whole = ends[1] - ends[0]
+    shares = {part: found.get(f"gslt::{part}", 0.0) / 1e6 / whole for part in PARTS}
+    return {**shares, "rest": 1 - sum(shares.values())}
 
 
 def model_of(args: object) -> Values:
@@ -125,7 +132,8 @@ def show(rows: list[Values], bounds: Values) -> None:
     """Print the table."""
     base = next((row["seconds"] for row in rows if row["name"] == "published"), None)
     print(
-        f"\n{'row':<22} {'seconds':>8} {'min - max':>15} {'x faster':>9} {'/ limit':>8} {'GB':>6}"
+        f"\n{'row':<22} {'seconds':>8} {'min - max':>15} {'x faster':>9} {'/ limit':>8} {'GB':>6} "
+        f"{'growth MB':>10}"
     )
     for row in rows:
         ratio = f"{base / row['seconds']:.2f}" if base else "-"
@@ -134,7 +142,7 @@ def show(rows: list[Values], bounds: Values) -> None:
         spread = f"{row['min_seconds']:.3f} - {row['max_seconds']:.3f}"
         print(
             f"{row['name']:<22} {row['seconds']:>8.3f} {spread:>15} {ratio:>9} {to_limit:>8} "
-            f"{row['peak_bytes'] / 1e9:>6.2f}"
+            f"{row['peak_bytes'] / 1e9:>6.2f} {row['rss_growth_bytes'] / 1e6:>10.1f}"
         )
     for precision in ("float32", "bfloat16") if bounds else ():
         found = bounds[precision]
@@ -180,6 +188,7 @@ def main() -> None:
     print(f"{dataset.name}: {dataset.num_nodes:,} nodes, {dataset.num_edges:,} directed edges")
     rows: list[Values] = []
     failed: Values = {}
+    absent: Values = {}
     bounds: Values = {}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "graph.pt"
@@ -191,7 +200,7 @@ def main() -> None:
             try:
                 found = common.in_child(__file__, {**values, "row": name}, kept)
             except RowError as error:
-                failed[name] = str(error)
+                (absent if isinstance(error, AbsentError) else failed)[name] = str(error)
                 print(f"{name}: not measured: {error}", flush=True)
                 continue
             if name == "limit":
@@ -205,15 +214,14 @@ def main() -> None:
         "limit_seconds": bounds["float32"]["seconds"] if bounds else None,
         "limit_bf16_seconds": bounds["bfloat16"]["seconds"] if bounds else None,
         "limit": bounds,
-        "not_measured": failed,
+        "not_measured": {**absent, **failed},
         "graph": common.describe(dataset),
         "model": model_of(args),
     }
     common.save(args.json, **figures)
     if args.plot:
         plot_epochs(figures, args.plot)
-    if not rows:
-        raise SystemExit("no row could be measured")
+    common.check(failed)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ import torch
 from recipes import weight_shapes
 from torch import Tensor
 
+import gslt
+from gslt import memory
 from gslt.backends.csr import CSRGraph
 from gslt.config import ModelConfig
 from gslt.data import NodeDataset
@@ -121,7 +123,8 @@ def _sparse_kernels(
         for name, action in _kernels(dataset, x, torch.empty_like(x), n):
             name = f"{name}, padded rows" if aligned else name
             try:
-                found[name] = sustained(action, least, device)
+                with memory.reused():
+                    found[name] = sustained(action, least, device)
             except (RuntimeError, NotImplementedError):
                 continue  # A kernel that this type or device does not have is no candidate.
     return found
@@ -131,13 +134,16 @@ def _kernels(
     dataset: NodeDataset, x: Tensor, out: Tensor, n: int
 ) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     plain = Propagation(("sum",))
-    csr = CSRGraph(dataset.edge_index, n, n).matrix(plain, x.dtype)
+    graph = CSRGraph(dataset.edge_index, n, n)
+    csr = graph.matrix(plain, x.dtype)
     yield "torch CSR, into warm memory", lambda: torch.addmm(out, csr, x, beta=0, out=out)
     yield "torch CSR reduce", lambda: torch.sparse.mm(csr, x, "sum")
+    yield "gslt on PyG", lambda: graph.multiply(plain, x, transposed=False)
+    if x.device.type != "cpu":
+        return  # DGL's wheel knows no GPU.
     try:
-        import dgl
-    except ImportError:
+        from gslt.backends.dgl import BACKEND
+    except gslt.MissingPackageError:
         return
-    graph = dgl.graph(tuple(dataset.edge_index), num_nodes=n)
-    if x.is_contiguous() and x.device.type == "cpu":  # DGL's wheel knows no GPU.
-        yield "DGL copy_u sum", lambda: dgl.ops.copy_u_sum(graph, x)
+    copies = BACKEND.graph(dataset.edge_index, n)
+    yield "gslt on DGL", lambda: copies.multiply(plain, x, transposed=False)

@@ -73,8 +73,7 @@ def _breakdown(axes: Any, rows: Values, bounds: Values) -> None:
             }
     for name, row in rows.items():
         if row["breakdown"]:
-            rest = row["seconds"] - sum(row["breakdown"].values())
-            bars[name] = {**row["breakdown"], "rest": max(0.0, rest)}
+            bars[name] = row["breakdown"]
     names = list(bars)[::-1]
     start = dict.fromkeys(names, 0.0)
     for number, (part, label) in enumerate(PARTS.items()):

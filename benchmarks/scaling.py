@@ -85,6 +85,7 @@ def main() -> None:
         common.answer(args.child, measure)
         return
     found: Values = {}
+    failed: dict[str, str] = {}
     for axis in args.series:
         rows = []
         for scale, width, depth in (QUICK if args.quick else SERIES)[axis]:
@@ -93,7 +94,9 @@ def main() -> None:
             try:
                 row = common.in_child(__file__, values)
             except RowError as error:
-                print(f"{axis}: {scale:g} x nodes, {width} wide, {depth} deep: {error}", flush=True)
+                point = f"{scale:g} x nodes, {width} wide, {depth} deep"
+                failed[point] = str(error)
+                print(f"{axis}: {point}: {error}", flush=True)
                 continue
             rows.append(row)
             print(
@@ -112,8 +115,7 @@ def main() -> None:
         common.save(args.json, series=found)
     if args.plot:
         plot_scaling(found, args.plot)
-    if not any(series["rows"] for series in found.values()):
-        raise SystemExit("no point could be measured")
+    common.check(failed)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,37 @@ def test_a_failing_child_is_reported() -> None:
     done = run("epoch", "--quick", "--rows", "gslt_pyg", "--no_limit", "--device", "cuda:99")
     assert done.returncode != 0
     assert "gslt_pyg: not measured" in done.stdout
-    assert "no row could be measured" in done.stderr
+    assert "failed: gslt_pyg" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [ImportError, gslt.GraphError])
+def test_what_is_absent_is_no_failure(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(values: dict[str, object]) -> dict[str, object]:
+        raise kind("no")
+
+    common.answer(json.dumps({"out": str(tmp_path / "found.json")}), measure)
+    found = (tmp_path / "found.json").read_text(encoding="utf-8")
+
+    def fake(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        out = Path(json.loads(command[-1])["out"])
+        out.write_text(found, encoding="utf-8")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", fake)
+    with pytest.raises(common.RowError) as error:
+        common.in_child("script.py", {})
+    assert isinstance(error.value, common.AbsentError) == (kind is ImportError)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+def test_peak_of_a_child_is_its_own() -> None:
+    code = "import common; print(common.peak_bytes('cpu'))"
+    held = torch.ones(300_000_000)  # 1.2 GB in this process
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=BENCHMARKS)
+    assert common.peak_bytes("cpu") > 4 * held.numel() > int(done.stdout)
 
 
 def test_epoch_record(tmp_path: Path) -> None:
@@ -81,8 +111,9 @@ def test_epoch_record(tmp_path: Path) -> None:
     assert set(found) >= {"limit_seconds", "graph", "versions", "commit", "hardware"}
     assert found["limit_seconds"] > 0
     parts = found["rows"][1]["breakdown"]
-    assert set(parts) == set(epoch.PARTS)
+    assert set(parts) == {*epoch.PARTS, "rest"}
     assert all(seconds > 0 for seconds in parts.values())
+    assert sum(parts.values()) == pytest.approx(found["rows"][1]["seconds"])
     assert (tmp_path / "e.png").stat().st_size > 10_000
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -14,6 +15,9 @@ from gslt import memory
 from gslt.errors import GraphError
 from gslt.nn.graph import Graph, Propagation, row_starts, sparse_csr
 from gslt.quiet import import_quietly
+
+#: Types of which torch's kernel for embedding bags is fast on a CPU.
+_GATHERED = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class CSRGraph(Graph):
@@ -61,12 +65,11 @@ class CSRGraph(Graph):
 
     def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
         """M x, or Mᵀ x: one sparse product, all factors of M being in the matrix."""
-        # On the CPU torch has this product in single and double precision only.
-        dtype = x.dtype if x.is_cuda else torch.promote_types(x.dtype, torch.float32)
-        matrix = self.matrix(operator, dtype, transposed)
-        out = memory.empty(matrix.size(0), x.size(1), dtype, x.device)
-        torch.addmm(out, matrix, memory.converted(x, dtype), beta=0, out=out)
-        return memory.converted(out, x.dtype)
+        matrix = self.matrix(operator, x.dtype, transposed)
+        out = memory.empty(matrix.size(0), x.size(1), x.dtype, x.device)
+        if x.device.type == "cpu" and x.dtype in _GATHERED:
+            return _gather(matrix, x, out)
+        return torch.addmm(out, matrix, x, beta=0, out=out)
 
     def symmetric(self, x: Tensor) -> Tensor:
         """As in :class:`Graph`, which knows no edge weights."""
@@ -114,6 +117,29 @@ class CSRGraph(Graph):
             )
         size = torch.Size((height, width))
         return sparse_csr(row_starts(row, height), col, value.to(dtype), size)
+
+
+def _gather(matrix: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    """The product of a sparse matrix and ``x``, by the kernel of embedding bags.
+
+    It fetches rows ahead, which sparse products of torch do not, and adds in single precision.
+    """
+    # It wants contiguous rows, and divides them among threads by the thousand.
+    wide, height = memory.whole_rows(x.detach()), 2000 * torch.get_num_threads()
+    start, column, value = matrix.crow_indices(), matrix.col_indices(), matrix.values()
+    for first in range(0, out.size(0), height):
+        offsets = start[first : first + height + 1]
+        low, high = int(offsets[0]), int(offsets[-1])
+        sums = F.embedding_bag(
+            column[low:high],
+            wide,
+            offsets - low,
+            mode="sum",
+            per_sample_weights=value[low:high],
+            include_last_offset=True,
+        )
+        out[first : first + height] = sums[:, : out.size(1)]
+    return out
 
 
 def _merged(row: Tensor, col: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:

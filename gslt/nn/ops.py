@@ -6,6 +6,8 @@ statistics and gradients of weights are single precision at least.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -91,6 +93,14 @@ class _Scratch:
         """An uninitialised block of the working type."""
         return self._result[: block.size(0)]
 
+    @contextlib.contextmanager
+    def writing(self, block: Tensor) -> Iterator[Tensor]:
+        """Where to compute what the block is to hold: in itself where it has the working type."""
+        place = block if block.dtype == self.dtype else self.like(block)
+        yield place
+        if place is not block:
+            block.copy_(place)
+
 
 def _is_native(x: Tensor) -> bool:
     return x.device.type != "cpu" or NATIVE_BFLOAT16 or x.dtype not in _NARROW
@@ -101,23 +111,36 @@ def _multiply(x: Tensor, matrix: Tensor) -> Tensor:
     with record_function("gslt::dense product"):
         out = memory.empty_like(x, matrix.size(1))
         if _is_native(x):
-            return torch.mm(x, matrix.to(x.dtype), out=out)
+            # Up to a quarter faster into whole cache lines: the padding is computed as well.
+            whole = memory.whole_rows(out)
+            padded = F.pad(matrix.to(x.dtype), (0, whole.size(1) - out.size(1)))
+            torch.mm(x, padded, out=whole)
+            return out
         matrix, given, found = matrix.float(), _Scratch(x, out), _Scratch(out, x)
         for rows in memory.row_blocks(x, out):
-            out[rows] = torch.mm(given.wide(x[rows]), matrix, out=found.like(out[rows]))
+            with found.writing(out[rows]) as block:
+                torch.mm(given.wide(x[rows]), matrix, out=block)
         return out
 
 
 def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """gᵀ x, in the type of the weight."""
+    # Kernels prefer the narrow factor on the right.
+    if grad.size(1) < x.size(1):
+        return _inner(x, grad).to(weight.dtype).t()
+    return _inner(grad, x).to(weight.dtype)
+
+
+def _inner(left: Tensor, right: Tensor) -> Tensor:
+    """leftᵀ right, a sum over the rows."""
     with record_function("gslt::dense product"):
-        if _is_native(x):
-            return (grad.t() @ x).to(weight.dtype)
-        total = torch.zeros(weight.shape, dtype=torch.float32)
-        left, right = _Scratch(grad, x), _Scratch(x, grad)
-        for rows in memory.row_blocks(x, grad):
-            total.addmm_(left.wide(grad[rows]).t(), right.wide(x[rows]))
-        return total.to(weight.dtype)
+        if _is_native(left):
+            return left.t() @ right
+        total = torch.zeros(left.size(1), right.size(1), dtype=torch.float32)
+        one, two = _Scratch(left, right), _Scratch(right, left)
+        for rows in memory.row_blocks(left, right):
+            total.addmm_(one.wide(left[rows]).t(), two.wide(right[rows]))
+        return total
 
 
 def norm_relu(x: Tensor, eps: float = 1e-5) -> Tensor:
@@ -139,7 +162,7 @@ class NormReLU(nn.Module):
 
 
 class _NormReLU(torch.autograd.Function):
-    """With y = (x − μ)·s and ĝ = g·1[y > 0]: dx = s (ĝ − mean(ĝ) − y mean(ĝ y))."""
+    """With y = (x − μ)·s and ĝ = g·1[y > 0]: dx = s ĝ − s mean(ĝ) − s mean(ĝ y) y."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
@@ -151,8 +174,8 @@ class _NormReLU(torch.autograd.Function):
             out = memory.empty_like(x)
             scratch = _Scratch(x)
             for rows in memory.row_blocks(x):
-                y = torch.addcmul(shift, scratch.wide(x[rows]), scale, out=scratch.like(out[rows]))
-                out[rows] = y.clamp_(min=0)
+                with scratch.writing(out[rows]) as y:
+                    torch.addcmul(shift, scratch.wide(x[rows]), scale, out=y).clamp_(min=0)
             return out
 
     @staticmethod
@@ -201,11 +224,12 @@ def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -
         y, passed = parts(rows)
         total += passed.sum(0)
         moment += y.mul_(passed).sum(0)
-    total, moment = total / x.size(0), moment / x.size(0)
+    constant, slope = (-scale * v / x.size(0) for v in (total, moment))
     out = memory.empty_like(x)
     for rows in memory.row_blocks(x):
         y, passed = parts(rows)
-        out[rows] = passed.sub_(total).addcmul_(y, moment, value=-1).mul_(scale)
+        with values.writing(out[rows]) as found:
+            torch.addcmul(constant, y, slope, out=found).addcmul_(passed, scale)
     return out
 
 
