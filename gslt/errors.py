@@ -23,6 +23,22 @@ class TicketError(GsltError):
     """A ticket file that is damaged, of another version, or does not fit what it is loaded into."""
 
 
+class RunError(GsltError):
+    """A run folder that is in use, damaged, of another run, or of another version."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that was asked to stop, and has: its checkpoint is written."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class GsltWarning(UserWarning):
+    """Something that a user should know, and that does not stop a run."""
+
+
 class MissingPackageError(GsltError, ImportError):
     """An optional package is needed and not installed."""
 

@@ -35,8 +35,20 @@ def replacing(path: Path) -> Iterator[Path]:
         # mkstemp made it readable for its owner only.
         temporary.chmod(0o644)
         temporary.replace(path)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """See to it that a renamed file keeps its new name when the power fails."""
+    if os.name != "posix":
+        return  # Elsewhere a folder cannot be opened.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

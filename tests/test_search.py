@@ -11,10 +11,10 @@ from gslt.backends import get_backend
 from gslt.config import RunConfig
 from gslt.data import to_undirected
 from gslt.frozen_weight import frozen_weights
+from gslt.loop import Inputs, Loop
 from gslt.nn.graph import Graph
 from gslt.random import Stream
 from gslt.results import Epoch, Result, Run
-from gslt.search import _Inputs, _Loop
 
 SMALL = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
 
@@ -353,7 +353,7 @@ def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
     backend = ShapeBackend()
     model = gslt.GNN(dataset.num_features, dataset.num_classes, config, backend)
     gslt.freeze(model, config)
-    loop = _Loop(dataset, config, 0, model, _Inputs(backend, dataset))
+    loop = Loop(dataset, config, 0, model, Inputs(backend, dataset))
     model.to("meta")
     loop.optimizer = torch.optim.AdamW(model.parameters())
     x = torch.empty(dataset.num_nodes, dataset.num_features, device="meta")

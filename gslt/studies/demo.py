@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, RunError
 from gslt.files import write_json, write_text
 from gslt.results import Result
-from gslt.run_folder import RunFolder
+from gslt.run_folder import RunFolder, read_config
 from gslt.search import search, train
 from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
 
@@ -88,13 +88,15 @@ def run_demo(
     """
     configs = arms(config or DemoConfig())
     dataset = dataset or load_dataset("debian")
-    if moved := set_aside(out):
+    if _unfinished(out, configs, dataset):
+        say(f"going on with the demo in {out}, which was not finished")
+    elif moved := set_aside(out):
         say(f"an earlier demo was moved to {moved}")
     say(repr(dataset))
     done = []
     for name, arm in configs.items():
         say(f"{name} …")
-        result = _run_arm(out / name.replace(", ", "-").replace(" ", "-"), dataset, arm, progress)
+        result = _run_arm(_arm_folder(out, name), dataset, arm, progress)
         say(f"{name}: {result} in {result.best.seconds:.0f} s")
         done.append(Arm(name, result))
     rows = [arm.row for arm in done]
@@ -106,16 +108,34 @@ def run_demo(
     return rows
 
 
+def _arm_folder(out: Path, name: str) -> Path:
+    return out / name.replace(", ", "-").replace(" ", "-")
+
+
 def _run_arm(
     folder: Path, dataset: NodeDataset, config: SearchConfig | TrainConfig, progress: bool
 ) -> Result:
-    with RunFolder(folder, {"dataset": dataset.name}, config) as run:
+    with RunFolder(folder, config, {"dataset": dataset.name}) as run:
         if isinstance(config, SearchConfig):
-            result = search(dataset, config, progress=progress, on_epoch=run.on_epoch)
-        else:
-            result = train(dataset, config, progress=progress, on_epoch=run.on_epoch)
-        run.finish(result)
-    return result
+            return search(dataset, config, progress=progress, folder=run)
+        return train(dataset, config, progress=progress, folder=run)
+
+
+def _unfinished(
+    out: Path, configs: Mapping[str, SearchConfig | TrainConfig], dataset: NodeDataset
+) -> bool:
+    """Whether the folder holds the beginning of this very demo, and nothing else."""
+    folders = {_arm_folder(out, name): config for name, config in configs.items()}
+    present = set(out.iterdir()) if out.is_dir() else set()
+    if not present or present - set(folders):
+        return False
+    try:
+        return all(
+            read_config(path)[1] == {"dataset": dataset.name, **asdict(folders[path])}
+            for path in present
+        )
+    except RunError:
+        return False
 
 
 def set_aside(folder: Path) -> Path | None:
