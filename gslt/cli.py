@@ -197,6 +197,11 @@ def _inspect(options: Namespace) -> None:
     print(f"source    {ticket.config}")
     print(f"found on  {ticket.dataset or 'unknown'}: {ticket.results}")
     print(_size_line(ticket))
+    s = ticket.size()
+    print(
+        f"file      masks {s.coded_bytes:,} bytes (entropy bound {s.entropy_bits / 8:,.1f} bytes, "
+        f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
+    )
     width = max(map(len, ticket.masks))
     for name, mask in ticket.masks.items():
         print(f"  {name:<{width}} keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched")

@@ -1,52 +1,26 @@
-"""A ticket: which of the searched weights are kept, and what regenerates all the rest.
-
-A ticket file is one safetensors file. Its tensors are the packed mask bits of each layer's searched
-weights (uint8, least significant bit first, in row-major order of the weights); everything else
-about the network follows from the metadata: architecture, freezing config and seed.
-"""
+"""A ticket: which of the searched weights are kept, and what regenerates all the rest."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from gslt.backends import get_backend
-from gslt.config import FreezeConfig, ModelConfig, build, part
-from gslt.errors import ConfigError, TicketError
+from gslt.config import FreezeConfig, part
+from gslt.errors import TicketError
 from gslt.files import replacing
 from gslt.freezing import FrozenCounts
 from gslt.frozen import freeze
 from gslt.frozen_weight import FrozenWeight, frozen_weights
+from gslt.mask_code import entropy_bits
 from gslt.nn.gnn import GNN
-from gslt.version import __version__
-
-#: The one metadata key of a ticket file; its value is JSON.
-KEY = "gslt-ticket"
-FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What rebuilds the network around the weights."""
-
-    model: ModelConfig
-    in_channels: int
-    out_channels: int
-
-    def __post_init__(self) -> None:
-        for width in (self.in_channels, self.out_channels):
-            if not isinstance(width, int) or width < 1:
-                raise ConfigError(f"a network has at least one input and class, got {width!r}")
+from gslt.stored_ticket import Architecture, StoredTicket
+from gslt.ticket_file import read_ticket, write_ticket
 
 
 @dataclass(frozen=True)
@@ -61,6 +35,10 @@ class TicketSize:
     """Weights of the ticket: locked ones and searched ones that the mask keeps."""
     bits: int
     """Bits of the mask: one per searched weight. The size that papers report."""
+    entropy_bits: float
+    """Least size of the masks: Σ m H(k / m) over the layers, with k kept of m searched weights."""
+    coded_bytes: int
+    """Bytes of the masks in the ticket file."""
     bytes: int
     """Size of the ticket file, with its header and metadata."""
 
@@ -85,36 +63,24 @@ class TicketSize:
         return 32 * self.total / self.bits if self.bits else float("inf")
 
     @property
+    def header_bytes(self) -> int:
+        """Bytes of the ticket file that are not masks: header and metadata."""
+        return self.bytes - self.coded_bytes
+
+    @property
     def file_ratio(self) -> float:
         """How many times smaller than float32 weights the file is: 4 N / bytes."""
         return 4 * self.total / self.bytes
 
     def as_dict(self) -> dict[str, float]:
         """Every figure by name."""
-        names = ("sparsity", "density", "search_space", "ratio", "file_ratio")
+        names = ("sparsity", "density", "search_space", "ratio", "header_bytes", "file_ratio")
         return {**dataclasses.asdict(self), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True, eq=False)
-class Ticket:
+class Ticket(StoredTicket):
     """A strong lottery ticket: a subnetwork of a random network that a seed regenerates."""
-
-    config: FreezeConfig
-    """The frozen source network."""
-    masks: dict[str, Tensor]
-    """Which searched weights are kept, by qualified weight name, boolean ``(m,)``."""
-    source: FrozenCounts
-    """Counts of the whole source network."""
-    weights_checksum: str
-    """SHA-256 of the regenerated network, see :func:`weights_checksum`."""
-    architecture: Architecture | None = None
-    """The node classifier; None for a ticket of a module of your own."""
-    dataset: str = ""
-    """Name of the data set it was found on."""
-    split: int = 0
-    """Number of its split, for data sets that have several."""
-    results: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Figures of the search: accuracies, best epoch."""
 
     @classmethod
     def of(
@@ -201,9 +167,10 @@ class Ticket:
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
-        searched = sum(mask.numel() for mask in self.masks.values())
-        kept = sum(int(mask.sum()) for mask in self.masks.values())
+        counts = [(mask.numel(), int(mask.sum())) for mask in self.masks.values()]
+        searched, kept = (sum(column) for column in zip(*counts, strict=True))
         source = self.source
+        content, coded_bytes = write_ticket(self)
         return TicketSize(
             total=source.total,
             searched=searched,
@@ -211,36 +178,28 @@ class Ticket:
             locked=source.locked,
             kept=kept + source.locked,
             bits=searched,
-            bytes=len(self.to_bytes()),
+            entropy_bits=sum(entropy_bits(*pair) for pair in counts),
+            coded_bytes=coded_bytes,
+            bytes=len(content),
         )
 
     def save(self, path: str | Path) -> None:
         """Write the ticket file, at once or not at all."""
+        content = self.to_bytes()
         with replacing(Path(path)) as temporary:
-            temporary.write_bytes(self.to_bytes())
+            temporary.write_bytes(content)
 
     def to_bytes(self) -> bytes:
-        """The content of the ticket file."""
-        tensors = {name: pack(mask) for name, mask in self.masks.items()}
-        values = {
-            "version": FORMAT_VERSION,
-            "gslt": __version__,
-            "freeze": dataclasses.asdict(self.config),
-            "architecture": self.architecture and dataclasses.asdict(self.architecture),
-            "source": dataclasses.asdict(self.source),
-            "searched": {name: mask.numel() for name, mask in self.masks.items()},
-            "weights_sha256": self.weights_checksum,
-            "dataset": self.dataset,
-            "split": self.split,
-            "results": self.results,
-        }
-        # One key, with the checksum in front: safetensors writes several in a random order.
-        text = json.dumps(values, separators=(",", ":"))
-        return safetensors.torch.save(tensors, {KEY: f"{file_checksum(text, tensors)} {text}"})
+        """The content of the ticket file. The same ticket gives the same bytes.
+
+        Raises:
+            TicketError: if the ticket breaks a rule of the format.
+        """
+        return write_ticket(self)[0]
 
 
 def load_ticket(path: str | Path) -> Ticket:
-    """Read a ticket file.
+    """Read a ticket file. Its network is built only by :meth:`Ticket.model`.
 
     Raises:
         TicketError: if the file is missing, damaged, no ticket, or of another format version.
@@ -249,75 +208,10 @@ def load_ticket(path: str | Path) -> Ticket:
     if not path.is_file():
         raise TicketError(f"there is no ticket file {str(path)!r}")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _parse(_read_metadata(path, metadata, tensors), tensors)
-    except (safetensors.SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
-        raise TicketError(f"{str(path)!r} is damaged or no ticket: {error}") from error
-
-
-def _read_metadata(
-    path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]
-) -> dict[str, Any]:
-    if KEY not in metadata:
-        raise TicketError(f"{str(path)!r} is a safetensors file but no ticket")
-    checksum, _, text = metadata[KEY].partition(" ")
-    if file_checksum(text, tensors) != checksum:
-        raise TicketError(f"{str(path)!r} is damaged: its content does not match its checksum")
-    values: dict[str, Any] = json.loads(text)
-    if values["version"] != FORMAT_VERSION:
-        raise TicketError(
-            f"{str(path)!r} has ticket format version {values['version']}; this gslt "
-            f"({__version__}) reads version {FORMAT_VERSION}, the file was written by gslt "
-            f"{values.get('gslt', 'of unknown version')}"
-        )
-    return values
-
-
-def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> Ticket:
-    searched: dict[str, int] = dict(values["searched"])
-    if set(searched) != set(tensors):
-        raise TicketError("the ticket file lists other layers than it holds masks for: damaged")
-    architecture = values["architecture"]
-    if architecture is not None:
-        model = build(ModelConfig, architecture["model"])
-        architecture = build(Architecture, {**architecture, "model": model})
-    return Ticket(
-        config=build(FreezeConfig, values["freeze"]),
-        masks={name: unpack(tensors[name], count) for name, count in searched.items()},
-        source=build(FrozenCounts, values["source"]),
-        weights_checksum=values["weights_sha256"],
-        architecture=architecture,
-        dataset=str(values["dataset"]),
-        split=int(values["split"]),
-        results={str(name): float(value) for name, value in dict(values["results"]).items()},
-    )
-
-
-def pack(mask: Tensor) -> Tensor:
-    """Boolean ``(m,)`` → uint8 ``(⌈m / 8⌉,)``, least significant bit first."""
-    return torch.from_numpy(np.packbits(mask.cpu().numpy(), bitorder="little"))
-
-
-def unpack(packed: Tensor, count: int) -> Tensor:
-    """Inverse of :func:`pack`.
-
-    Raises:
-        TicketError: if the bytes do not fit the count.
-    """
-    if packed.dtype != torch.uint8 or packed.shape != ((count + 7) // 8,):
-        raise TicketError(f"a mask of {count} bits is stored as {packed.dtype} {packed.shape}")
-    bits = np.unpackbits(packed.numpy(), count=count, bitorder="little")
-    return torch.from_numpy(bits.astype(bool))
-
-
-def file_checksum(text: str, tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the metadata, then name and packed mask of each layer in name order."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        digest.update(name.encode() + b"\0" + tensors[name].numpy().tobytes())
-    return digest.hexdigest()
+        data = path.read_bytes()
+    except (OSError, MemoryError) as error:
+        raise TicketError(f"{str(path)!r} cannot be read: {error}") from error
+    return Ticket(**vars(read_ticket(data, repr(str(path)))))
 
 
 def weights_checksum(module: nn.Module) -> str:

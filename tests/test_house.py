@@ -18,6 +18,8 @@ ORDER = [
     {"run_folder"},
     {"results"},
     {"ticket"},
+    {"ticket_file"},
+    {"stored_ticket"},
     {"backends"},
     {"nn"},
     {"frozen"},
@@ -27,7 +29,7 @@ ORDER = [
     {"config"},
     {"freezing"},
     {"random"},
-    {"files", "environment", "memory", "quiet"},
+    {"files", "environment", "mask_code", "memory", "quiet"},
     {"errors", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

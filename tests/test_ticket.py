@@ -1,19 +1,22 @@
 import dataclasses
 import json
 import math
-import struct
+import sys
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 import gslt
 from gslt.backends import get_backend
 from gslt.frozen_weight import frozen_weights
-from gslt.ticket import file_checksum, pack, unpack
+from gslt.mask_code import entropy_bits
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from mutants import open_ticket, seal_again
 
 CONFIG = gslt.SearchConfig(
     num_layers=3, hidden_channels=16, epochs=6, sparsity=0.4, freezing_ratio=0.3, seed=3
@@ -23,19 +26,6 @@ CONFIG = gslt.SearchConfig(
 @pytest.fixture(scope="module")
 def result(blocks):
     return gslt.search(blocks, CONFIG, progress=False)
-
-
-def test_pack_by_hand():
-    mask = torch.tensor([1, 0, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)
-    assert pack(mask).tolist() == [0b00001101, 0b00000011]
-
-
-@given(st.lists(st.booleans(), max_size=200))
-def test_pack_is_invertible(bits):
-    mask = torch.tensor(bits, dtype=torch.bool)
-    packed = pack(mask)
-    assert packed.numel() == math.ceil(len(bits) / 8)
-    assert torch.equal(unpack(packed, len(bits)), mask)
 
 
 @pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -121,13 +111,73 @@ def test_the_paper_ratio_of_forty():
     assert size.ratio == pytest.approx(40.0, abs=0.001)
 
 
-def test_the_file_holds_bits_and_nothing_else(result, tmp_path):
+def test_the_file_holds_masks_and_nothing_else(result, tmp_path):
     path = tmp_path / "t.safetensors"
     result.ticket.save(path)
-    assert path.stat().st_size == result.ticket.size().bytes
-    tensors = safetensors.torch.load_file(path)
-    assert all(t.dtype == torch.uint8 for t in tensors.values())
-    assert sum(t.numel() for t in tensors.values()) <= math.ceil(336 / 8) + len(tensors)
+    size = result.ticket.size()
+    assert path.stat().st_size == size.bytes == size.coded_bytes + size.header_bytes
+    (masks,) = safetensors.torch.load_file(path).values()
+    assert masks.dtype == torch.uint8
+    assert masks.numel() == size.coded_bytes <= math.ceil(336 / 8) + len(result.ticket.masks)
+    pairs = [(mask.numel(), int(mask.sum())) for mask in result.ticket.masks.values()]
+    assert size.entropy_bits == pytest.approx(sum(entropy_bits(*pair) for pair in pairs))
+    assert size.as_dict()["header_bytes"] == size.header_bytes
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "freezing_ratio"), [(0.5, 0.0), (0.5, 0.4), (0.2, 0.2), (0.9, 0.0), (0.98, 0.0)]
+)
+def test_the_file_of_the_demo_is_as_small_as_entropy_allows(sparsity, freezing_ratio):
+    config = gslt.SearchConfig(
+        sparsity=sparsity, freezing_ratio=freezing_ratio, hidden_channels=192
+    )
+    model = gslt.GNN(128, 51, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    with torch.no_grad():
+        for number, weight in enumerate(frozen_weights(model)):
+            weight.score().mul_(1 + 0.2 * number)
+    results = {"train": 0.7374707943925234, "val": 0.7299807254249168, "test": 0.7282406624978874}
+    size = gslt.Ticket.of(model, dataset="debian", results={**results, "epoch": 30}).size()
+    assert size.entropy_bits / 8 <= size.coded_bytes <= 1.02 * size.entropy_bits / 8
+    assert size.header_bytes <= 1500
+
+
+@pytest.mark.parametrize(
+    "config", [{"freezing_ratio": 1.0}, {"freezing_ratio": 0.0, "sparsity": 0}]
+)
+def test_masks_without_a_choice_still_cost_a_byte_for_many_weights(config):
+    module = nn.Linear(300, 100)
+    gslt.freeze(module, gslt.FreezeConfig(**config))
+    ticket = gslt.Ticket.of(module)
+    searched = ticket.size().searched
+    assert ticket.size().coded_bytes == max(math.ceil(searched / 256), math.ceil(30_000 / 2**14))
+    assert ticket.size().entropy_bits == 0
+
+
+def test_the_same_ticket_gives_the_same_bytes(result, tmp_path, monkeypatch):
+    path = tmp_path / "t.safetensors"
+    result.ticket.save(path)
+    assert gslt.load_ticket(path).to_bytes() == path.read_bytes()
+    monkeypatch.setitem(sys.modules, "constriction", None)
+    assert result.ticket.to_bytes() == path.read_bytes()
+    assert gslt.load_ticket(path).to_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"results": {"test": float("nan")}}, "'test' is no finite number"),
+        ({"split": -1}, "a count is -1"),
+        ({"weights_checksum": "00"}, "no SHA-256"),
+        ({"masks": {}}, "wrong architecture"),
+        ({"source": gslt.freezing.FrozenCounts(0, 0, 0)}, "no weight"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(result, tmp_path, change, message):
+    path = tmp_path / "t.safetensors"
+    with pytest.raises(gslt.TicketError, match=f"cannot be written: .*{message}"):
+        dataclasses.replace(result.ticket, **change).save(path)
+    assert not path.exists()
 
 
 def test_a_module_of_your_own(tmp_path):
@@ -162,92 +212,157 @@ def test_no_ticket_in_an_unfrozen_or_layerwise_module():
 # --- damaged files --------------------------------------------------------------------------------
 
 
-def rewrite(path, change):
-    """Change header and payload of a safetensors file by hand."""
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header, payload = json.loads(data[8 : 8 + length]), bytearray(data[8 + length :])
-    change(header, payload)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(payload))
-
-
-def parts_of(header):
+def edit(change, content):
+    """Change the metadata and leave the checksum."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
     checksum, _, text = header["__metadata__"]["gslt-ticket"].partition(" ")
-    return checksum, json.loads(text)
+    values = json.loads(text)
+    change(values)
+    text = json.dumps(values, separators=(",", ":"))
+    header["__metadata__"]["gslt-ticket"] = f"{checksum} {text}"
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded + content[8 + length :]
 
 
-def edit(change_values):
-    """Change the metadata and leave its checksum."""
-
-    def change(header, payload):
-        checksum, values = parts_of(header)
-        change_values(values)
-        text = json.dumps(values, separators=(",", ":"))
-        header["__metadata__"]["gslt-ticket"] = f"{checksum} {text}"
-
-    return change
+def forge(change, content, masks=lambda masks: masks):
+    """Change the metadata, the masks, and the checksum with them."""
+    text, payload = open_ticket(content)
+    values = json.loads(text)
+    change(values)
+    return seal_again(json.dumps(values, separators=(",", ":")), masks(payload))
 
 
-def forge(change_values):
-    """Change the metadata and its checksum with it."""
+def put(value, *path):
+    """A change that puts a value at a place of the metadata."""
 
-    def change(header, payload):
-        _, values = parts_of(header)
-        change_values(values)
-        text = json.dumps(values, separators=(",", ":"))
-        ranges = {k: v["data_offsets"] for k, v in header.items() if k != "__metadata__"}
-        tensors = {
-            name: torch.tensor(list(payload[start:end]), dtype=torch.uint8)
-            for name, (start, end) in ranges.items()
-        }
-        checksum = file_checksum(text, tensors)
-        header["__metadata__"]["gslt-ticket"] = f"{checksum} {text}"
+    def change(values):
+        for key in path[:-1]:
+            values = values[key]
+        values[path[-1]] = value
 
     return change
 
 
-def swap_names(header, payload):
-    a, b = "layers.0.nn.weight", "layers.1.nn.weight"
-    header[a], header[b] = header[b], header[a]
+def swap_checksums(content):
+    length = int.from_bytes(content[:8], "little")
+    of_file = json.loads(content[8 : 8 + length])["__metadata__"]["gslt-ticket"][:64].encode()
+    of_weights = json.loads(open_ticket(content)[0])["weights_sha256"].encode()
+    content = content.replace(of_file, b"#").replace(of_weights, of_file)
+    return content.replace(b"#", of_weights, 1)
 
 
-def flip_bit(header, payload):
-    payload[3] ^= 16
+def swap(values):
+    values["layers"][1], values["layers"][2] = values["layers"][2], values["layers"][1]
 
 
-CHECKSUM = "does not match its checksum"
-REGENERATED = "is not the one of the search"
+def move_kept(values):
+    values["layers"][0][2] += 1
+    values["layers"][1][2] -= 1
+
+
+def move_searched(values):
+    values["layers"][0][1] += 1
+    values["layers"][1][1] -= 1
+
+
+def huge(values):
+    """Claims that agree with one another, in a file of a kilobyte."""
+    values["architecture"]["model"].update(hidden_channels=10**13, num_layers=3)
+    values["source"]["total"] = 2 * 10**26
+
+
+def flip(masks):
+    return masks[:3] + bytes([masks[3] ^ 16]) + masks[4:]
+
+
+def cut(masks):
+    return masks[:-1]
+
+
+MODEL = ("architecture", "model")
+SAME = "does not match its checksum"
+OTHER = "is not the one of the search"
+WRONG = "wrong architecture"
 DAMAGE = {
-    "bit flip": (flip_bit, CHECKSUM),
-    "swapped layers": (swap_names, CHECKSUM),
-    "another scale": (edit(lambda v: v["freeze"].update(scale="none")), CHECKSUM),
-    "another norm": (edit(lambda v: v["architecture"]["model"].update(batch_norm=False)), CHECKSUM),
-    "better results": (edit(lambda v: v["results"].update(test=0.99)), CHECKSUM),
-    "no metadata": (lambda header, payload: header.pop("__metadata__"), "no ticket"),
-    "forged version": (forge(lambda v: v.update(version=99)), "version 99.*reads version 1"),
-    "forged seed": (forge(lambda v: v["freeze"].update(seed=9)), REGENERATED),
-    "forged sparsity": (forge(lambda v: v["freeze"].update(sparsity=0.6)), "but its source has"),
-    "forged field": (forge(lambda v: v["freeze"].update(colour=1)), "no field colour"),
-    "forged checksum": (forge(lambda v: v.update(weights_sha256="00")), REGENERATED),
-    "forged counts": (forge(lambda v: v["source"].update(total=10**6)), "but its source has"),
-    "forged width": (
-        forge(lambda v: v["architecture"]["model"].update(hidden_channels=17)),
-        "does not fit",
+    "bit flip": (lambda c: c[:-20] + bytes([c[-20] ^ 4]) + c[-19:], SAME),
+    "another scale": (lambda c: edit(put("none", "freeze", "scale"), c), SAME),
+    "another norm": (lambda c: edit(put(False, *MODEL, "batch_norm"), c), SAME),
+    "better results": (lambda c: edit(put(0.99, "results", "test"), c), SAME),
+    "swapped layers": (lambda c: edit(swap, c), SAME),
+    "swapped checksums": (swap_checksums, SAME),
+    "oversized header": (lambda c: (2**40).to_bytes(8, "little") + c[8:], "cut off"),
+    "nested header": (lambda c: b"\x10\x27\0\0\0\0\0\0" + b"[" * 10_000, "no safetensors file"),
+    "nested metadata": (lambda c: seal_again("[" * 10**5 + "]" * 10**5, b""), "damaged"),
+    "no object": (lambda c: seal_again("[]", open_ticket(c)[1]), "no object"),
+    "empty": (lambda c: seal_again("{}", open_ticket(c)[1]), "damaged"),
+    "twice": (
+        lambda c: seal_again('{"split":1,' + open_ticket(c)[0][1:], b"abc"),
+        "not written as",
     ),
-    "forged negative": (forge(lambda v: v["architecture"].update(in_channels=-8)), "at least one"),
-    "missing value": (forge(lambda v: v.pop("source")), "damaged or no ticket"),
-    "wrong type": (forge(lambda v: v.update(searched=3)), "damaged or no ticket"),
-    "wrong results": (forge(lambda v: v.update(results="abc")), "damaged or no ticket"),
+    "spaces": (
+        lambda c: seal_again(open_ticket(c)[0].replace(":", ": "), b"abc"),
+        "not written as",
+    ),
+    "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "one tensor 'masks'"),
+    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*reads version 2"),
+    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*reads version 2"),
+    "forged seed": (lambda c: forge(put(9, "freeze", "seed"), c), OTHER),
+    "forged sum": (lambda c: forge(put("0" * 64, "weights_sha256"), c), OTHER),
+    "no sum": (lambda c: forge(put("00", "weights_sha256"), c), "no SHA-256"),
+    "forged sparsity": (lambda c: forge(put(0.6, "freeze", "sparsity"), c), "wrong"),
+    "forged field": (lambda c: forge(put(1, "freeze", "colour"), c), "colour"),
+    "unknown allocation": (lambda c: forge(put("x", "freeze", "allocation"), c), "must be one of"),
+    "unknown scale": (lambda c: forge(put([], "freeze", "scale"), c), "must be one of"),
+    "missing field": (lambda c: forge(lambda v: v["freeze"].pop("ranking"), c), "ranking"),
+    "missing value": (lambda c: forge(lambda v: v.pop("source"), c), "source"),
+    "forged total": (lambda c: forge(put(481, "source", "total"), c), WRONG),
+    "forged counts": (lambda c: forge(put(23, "source", "pruned"), c), "counts of the source"),
+    "forged width": (lambda c: forge(put(17, *MODEL, "hidden_channels"), c), WRONG),
+    "absurd width": (lambda c: forge(put(10**13, *MODEL, "hidden_channels"), c), WRONG),
+    "absurd features": (lambda c: forge(put(2**62, "architecture", "in_channels"), c), WRONG),
+    "absurd depth": (lambda c: forge(put(10**9, *MODEL, "num_layers"), c), WRONG),
+    "absurd everything": (lambda c: forge(huge, c), "do not fit"),
+    "absurd split": (lambda c: forge(put(-1, "split"), c), "a count is -1"),
+    "another architecture": (lambda c: forge(put("gcn", *MODEL, "architecture"), c), WRONG),
+    "no head": (lambda c: forge(put(False, *MODEL, "head"), c), WRONG),
+    "no features": (lambda c: forge(put(-8, "architecture", "in_channels"), c), "at least one"),
+    "a true width": (lambda c: forge(put(True, "architecture", "in_channels"), c), "at least one"),
+    "wrong layers": (lambda c: forge(put(3, "layers"), c), "no list"),
+    "unnamed layer": (lambda c: forge(put(3, "layers", 0, 0), c), "a layer is called 3"),
+    "same names": (lambda c: forge(put("head.weight", "layers", 0, 0), c), "same name"),
+    "sealed swap": (lambda c: forge(swap, c), "mask|architecture"),
+    "more weights than bytes": (lambda c: forge(put([["a", 10**12, 0, 0]], "layers"), c), "do not"),
+    "moved kept": (lambda c: forge(move_kept, c), "keeps another number"),
+    "moved searched": (lambda c: forge(move_searched, c), "a mask of"),
+    "flipped masks": (lambda c: forge(lambda v: None, c, flip), "keeps another number"),
+    "cut masks": (lambda c: forge(lambda v: None, c, cut), "do not fit"),
+    "longer masks": (lambda c: forge(lambda v: None, c, lambda m: m + b"\0"), "do not fit"),
+    "wrong results": (lambda c: forge(put("abc", "results"), c), "results are no object"),
+    "infinite results": (lambda c: forge(put(math.inf, "results", "test"), c), "no finite number"),
+    "infinite ratio": (lambda c: forge(put(math.nan, "freeze", "sparsity"), c), "sparsity"),
+    "numbered data set": (lambda c: forge(put(3, "dataset"), c), "data set is called 3"),
+    "numbered gslt": (lambda c: forge(put(3, "gslt"), c), "gslt is no text"),
 }
 
 
 def test_a_forged_file_without_changes_is_accepted(result, tmp_path):
     path = tmp_path / "t.safetensors"
-    result.ticket.save(path)
-    rewrite(path, forge(lambda v: None))
+    content = result.ticket.to_bytes()
+    assert forge(lambda values: None, content) == content
+    path.write_bytes(edit(lambda values: None, content))
     gslt.load_ticket(path).model()
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_one_ticket_error(result, tmp_path, name):
+    path = tmp_path / "t.safetensors"
+    change, message = DAMAGE[name]
+    path.write_bytes(change(result.ticket.to_bytes()))
+    with pytest.raises(gslt.TicketError, match=message):
+        # What only the regenerated weights can tell is found when the model is built.
+        gslt.load_ticket(path).model() if message == OTHER else gslt.load_ticket(path)
 
 
 def test_every_single_bit_flip_is_refused(tmp_path):
@@ -256,17 +371,16 @@ def test_every_single_bit_flip_is_refused(tmp_path):
     content = gslt.Ticket.of(module).to_bytes()
     path = tmp_path / "t.safetensors"
     accepted = []
-    for byte in range(len(content)):
+    for bit in range(8 * len(content)):
         damaged = bytearray(content)
-        damaged[byte] ^= 1 << byte % 8
+        damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:
-            gslt.load_ticket(path).restore(nn.Linear(9, 3))
-            accepted.append(byte)
+            gslt.load_ticket(path)
+            accepted.append(bit)
         except gslt.TicketError:
             pass
-    # The padding of the header is spaces: a flip there that leaves valid JSON changes nothing.
-    assert all(content[byte : byte + 1] == b" " for byte in accepted), accepted
+    assert not accepted
 
 
 def test_a_ticket_does_not_carry_running_statistics(tmp_path):
@@ -281,16 +395,6 @@ def test_a_ticket_does_not_carry_running_statistics(tmp_path):
     moved = gslt.Ticket.of(module)
     with pytest.raises(gslt.TicketError, match=r"does not carry.*1\.running_mean"):
         moved.restore(network())
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_one_ticket_error(result, tmp_path, name):
-    path = tmp_path / "t.safetensors"
-    result.ticket.save(path)
-    change, message = DAMAGE[name]
-    rewrite(path, change)
-    with pytest.raises(gslt.TicketError, match=message):
-        gslt.load_ticket(path).model()
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, -1])

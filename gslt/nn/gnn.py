@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,15 @@ def _single(x: Tensor) -> Tensor:
 def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     keep = torch.empty_like(x).bernoulli_(1.0 - p, generator=generator)
     return x * keep.div_(1.0 - p)
+
+
+def weight_shapes(
+    in_channels: int, out_channels: int, config: ModelConfig
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a model's weights, in their order; no weight is allocated."""
+    with torch.device("meta"):
+        model = GNN(in_channels, out_channels, config, cast(Backend, None))
+    return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
 
 
 def compact_features(x: Tensor) -> Tensor:

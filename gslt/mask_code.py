@@ -1,0 +1,188 @@
+r"""Masks as bytes: nothing, packed bits or an entropy code, whichever is shortest.
+
+A mask of n bits of which k are set takes, in the order of preference,
+
+* no byte where k = 0 or k = n, for the two numbers say it all;
+* its entropy code, where that is shorter than ⌈n / 8⌉ bytes;
+* ⌈n / 8⌉ bytes, eight bits each, least significant bit first.
+
+The entropy code is asymmetric numeral systems (Duda et al. 2015) under a Bernoulli model. It costs
+n H(k / n) bits and at most a few bytes more, H(p) = −p log₂ p − (1 − p) log₂ (1 − p). The probability
+of a set bit is the integer :func:`share` in 2⁻²⁴, so that no floating point takes part: with o that
+share and z = 2²⁴ − o, a bit b changes the state s (64 bits, 0 at first) to
+
+    b = 0:  s ← ⌊s / z⌋ 2²⁴ + (s mod z)
+    b = 1:  s ← ⌊s / o⌋ 2²⁴ + (s mod o) + z
+
+after the lower 32 bits of s went to the output if ⌊s / z⌋ (or ⌊s / o⌋) ≥ 2⁴⁰. Bits are encoded from
+last to first; the state ends the output, low word first, without zero words at the end. This is the
+stream of ``AnsCoder`` of the library `constriction`, which does it faster where it is installed.
+"""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+
+#: Bits of a probability, of a word of output and of the state.
+_PRECISION, _WORD, _STATE = 24, 32, 64
+_WHOLE = 1 << _PRECISION
+
+
+def entropy_bits(total: int, kept: int) -> float:
+    """N H(k / n): what no code of a mask can beat on average, knowing n and k."""
+    return -sum(
+        count * math.log2(count / total) for count in (kept, total - kept) if 0 < count < total
+    )
+
+
+def share(total: int, kept: int) -> int:
+    """Probability of a set bit in 2⁻²⁴: k 2²⁴ / n rounded half up, within 1 … 2²⁴ − 1."""
+    return min(max((2 * kept * _WHOLE + total) // (2 * total), 1), _WHOLE - 1)
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """The shortest form of a boolean mask ``(n,)``; inverse of :func:`decode_mask`."""
+    total, kept = mask.size, int(np.count_nonzero(mask))
+    if kept in (0, total):
+        return b""
+    coded, packed = _encode(mask, share(total, kept)), pack(mask)
+    return coded if len(coded) < len(packed) else packed
+
+
+def decode_mask(data: bytes, total: int, kept: int) -> Mask:
+    """The mask ``(n,)`` of ``total`` bits, of which ``kept`` are set, from its bytes.
+
+    Raises:
+        ValueError: if the bytes are not a form of such a mask.
+    """
+    if not 0 <= kept <= total:
+        raise ValueError(f"{kept} of {total} weights cannot be kept")
+    constant = kept in (0, total)
+    packed_length = 0 if constant else (total + 7) // 8
+    if len(data) > packed_length or (len(data) % 4 and len(data) != packed_length):
+        raise ValueError(f"a mask of {total} bits cannot have {len(data)} bytes")
+    if constant:
+        return np.full(total, kept > 0)
+    if len(data) == packed_length:
+        mask = unpack(data, total)
+    else:
+        mask = _decode(data, total, share(total, kept))
+    if np.count_nonzero(mask) != kept:
+        raise ValueError(f"a mask that should keep {kept} of {total} keeps another number")
+    return mask
+
+
+def pack(mask: Mask) -> bytes:
+    """Boolean ``(n,)`` → ⌈n / 8⌉ bytes, least significant bit first."""
+    return np.packbits(mask, bitorder="little").tobytes()
+
+
+def unpack(data: bytes, total: int) -> Mask:
+    """Inverse of :func:`pack`.
+
+    Raises:
+        ValueError: if the bits after the last one are not zero.
+    """
+    bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
+    if bits[total:].any():
+        raise ValueError("the bits behind a mask are not zero")
+    return bits[:total].astype(np.bool_)
+
+
+def _encode(mask: Mask, one: int) -> bytes:
+    if (library := _constriction(one)) is None:
+        return _words_to_bytes(encode_words(mask, one))
+    coder = library.stream.stack.AnsCoder()
+    coder.encode_reverse(mask.astype(np.int32), _model(library, one))
+    return _words_to_bytes(coder.get_compressed())
+
+
+def _decode(data: bytes, total: int, one: int) -> Mask:
+    words = np.frombuffer(data, dtype="<u4")
+    if not words.size or words[-1] == 0:
+        raise ValueError("the code of a mask ends in a zero word")
+    if (library := _constriction(one)) is None:
+        return decode_words(words, total, one)
+    coder = library.stream.stack.AnsCoder(words.astype(np.uint32))
+    mask = np.asarray(coder.decode(_model(library, one), total)).astype(np.bool_)
+    # The library reads on behind the last bit, so ask for the very bytes instead.
+    _check_end(_encode(mask, one) == data)
+    return mask
+
+
+def encode_words(mask: Mask, one: int) -> list[int]:
+    """The code of a mask as 32-bit words; ``one`` is the share of set bits."""
+    zero = _WHOLE - one
+    widest = _STATE - _PRECISION
+    full_zero, full_one = zero << widest, one << widest
+    state, words = 0, []
+    # Bytes iterate as small integers that exist already, without a list as long as the mask.
+    for bit in mask[::-1].tobytes():
+        if state >= (full_one if bit else full_zero):
+            words.append(state & 0xFFFFFFFF)
+            state >>= _WORD
+        if bit:
+            high, low = divmod(state, one)
+            state = (high << _PRECISION) + low + zero
+        else:
+            high, low = divmod(state, zero)
+            state = (high << _PRECISION) + low
+    while state:
+        words.append(state & 0xFFFFFFFF)
+        state >>= _WORD
+    return words
+
+
+def decode_words(words: npt.NDArray[np.uint32], total: int, one: int) -> Mask:
+    """Inverse of :func:`encode_words`.
+
+    Raises:
+        ValueError: if the words are not the code of ``total`` bits.
+    """
+    zero, rest = _WHOLE - one, words.tolist()
+    bits = bytearray(total)
+    state = 0
+    for place in range(total):
+        while state < 1 << _WORD and rest:
+            state = state << _WORD | rest.pop()
+        low = state & (_WHOLE - 1)
+        if low < zero:
+            state = (state >> _PRECISION) * zero + low
+        else:
+            state = (state >> _PRECISION) * one + low - zero
+            bits[place] = 1
+    _check_end(not state and not rest)
+    return np.frombuffer(bits, dtype=np.bool_)
+
+
+def _check_end(reached: bool) -> None:
+    if not reached:
+        raise ValueError("the code of a mask does not end with its last bit")
+
+
+def _words_to_bytes(words: Any) -> bytes:
+    return np.asarray(words, dtype="<u4").tobytes()
+
+
+def _constriction(one: int) -> ModuleType | None:
+    """The library, where it is installed and takes exactly this probability."""
+    try:
+        import constriction
+    except ImportError:
+        return None
+    # The code of a set bit alone is z: releases round probabilities in different ways.
+    coder = constriction.stream.stack.AnsCoder()
+    coder.encode_reverse(np.ones(1, dtype=np.int32), _model(constriction, one))
+    exact = coder.get_compressed().tolist() == [_WHOLE - one]
+    return constriction if exact else None
+
+
+def _model(library: ModuleType, one: int) -> Any:
+    return library.stream.model.Bernoulli(one / _WHOLE, perfect=True)

@@ -1,0 +1,95 @@
+"""Damaged and forged ticket files end as one error, quickly and in little memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import gslt
+from gslt.backends import get_backend
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import mutants  # noqa: E402
+
+
+def ticket_of(**options: object) -> gslt.Ticket:
+    config = gslt.SearchConfig(num_layers=3, hidden_channels=16, seed=3, **options)
+    model = gslt.GNN(8, 3, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    return gslt.Ticket.of(model, dataset="blocks", results={"test": 0.5})
+
+
+FROZEN = ticket_of(sparsity=0.4, freezing_ratio=0.3).to_bytes()
+
+
+def test_300_mutants_in_bounded_time_and_memory(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    path.write_bytes(FROZEN)
+    command = [sys.executable, str(ROOT / "benchmarks" / "mutants.py"), str(path), "--count", "300"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["refused"] + found.get("identical", 0) + found.get("other", 0) == 300
+    # No mutant is much larger than the file, whose reading takes milliseconds.
+    assert found["slowest_seconds"] < 5
+    assert found["peak_growth_bytes"] < 100e6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sparsity": 0.5, "threshold": "layer"},
+        {"sparsity": 0.97},
+        {"sparsity": 0.0},
+        {"sparsity": 0.5, "freezing_ratio": 1.0},
+    ],
+)
+def test_mutants_of_other_tickets(options: dict[str, object]) -> None:
+    data = ticket_of(**options).to_bytes()
+    for mutant in mutants.mutants(data, 50, seed=1):
+        assert mutants.verdict(mutant, data) != "accepted"
+
+
+def test_mutants_of_a_module_of_your_own() -> None:
+    module = nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 2))
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.3, seed=4))
+    data = gslt.Ticket.of(module).to_bytes()
+    for mutant in mutants.mutants(data, 50, seed=2):
+        assert mutants.verdict(mutant, data) != "accepted"
+
+
+def test_mutants_are_the_same_for_a_seed() -> None:
+    first, again, other = (list(mutants.mutants(FROZEN, 20, seed)) for seed in (0, 0, 1))
+    assert first == again != other
+    assert FROZEN not in first
+
+
+def test_verdicts() -> None:
+    assert mutants.verdict(FROZEN, FROZEN) == "identical"
+    assert mutants.verdict(FROZEN[:-1], FROZEN) == "refused"
+    text, masks = mutants.open_ticket(FROZEN)
+    assert mutants.seal_again(text, masks) == FROZEN
+    better = mutants.seal_again(text.replace('"test":0.5', '"test":0.9'), masks)
+    assert mutants.verdict(better, FROZEN) == "other"
+
+
+def test_a_reader_that_checks_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket = ticket_of(sparsity=0.4, freezing_ratio=0.3)
+    masks = {name: torch.ones_like(mask) for name, mask in ticket.masks.items()}
+    wrong = gslt.Ticket(**{**vars(ticket), "masks": masks})
+    read = mutants.read_ticket
+    monkeypatch.setattr(
+        mutants, "read_ticket", lambda data: read(data) if data == FROZEN else wrong
+    )
+    monkeypatch.setattr(gslt.Ticket, "model", lambda self: None)
+    text, payload = mutants.open_ticket(FROZEN)
+    forged = mutants.seal_again(text.replace('"blocks"', '"rocks"'), payload)
+    assert mutants.verdict(forged, FROZEN) == "accepted"
