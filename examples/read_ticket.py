@@ -1,0 +1,356 @@
+"""Logits of a ticket file with NumPy alone: neither gslt nor torch is imported.
+
+Run: python examples/read_ticket.py TICKET GRAPH.npz LOGITS.npy
+
+GRAPH.npz holds the features ``x`` (nodes, features) and ``edge_index`` (2, edges), sources above
+targets. Written from docs/ticket-format.md, whose words it uses.
+"""
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+UNIT = 2**24
+
+# Algorithm AS 241 (Wichura 1988), PPND16: numerator and denominator of each range.
+CENTRE = (
+    """3.3871328727963666080e0 1.3314166789178437745e2 1.9715909503065514427e3
+    1.3731693765509461125e4 4.5921953931549871457e4 6.7265770927008700853e4
+    3.3430575583588128105e4 2.5090809287301226727e3""",
+    """1 4.2313330701600911252e1 6.8718700749205790830e2 5.3941960214247511077e3
+    2.1213794301586595867e4 3.9307895800092710610e4 2.8729085735721942674e4
+    5.2264952788528545610e3""",
+)
+NEAR = (
+    """1.42343711074968357734e0 4.63033784615654529590e0 5.76949722146069140550e0
+    3.64784832476320460504e0 1.27045825245236838258e0 2.41780725177450611770e-1
+    2.27238449892691845833e-2 7.74545014278341407640e-4""",
+    """1 2.05319162663775882187e0 1.67638483018380384940e0 6.89767334985100004550e-1
+    1.48103976427480074590e-1 1.51986665636164571966e-2 5.47593808499534494600e-4
+    1.05075007164441684324e-9""",
+)
+FAR = (
+    """6.65790464350110377720e0 5.46378491116411436990e0 1.78482653991729133580e0
+    2.96560571828504891230e-1 2.65321895265761230930e-2 1.24266094738807843860e-3
+    2.71155556874348757815e-5 2.01033439929228813265e-7""",
+    """1 5.99832206555887937690e-1 1.36929880922735805310e-1 1.48753612908506148525e-2
+    7.86869131145613259100e-4 1.84631831751005468180e-5 1.42151175831644588870e-7
+    2.04426310338993978564e-15""",
+)
+
+
+class DamagedError(ValueError):
+    """The file is damaged, or no ticket of version 2."""
+
+
+def check(holds: bool, problem: str) -> None:
+    """Refuse the file unless something holds."""
+    if not holds:
+        raise DamagedError(problem)
+
+
+# --- container and masks --------------------------------------------------------------------------
+
+
+def open_ticket(data: bytes) -> tuple[dict, bytes]:
+    """Metadata and payload of a file whose checksum holds."""
+    length = int.from_bytes(data[:8], "little")
+    check(8 <= 8 + length <= len(data), "the file is cut off")
+    header, payload = json.loads(data[8 : 8 + length]), data[8 + length :]
+    checksum, _, text = header["__metadata__"]["gslt-ticket"].partition(" ")
+    found = hashlib.sha256(text.encode() + b"masks\0" + payload).hexdigest()
+    check(found == checksum, "the checksum is wrong")
+    meta = json.loads(text)
+    check(meta["version"] == 2, f"version {meta['version']} is unknown")
+    return meta, payload
+
+
+def read_masks(meta: dict, payload: bytes) -> list[np.ndarray]:
+    """The mask of every layer."""
+    layers, source = meta["layers"], meta["source"]
+    used, searched = sum(layer[3] for layer in layers), sum(layer[1] for layer in layers)
+    size = max(used, -(-searched // 256), -(-source["total"] // 16384))
+    check(len(payload) == size and not any(payload[used:]), "the masks have another length")
+    masks, start = [], 0
+    for name, n, k, length in layers:
+        mask = read_mask(payload[start : start + length], n, k)
+        check(int(mask.sum()) == k, f"the mask of {name} keeps another number")
+        masks.append(mask)
+        start += length
+    return masks
+
+
+def read_mask(code: bytes, n: int, k: int) -> np.ndarray:
+    """The mask of n bits, of which k are set."""
+    if k in (0, n):
+        check(not code, "a mask without a choice has no bytes")
+        return np.full(n, k > 0)
+    if len(code) == (n + 7) // 8:
+        bits = np.unpackbits(np.frombuffer(code, np.uint8), bitorder="little").astype(bool)
+        check(not bits[n:].any(), "unused bits are set")
+        return bits[:n]
+    check(0 < len(code) < (n + 7) // 8 and len(code) % 4 == 0, "a mask has a wrong length")
+    words = np.frombuffer(code, "<u4").tolist()
+    check(words[-1] != 0, "the last word is zero")
+    one = min(max((2 * k * UNIT + n) // (2 * n), 1), UNIT - 1)
+    zero = UNIT - one
+    x, bits = 0, np.zeros(n, bool)
+    for i in range(n):
+        while x < 2**32 and words:
+            x = (x << 32) + words.pop()
+        y, q = divmod(x, UNIT)
+        bits[i] = q >= zero
+        x = one * y + q - zero if q >= zero else zero * y + q
+    check(x == 0 and not words, "the code does not end with the mask")
+    return bits
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+def raw(seed: int, role: str, layer: str, n: int) -> np.ndarray:
+    """The first n words of a stream."""
+    digest = hashlib.sha256(f"gslt/1/{seed}/{role}/{layer}".encode()).digest()
+    # NumPy's Philox is Philox4x64-10 and begins at the counter 1.
+    return np.random.Philox(key=np.frombuffer(digest[:16], "<u8")).random_raw(n)
+
+
+def signs(seed: int, layer: str, n: int) -> np.ndarray:
+    """Signs, one bit each."""
+    words = raw(seed, "weight", layer, (n + 63) // 64).astype("<u8")
+    return 2.0 * np.unpackbits(words.view(np.uint8), count=n, bitorder="little") - 1.0
+
+
+def polynomial(coefficients: Iterable[float], x: np.ndarray) -> np.ndarray:
+    """Horner's rule; the lowest coefficient comes first."""
+    value = np.zeros_like(x)
+    for c in reversed(list(coefficients)):
+        value = value * x + c
+    return value
+
+
+def fraction(of: tuple[str, str], x: np.ndarray, factor: np.ndarray | float = 1.0) -> np.ndarray:
+    """Factor times numerator over denominator."""
+    above, below = (polynomial(map(float, text.split()), x) for text in of)
+    return factor * above / below
+
+
+def logarithm(x: np.ndarray) -> np.ndarray:
+    """Natural logarithm from exactly rounded operations."""
+    m, e = np.frexp(x)
+    low = m < 0.7071067811865476
+    m, e = np.where(low, 2 * m, m), e - low
+    s = (m - 1) / (m + 1)
+    series = polynomial([1 / (2 * i + 1) for i in range(12)], s * s)
+    return e * 0.6931471805599453 + (2 * s) * series
+
+
+def normal(words: np.ndarray) -> np.ndarray:
+    """Standard normal numbers of words."""
+    p = ((words >> np.uint64(12)).astype(float) + 0.5) * 2.0**-52
+    q = p - 0.5
+    r = 0.180625 - q * q
+    centre = fraction(CENTRE, r, q)
+    r = np.sqrt(-logarithm(np.minimum(p, 1 - p)))
+    tail = np.where(r <= 5, fraction(NEAR, r - 1.6), fraction(FAR, r - 5))
+    tail = np.copysign(tail, q)
+    return np.where(np.abs(q) <= 0.425, centre, tail)
+
+
+# --- the source network ---------------------------------------------------------------------------
+
+
+def shapes_of(architecture: dict) -> dict[str, tuple[int, int]]:
+    """Name and shape of every weight matrix."""
+    model = architecture["model"]
+    first, hidden, last = (
+        architecture["in_channels"],
+        model["hidden_channels"],
+        architecture["out_channels"],
+    )
+    parts = {"gin": ["nn"], "gcn": ["lin"], "sage": ["lin_l", "lin_r"]}[model["architecture"]]
+    shapes = {}
+    for i in range(model["num_layers"]):
+        inputs = first if i == 0 else hidden
+        outputs = last if i == model["num_layers"] - 1 else hidden
+        for part in parts:
+            shapes[f"layers.{i}.{part}.weight"] = (outputs, inputs)
+    if model["head"]:
+        shapes["head.weight"] = (last, hidden)
+    return shapes
+
+
+def ratios(freeze: dict) -> tuple[float, float]:
+    """Pruning and locking ratio."""
+    both, prune, lock = (freeze[f"{name}_ratio"] for name in ("freezing", "prune", "lock"))
+    if prune is None and lock is None:
+        both = both or 0.0
+        prune = round(min(max(freeze["sparsity"] - (1 - both) / 2, 0), both), 12)
+    elif prune is None:
+        prune = 0.0 if both is None else round(both - lock, 12)
+    if lock is None:
+        lock = 0.0 if both is None else round(both - prune, 12)
+    return prune, lock
+
+
+def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
+    """Division of the weights that are not frozen over the layers."""
+    sizes = [math.prod(shape) for shape in shapes]
+    shares = {"epl": [1] * len(sizes), "erk": [sum(shape) for shape in shapes], "uniform": sizes}
+    w = shares[scheme]
+    t, rest, found = float(total), float(sum(w)), [0.0] * len(sizes)
+    for i in sorted(range(len(sizes)), key=lambda i: sizes[i] / w[i]):
+        found[i] = min(float(sizes[i]), t * w[i] / rest) if t > 0 else 0.0
+        t -= found[i]
+        rest -= w[i]
+    return found
+
+
+def to_total(values: list[float], total: int, capacity: list[int]) -> list[int]:
+    """Rounded to a total."""
+    c = [min(math.floor(v + 1e-6), room) for v, room in zip(values, capacity, strict=True)]
+    order = sorted(range(len(c)), key=lambda i: c[i] - values[i])
+    while sum(c) < total:
+        for i in order:
+            if sum(c) < total and c[i] < capacity[i]:
+                c[i] += 1
+    return c
+
+
+def frozen_counts(
+    shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str
+) -> tuple[list[int], list[int]]:
+    """Pruned and locked weights of every layer."""
+    sizes = [math.prod(shape) for shape in shapes]
+    total = sum(sizes)
+    pruned_total = total - round((1 - prune) * total)
+    locked_total = min(round(lock * total), total - pruned_total)
+    u = divide(total - pruned_total, shapes, scheme)
+    v = divide(total - pruned_total - locked_total, shapes, scheme)
+    pruned = to_total([n - a for n, a in zip(sizes, u, strict=True)], pruned_total, sizes)
+    room = [n - c for n, c in zip(sizes, pruned, strict=True)]
+    return pruned, to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
+
+
+def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """Weights of a layer in single precision, flat."""
+    n = math.prod(shape)
+    if init == "skc":
+        unit = math.sqrt(2.0) * signs(seed, name, n)
+    else:
+        words = raw(seed, "weight", name, n)
+        uniform = (words >> np.uint64(11)).astype(float) * 2.0**-53
+        unit = (
+            math.sqrt(6.0) * (2 * uniform - 1) if init == "ku" else math.sqrt(2.0) * normal(words)
+        )
+    return (unit / math.sqrt(shape[1])).astype(np.float32)
+
+
+def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> np.ndarray:
+    """-1 pruned, 0 searched, 1 locked."""
+    pattern = np.zeros(n, np.int8)
+    if pruned or locked:
+        places = np.argsort(raw(seed, "pattern", name, n), kind="stable")
+        pattern[places[:pruned]] = -1
+        pattern[places[pruned : pruned + locked]] = 1
+    return pattern
+
+
+def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of the ticket by name, each ``(out, in)``, regenerated and checked."""
+    freeze, shapes = meta["freeze"], shapes_of(meta["architecture"])
+    check(list(shapes) == [layer[0] for layer in meta["layers"]], "other layers than the masks")
+    total = sum(map(math.prod, shapes.values()))
+    check(total == meta["source"]["total"], "another number of weights")
+    pruned, locked = frozen_counts(list(shapes.values()), *ratios(freeze), freeze["allocation"])
+    digest, weights = hashlib.sha256(), {}
+    for (name, shape), mask, cut, fixed in zip(shapes.items(), masks, pruned, locked, strict=True):
+        n = math.prod(shape)
+        check(mask.size == n - cut - fixed, f"the mask of {name} has another length")
+        w = random_weights(freeze["weight_init"], freeze["seed"], name, shape)
+        pattern = freezing_pattern(freeze["seed"], name, n, cut, fixed)
+        w[pattern == -1] = 0
+        digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
+        density = {
+            "none": 1.0,
+            "static": 1 - freeze["sparsity"],
+            "dynamic": (int(mask.sum()) + fixed) / n,
+        }[freeze["scale"]]
+        kept = pattern == 1
+        kept[pattern == 0] = mask
+        weights[name] = (w * kept / math.sqrt(max(density, 1 / n))).reshape(shape)
+    check(digest.hexdigest() == meta["weights_sha256"], "other weights than those of the search")
+    return weights
+
+
+# --- the models -----------------------------------------------------------------------------------
+
+
+def scatter(x: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Sum of the sources of every target."""
+    out = np.zeros_like(x)
+    np.add.at(out, target, x[source])
+    return out
+
+
+def aggregate(kind: str, x: np.ndarray, edge_index: np.ndarray) -> np.ndarray:
+    """Mean over neighbours, or for a GCN the normalised sum with one loop per node."""
+    source, target = edge_index
+    if kind != "gcn":
+        degree = np.bincount(target, minlength=len(x))
+        return scatter(x, source, target) / np.maximum(degree, 1)[:, None]
+    source, target = edge_index[:, source != target]
+    root = np.sqrt(np.bincount(target, minlength=len(x)) + 1.0)[:, None]
+    return (scatter(x / root, source, target) + x / root) / root
+
+
+def logits(
+    meta: dict, weights: dict[str, np.ndarray], x: np.ndarray, edge_index: np.ndarray
+) -> np.ndarray:
+    """Logits ``(nodes, classes)``."""
+    model = meta["architecture"]["model"]
+    kind, last = model["architecture"], model["num_layers"] - 1
+
+    def layer(i: int, h: np.ndarray) -> np.ndarray:
+        gathered = aggregate(kind, h, edge_index)
+        if kind == "sage":
+            left, right = (weights[f"layers.{i}.lin_{side}.weight"] for side in "lr")
+            return gathered @ left.T + h @ right.T
+        if kind == "gin":
+            return (h + gathered) @ weights[f"layers.{i}.nn.weight"].T
+        return gathered @ weights[f"layers.{i}.lin.weight"].T
+
+    def activate(h: np.ndarray) -> np.ndarray:
+        if model["batch_norm"]:
+            h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+        return np.maximum(h, 0)
+
+    h = x.astype(float)
+    for i in range(last):
+        h = activate(layer(i, h))
+    out = layer(last, h)
+    if not model["head"]:
+        return out
+    return (h @ weights["head.weight"].T + activate(out)) / 2
+
+
+def main(ticket: str, graph: str, out: str) -> None:
+    """Write the logits of a ticket on a graph."""
+    meta, payload = open_ticket(Path(ticket).read_bytes())
+    weights = effective_weights(meta, read_masks(meta, payload))
+    with np.load(graph) as arrays:
+        found = logits(meta, weights, arrays["x"], arrays["edge_index"])
+    np.save(out, found)
+    kept = sum(int(np.count_nonzero(w)) for w in weights.values())
+    print(f"{kept} of {meta['source']['total']} weights; logits {found.shape} in {out}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
