@@ -7,9 +7,9 @@ A mask of n bits of which k are set takes, in the order of preference,
 * ⌈n / 8⌉ bytes, eight bits each, least significant bit first.
 
 The entropy code is asymmetric numeral systems (Duda et al. 2015) under a Bernoulli model. It costs
-n H(k / n) bits and at most a few bytes more, H(p) = −p log₂ p − (1 − p) log₂ (1 − p). The probability
-of a set bit is the integer :func:`share` in 2⁻²⁴, so that no floating point takes part: with o that
-share and z = 2²⁴ − o, a bit b changes the state s (64 bits, 0 at first) to
+n H(k / n) bits, H(p) = −p log₂ p − (1 − p) log₂ (1 − p), and a few bytes. The probability of a set
+bit is the integer :func:`share` in 2⁻²⁴, so that no floating point takes part: with o that share
+and z = 2²⁴ − o, a bit b changes the state s (64 bits, 0 at first) to
 
     b = 0:  s ← ⌊s / z⌋ 2²⁴ + (s mod z)
     b = 1:  s ← ⌊s / o⌋ 2²⁴ + (s mod o) + z
@@ -33,6 +33,8 @@ Mask = npt.NDArray[np.bool_]
 #: Bits of a probability, of a word of output and of the state.
 _PRECISION, _WORD, _STATE = 24, 32, 64
 _WHOLE = 1 << _PRECISION
+#: Bits that the library takes at a time: it wants four bytes for each.
+_CHUNK = 1 << 20
 
 
 def entropy_bits(total: int, kept: int) -> float:
@@ -99,8 +101,9 @@ def unpack(data: bytes, total: int) -> Mask:
 def _encode(mask: Mask, one: int) -> bytes:
     if (library := _constriction(one)) is None:
         return _words_to_bytes(encode_words(mask, one))
-    coder = library.stream.stack.AnsCoder()
-    coder.encode_reverse(mask.astype(np.int32), _model(library, one))
+    coder, model = library.stream.stack.AnsCoder(), _model(library, one)
+    for start in reversed(range(0, mask.size, _CHUNK)):
+        coder.encode_reverse(mask[start : start + _CHUNK].astype(np.int32), model)
     return _words_to_bytes(coder.get_compressed())
 
 
@@ -110,8 +113,11 @@ def _decode(data: bytes, total: int, one: int) -> Mask:
         raise ValueError("the code of a mask ends in a zero word")
     if (library := _constriction(one)) is None:
         return decode_words(words, total, one)
-    coder = library.stream.stack.AnsCoder(words.astype(np.uint32))
-    mask = np.asarray(coder.decode(_model(library, one), total)).astype(np.bool_)
+    coder, model = library.stream.stack.AnsCoder(words.astype(np.uint32)), _model(library, one)
+    mask = np.empty(total, dtype=np.bool_)
+    for start in range(0, total, _CHUNK):
+        chunk = mask[start : start + _CHUNK]
+        chunk[:] = coder.decode(model, chunk.size)
     # The library reads on behind the last bit, so ask for the very bytes instead.
     _check_end(_encode(mask, one) == data)
     return mask

@@ -164,8 +164,7 @@ def _parse_masks(
         )
     masks, start = {}, 0
     for name, total, kept, length in layers:
-        mask = decode_mask(payload[start : start + length], total, kept)
-        masks[name] = torch.from_numpy(mask.copy())
+        masks[name] = torch.from_numpy(decode_mask(payload[start : start + length], total, kept))
         start += length
     if any(payload[start:]):
         raise ValueError("the bytes behind the masks are not zero")

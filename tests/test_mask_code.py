@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gslt import mask_code
 from gslt.mask_code import (
     decode_mask,
     decode_words,
@@ -101,6 +102,15 @@ def test_the_library_writes_the_same_words(mask: np.ndarray) -> None:
     model = constriction.stream.model.Bernoulli(one / 2**24, perfect=True)
     coder.encode_reverse(mask.astype(np.int32), model)
     assert coder.get_compressed().tolist() == encode_words(mask, one)
+
+
+def test_long_masks_go_through_the_library_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("constriction")
+    mask = np.random.default_rng(0).random(1000) < 0.2
+    whole = encode_mask(mask)
+    monkeypatch.setattr(mask_code, "_CHUNK", 64)
+    assert encode_mask(mask) == whole
+    assert np.array_equal(decode_mask(whole, 1000, int(mask.sum())), mask)
 
 
 @given(one=st.integers(1, 2**24 - 1))
