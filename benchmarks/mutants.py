@@ -29,7 +29,6 @@ import torch
 
 import gslt
 from gslt.ticket import Ticket
-from gslt.ticket_file import read_ticket
 
 Verdict = Literal["refused", "identical", "other", "accepted"]
 KEY = "gslt-ticket"
@@ -68,12 +67,12 @@ def verdict(data: bytes, original: bytes) -> Verdict:
     Any other exception is a failure of the reader and is not caught.
     """
     try:
-        ticket = Ticket(**vars(read_ticket(data)))
+        ticket = Ticket.from_bytes(data)
         if ticket.architecture is not None:
             ticket.model()
         text, masks = open_ticket(data)
         values = json.loads(text)
-        if _content(ticket) == _content(Ticket(**vars(read_ticket(original)))):
+        if _content(ticket) == _content(Ticket.from_bytes(original)):
             return "identical"
         sound = seal_again(text, masks) == data and _agrees(ticket, values)
         return "other" if sound and _written_as(ticket, values) == data else "accepted"

@@ -69,8 +69,11 @@ def check_ticket(ticket: StoredTicket) -> None:
         raise ValueError("its results are no object")
     for name, value in ticket.results.items():
         # JSON has no infinity and no NaN, and a bool is no figure.
-        if type(value) not in (int, float) or not math.isfinite(value):
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not math.isfinite(value):
             raise ValueError(f"its result {name!r} is no finite number")
+    # Text that is no Unicode could not be printed, nor name a random stream.
+    "".join([ticket.dataset, *ticket.masks, *ticket.results]).encode()
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
     if ticket.architecture is not None:

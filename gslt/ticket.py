@@ -197,6 +197,11 @@ class Ticket(StoredTicket):
         """
         return write_ticket(self)[0]
 
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "this file") -> Ticket:
+        """The ticket of a file's content, which errors call ``name``; see :func:`load_ticket`."""
+        return cls(**vars(read_ticket(data, name)))
+
 
 def load_ticket(path: str | Path) -> Ticket:
     """Read a ticket file. Its network is built only by :meth:`Ticket.model`.
@@ -211,7 +216,7 @@ def load_ticket(path: str | Path) -> Ticket:
         data = path.read_bytes()
     except (OSError, MemoryError) as error:
         raise TicketError(f"{str(path)!r} cannot be read: {error}") from error
-    return Ticket(**vars(read_ticket(data, repr(str(path)))))
+    return Ticket.from_bytes(data, repr(str(path)))
 
 
 def weights_checksum(module: nn.Module) -> str:

@@ -85,10 +85,9 @@ def test_a_reader_that_checks_nothing_is_found_out(monkeypatch: pytest.MonkeyPat
     ticket = ticket_of(sparsity=0.4, freezing_ratio=0.3)
     masks = {name: torch.ones_like(mask) for name, mask in ticket.masks.items()}
     wrong = gslt.Ticket(**{**vars(ticket), "masks": masks})
-    read = mutants.read_ticket
-    monkeypatch.setattr(
-        mutants, "read_ticket", lambda data: read(data) if data == FROZEN else wrong
-    )
+    read = gslt.Ticket.from_bytes
+    answer = staticmethod(lambda data: read(data) if data == FROZEN else wrong)
+    monkeypatch.setattr(gslt.Ticket, "from_bytes", answer)
     monkeypatch.setattr(gslt.Ticket, "model", lambda self: None)
     text, payload = mutants.open_ticket(FROZEN)
     forged = mutants.seal_again(text.replace('"blocks"', '"rocks"'), payload)

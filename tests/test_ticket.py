@@ -343,6 +343,7 @@ DAMAGE = {
     "infinite results": (lambda c: forge(put(math.inf, "results", "test"), c), "no finite number"),
     "infinite ratio": (lambda c: forge(put(math.nan, "freeze", "sparsity"), c), "sparsity"),
     "numbered data set": (lambda c: forge(put(3, "dataset"), c), "data set is called 3"),
+    "no Unicode": (lambda c: forge(put("\ud800", "dataset"), c), "surrogates"),
     "numbered gslt": (lambda c: forge(put(3, "gslt"), c), "gslt is no text"),
 }
 

@@ -21,7 +21,7 @@ from gslt.freezing import FrozenCounts, freezing_pattern, frozen_counts, search_
 from gslt.frozen_weight import frozen_weights, random_weight
 from gslt.mask_code import decode_mask, encode_mask, share
 from gslt.random import Stream
-from gslt.ticket_file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE, read_ticket
+from gslt.ticket_file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "ticket-format.md").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def test_the_whole_file() -> None:
     vector = VECTORS["file"]
     data = base64.b64decode("".join(vector["base64"]))
     assert f"{len(data)} bytes" in TEXT
-    ticket = gslt.Ticket(**vars(read_ticket(data)))
+    ticket = gslt.Ticket.from_bytes(data)
     masks = {name: "".join("01"[bit] for bit in m.int()) for name, m in ticket.masks.items()}
     assert masks == vector["masks"]
     with torch.no_grad():
