@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from torch import Tensor
@@ -100,11 +101,9 @@ def _counts_of(
             f"and {b} classes do not make {len(expected)} masks and {total} weights"
         )
     shapes = weight_shapes(a, b, model)
-    if list(shapes) != expected:
-        raise ValueError(
-            f"wrong architecture: it has the weights {', '.join(shapes)}, the masks are those of "
-            f"{', '.join(expected)}"
-        )
+    for name, found in zip_longest(shapes, expected):
+        if name != found:
+            raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
     return frozen_counts(list(shapes.values()), *config.ratios, config.allocation)
