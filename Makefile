@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # No file of gslt's is read from the network; pip alone fetches packages, at install time.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types tests clean
+.PHONY: demo test lint types tests audit clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gslt demo
@@ -23,6 +23,12 @@ types: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(BIN)/pytest
+
+# Known vulnerabilities of the exact versions that CI uses; the one target that asks the network.
+audit: $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 # torch goes first: its version is pinned, so that no other package pulls another build.
 $(BIN)/python:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse.typing import NonNegativeFloat
 
-from gslt.config import BackendName, DemoConfig, SearchConfig, TrainConfig
+from gslt.config import BackendName, DemoConfig, SearchConfig, TrainConfig, build
 from gslt.environment import versions
-from gslt.errors import ConfigError, GsltError
+from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted, RunError
 
 DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."
 
@@ -23,12 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors of gslt end as one sentence on standard error and status 2; other errors are bugs and
     show their trace.
     """
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = build_parser().parse_args(given)
     name, parsed = options.command, options[options.command]
     if name == "data":
         name, parsed = f"data {parsed.action}", parsed[parsed.action]
     try:
-        COMMANDS[name](parsed)
+        with _plain_warnings():
+            _check_resume(parsed, given)
+            COMMANDS[name](parsed)
+    except Interrupted as error:
+        print(f"gslt: {error}", file=sys.stderr)
+        return 128 + error.signal_number
     except GsltError as error:
         print(f"gslt: {error}", file=sys.stderr)
         return 2
@@ -42,6 +52,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("gslt: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Within, a warning of gslt's is one sentence, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def plain(message: Any, category: type[Warning], *place: Any, **options: Any) -> str:
+        if issubclass(category, GsltWarning):
+            return f"gslt: warning: {message}\n"
+        return usual(message, category, *place, **options)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
+def _check_resume(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse settings beside ``--resume``, which would be lost."""
+    if options.get("resume") is None:
+        return
+    flags = [word.partition("=")[0] for word in given if word.startswith("--")]
+    others = [flag for flag in flags if flag not in ("--resume", "--checkpoint_seconds")]
+    if others:
+        raise ConfigError(
+            f"--resume takes every setting from its folder; leave out {', '.join(others)}"
+        )
 
 
 def build_parser() -> ArgumentParser:
@@ -66,6 +105,10 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser = ArgumentParser(description=(config.__doc__ or "").splitlines()[0])
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     parser.add_argument("--out", type=Path | None, help="run folder [runs/<time>-…]")
+    text = "go on with the run in this folder; every setting is taken from there"
+    parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
+    text = "time between checkpoints [as often as costs 1 %% of the time]"
+    parser.add_argument("--checkpoint_seconds", type=NonNegativeFloat | None, help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     _add_root(parser)
     _add_split(parser)
@@ -134,28 +177,52 @@ def _add_split(parser: ArgumentParser) -> None:
 
 def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
-    from gslt.run_folder import RunFolder, default_folder
+    from gslt.run_folder import RunFolder, default_folder, unfinished_folder
     from gslt.search import check_runnable, search, train
 
-    own = ("config", "out", "dataset", "dataset_dir", "split", "__default_config__")
-    config = kind(**{k: v for k, v in options.items() if k not in own})
-    dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
     action: Any = search if kind is SearchConfig else train
-    out = options.out or default_folder(action.__name__, options.dataset)
+    if options.resume is not None:
+        out, chosen, config = _resumed(options.resume, kind, action.__name__)
+    else:
+        chosen = {
+            "dataset": options.dataset,
+            "dataset_dir": options.dataset_dir and str(options.dataset_dir),
+            "split": options.split,
+        }
+        names = [field.name for field in dataclasses.fields(kind)]
+        config = kind(**{name: options[name] for name in names})
+        out = options.out
+    dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
     check_runnable(config)
-    chosen = {
-        "dataset": options.dataset,
-        "dataset_dir": options.dataset_dir and str(options.dataset_dir),
-        "split": options.split,
-    }
-    with RunFolder(out, chosen, config) as folder:
-        result = action(dataset, config, on_epoch=folder.on_epoch)
-        folder.finish(result)
+    if out is None:
+        out = unfinished_folder(action.__name__, {**chosen, **dataclasses.asdict(config)})
+        if out is not None:
+            print(f"going on with {out}, a run with the same settings that was not finished")
+    out = out or default_folder(action.__name__, chosen["dataset"])
+    with RunFolder(out, config, chosen, checkpoint_seconds=options.checkpoint_seconds) as folder:
+        if folder.finished:
+            print(f"{out} is finished; what follows is its result")
+        result = action(dataset, config, folder=folder)
     print(result)
     if result.ticket is not None:
         print(_size_line(result.ticket))
     print(f"written to {out}")
+
+
+def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:
+    """Folder, options and config of a run to go on with."""
+    from gslt.run_folder import read_config
+
+    found, values = read_config(path)
+    if found != command:
+        raise RunError(f"{str(path)!r} was begun by gslt {found}: gslt {found} --resume {path}")
+    options = {"dataset": "debian", "dataset_dir": None, "split": 0}
+    chosen = {name: values.pop(name, default) for name, default in options.items()}
+    try:
+        return path, chosen, build(kind, values)
+    except (ConfigError, TypeError) as error:
+        raise RunError(f"{str(path / 'config.yaml')!r} is damaged: {error}") from error
 
 
 def _search(options: Namespace) -> None:

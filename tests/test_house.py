@@ -15,7 +15,9 @@ ORDER = [
     {"cli"},
     {"studies"},
     {"search"},
+    {"loop", "footprint"},
     {"run_folder"},
+    {"checkpoint"},
     {"results"},
     {"ticket"},
     {"ticket_file"},
@@ -29,7 +31,7 @@ ORDER = [
     {"config"},
     {"freezing"},
     {"random"},
-    {"files", "environment", "mask_code", "memory", "quiet"},
+    {"files", "environment", "interruption", "mask_code", "memory", "quiet", "sealed"},
     {"errors", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
