@@ -19,13 +19,14 @@ import shutil
 import signal
 import statistics
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import common
 import torch
@@ -67,9 +68,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def kills(count: int, scale: float, folder: Path, rng: random.Random) -> Values:
     """``count`` searches that are killed and go on."""
-    context = multiprocessing.get_context("spawn")
+    # A fork has everything imported; nothing that starts threads has run in this process yet.
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    # tqdm's usual lock is shared among processes, and a killed one would keep it.
+    tqdm.set_lock(threading.RLock())
 
-    def begin(path: Path) -> SpawnProcess:
+    def begin(path: Path) -> Any:
         ready = path.with_suffix(".ready")
         ready.unlink(missing_ok=True)
         process = context.Process(target=search, args=(path, SEARCH, scale, ready))
