@@ -6,11 +6,14 @@ Kills: a search runs in a process of its own, is killed (SIGKILL) at a random mo
 again with probability one half, and goes on from its folder; in the end the folder is compared,
 byte for byte, with that of an undisturbed search. Mutants: see mutants.py. Records: one file of an
 unfinished run folder (config, environment, metrics, checkpoints, finished seeds) is damaged, then
-the run goes on; it must either be refused in a sentence or end as undisturbed. Overhead: time in
-checkpoints over time of the search, with the default interval. All on small synthetic graphs.
+the run goes on; it must either be refused in a sentence or end as undisturbed. Every fourth record
+is a settings file of a user's instead, which must be refused or be a valid config. Overhead: time
+in checkpoints over time of the search, with the default interval. All on small synthetic graphs.
 """
 
 import contextlib
+import dataclasses
+import io
 import multiprocessing
 import os
 import random
@@ -36,6 +39,7 @@ from tqdm import tqdm
 
 import gslt
 from gslt.checkpoint import Checkpoints
+from gslt.cli import parse
 from gslt.config import SearchConfig
 from gslt.errors import GsltError
 from gslt.run_folder import RunFolder
@@ -197,7 +201,12 @@ def damaged_records(count: int, folder: Path, rng: random.Random) -> Values:
     files = [p.name for p in (folder / "begun").iterdir() if p.name != ".lock"]
     tally: Counter[str] = Counter()
     failures: list[str] = []
-    for _ in tqdm(range(count), desc="records damaged", disable=None):
+    for number in tqdm(range(count), desc="records damaged", disable=None):
+        if number % 4 == 0:
+            outcome, why = _damaged_config(folder / "config.yaml", rng)
+            tally[outcome] += 1
+            failures += why
+            continue
         path = folder / "damaged"
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(folder / "begun", path)
@@ -218,8 +227,26 @@ def damaged_records(count: int, folder: Path, rng: random.Random) -> Values:
         except Exception as error:
             tally["crashed"] += 1
             failures.append(f"{victim.name}: {error!r}"[:200])
-    names = ("recovered", "refused", "accepted", "crashed", "hung")
+    names = ("recovered", "valid", "refused", "accepted", "crashed", "hung")
     return {"records": count, **{name: tally[name] for name in names}, "failures": failures}
+
+
+def _damaged_config(path: Path, rng: random.Random) -> tuple[str, list[str]]:
+    """What the command line makes of a damaged settings file of a user's."""
+    example = rng.choice(sorted((Path(__file__).parents[1] / "examples/configs").glob("*.yaml")))
+    path.write_bytes(_damage(example.read_bytes(), rng))
+    try:
+        with patience(), contextlib.redirect_stderr(io.StringIO()):
+            options = parse(["search", "--config", str(path)])["search"]
+            fields = [field.name for field in dataclasses.fields(SearchConfig)]
+            SearchConfig(**{name: options[name] for name in fields})
+        return "valid", []
+    except (GsltError, SystemExit):
+        return "refused", []
+    except Hung:
+        return "hung", [f"{path.read_bytes()!r}"]
+    except Exception as error:
+        return "crashed", [f"a settings file: {error!r}"[:300]]
 
 
 def _damage(data: bytes, rng: random.Random) -> bytes:
@@ -348,7 +375,7 @@ def show(figures: Values) -> None:
     )
     for name, row, kinds in (
         ("tickets", tickets, ("refused", "identical", "other")),
-        ("records", records, ("recovered", "refused")),
+        ("records", records, ("recovered", "valid", "refused")),
     ):
         total = row["mutants" if name == "tickets" else "records"]
         counts = [f"{row[kind]:,} {kind}" for kind in (*kinds, "accepted", "crashed", "hung")]

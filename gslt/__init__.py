@@ -7,12 +7,16 @@ from gslt.errors import (
     DataError,
     GraphError,
     GsltError,
+    GsltWarning,
+    Interrupted,
     MissingPackageError,
+    RunError,
     TicketError,
 )
 from gslt.frozen import FreezeReport, FrozenConv2d, FrozenLinear, freeze
 from gslt.nn.gnn import GNN
 from gslt.results import Result
+from gslt.run_folder import RunFolder
 from gslt.search import evaluate, search, train
 from gslt.ticket import Ticket, TicketSize, load_ticket
 from gslt.version import __version__
@@ -27,10 +31,14 @@ __all__ = [
     "FrozenLinear",
     "GraphError",
     "GsltError",
+    "GsltWarning",
+    "Interrupted",
     "MissingPackageError",
     "ModelConfig",
     "NodeDataset",
     "Result",
+    "RunError",
+    "RunFolder",
     "SearchConfig",
     "Ticket",
     "TicketError",

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show their trace.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = build_parser().parse_args(given)
+    options = parse(given)
     name, parsed = options.command, options[options.command]
     if name == "data":
         name, parsed = f"data {parsed.action}", parsed[parsed.action]
@@ -52,6 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("gslt: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def parse(given: Sequence[str]) -> Namespace:
+    """The options of a command line; what is wrong with them ends in a usage message, status 2."""
+    parser = build_parser()
+    try:
+        return parser.parse_args(given)
+    except UnicodeDecodeError as error:
+        parser.error(f"a settings file is not UTF-8 text ({error.reason} at byte {error.start})")
+    except RecursionError:
+        parser.error("a settings file is nested too deeply")
 
 
 @contextmanager
@@ -203,7 +214,13 @@ def _run(kind: type[Any], options: Namespace) -> None:
     with RunFolder(out, config, chosen, checkpoint_seconds=options.checkpoint_seconds) as folder:
         if folder.finished:
             print(f"{out} is finished; what follows is its result")
-        result = action(dataset, config, folder=folder)
+        try:
+            result = action(dataset, config, folder=folder)
+        except OSError as error:
+            raise RunError(
+                f"{error.strerror or error}: {error.filename or out}; what was computed is kept: "
+                f"make room, then gslt {action.__name__} --resume {out}"
+            ) from error
     print(result)
     if result.ticket is not None:
         print(_size_line(result.ticket))

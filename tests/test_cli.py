@@ -193,6 +193,24 @@ def test_wrong_types_are_refused(capsys):
     assert "epochs" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"epochs: \xff\xfe", "not UTF-8 text (invalid start byte at byte 8)"),
+        (b"epochs: " + b"[" * 9000 + b"]" * 9000, "nested too deeply"),
+        (b"epochs: [", "Problems parsing config"),
+        (b"", "Unexpected config"),
+    ],
+)
+def test_damaged_settings_files(content, said, tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["search", "--config", str(file)])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_data_commands(tmp_path, capsys):
     root = ["--dataset_dir", str(tmp_path)]
     assert main(["data", "list", *root]) == 0

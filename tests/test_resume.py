@@ -283,6 +283,42 @@ def test_metrics_lost_on_a_full_disk_are_written_at_the_end(
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("as_debian")
+def test_a_disk_that_is_full_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["search", *TINY, "--out", "whole"]) == 0
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "keep", full)
+        assert main(["search", *TINY, "--out", "full"]) == 2
+    assert capsys.readouterr().err == (
+        "gslt: No space left on device: full; what was computed is kept: make room, then gslt "
+        "search --resume full\n"
+    )
+    seen = []
+    usual = RunFolder.on_epoch
+    monkeypatch.setattr(RunFolder, "on_epoch", lambda *a: (seen.append(a), usual(*a)))
+    assert main(["search", "--resume", "full"]) == 0
+    assert len(seen) == 1  # The last epoch alone is computed again.
+    assert contents(Path("full")) == contents(Path("whole"))
+
+
+@pytest.mark.usefixtures("as_debian")
+def test_a_read_only_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert main(["search", *TINY, "--out", "run"]) == 2
+    assert capsys.readouterr().err == "gslt: Read-only file system: run\n"
+
+
 def test_a_jumping_clock(
     blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
