@@ -115,6 +115,7 @@ def plot_scaling(found: Values, path: Path) -> None:
     """Seconds and memory against every axis, with the fitted exponents."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(4 * len(found), 6.5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -128,6 +129,9 @@ def plot_scaling(found: Values, path: Path) -> None:
             axes.set_ylabel(label)
             axes.grid(alpha=0.25, which="both")
             axes.spines[["top", "right"]].set_visible(False)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.minorticks_off()
             axes.set_xticks(x, [f"{v:,}" for v in x], fontsize=7, rotation=30)
             fit = series["fits"].get(kind)
