@@ -27,6 +27,10 @@ class RunError(GsltError):
     """A run folder that is in use, damaged, of another run, or of another version."""
 
 
+class RunInUseError(RunError):
+    """A run folder that another process is using."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run that was asked to stop, and has: its checkpoint is written."""
 

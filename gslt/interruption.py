@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import sys
 import threading
@@ -39,7 +40,8 @@ def stop_requests() -> Iterator[Request]:
         request.signal_number = number
         for other, handler in usual.items():
             signal.signal(other, handler)
-        print("\ngslt: finishing this epoch … (again to stop at once)", file=sys.stderr)
+        if multiprocessing.parent_process() is None:  # Worker processes leave it to their parent.
+            print("\ngslt: finishing this epoch … (again to stop at once)", file=sys.stderr)
 
     for each in SIGNALS:
         signal.signal(each, note)

@@ -27,7 +27,7 @@ from typing_extensions import Self
 from gslt.checkpoint import Checkpoint, Checkpoints, differences, history_rows, read_history
 from gslt.config import RunConfig, SearchConfig
 from gslt.environment import environment
-from gslt.errors import GsltError, GsltWarning, RunError
+from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError
 from gslt.files import replacing, write_json, write_text
 from gslt.nn.gnn import GNN
 from gslt.results import Epoch, Result, Run
@@ -68,7 +68,7 @@ def unfinished_folder(
         if (path / SUMMARY).exists() or not (path / CONFIG).exists():
             continue
         try:
-            if read_config(path) == (command, values) and not _in_use(path):
+            if read_config(path) == (command, values) and not in_use(path):
                 return path
         except RunError:
             continue
@@ -135,7 +135,7 @@ class RunFolder:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise RunError(f"another process is using {str(self.path)!r}") from error
+            raise RunInUseError(f"another process is using {str(self.path)!r}") from error
         try:
             self._open()
         except BaseException:
@@ -374,7 +374,10 @@ def _finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _in_use(path: Path) -> bool:
+def in_use(path: Path) -> bool:
+    """Whether a process has this run folder open."""
+    if not (path / LOCK).exists():
+        return False
     lock = FileLock(path / LOCK)
     try:
         lock.acquire(timeout=0)

@@ -2,7 +2,7 @@
 
 from gslt.freezing.allocation import ALLOCATIONS, allocate, round_to_total
 from gslt.freezing.pattern import FrozenCounts, freezing_pattern, frozen_counts
-from gslt.freezing.window import resolve_ratios, search_window
+from gslt.freezing.window import resolve_ratios, search_window, split_ratio, window_sparsity
 
 __all__ = [
     "ALLOCATIONS",
@@ -13,4 +13,6 @@ __all__ = [
     "resolve_ratios",
     "round_to_total",
     "search_window",
+    "split_ratio",
+    "window_sparsity",
 ]

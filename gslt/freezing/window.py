@@ -34,6 +34,32 @@ def search_window(sparsity: float, freezing_ratio: float) -> tuple[float, float]
     return prune, round(freezing_ratio - prune, 12)
 
 
+def split_ratio(freezing_ratio: float, prune_share: float) -> tuple[float, float]:
+    """Pruning and locking ratio of a freezing ratio: p = share · F and l = F − p.
+
+    Returns:
+        ``(p, l)``, fractions of all weights.
+
+    Raises:
+        ConfigError: if an argument is not in [0, 1].
+    """
+    _check_fraction("freezing_ratio", freezing_ratio)
+    _check_fraction("prune_share", prune_share)
+    prune = round(prune_share * freezing_ratio, 12)
+    return prune, round(freezing_ratio - prune, 12)
+
+
+def window_sparsity(prune: float, lock: float, position: float) -> float:
+    """Sparsity at a place in the search window [p, 1 − l]: p + position · (1 − p − l).
+
+    Raises:
+        ConfigError: if the position is not in [0, 1], or p + l exceeds 1.
+    """
+    _check_fraction("window_position", position)
+    _check_feasible(prune, prune, lock)
+    return round(prune + position * (1.0 - prune - lock), 12)
+
+
 def resolve_ratios(
     sparsity: float,
     freezing_ratio: float | None = None,

@@ -15,6 +15,7 @@ from gslt.results import Result
 from gslt.run_folder import RunFolder, read_config
 from gslt.search import search, train
 from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
+from gslt.studies.records import measured
 
 
 @dataclass(frozen=True)
@@ -27,31 +28,7 @@ class Arm:
     @property
     def row(self) -> dict[str, object]:
         """Plain values of the row; accuracies and ratios are fractions, sizes bytes."""
-        ticket = self.result.ticket
-        config = self.result.config
-        total = sum(p.numel() for p in self.result.model.parameters())
-        prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
-        size = ticket.size() if ticket else None
-        return {
-            "method": self.name,
-            "dataset": self.result.dataset,
-            "test_accuracy": self.result.test_accuracy,
-            "val_accuracy": self.result.val_accuracy,
-            "best_epoch": self.result.best.best_epoch,
-            "weight_init": config.weight_init,  # type: ignore[attr-defined]
-            "sparsity": size.sparsity if size else 0.0,
-            "density": size.density if size else 1.0,
-            "prune_ratio": prune,
-            "lock_ratio": lock,
-            "freezing_ratio": None if prune is None or lock is None else prune + lock,
-            "searched": size.searched if size else total,
-            "search_space": size.search_space if size else 1.0,
-            "num_weights": size.total if size else total,
-            "model_bytes": size.bits / 8 if size else 4 * total,
-            "times_smaller": size.ratio if size else 1.0,
-            "file_bytes": size.bytes if size else None,
-            "seconds": self.result.best.seconds,
-        }
+        return {"method": self.name, "dataset": self.result.dataset, **measured(self.result)}
 
 
 def arms(config: DemoConfig) -> dict[str, SearchConfig | TrainConfig]:

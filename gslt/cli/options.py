@@ -1,0 +1,34 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+#: What carries out a command.
+Action = Callable[[Namespace], None]
+
+
+def add_root(parser: ArgumentParser) -> None:
+    """Where data sets are."""
+    text = "folder of the data sets [$GSLT_DATA or dataset]"
+    parser.add_argument("--dataset_dir", type=Path | None, help=text)
+
+
+def add_split(parser: ArgumentParser) -> None:
+    """Which split of a data set."""
+    parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
+
+
+def size_line(ticket: Any) -> str:
+    """What a ticket weighs, in two lines."""
+    s = ticket.size()
+    return (
+        f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
+        f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
+        f"{s.density:.3f})\nsize      {s.bits:,} mask bits, × {s.ratio:.1f} smaller than float32 "
+        f"weights; file {s.bytes:,} bytes, × {s.file_ratio:.1f}"
+    )

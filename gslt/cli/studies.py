@@ -1,0 +1,145 @@
+"""``gslt demo``, ``gslt study`` and ``gslt report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
+
+from gslt.cli.options import Action, add_root
+from gslt.config import Architecture, DemoConfig
+from gslt.errors import ConfigError, GsltError, Interrupted
+from gslt.studies.presets import Preset, Size
+
+ExecutorName = Literal["local", "ray"]
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser."""
+    commands.add_subcommand("demo", _demo_parser(), help="the main job on the embedded graph")
+    study = ArgumentParser(description="Studies: grids of runs, as in the figures of the paper.")
+    commands.add_subcommand("study", study, help="run a grid of runs, or see how far it is")
+    actions = study.add_subcommands(dest="action")
+    actions.add_subcommand("run", _run_parser(), help="compute what is missing of a study")
+    actions.add_subcommand("status", _folder_parser("How far the studies in a folder are."))
+
+
+def _demo_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Weight training and tickets in a dense, a sparse and a frozen source, on the "
+        "embedded Debian graph: table and pictures."
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
+    parser.add_class_arguments(DemoConfig)
+    return parser
+
+
+def _run_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Compute the runs of a study that have no record yet. The same command again "
+        "goes on; several studies in one folder share their common runs."
+    )
+    text = "table or figure of the Frozen paper (arXiv 2402.14029)"
+    parser.add_argument("--preset", type=Preset | None, help=text)
+    text = "quick: minutes on a CPU; standard: an evening on 2 cores; paper: the paper's epochs, "
+    parser.add_argument("--size", type=Size, default="standard", help=text + "width and seeds")
+    parser.add_argument("--study", type=Path | None, help="YAML file of a study of your own")
+    parser.add_argument("--out", type=Path, required=True, help="folder of studies and records")
+    parser.add_argument("--architecture", type=Architecture, default="gin", help="of a preset")
+    text = "of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    add_root(parser)
+    parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")
+    text = "where: processes of this machine, or a Ray cluster"
+    parser.add_argument("--executor", type=ExecutorName, default="local", help=text)
+    text = "number of processes; the cores are shared out among them [1: in this process]"
+    parser.add_argument("--workers", type=PositiveInt, default=1, help=text)
+    text = "address of the Ray cluster [a new one on this machine]"
+    parser.add_argument("--address", type=str | None, help=text)
+    text = "CPU cores of a run on Ray"
+    parser.add_argument("--cpus_per_run", type=NonNegativeFloat, default=1.0, help=text)
+    text = "GPUs of a run on Ray; 0.25 puts four runs on each"
+    parser.add_argument("--gpus_per_run", type=NonNegativeFloat, default=0.0, help=text)
+    return parser
+
+
+def _folder_parser(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.add_argument("folder", type=Path, help="folder of studies and records")
+    return parser
+
+
+def _demo(options: Namespace) -> None:
+    from gslt.studies.demo import run_demo, table
+
+    config = DemoConfig(**{name: value for name, value in options.items() if name != "out"})
+    rows = run_demo(options.out, config)
+    print("\n" + table(rows))
+    names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
+    print("written: " + ", ".join(str(options.out / name) for name in names))
+
+
+def _study_run(options: Namespace) -> None:
+    from gslt.studies.execute import Executor, Here, check_study, run_study
+    from gslt.studies.presets import preset
+    from gslt.studies.records import StudyFolder
+    from gslt.studies.study import load_study
+    from gslt.studies.workers import Workers
+
+    if (options.preset is None) == (options.study is None):
+        raise ConfigError("give either --preset or --study")
+    if options.preset is not None:
+        study = preset(
+            options.preset,
+            options.size,
+            architecture=options.architecture,
+            dataset=options.dataset,
+        )
+    else:
+        study = load_study(options.study)
+    root = options.dataset_dir and str(options.dataset_dir)
+    for dataset in check_study(study, root, options.device):
+        print(dataset)
+    folder = StudyFolder(options.out)
+    print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
+    executor: Executor
+    if options.executor == "ray":
+        from gslt.studies.ray_cluster import OnRay
+
+        executor = OnRay(
+            folder=folder,
+            dataset_dir=root,
+            device=options.device,
+            address=options.address,
+            cpus_per_run=options.cpus_per_run,
+            gpus_per_run=options.gpus_per_run,
+        )
+    elif options.workers > 1:
+        executor = Workers(folder, options.workers, root, options.device)
+    else:
+        executor = Here(folder, root, options.device)
+    summary = run_study(study, folder, executor)
+    print(summary)
+    again = f"the same command goes on; gslt report {options.out} shows what is there"
+    if summary.failures:
+        reasons = "; ".join(sorted(set(summary.failures.values())))
+        raise GsltError(f"{len(summary.failures)} runs failed ({reasons}); {again}")
+    if summary.stopped_by:
+        raise Interrupted(f"stopped; {again}", summary.stopped_by)
+    print(f"gslt report {options.out} makes tables and figures of it")
+
+
+def _study_status(options: Namespace) -> None:
+    from gslt.studies.records import StudyFolder
+    from gslt.studies.status import status_lines
+
+    print("\n".join(status_lines(StudyFolder(options.folder))))
+
+
+ACTIONS: dict[str, Action] = {
+    "demo": _demo,
+    "study run": _study_run,
+    "study status": _study_status,
+}

@@ -1,0 +1,79 @@
+"""``gslt evaluate`` and ``gslt inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from gslt.cli.options import Action, add_root, size_line
+from gslt.config import BackendName
+from gslt.errors import ConfigError
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser."""
+    commands.add_subcommand("evaluate", _evaluate_parser(), help="accuracy of a ticket")
+    commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
+
+
+def _evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Accuracy of a ticket on every split.")
+    parser.add_argument("ticket", type=Path, help="ticket file")
+    text = "data set: name or path [the one that it was found on]"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    add_root(parser)
+    parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
+    parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
+    return parser
+
+
+def _inspect_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="What a ticket file holds: network, counts, size.")
+    parser.add_argument("ticket", type=Path, help="ticket file")
+    return parser
+
+
+def _evaluate(options: Namespace) -> None:
+    from gslt.data import load_dataset
+    from gslt.data.catalogue import known_entry
+    from gslt.search import evaluate
+    from gslt.ticket import load_ticket
+
+    ticket = load_ticket(options.ticket)
+    name = options.dataset or ticket.dataset
+    if options.dataset is None and known_entry(name) is None:
+        raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
+    split_number = ticket.split if options.split is None else options.split
+    dataset = load_dataset(name, options.dataset_dir, split=split_number)
+    same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
+    accuracy = evaluate(ticket.model(options.backend), dataset)
+    print(f"{options.ticket} on {dataset.name} ({options.backend})")
+    for split, value in accuracy.items():
+        stored = ticket.results.get(split) if same else None
+        found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
+        print(f"{split:>5} {100 * value:6.2f} %{found}")
+
+
+def _inspect(options: Namespace) -> None:
+    from gslt.ticket import load_ticket
+
+    ticket = load_ticket(options.ticket)
+    if ticket.architecture is not None:
+        a = ticket.architecture
+        print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
+    print(f"source    {ticket.config}")
+    print(f"found on  {ticket.dataset or 'unknown'}: {ticket.results}")
+    print(size_line(ticket))
+    s = ticket.size()
+    print(
+        f"file      masks {s.coded_bytes:,} bytes (entropy bound {s.entropy_bits / 8:,.1f} bytes, "
+        f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
+    )
+    width = max(map(len, ticket.masks))
+    for name, mask in ticket.masks.items():
+        print(f"  {name:<{width}} keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched")
+
+
+ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}

@@ -1,0 +1,211 @@
+"""Runs of a study: what is missing is computed, here or elsewhere, and written down at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from tqdm import tqdm
+
+from gslt.config import SearchConfig
+from gslt.data import NodeDataset, load_dataset
+from gslt.errors import GsltError, GsltWarning, Interrupted, RunError, RunInUseError
+from gslt.results import Epoch, Result
+from gslt.run_folder import RunFolder
+from gslt.search import check_runnable, search, train
+from gslt.studies.records import Record, StudyFolder
+from gslt.studies.study import RunSpec, Study
+
+#: Called with the number of epochs that a run has just finished.
+OnEpochs = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended: with a record, or with the reason why there is none."""
+
+    spec: RunSpec
+    record: Record | None = None
+    error: str = ""
+    """A sentence; the next run of the study tries again."""
+    busy: bool = False
+    """Another process is computing it; its record will come from there."""
+    stopped_by: int = 0
+    """Number of the signal that asked to stop; a checkpoint is written."""
+
+
+class Executor(Protocol):
+    """Where runs are computed."""
+
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Compute every run, in any order, and give its outcome as soon as it is there.
+
+        After a request to stop it ends with the outcomes of what was under way.
+        """
+
+
+@dataclass(frozen=True)
+class Here:
+    """In this process, one run after the other, with all its threads."""
+
+    folder: StudyFolder
+    dataset_dir: str | None = None
+    device: str = "cpu"
+
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """See :class:`Executor`."""
+        for spec in specs:
+            outcome = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
+            yield outcome
+            if outcome.stopped_by:
+                return
+
+
+def compute(
+    folder: StudyFolder,
+    spec: RunSpec,
+    dataset_dir: str | None,
+    device: str,
+    on_epochs: OnEpochs,
+) -> Outcome:
+    """Compute one run in its run folder, or go on with it; errors of gslt become outcomes."""
+    try:
+        dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
+        result = run_in_folder(folder.run_path(spec.identity), spec, dataset, device, on_epochs)
+        return Outcome(spec, Record.of(spec, dataset, result))
+    except Interrupted as error:
+        return Outcome(spec, stopped_by=error.signal_number)
+    except RunInUseError:
+        return Outcome(spec, busy=True)
+    except (GsltError, OSError, MemoryError, RuntimeError) as error:
+        # RuntimeError: what torch raises when memory, of a GPU too, is full.
+        return Outcome(spec, error=f"{error or type(error).__name__}")
+
+
+def run_in_folder(
+    path: Path, spec: RunSpec, dataset: NodeDataset, device: str, on_epochs: OnEpochs
+) -> Result:
+    """Search or train in a run folder. See :func:`gslt.search`."""
+
+    def count(_: Epoch) -> None:
+        on_epochs(1)
+
+    config = replace(spec.config, device=device)
+    with RunFolder(path, config, {"dataset": spec.dataset, "split": spec.split}) as run:
+        if isinstance(config, SearchConfig):
+            return search(dataset, config, progress=False, on_epoch=count, folder=run)
+        return train(dataset, config, progress=False, on_epoch=count, folder=run)
+
+
+@lru_cache(maxsize=2)
+def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
+    """A data set, kept for the next run that needs it."""
+    return load_dataset(name, root, split=split)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``run_study`` did."""
+
+    computed: int
+    present: int
+    """Runs whose records were there before."""
+    failures: dict[str, str]
+    """Reasons by identity."""
+    busy: int
+    """Runs that another process is computing."""
+    stopped_by: int
+    """Number of the signal that asked to stop; 0 where none did."""
+
+    def __str__(self) -> str:
+        parts = [f"{self.computed} runs computed", f"{self.present} were there"]
+        parts += [f"{self.busy} are computed by another process"] if self.busy else []
+        parts += [f"{len(self.failures)} failed"] if self.failures else []
+        return ", ".join(parts)
+
+
+def run_study(
+    study: Study,
+    folder: StudyFolder,
+    executor: Executor | None = None,
+    *,
+    progress: bool = True,
+) -> Summary:
+    """Compute the runs of a study that have no record yet.
+
+    A run that was interrupted goes on from its checkpoint. A run that fails does not stop the
+    others.
+
+    Args:
+        study: what to run.
+        folder: where records are and go.
+        executor: where to compute; default in this process.
+        progress: show a bar over the epochs of all runs on a terminal.
+
+    Raises:
+        RunError: if the folder holds another study of this name.
+        DataError: if a data set is not there.
+    """
+    folder.add(study)
+    missing = [spec for spec in study.runs.values() if not _present(folder, spec)]
+    present = len(study.runs) - len(missing)
+    computed, busy, stopped_by = 0, 0, 0
+    failures: dict[str, str] = {}
+    executor = executor or Here(folder)
+    with (
+        tqdm(
+            total=sum(spec.config.epochs for spec in missing),
+            unit="epoch",
+            desc=f"{study.name} {present}/{len(study.runs)}",
+            disable=None if progress else True,
+        ) as bar,
+        closing(_started(executor, missing, bar.update)) as outcomes,
+    ):
+        for outcome in outcomes:
+            if outcome.record is not None:
+                folder.write(outcome.record)
+                computed += 1
+                accuracy = 100 * outcome.record.measured["test_accuracy"]
+                bar.set_description(f"{study.name} {present + computed}/{len(study.runs)}")
+                bar.set_postfix_str(f"last test {accuracy:.2f} %")
+            elif outcome.error:
+                failures[outcome.spec.identity] = outcome.error
+                folder.fail(outcome.spec, outcome.error)
+            busy += outcome.busy
+            stopped_by = outcome.stopped_by or stopped_by
+    return Summary(computed, present, failures, busy, stopped_by)
+
+
+def _started(
+    executor: Executor, specs: Sequence[RunSpec], on_epochs: OnEpochs
+) -> Generator[Outcome, None, None]:
+    if specs:
+        yield from executor.execute(specs, on_epochs)
+
+
+def _present(folder: StudyFolder, spec: RunSpec) -> bool:
+    try:
+        return folder.read(spec.identity) is not None
+    except RunError as error:
+        warnings.warn(f"{error}; the run is computed again", GsltWarning, stacklevel=3)
+        return False
+
+
+def check_study(study: Study, dataset_dir: str | None, device: str) -> list[NodeDataset]:
+    """The data sets of a study, loaded, so that what is missing is told before anything runs.
+
+    Raises:
+        DataError: if a data set is not there.
+        ConfigError: if the device is not here.
+        MissingPackageError: if a backend is not installed.
+    """
+    places = dict.fromkeys((spec.dataset, spec.split) for spec in study.runs.values())
+    for backend in {spec.config.backend for spec in study.runs.values()}:
+        config = next(s.config for s in study.runs.values() if s.config.backend == backend)
+        check_runnable(replace(config, device=device))
+    return [dataset_of(name, dataset_dir, split) for name, split in places]

@@ -1,0 +1,176 @@
+"""Runs in worker processes of this machine, each with its share of the threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from gslt.interruption import Request, stop_requests
+from gslt.studies.execute import OnEpochs, Outcome, compute
+from gslt.studies.records import StudyFolder
+from gslt.studies.study import RunSpec
+
+#: How often a run is begun whose worker processes die.
+TRIES = 3
+#: Seconds between two messages of a worker about its epochs.
+_EVERY = 0.2
+#: Seconds between looks at whether somebody asked to stop.
+_LOOK = 0.5
+
+
+@dataclass(frozen=True)
+class Workers:
+    """In ``number`` processes of this machine.
+
+    A run whose process dies (out of memory, killed) is begun again, up to three times, and goes on
+    from its checkpoint.
+    """
+
+    folder: StudyFolder
+    number: int
+    dataset_dir: str | None = None
+    device: str = "cpu"
+
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """See :class:`gslt.studies.execute.Executor`."""
+        with stop_requests() as stop:
+            yield from _Pool(self, specs, on_epochs, stop).outcomes()
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    spec: RunSpec | None = None
+    asked: bool = False
+    """Whether it was told to stop."""
+
+
+@dataclass
+class _Pool:
+    """The processes, what they are doing, and what is still to be done."""
+
+    options: Workers
+    specs: Sequence[RunSpec]
+    on_epochs: OnEpochs
+    stop: Request
+    workers: list[_Worker] = field(default_factory=list)
+    tries: dict[str, int] = field(default_factory=dict)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        waiting = deque(self.specs)
+        try:
+            self.workers = [self._start() for _ in range(min(self.options.number, len(waiting)))]
+            while waiting or any(worker.spec for worker in self.workers):
+                if self.stop.signal_number is not None:
+                    waiting.clear()
+                    self._pass_on(self.stop.signal_number)
+                for worker in self.workers:
+                    if worker.spec is None and waiting:
+                        worker.spec = waiting.popleft()
+                        worker.connection.send(worker.spec)
+                yield from self._hear(waiting)
+        finally:
+            for worker in self.workers:
+                worker.connection.close()
+                worker.process.terminate()
+            for worker in self.workers:
+                worker.process.join()
+
+    def _hear(self, waiting: deque[RunSpec]) -> Iterator[Outcome]:
+        busy = {worker.connection: worker for worker in self.workers if worker.spec}
+        for ready in wait(list(busy), timeout=_LOOK):
+            worker = busy[ready]  # type: ignore[index]
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                yield from self._replace(worker, waiting)
+                continue
+            if isinstance(message, int):
+                self.on_epochs(message)
+                continue
+            worker.spec = None
+            yield message
+
+    def _replace(self, worker: _Worker, waiting: deque[RunSpec]) -> Iterator[Outcome]:
+        """Put a new process in the place of a dead one, and its run back to where it came from."""
+        spec = worker.spec
+        assert spec is not None
+        worker.process.join()
+        worker.connection.close()
+        self.workers.remove(worker)
+        tries = self.tries[spec.identity] = self.tries.get(spec.identity, 0) + 1
+        if tries >= TRIES:
+            code = worker.process.exitcode
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+            yield Outcome(
+                spec,
+                error=f"its worker process died {TRIES} times (the last with {how}); where memory "
+                "is short, use fewer --workers",
+            )
+        elif not self.stop:
+            waiting.append(spec)
+        if not self.stop:
+            self.workers.append(self._start())
+
+    def _pass_on(self, signal_number: int) -> None:
+        """Ask every worker once to finish its epoch and write a checkpoint."""
+        for worker in self.workers:
+            if worker.spec is not None and not worker.asked:
+                worker.asked = True
+                os.kill(worker.process.pid, signal_number)
+
+    def _start(self) -> _Worker:
+        # Forking a process with running threads can hang.
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        options = self.options
+        threads = max(1, (os.cpu_count() or 1) // options.number)
+        args = (there, options.folder, options.dataset_dir, options.device, threads)
+        process = context.Process(target=_work, args=args, daemon=True)
+        process.start()
+        there.close()
+        return _Worker(process, here)
+
+
+def _work(
+    connection: Connection, folder: StudyFolder, dataset_dir: str | None, device: str, threads: int
+) -> None:
+    """The life of a worker process: a run, its outcome, the next run."""
+    import torch
+
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C goes to a whole group of processes; the parent passes it on, once.
+    torch.set_num_threads(threads)
+    epochs = _Epochs(connection)
+    while True:
+        try:
+            spec = connection.recv()
+            outcome = compute(folder, spec, dataset_dir, device, epochs.add)
+            epochs.send()
+            connection.send(outcome)
+        except (EOFError, OSError):
+            return  # The parent has gone.
+
+
+class _Epochs:
+    """Epochs told to the parent, not one by one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.count, self.last = connection, 0, time.perf_counter()
+
+    def add(self, number: int) -> None:
+        self.count += number
+        if time.perf_counter() - self.last >= _EVERY:
+            self.send()
+
+    def send(self) -> None:
+        self.connection.send(self.count)
+        self.count, self.last = 0, time.perf_counter()

@@ -1,0 +1,271 @@
+"""Studies: what a grid holds, and the identity of its runs."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gslt
+from gslt.config import SearchConfig, TrainConfig
+from gslt.freezing import split_ratio, window_sparsity
+from gslt.studies.presets import Preset, preset
+from gslt.studies.presets import Size as PresetSize
+from gslt.studies.study import RunSpec, Study, load_study
+
+
+def spec(**values: Any) -> RunSpec:
+    return RunSpec.from_values(values)
+
+
+# Identity
+
+
+def test_identities_are_pinned():
+    # Records of earlier versions are found by these.
+    assert spec().values == {"method": "search", "dataset": "debian", "split": 0}
+    found = {
+        "search": spec().identity,
+        "train": spec(method="train").identity,
+        "settings": spec(dataset="cora", architecture="gcn", sparsity=0.9, seed=2).identity,
+        "frozen": spec(freezing_ratio=0.4).identity,
+    }
+    assert found == PINNED
+
+
+PINNED = {
+    "search": "b2d7aa2a488b0dfd",
+    "train": "0e73df57c3305862",
+    "settings": "6bcaa1cbed95c232",
+    "frozen": "22f0a12b258a6868",
+}
+
+
+def test_defaults_written_out_change_nothing():
+    assert spec(sparsity=0.5, method="search", epochs=320).identity == spec().identity
+    assert spec(lr=0.01).identity == spec().identity
+
+
+def test_what_differs_has_another_identity():
+    variants = [
+        spec(),
+        spec(method="train"),
+        spec(dataset="cora"),
+        spec(split=1),
+        spec(seed=1),
+        spec(epochs=321),
+        spec(backend="dgl"),
+        spec(weight_init="ku"),
+    ]
+    assert len({one.identity for one in variants}) == len(variants)
+
+
+def test_how_a_run_is_carried_out_is_no_part_of_it():
+    config = SearchConfig(device="cuda", runs=3)
+    assert RunSpec(dataset="debian", split=0, config=config).identity == spec().identity
+
+
+def test_whole_numbers_are_the_same_as_floats():
+    assert spec(sparsity=0, lr=1).identity == spec(sparsity=0.0, lr=1.0).identity
+    assert spec(lr=1).values["lr"] == 1.0
+    assert isinstance(spec(lr=1).values["lr"], float)
+
+
+def test_one_source_has_one_identity():
+    centred = spec(sparsity=0.5, freezing_ratio=0.4)
+    assert (centred.config.prune_ratio, centred.config.lock_ratio) == (0.2, 0.2)
+    assert centred.identity == spec(prune_ratio=0.2, lock_ratio=0.2).identity
+    assert centred.identity == spec(freezing_ratio=0.4, prune_share=0.5).identity
+    assert spec(freezing_ratio=0.0).identity == spec().identity
+    assert spec(freezing_ratio=0.0, prune_share=1.0).identity == spec().identity
+
+
+def test_values_are_the_inverse():
+    one = spec(method="train", dataset="cora", split=3, lr=0.5, seed=7)
+    assert RunSpec.from_values(one.values) == one
+    assert isinstance(one.config, TrainConfig)
+
+
+# The window
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_window_places_are_possible(freezing_ratio, share, position):
+    prune, lock = split_ratio(freezing_ratio, share)
+    assert prune >= 0
+    assert lock >= -1e-12
+    assert prune + lock == pytest.approx(freezing_ratio, abs=1e-11)
+    sparsity = window_sparsity(prune, max(lock, 0.0), position)
+    assert prune - 1e-11 <= sparsity <= 1 - lock + 1e-11
+
+
+def test_window_by_hand():
+    # F = 0.4, three quarters pruned: p = 0.3, l = 0.1; a fifth into [0.3, 0.9] is 0.42.
+    config = spec(freezing_ratio=0.4, prune_share=0.75, window_position=0.2).config
+    assert isinstance(config, SearchConfig)
+    assert (config.prune_ratio, config.lock_ratio, config.sparsity) == (0.3, 0.1, 0.42)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"freezing_ratio": 0.4, "prune_share": 0.5, "prune_ratio": 0.2}, "decides prune_ratio"),
+        ({"freezing_ratio": 0.4, "window_position": 0.5}, "needs prune_share"),
+        ({"window_position": 0.5, "sparsity": 0.5}, "decides sparsity"),
+        ({"freezing_ratio": 0.4, "prune_share": 1.5}, "prune_share must lie in"),
+        ({"method": "guess"}, "method must be one of search, train"),
+        ({"sparsty": 0.5}, "no field sparsty"),
+        ({"method": "train", "sparsity": 0.5}, "no field sparsity"),
+        ({"dataset": 3}, "dataset must be a name"),
+        ({"epochs": "many"}, "epochs must be of type int"),
+    ],
+)
+def test_impossible_runs(values, said):
+    with pytest.raises(gslt.ConfigError, match=said):
+        RunSpec.from_values(values)
+
+
+# Grids
+
+
+def test_lists_are_axes():
+    study = Study(
+        name="grid",
+        seeds=2,
+        settings={"epochs": 5, "sparsity": 0.3},
+        arms={
+            "a": {"sparsity": [0.1, 0.2], "weight_init": ["ku", "skc"]},
+            "b": {"hidden_channels": [8, 16, 32]},
+        },
+    )
+    assert len(study.cells) == len(study.runs) == 2 * (4 + 3)
+    first = study.cells[:7]
+    assert [cell.arm for cell in first] == ["a"] * 4 + ["b"] * 3
+    assert first[1].axes == {"sparsity": 0.1, "weight_init": "skc"}
+    assert first[4].axes == {"hidden_channels": 8}
+    assert {cell.spec.config.seed for cell in first} == {0}
+    assert all(cell.spec.config.epochs == 5 for cell in study.cells)
+    assert first[4].spec.config.sparsity == 0.3
+
+
+def test_settings_of_the_search_do_not_apply_to_training():
+    study = Study(
+        name="s",
+        seeds=[4],
+        settings={"sparsity": [0.1, 0.9], "epochs": 7},
+        arms={"ticket": {}, "trained": {"method": "train"}},
+    )
+    assert [(c.arm, c.spec.method) for c in study.cells] == [
+        ("ticket", "search"),
+        ("ticket", "search"),
+        ("trained", "train"),
+    ]
+    assert study.cells[2].spec.config == TrainConfig(epochs=7, seed=4)
+
+
+def test_arms_share_runs():
+    study = Study(name="s", seeds=1, arms={"a": {"sparsity": [0.4, 0.5]}, "b": {}})
+    assert len(study.cells) == 3
+    assert len(study.runs) == 2
+
+
+def test_methods_as_an_axis():
+    study = Study(name="s", seeds=1, arms={"all": {"method": ["search", "train"]}})
+    assert [cell.spec.method for cell in study.cells] == ["search", "train"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"name": "a/b", "arms": {"a": {}}}, "name of a study"),
+        ({"name": ".a", "arms": {"a": {}}}, "name of a study"),
+        ({"name": "a", "arms": {}}, "has no arms"),
+        ({"name": "a", "arms": {"b": 3}}, "arm 'b' must map"),
+        ({"name": "a", "arms": {"b": {"sparsity": []}}}, "sparsity is an empty list"),
+        ({"name": "a", "arms": {"b": {"sparsity": 1.5}}}, "arm 'b': sparsity must"),
+        ({"name": "a", "arms": {"b": {"seed": 1}}}, "seed is no setting"),
+        ({"name": "a", "arms": {"b": {}}, "seeds": 0}, "seeds must be"),
+        ({"name": "a", "arms": {"b": {}}, "seeds": [1, 1]}, "seeds must be"),
+        ({"name": "a", "arms": {"b": {}}, "seeds": [True]}, "seeds must be"),
+    ],
+)
+def test_impossible_studies(values, said):
+    with pytest.raises(gslt.ConfigError, match=said):
+        Study(**values)
+
+
+def test_yaml_round_trip(tmp_path):
+    study = preset("window", "quick", architecture="gcn", dataset="cora")
+    path = tmp_path / "copy.yaml"
+    path.write_text(study.to_yaml())
+    assert load_study(path).values == study.values
+    assert list(load_study(path).runs) == list(study.runs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- 1", "arms: 3", "name: x", "arms: {a: {}}\ncolour: red", "a: [", "arms: {a: {}}\n3: 4"],
+)
+def test_files_that_hold_no_study(text, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(gslt.ConfigError):
+        load_study(path)
+    with pytest.raises(gslt.ConfigError, match="cannot be read"):
+        load_study(tmp_path / "absent.yaml")
+
+
+def test_a_file_needs_only_arms(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"arms": {"dense": {"sparsity": [0.2, 0.8]}}}))
+    assert load_study(path).name == "mine"
+    assert len(load_study(path).runs) == 6
+
+
+# Presets
+
+
+@pytest.mark.parametrize("size", get_args(PresetSize))
+@pytest.mark.parametrize("name", get_args(Preset))
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_every_preset_is_possible(name, size, architecture):
+    study = preset(name, size, architecture=architecture)
+    assert study.runs
+    assert all(run.config.architecture == architecture for run in study.runs.values())
+    datasets = {run.dataset for run in study.runs.values()}
+    assert datasets == {"ogbn-arxiv" if size == "paper" else "debian"}
+
+
+def test_the_paper_has_the_papers_numbers():
+    study = preset("table", "paper")
+    configs = [run.config for run in study.runs.values()]
+    assert {c.epochs for c in configs} == {400}
+    assert {c.hidden_channels for c in configs} == {386}
+    assert {c.lr for c in configs} == {0.01}
+    assert len(study.seed_list) == 3
+    frozen = next(c.spec.config for c in study.cells if c.arm == "frozen source, dense range, SKC")
+    # 32 / (1 - 0.2): the paper's 40 times smaller ticket.
+    assert frozen.ratios == (0.0, 0.2)
+
+
+def test_window_preset_peaks_could_be_seen():
+    study = preset("window", "standard")
+    for share in (0.0, 0.5, 1.0):
+        arm = f"{100 * share:.0f} : {100 * (1 - share):.0f}"
+        cells = [c for c in study.cells if c.arm == arm and c.spec.config.seed == 0]
+        sparsities = {c.spec.config.sparsity for c in cells}
+        prune, lock = split_ratio(0.4, share)
+        assert min(sparsities) > prune
+        assert max(sparsities) < 1 - lock
+        assert window_sparsity(prune, lock, 0.5) in sparsities
+        assert {c.axes["allocation"] for c in cells} == {"epl", "erk"}
+
+
+def test_unknown_presets():
+    with pytest.raises(gslt.ConfigError, match="preset must be one of table"):
+        preset("tables")
+    with pytest.raises(gslt.ConfigError, match="size must be one of quick"):
+        preset("table", "huge")
