@@ -86,7 +86,8 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         about = json.loads((path / ENVIRONMENT).read_text(encoding="utf-8"))
         version, command = about["format"], about["command"]
-        values = yaml.safe_load((path / CONFIG).read_text(encoding="utf-8"))
+        text = (path / CONFIG).read_text(encoding="utf-8")
+        values, expected = yaml.safe_load(text), about.get("config_sha256")
     except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise RunError(f"{str(path)!r} is damaged: {error}") from error
     if not isinstance(version, int) or version > FORMAT_VERSION:
@@ -94,8 +95,11 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
             f"{str(path)!r} has run folder version {version}, and this gslt reads up to "
             f"{FORMAT_VERSION}; upgrade gslt"
         )
-    if not isinstance(values, dict):
-        raise RunError(f"{str(path / CONFIG)!r} is damaged: it holds no settings")
+    if not isinstance(values, dict) or _sha256(text) != expected:
+        raise RunError(
+            f"{str(path / CONFIG)!r} is not as it was when the run began; for a run with other "
+            "settings choose another --out"
+        )
     return str(command), values
 
 
@@ -178,9 +182,10 @@ class RunFolder:
         if (self.path / CONFIG).exists():
             self._compare()
             return
-        about = {"format": FORMAT_VERSION, "command": self.command, **environment()}
-        write_json(self.path / ENVIRONMENT, about)
-        write_text(self.path / CONFIG, yaml.safe_dump(self.values, sort_keys=False))
+        text = yaml.safe_dump(self.values, sort_keys=False)
+        about = {"format": FORMAT_VERSION, "command": self.command, "config_sha256": _sha256(text)}
+        write_json(self.path / ENVIRONMENT, {**about, **environment()})
+        write_text(self.path / CONFIG, text)
 
     def _compare(self) -> None:
         command, values = read_config(self.path)
@@ -368,6 +373,10 @@ def summary(result: Result) -> dict[str, object]:
         "runs": [record(run) for run in result.runs],
         "size": size,
     }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _finite(value: float) -> float | None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,16 @@ def test_metrics_lost_on_a_full_disk_are_written_at_the_end(
         with pytest.warns(GsltWarning, match=r"metrics .* could not be written.*No space"):
             gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+
+
+def test_a_config_that_was_changed(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with pytest.raises(Crash):
+        run(tmp_path, blocks, config, crash=3)
+    place = tmp_path / "config.yaml"
+    place.write_text(place.read_text().replace("seed: 0", "seed: 1"))
+    with pytest.raises(RunError, match="not as it was when the run began"):
+        run(tmp_path, blocks, replace(config, seed=1))
 
 
 @pytest.mark.usefixtures("as_debian")
