@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gslt.config import Architecture, check_choice
@@ -74,8 +75,9 @@ def preset(
         "hidden_channels": scale.hidden_channels,
         "lr": scale.lr,
     }
+    place = "" if dataset in (None, scale.dataset) else f"-{Path(str(dataset)).stem}"
     return Study(
-        name=f"{name}-{architecture}-{size}",
+        name=f"{name}-{architecture}-{size}{place}",
         title=title,
         x=x,
         panel=panel,
