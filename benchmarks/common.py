@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -57,7 +56,7 @@ def record(**figures: object) -> Values:
     """Figures with what they were measured on."""
     found = environment()
     versions = {**found.pop("versions"), "python": found.pop("python")}  # type: ignore[dict-item]
-    hardware = {"processor": _processor(), "memory_bytes": _memory(), **found}
+    hardware = {"memory_bytes": _memory(), **found}
     return {**figures, "commit": commit(), "versions": versions, "hardware": hardware}
 
 
@@ -65,17 +64,6 @@ def save(path: Path | None, **figures: object) -> None:
     """Write a record, where a file was asked for."""
     if path is not None:
         write_json(path, record(**figures))
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (names or [platform.processor() or "unknown"])[0] + ", " + _instructions()
-
-
-def _instructions() -> str:
-    return torch.backends.cpu.get_cpu_capability()
 
 
 def _memory() -> int:

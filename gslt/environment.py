@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from gslt.version import __version__
 
@@ -22,6 +23,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> str:
+    """Name of the processor, and the vector instructions that torch uses of it."""
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = (names or [platform.processor() or "unknown"])[0]
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
 def environment() -> dict[str, object]:
     """Versions and hardware, for a run folder."""
     import torch
@@ -30,6 +42,7 @@ def environment() -> dict[str, object]:
         "versions": versions(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

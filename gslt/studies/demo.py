@@ -14,8 +14,8 @@ from gslt.files import write_json, write_text
 from gslt.results import Result
 from gslt.run_folder import RunFolder, read_config
 from gslt.search import search, train
-from gslt.studies.figures import plot_accuracy_against_size, plot_learning_curves
 from gslt.studies.records import measured
+from gslt.studies.report.figures import plot_accuracy_against_size, plot_learning_curves
 
 
 @dataclass(frozen=True)

@@ -69,12 +69,12 @@ class Record:
 
     @classmethod
     def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
-        """The record of a run that has ended."""
+        """The record of a run that has ended in this process."""
         return cls(
             spec=spec,
             measured=measured(result),
             graph=dict(dataset.info()),
-            environment=environment(),
+            environment={**environment(), "device": result.config.device},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -110,7 +110,8 @@ class Record:
             parts = {name: values[name] for name in ("measured", "graph", "environment")}
             record = cls(spec=RunSpec.from_values(values["run"]), **parts)
             # An older gslt may have had other defaults, which an identity does not hold.
-            now = {name: record.spec.resolved.get(name) for name in values["config"]}
+            resolved = record.spec.resolved
+            now = {name: resolved.get(name) for name in values["config"]}
             if record.spec.identity != values["identity"] or now != values["config"]:
                 raise RunError("it was computed with other default settings than this gslt's")
             return record

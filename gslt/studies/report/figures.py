@@ -9,8 +9,11 @@ from typing import Any
 
 from gslt.files import replacing
 from gslt.results import Run
+from gslt.studies.report.rows import StudyResults
+from gslt.studies.report.series import COLOURS
+from gslt.studies.report.study_figure import study_figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+__all__ = ["COLOURS", "plot_accuracy_against_size", "plot_learning_curves", "plot_study"]
 
 
 def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -57,6 +60,15 @@ def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> N
     _save(figure, path)
 
 
+def plot_study(results: StudyResults, folder: Path) -> list[Path]:
+    """Write the figure of a study as PNG and as SVG, named after it; returns the two paths."""
+    figure = study_figure(results)
+    paths = [folder / f"{results.study.name}.{suffix}" for suffix in ("png", "svg")]
+    for path in paths:
+        _save(figure, path)
+    return paths
+
+
 def _times(row: Mapping[str, Any]) -> str:
     return f", × {row['times_smaller']:.0f} smaller" if row["times_smaller"] > 1 else ""
 
@@ -75,5 +87,10 @@ def _figure() -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.removeprefix("."))
+    """Write a figure whole; the same figure has the same bytes."""
+    from matplotlib import rc_context
+
+    kind = path.suffix.removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else None
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "gslt"}):
+        figure.savefig(temporary, format=kind, metadata=metadata)

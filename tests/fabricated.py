@@ -1,0 +1,75 @@
+"""Records with known numbers, made without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gslt.config import SearchConfig
+from gslt.studies.records import Record, StudyFolder
+from gslt.studies.study import Cell, RunSpec, Study
+
+MACHINE = {
+    "versions": {"gslt": "0.0.0", "torch": "9.9", "DGL": "not installed"},
+    "python": "3.11.0",
+    "system": "Made-up OS",
+    "cores": 2,
+    "threads": 1,
+    "gpu": None,
+}
+
+
+def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any) -> Record:
+    """A record of a network of ``10 · width²`` weights; ``more`` replaces what was measured."""
+    config = spec.config
+    total = 10 * config.hidden_channels**2
+    measured: dict[str, Any] = {
+        "test_accuracy": test,
+        "val_accuracy": test + 0.01 if val is None else val,
+        "train_accuracy": test + 0.02,
+        "best_epoch": config.epochs,
+        "weight_init": config.weight_init,
+        "seconds": 1.5,
+        "num_weights": total,
+    }
+    if isinstance(config, SearchConfig):
+        prune, lock = config.ratios
+        searched = round(total * (1 - prune - lock))
+        measured |= {
+            "sparsity": config.sparsity,
+            "density": 1 - config.sparsity,
+            "prune_ratio": prune,
+            "lock_ratio": lock,
+            "freezing_ratio": prune + lock,
+            "searched": searched,
+            "search_space": searched / total,
+            "model_bytes": searched / 8,
+            "times_smaller": 32 * total / searched,
+            "file_bytes": searched // 8 + 1000,
+        }
+    else:
+        measured |= {
+            "sparsity": 0.0,
+            "density": 1.0,
+            "prune_ratio": None,
+            "lock_ratio": None,
+            "freezing_ratio": None,
+            "searched": total,
+            "search_space": 1.0,
+            "model_bytes": 4 * total,
+            "times_smaller": 1.0,
+            "file_bytes": None,
+        }
+    graph = {"name": "toy", "synthetic": True, "nodes": 10, "edges": 20}
+    return Record(spec=spec, measured={**measured, **more}, graph=graph, environment=MACHINE)
+
+
+def fill(path: Path, study: Study, accuracy: Callable[[Cell], float | None]) -> StudyFolder:
+    """A folder with the study and a record of every cell that has an accuracy."""
+    folder = StudyFolder(path)
+    folder.add(study)
+    for cell in study.cells:
+        if (test := accuracy(cell)) is not None:
+            folder.write(fabricated(cell.spec, test))
+    return folder

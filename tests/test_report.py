@@ -1,0 +1,453 @@
+"""Tables and figures of a study, checked against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import yaml
+from fabricated import fabricated, fill
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gslt
+from gslt.errors import RunError
+from gslt.studies import execute
+from gslt.studies.execute import run_study
+from gslt.studies.presets import Preset, preset
+from gslt.studies.records import StudyFolder
+from gslt.studies.report import write_report
+from gslt.studies.report.formats import Cell as TableCell
+from gslt.studies.report.formats import Table
+from gslt.studies.report.labels import Box, beside, spread
+from gslt.studies.report.rows import StudyResults, read_results
+from gslt.studies.report.series import lines, panels, x_column
+from gslt.studies.report.study_figure import study_figure
+from gslt.studies.study import Cell, Study
+
+ARMS: dict[str, dict[str, Any]] = {
+    "weight training": {"method": "train"},
+    "frozen source": {"freezing_ratio": 0.4, "sparsity": 0.5},
+}
+
+
+def three_seeds(cell: Cell) -> float:
+    """0.70, 0.72, 0.74 where weights are trained, else 0.61, 0.61, 0.64."""
+    ticket = (0.61, 0.61, 0.64)
+    seed = cell.spec.config.seed
+    return ticket[seed] if cell.arm == "frozen source" else 0.70 + 0.02 * seed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StudyFolder:
+    study = Study(name="two", title="Two arms", settings={"hidden_channels": 10}, arms=ARMS)
+    return fill(tmp_path / "studies", study, three_seeds)
+
+
+def report(folder: StudyFolder) -> tuple[dict[str, str], list[str]]:
+    """Text files of a report by name, and what was said."""
+    said: list[str] = []
+    paths = write_report(folder, say=said.append)
+    texts = {path.name: path.read_text("utf-8") for path in paths if path.suffix != ".png"}
+    return texts, said
+
+
+# Tables
+
+
+def test_summary_by_hand(folder: StudyFolder) -> None:
+    texts, said = report(folder)
+    assert said == ["two: 6 of 6 runs, 2 of 2 arms"]
+    text = texts["two.md"].splitlines()
+    assert text[0] == "# Two arms on toy (synthetic)"
+    # Means 0.72 and 0.62; squares of deviations 2 · 0.02² / 2 and (2 · 0.01² + 0.02²) / 2.
+    assert text[2:6] == [
+        "| method | initialisation | sparsity (density) | pruned / locked | freezing ratio | "
+        "search space | test accuracy (%) | validation (%) | n | model size | × smaller | "
+        "parameters |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| weight training | KU | 0.00 (1.00) | – | – | 1,000 (100 %) | 72.00 ± 2.00 | "
+        "73.00 ± 2.00 | 3 | 4.0 kB | 1.0 | 1,000 |",
+        "| frozen source | SKC | 0.50 (0.50) | 0.20 / 0.20 | 0.40 | 600 (60 %) | 62.00 ± 1.73 | "
+        "63.00 ± 1.73 | 3 | 75 B | 53.3 | 1,000 |",
+    ]
+    notes = " ".join(text[6:])
+    for words in (
+        "over n seeds (3 here)",
+        "Made-up OS, 2 cores, 1 thread",
+        "torch 9.9",
+        "synthetic",
+    ):
+        assert words in notes
+    assert "DGL" not in notes
+
+
+def test_csv_has_full_precision(folder: StudyFolder) -> None:
+    texts, _ = report(folder)
+    trained, frozen = csv.DictReader(io.StringIO(texts["two.csv"]))
+    assert float(frozen["test_accuracy"]) == pytest.approx(0.62, abs=1e-15)
+    assert float(frozen["test_std"]) == pytest.approx(math.sqrt(0.0003), abs=1e-15)
+    assert (frozen["n"], frozen["seeds"], frozen["prune_ratio"]) == ("3", "0 1 2", "0.2")
+    assert (trained["prune_ratio"], trained["file_bytes"]) == ("", "")
+    assert trained["hardware"].startswith("Made-up OS")
+    runs = list(csv.DictReader(io.StringIO(texts["two-runs.csv"])))
+    assert [float(run["test_accuracy"]) for run in runs if run["arm"] == "frozen source"] == [
+        0.61, 0.61, 0.64,
+    ]  # fmt: skip
+    assert len({run["identity"] for run in runs}) == 6
+    (pair,) = csv.DictReader(io.StringIO(texts["two-comparisons.csv"]))
+    # Differences 0.09, 0.11, 0.10: all of one sign, 2 of 8.
+    assert float(pair["difference"]) == pytest.approx(0.1)
+    assert (pair["pairs"], pair["p_pairs"], pair["least_p_pairs"]) == ("3", "0.25", "0.25")
+    assert 0.089 < float(pair["low"]) < 0.1 < float(pair["high"]) < 0.111
+
+
+def test_comparison_for_people(folder: StudyFolder) -> None:
+    texts, _ = report(folder)
+    row = texts["two-comparisons.md"].splitlines()[4]
+    assert row.startswith("| weight training | frozen source | +10.00 | +9.")
+    assert row.endswith("| 3 | 0.25 | 0.25 | 0.25 |")
+
+
+def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
+    arms = {"a": {"sparsity": [0.2, 0.5]}, "b": {"weight_init": "ku", "sparsity": [0.2, 0.5]}}
+    study = Study(name="s", arms=arms, seeds=3)
+    folder = fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "a"))
+    texts, _ = report(folder)
+    lines = texts["s-comparisons.md"].splitlines()
+    assert "| pairs | p | least p | seeds | p by seeds | least p by seeds | p, Holm |" in lines[2]
+    # Of 2^6 flips of pairs two are as extreme, of 2^3 flips of seeds too.
+    assert lines[4] == (
+        "| a | b | +10.00 | +10.00 to +10.00 | 6 | 0.031 | 0.031 | 3 | 0.25 | 0.25 | 0.25 |"
+    )
+    assert "flips all pairs of a seed together" in texts["s-comparisons.md"]
+
+
+def test_what_means_something_in_a_format_is_escaped() -> None:
+    nasty = r"a|b_c & 50% <script> \d {x} ~ ^ # $ `*`"
+    table = Table(nasty, ["name", "n ±"], [[TableCell(nasty), TableCell("1 ± 2")]])
+    row = table.markdown().splitlines()[4]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+    assert "<script>" not in row
+    assert "&lt;script>" in row
+    latex = table.latex()
+    line = next(each for each in latex.splitlines() if each.endswith(r"1 $\pm$ 2 \\"))
+    assert len(re.findall(r"(?<!\\)&", line)) == 1
+    assert r"a\textbar{}b\_c \& 50\% \textless{}script\textgreater{} \textbackslash{}d" in line
+    assert r"\{x\} \textasciitilde{} \textasciicircum{} \# \$" in line
+    opened = re.findall(r"\\begin\{([a-z*]+)\}", latex)
+    assert re.findall(r"\\end\{([a-z*]+)\}", latex) == opened[::-1]
+
+
+def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
+    arms = {name: {"freezing_ratio": [0.0, 0.4], "prune_share": share, "window_position": 0.5}
+            for name, share in (("locked", 0.0), ("pruned", 1.0))}  # fmt: skip
+    arms["wide"] = {"hidden_channels": [10, 20], "allocation": ["epl", "erk"]}
+    study = Study(name="s", settings={"hidden_channels": 10}, seeds=1, arms=arms)
+    folder = fill(tmp_path, study, lambda _: 0.5)
+    texts, _ = report(folder)
+    lines = texts["s.md"].splitlines()[2:]
+    assert lines[0].startswith(
+        "| method | hidden channels | allocation | initialisation | sparsity"
+    )
+    assert lines[2].startswith("| locked | – | – | SKC | 0.50 (0.50) | 0.00 / 0.00 | 0.00 |")
+    assert lines[3].startswith("| locked | – | – | SKC | 0.30 (0.70) | 0.00 / 0.40 | 0.40 |")
+    assert lines[5].startswith("| pruned | – | – | SKC | 0.70 (0.30) | 0.40 / 0.00 | 0.40 |")
+    assert lines[8].startswith("| wide | 20 | epl | SKC |")
+    # One run, no spread.
+    assert "| 50.00 | 51.00 | 1 |" in lines[2]
+
+
+# What is not there
+
+
+def test_damaged_records_are_counted_and_named(folder: StudyFolder) -> None:
+    study = folder.studies()[0]
+    first, second, third, *_ = study.runs
+    path = folder.record_path(first)
+    path.write_text(path.read_text().replace('"test_accuracy": 0.7', '"test_accuracy": 0.9'))
+    folder.record_path(second).write_text("{")
+    folder.write(fabricated(study.runs[third], math.nan))
+    texts, said = report(folder)
+    assert said[:2] == ["two: 3 of 6 runs, 2 of 2 arms", "two: 3 records cannot be used"]
+    named = {line.split(".json")[0].split("/")[1]: line for line in said[2:]}
+    assert set(named) == {first, second, third}
+    assert "does not match its checksum" in named[first]
+    assert "its test_accuracy is no number: nan" in named[third]
+    for identity in named:
+        assert identity in texts["report.html"]
+    assert "Partial: 3 of 6 runs are missing." in texts["two.md"]
+    # Weight training lost seeds 0 and 1, the ticket seed 0.
+    assert "| 74.00 | 75.00 | 1 |" in texts["two.md"]
+    assert "| 62.50 ± 2.12 | 63.50 ± 2.12 | 2 |" in texts["two.md"]
+    assert "n seeds (1 to 2 here)" in texts["two.md"]
+
+
+def test_failures_and_strays_are_told(folder: StudyFolder) -> None:
+    spec = next(iter(folder.studies()[0].runs.values()))
+    folder.record_path(spec.identity).unlink()
+    folder.fail(spec, "no memory left")
+    stray = Study(name="x", arms={"a": {"lr": 0.5}}, seeds=1)
+    folder.write(fabricated(next(iter(stray.runs.values())), 0.5))
+    texts, said = report(folder)
+    assert said[1:] == [
+        f"run {spec.identity} failed: no memory left",
+        "1 records belong to no study in this folder",
+    ]
+    assert "no memory left" in texts["report.html"]
+
+
+def test_a_study_without_records_is_named_and_skipped(folder: StudyFolder) -> None:
+    folder.add(Study(name="later", arms={"a": {"lr": 0.5}}, seeds=1))
+    texts, said = report(folder)
+    assert said == [
+        "two: 6 of 6 runs, 2 of 2 arms",
+        "later: skipped, it has no record that can be used",
+    ]
+    assert "later: skipped" in texts["report.html"]
+    assert not [name for name in texts if name.startswith("later")]
+
+
+def test_nothing_to_report(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no study"):
+        write_report(StudyFolder(tmp_path / "none"))
+    folder = fill(tmp_path / "s", Study(name="s", arms=ARMS), lambda _: None)
+    with pytest.raises(RunError, match="holds no record; gslt study run computes"):
+        write_report(folder)
+    assert not (folder.path / "report.html").exists()
+
+
+def test_the_same_records_give_the_same_files(folder: StudyFolder) -> None:
+    first = {path: path.read_bytes() for path in write_report(folder)}
+    assert {path: path.read_bytes() for path in write_report(folder)} == first
+    assert {path.name for path in first} == {
+        "report.html", "two.md", "two.tex", "two.csv", "two-runs.csv", "two-comparisons.md",
+        "two-comparisons.tex", "two-comparisons.csv", "two.png", "two.svg",
+    }  # fmt: skip
+
+
+# Figures
+
+
+def of_study(path: Path, study: Study, accuracy: Any) -> StudyResults:
+    return next(read_results(fill(path, study, accuracy)))
+
+
+def smooth(cell: Cell) -> float:
+    """Accuracies with a peak, a little apart by arm and seed."""
+    spec = cell.spec
+    number = sum(map(ord, cell.arm)) % 7
+    sparsity = getattr(spec.config, "sparsity", 0.3)
+    width = 0.01 * math.log2(spec.config.hidden_channels)
+    return 0.6 + width - 0.3 * (sparsity - 0.4) ** 2 + 0.004 * number + 0.003 * spec.config.seed
+
+
+def texts_of(figure: Any) -> list[Any]:
+    """The labels of lines: what is written by the axes, and not their ticks and titles."""
+    return [text for axes in figure.axes for text in axes.texts]
+
+
+@pytest.mark.parametrize("name", get_args(Preset))
+def test_labels_of_every_preset_stand_apart_and_in_the_picture(
+    name: Preset, tmp_path: Path
+) -> None:
+    for size in ("quick", "standard"):
+        found = of_study(tmp_path / size, preset(name, size), smooth)
+        figure = study_figure(found)
+        figure.draw_without_rendering()
+        boxes = {text.get_text(): [] for text in texts_of(figure)}
+        assert boxes
+        for axes in figure.axes:
+            extents = [text.get_window_extent() for text in axes.texts]
+            for one, other in itertools.combinations(extents, 2):
+                assert not one.overlaps(other)
+            for extent in extents:
+                assert extent.x0 >= 0
+                assert extent.x1 <= figure.bbox.x1 + 1
+                assert extent.y0 >= 0
+                assert extent.y1 <= figure.bbox.y1
+        if x_column(found):
+            for axes in figure.axes:
+                written = {text.get_text() for text in axes.texts}
+                assert {
+                    arm for arm in found.arms if any(t.startswith(arm) for t in written)
+                } == set(found.arms)
+
+
+def test_lines_levels_and_bands_by_hand(tmp_path: Path) -> None:
+    arms = {"weight training": {"method": "train"}, "ticket": {"sparsity": [0.2, 0.5, 0.8]}}
+
+    def accuracy(cell: Cell) -> float:
+        return cell.axes.get("sparsity", 0.7) + (-0.01, 0.01)[cell.spec.config.seed]
+
+    found = of_study(tmp_path, Study(name="s", title="T", arms=arms, seeds=2), accuracy)
+    assert x_column(found) == "sparsity"
+    figure = study_figure(found)
+    (axes,) = figure.axes
+    level, line = (each for each in axes.lines if each.get_linestyle() in ("-", "--"))
+    assert level.get_linestyle() == "--"
+    assert list(level.get_ydata()) == pytest.approx([70.0, 70.0])
+    assert list(line.get_xdata()) == [0.2, 0.5, 0.8]
+    assert list(line.get_ydata()) == pytest.approx([20.0, 50.0, 80.0])
+    # Deviations of ∓1 point around the mean: an unbiased variance of 2.
+    (band,) = axes.collections
+    heights = {round(y, 6) for x, y in band.get_paths()[0].vertices if x == 0.5}
+    assert heights == {round(50 - math.sqrt(2), 6), round(50 + math.sqrt(2), 6)}
+    assert axes.get_ylabel() == "test accuracy (%)"
+    assert "synthetic" in figure.get_suptitle()
+
+
+def test_sizes_have_a_logarithmic_axis(tmp_path: Path) -> None:
+    arms = {
+        "weight training": {"method": "train", "hidden_channels": [8, 16]},
+        "ticket": {"freezing_ratio": [0.0, 0.5]},
+    }
+    study = Study(name="s", x="model_bytes", settings={"hidden_channels": 16}, arms=arms)
+    found = of_study(tmp_path, study, smooth)
+    (axes,) = study_figure(found).axes
+    assert axes.get_xscale() == "log"
+    trained, ticket = lines(found.groups, "model_bytes")
+    # 10 · width² weights of 4 bytes, or a bit for each that is searched, in kB.
+    assert [group.place("model_bytes") for group in trained.groups] == [2560, 10240]
+    assert [group.place("model_bytes") for group in ticket.groups] == [160, 320]
+    drawn = [list(each.get_xdata()) for each in axes.lines if each.get_linestyle() == "-"]
+    assert drawn == [[2.56, 10.24], [0.16, 0.32]]
+
+
+def test_panels_and_further_axes(tmp_path: Path) -> None:
+    arms = {
+        "weight training": {"method": "train"},
+        "ticket": {"sparsity": [0.2, 0.5], "allocation": ["epl", "erk"], "num_layers": [2, 3]},
+    }
+    study = Study(name="s", x="sparsity", panel="allocation", arms=arms, seeds=1)
+    found = of_study(tmp_path, study, smooth)
+    parts = panels(found)
+    assert list(parts) == ["allocation: epl", "allocation: erk"]
+    for groups in parts.values():
+        drawn = lines(groups, "sparsity", "allocation")
+        assert [(each.label, each.level, len(each.groups)) for each in drawn] == [
+            ("weight training", True, 1),
+            ("ticket, num layers 2", False, 2),
+            ("ticket, num layers 3", False, 2),
+        ]
+    assert len(study_figure(found).axes) == 2
+
+
+def test_names_on_the_axis(tmp_path: Path) -> None:
+    arms = {
+        "ticket": {"weight_init": ["skc", "ku"]},
+        "sparse": {"weight_init": ["skc", "ku"], "sparsity": 0.9},
+    }
+    found = of_study(tmp_path, Study(name="s", arms=arms, seeds=1), smooth)
+    figure = study_figure(found)
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["skc", "ku"]
+
+
+def test_odd_names_and_axes_are_drawn(tmp_path: Path) -> None:
+    names = ("$\\no$", "_hidden", "%s {x} \\alpha", "very long " * 12, "two\nlines")
+    arms = {name: {"sparsity": [0.2, 0.5], "lr": 0.1 + n} for n, name in enumerate(names)}
+    study = Study(name="s", title="$ & " * 40, seeds=1, arms=arms)
+    figure = study_figure(of_study(tmp_path / "a", study, smooth))
+    figure.draw_without_rendering()
+    written = [text.get_text() for text in texts_of(figure)]
+    assert [text[:5] for text in written] == ["$\\no$", "_hidd", "%s {x", "very ", "two\nl"]
+    assert max(map(len, written)) <= 44
+    assert figure.axes[0].bbox.width > 0.3 * figure.bbox.width
+    # A column that no run has is no axis: every place of an arm is a dot.
+    study = Study(name="s", x="nonsense", seeds=1, arms={"a": {"batch_norm": [True, False]}})
+    found = of_study(tmp_path / "b", study, smooth)
+    assert x_column(found) == ""
+    ticks = [text.get_text() for text in study_figure(found).axes[0].get_yticklabels()]
+    assert ticks == ["a, batch norm False", "a, batch norm True"]
+    study = Study(name="s", seeds=1, arms={"a": {"batch_norm": [True, False]}})
+    axes = study_figure(of_study(tmp_path / "c", study, smooth)).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["True", "False"]
+
+
+def test_without_an_axis_arms_are_dots(folder: StudyFolder) -> None:
+    (found,) = read_results(folder)
+    assert x_column(found) == ""
+    (axes,) = study_figure(found).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == [
+        "frozen source",
+        "weight training",
+    ]
+    assert [text.get_text() for text in texts_of(axes.figure)] == ["62.00 ± 1.73", "72.00 ± 2.00"]
+    assert axes.get_xlabel() == "test accuracy (%)"
+
+
+def test_pictures_are_pictures(folder: StudyFolder) -> None:
+    from matplotlib.image import imread
+
+    write_report(folder)
+    image = imread(folder.path / "figures" / "two.png")
+    assert image.shape[1] > 900
+    assert 0.01 < (image[..., :3].min(axis=-1) < 0.9).mean() < 0.5
+    svg = (folder.path / "figures" / "two.svg").read_text()
+    assert svg.count("<path") > 20
+    assert not re.findall(r"(?:href|src)=\"http", svg)
+
+
+# Where labels stand
+
+
+def test_spread_by_hand() -> None:
+    assert spread([], 1, 0, 9) == []
+    assert spread([5.0, 1.0], 2, 0, 9) == [5.0, 1.0]
+    assert spread([3.0, 3.0], 2, 0, 9) == [2.0, 4.0]
+    # 3 and 4 move to 2.5 and 4.5; 8 and 9 to 7.5 and 9.5, and down from the edge.
+    assert spread([3.0, 4.0, 8.0, 9.0], 2, 0, 9) == [2.5, 4.5, 7.0, 9.0]
+    # No room for gaps of 6: they share what there is.
+    assert spread([1.0, 1.0, 1.0], 6, 0, 9) == [0.0, 4.5, 9.0]
+
+
+@given(st.lists(st.floats(0, 100), max_size=8), st.floats(0.5, 30))
+def test_spread_keeps_gaps_bounds_and_order(wanted: list[float], gap: float) -> None:
+    found = spread(wanted, gap, 0.0, 100.0)
+    gap = min(gap, 100 / max(1, len(wanted) - 1))
+    assert all(-1e-9 <= place <= 100 + 1e-9 for place in found)
+    for (a, x), (b, y) in itertools.combinations(zip(wanted, found, strict=True), 2):
+        assert abs(x - y) >= gap - 1e-9
+        assert a == b or (a < b) == (x < y)
+
+
+def test_a_label_amid_lines_avoids_what_is_there() -> None:
+    bounds, nothing = Box(0, 0, 200, 100), np.empty((0, 2))
+    free = beside((10, 50), (100, 50), (40, 10), nothing, [], bounds)
+    assert free == Box(105, 45, 145, 55)
+    other = beside((10, 50), (100, 50), (40, 10), nothing, [free], bounds)
+    assert other.overlap(free) == 0
+    wall = np.array([(x, y) for x in range(98, 200, 2) for y in range(0, 100, 2)])
+    assert beside((60, 50), (100, 50), (40, 10), wall, [], bounds).right <= 98
+
+
+# The whole way
+
+
+def test_a_study_that_ran(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(execute, "dataset_of", lambda *_: blocks)
+    quick = preset("freezing", "quick").values
+    settings = {**quick["settings"], "num_layers": 2, "hidden_channels": 8, "epochs": 3}
+    study = Study(**{**quick, "settings": settings})
+    folder = StudyFolder(tmp_path / "quick")
+    summary = run_study(study, folder, progress=False)
+    assert (summary.computed, summary.failures) == (len(study.runs), {})
+    texts, said = report(folder)
+    assert said == [f"{study.name}: {len(study.runs)} of {len(study.runs)} runs, 4 of 4 arms"]
+    assert "blocks (synthetic)" in texts["report.html"]
+    rows = list(csv.DictReader(io.StringIO(texts[f"{study.name}-runs.csv"])))
+    assert len(rows) == len(study.cells)
+    for row in rows:
+        stored = json.loads(folder.record_path(row["identity"]).read_text())
+        assert float(row["test_accuracy"]) == stored["measured"]["test_accuracy"]
+    assert yaml.safe_load(study.to_yaml())["arms"].keys() == {row["arm"] for row in rows}
