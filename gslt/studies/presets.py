@@ -40,7 +40,7 @@ class Scale:
 SCALES: dict[str, Scale] = {
     # A few epochs at a fast rate: enough to see the shape of a figure.
     "quick": Scale("debian", 16, 64, 0.05, 2, 3, (32, 64)),
-    "standard": Scale("debian", 100, 192, 0.02, 3, 7, (96, 192, 384)),
+    "standard": Scale("debian", 100, 386, 0.02, 3, 7, (97, 193, 386)),
     "paper": Scale("ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772)),
 }
 
