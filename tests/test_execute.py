@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -20,7 +20,9 @@ from gslt.data import write_standin
 from gslt.errors import GsltWarning, RunError
 from gslt.studies import execute
 from gslt.studies.execute import Here, run_study
+from gslt.studies.presets import Preset, preset
 from gslt.studies.records import Record, StudyFolder, checksum
+from gslt.studies.report import write_report
 from gslt.studies.status import duration, status_lines
 from gslt.studies.study import Study
 from gslt.studies.workers import Workers
@@ -221,6 +223,23 @@ def test_an_interrupted_run_goes_on(as_debian: Path, monkeypatch: pytest.MonkeyP
     assert list(folder.path.glob("runs/*/checkpoint*"))
     assert run_study(study, folder, progress=False).computed == 3
     assert records(folder) == records(StudyFolder("whole"))
+
+
+def test_every_quick_preset_runs_and_is_reported(as_debian: Path) -> None:
+    folder = StudyFolder("out")
+    names = get_args(Preset)
+    studies = [preset(name, "quick", architecture="sage") for name in names]
+    for study in studies:
+        summary = run_study(study, folder, progress=False)
+        assert summary.computed + summary.present == len(study.runs)
+        assert not summary.failures
+    files = write_report(folder)
+    assert files[0] == Path("out/report.html")
+    for study in studies:
+        assert Path("out/figures", f"{study.name}.png").stat().st_size > 10_000
+        table = Path("out/tables", f"{study.name}.md").read_text()
+        assert "synthetic" in table
+        assert "Partial" not in table
 
 
 # Worker processes

@@ -14,7 +14,7 @@ ORDER = [
     {"__main__", "__init__"},
     {"cli"},
     {"studies"},
-    {"search"},
+    {"search", "loggers"},
     {"loop", "footprint"},
     {"run_folder"},
     {"checkpoint"},
@@ -87,7 +87,8 @@ def test_layers_know_no_backend_and_no_mask():
 def test_import_is_light_and_silent():
     code = (
         "import sys, gslt\n"
-        "heavy = {'dgl', 'ogb', 'matplotlib', 'networkx', 'pandas', 'ray', 'jsonargparse'}\n"
+        "heavy = {'dgl', 'ogb', 'matplotlib', 'networkx', 'pandas', 'ray', 'jsonargparse', "
+        "'mlflow', 'tensorboard'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

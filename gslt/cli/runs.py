@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat
 
 from gslt.cli.options import Action, add_root, add_split, size_line
-from gslt.config import SearchConfig, TrainConfig, build
+from gslt.config import RunConfig, SearchConfig, TrainConfig, build
 from gslt.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from gslt.loggers.common import Logger
+
+LoggerName = Literal["tensorboard", "mlflow"]
 
 
 def add(commands: Any) -> None:
@@ -26,7 +32,7 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
     if options.get("resume") is None:
         return
     flags = [word.partition("=")[0] for word in given if word.startswith("--")]
-    others = [flag for flag in flags if flag not in ("--resume", "--checkpoint_seconds")]
+    others = [flag for flag in flags if flag not in ("--resume", "--checkpoint_seconds", "--log")]
     if others:
         raise ConfigError(
             f"--resume takes every setting from its folder; leave out {', '.join(others)}"
@@ -41,6 +47,8 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
     text = "time between checkpoints [as often as costs 1 %% of the time]"
     parser.add_argument("--checkpoint_seconds", type=NonNegativeFloat | None, help=text)
+    text = "log every epoch too: TensorBoard in the run folder, or MLflow (MLFLOW_TRACKING_URI)"
+    parser.add_argument("--log", type=LoggerName | None, help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
     add_split(parser)
@@ -77,7 +85,10 @@ def _run(kind: type[Any], options: Namespace) -> None:
         if folder.finished:
             print(f"{out} is finished; what follows is its result")
         try:
-            result = action(dataset, config, folder=folder)
+            with _logger(options.log, out, config, dataset.name) as log:
+                result = action(dataset, config, folder=folder, on_epoch=log)
+                if log is not None:
+                    log.result(result)
         except OSError as error:
             raise RunError(
                 f"{error.strerror or error}: {error.filename or out}; what was computed is kept: "
@@ -87,6 +98,18 @@ def _run(kind: type[Any], options: Namespace) -> None:
     if result.ticket is not None:
         print(size_line(result.ticket))
     print(f"written to {out}")
+
+
+def _logger(
+    name: LoggerName | None, out: Path, config: RunConfig, dataset: str
+) -> AbstractContextManager[Logger | None]:
+    if name is None:
+        return nullcontext()
+    from gslt.loggers import MLflowLogger, TensorBoardLogger
+
+    if name == "tensorboard":
+        return TensorBoardLogger(out / "tensorboard", config=config, dataset=dataset)
+    return MLflowLogger(name=str(out), config=config, dataset=dataset)
 
 
 def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:

@@ -23,6 +23,8 @@ from gslt.studies.study import RunSpec, Study
 
 #: Called with the number of epochs that a run has just finished.
 OnEpochs = Callable[[int], None]
+#: What ends one run and not the study. RuntimeError is what torch raises when memory is full.
+FAILURES = (GsltError, OSError, MemoryError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def compute(
         return Outcome(spec, stopped_by=error.signal_number)
     except RunInUseError:
         return Outcome(spec, busy=True)
-    except (GsltError, OSError, MemoryError, RuntimeError) as error:
-        # RuntimeError: what torch raises when memory, of a GPU too, is full.
+    except FAILURES as error:
         return Outcome(spec, error=f"{error or type(error).__name__}")
 
 

@@ -1,0 +1,106 @@
+"""What happens on the nodes of a Ray cluster: one run at a time in each worker process."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gslt.data import NodeDataset
+from gslt.studies.execute import FAILURES, Outcome, run_in_folder
+from gslt.studies.records import Record
+from gslt.studies.study import RunSpec
+
+#: Seconds between two messages of a run about its epochs.
+_EVERY = 0.2
+
+
+def packed(dataset: NodeDataset) -> dict[str, Any]:
+    """A data set whose tensors are arrays: workers of a node share their memory."""
+    parts = {item.name: getattr(dataset, item.name) for item in dataclasses.fields(dataset)}
+    return {
+        name: part.contiguous().numpy() if isinstance(part, torch.Tensor) else part
+        for name, part in parts.items()
+    }
+
+
+def unpacked(parts: dict[str, Any]) -> NodeDataset:
+    """The inverse of :func:`packed`. Its tensors lie where the arrays do."""
+    parts = dict(parts)
+    with warnings.catch_warnings():
+        # Arrays of the object store cannot be written to. Nothing writes to a data set.
+        warnings.simplefilter("ignore", UserWarning)
+        for name, part in parts.items():
+            if isinstance(part, np.ndarray):
+                parts[name] = torch.from_numpy(part)
+    return NodeDataset(**parts)
+
+
+@lru_cache(maxsize=2)
+def _dataset(reference: Any) -> NodeDataset:
+    """The data set of a reference, kept: what a backend makes of a graph hangs on its tensors."""
+    import ray
+
+    return unpacked(ray.get(reference))
+
+
+def compute(
+    spec: RunSpec, data: list[Any], device: str, threads: int, counter: Any
+) -> tuple[Outcome, dict[str, bytes]]:
+    """One run in a temporary folder of this node: its outcome and its files."""
+    torch.set_num_threads(threads)
+    epochs = _Epochs(counter, spec.identity)
+    with tempfile.TemporaryDirectory(prefix="gslt-", dir=os.environ.get("RAY_TMPDIR")) as folder:
+        path = Path(folder) / spec.identity
+        try:
+            dataset = _dataset(data[0])
+            result = run_in_folder(path, spec, dataset, device, epochs.add)
+            outcome = Outcome(spec, Record.of(spec, dataset, result))
+            files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
+        except FAILURES as error:
+            return Outcome(spec, error=f"{error or type(error).__name__}"), {}
+        return outcome, files
+
+
+def counter_class() -> type:
+    """The class of an actor that is told by every node how far its runs are.
+
+    A class of a function travels whole: the actor's process need not load gslt.
+    """
+
+    class Counter:
+        def __init__(self) -> None:
+            self.news: dict[str, int] = {}
+
+        def tell(self, identity: str, epochs: int) -> None:
+            """A run has finished so many epochs."""
+            self.news[identity] = epochs
+
+        def take(self) -> dict[str, int]:
+            """What was told since the last time."""
+            news, self.news = self.news, {}
+            return news
+
+    return Counter
+
+
+class _Epochs:
+    """Epochs of one run told to the counter, not one by one."""
+
+    def __init__(self, counter: Any, identity: str) -> None:
+        self.counter, self.identity = counter, identity
+        self.done, self.last = 0, time.perf_counter()
+
+    def add(self, number: int) -> None:
+        self.done += number
+        if time.perf_counter() - self.last >= _EVERY:
+            self.counter.tell.remote(self.identity, self.done)
+            self.last = time.perf_counter()
