@@ -1,16 +1,18 @@
-"""``gslt demo``, ``gslt study`` and ``gslt report``."""
+"""``gslt demo``, ``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from gslt.cli.options import Action, add_root
+from gslt.cli.options import Action, add_root, add_split
 from gslt.config import Architecture, DemoConfig
 from gslt.errors import ConfigError, GsltError, Interrupted
+from gslt.studies.backend_config import CompareConfig
 from gslt.studies.presets import Preset, Size
 
 ExecutorName = Literal["local", "ray"]
@@ -24,6 +26,10 @@ def add(commands: Any) -> None:
     actions = study.add_subcommands(dest="action")
     actions.add_subcommand("run", _run_parser(), help="compute what is missing of a study")
     actions.add_subcommand("status", _folder_parser("How far the studies in a folder are."))
+    text = "Tables, figures and one HTML page of the studies in a folder, of what is there so far."
+    commands.add_subcommand("report", _folder_parser(text), help="tables and figures of studies")
+    text = "one ticket on every backend: parity, time, memory"
+    commands.add_subcommand("compare-backends", _compare_parser(), help=text)
 
 
 def _demo_parser() -> ArgumentParser:
@@ -71,6 +77,21 @@ def _folder_parser(description: str) -> ArgumentParser:
     return parser
 
 
+def _compare_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="The same tickets on PyG's own layers, on gslt with PyG and on gslt with DGL: "
+        "outputs, gradients, trajectories, time and memory; tables and a picture."
+    )
+    text = "output folder"
+    parser.add_argument("--out", type=Path, default=Path("runs/backends"), help=text)
+    text = "a data set in the place of the synthetic graphs: name or path"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    add_root(parser)
+    add_split(parser)
+    parser.add_class_arguments(CompareConfig)
+    return parser
+
+
 def _demo(options: Namespace) -> None:
     from gslt.studies.demo import run_demo, table
 
@@ -100,7 +121,9 @@ def _study_run(options: Namespace) -> None:
     else:
         study = load_study(options.study)
     root = options.dataset_dir and str(options.dataset_dir)
-    for dataset in check_study(study, root, options.device):
+    # On a cluster it is the nodes that have the device.
+    device = "cpu" if options.executor == "ray" else options.device
+    for dataset in check_study(study, root, device):
         print(dataset)
     folder = StudyFolder(options.out)
     print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
@@ -138,8 +161,33 @@ def _study_status(options: Namespace) -> None:
     print("\n".join(status_lines(StudyFolder(options.folder))))
 
 
+def _report(options: Namespace) -> None:
+    from gslt.studies.records import StudyFolder
+    from gslt.studies.report import write_report
+
+    page, *rest = write_report(StudyFolder(options.folder), say=print)
+    print(f"written: {page}, and {len(rest)} tables and figures beside it")
+
+
+def _compare_backends(options: Namespace) -> None:
+    from gslt.data import load_dataset
+    from gslt.studies.compare_backends import compare_backends
+
+    names = [field.name for field in dataclasses.fields(CompareConfig)]
+    config = CompareConfig(**{name: options[name] for name in names})
+    dataset = None
+    if options.dataset is not None:
+        dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
+    compare_backends(config, options.out, dataset=dataset)
+    print((options.out / "comparison.md").read_text(encoding="utf-8"))
+    files = ("comparison.json", "comparison.md", "comparison.png")
+    print("written: " + ", ".join(str(options.out / name) for name in files))
+
+
 ACTIONS: dict[str, Action] = {
     "demo": _demo,
     "study run": _study_run,
     "study status": _study_status,
+    "report": _report,
+    "compare-backends": _compare_backends,
 }
