@@ -23,12 +23,13 @@ from gslt.studies import compare_backends as module
 from gslt.studies.backend_graphs import block_model
 from gslt.studies.backend_layers import time_layers
 from gslt.studies.backend_memory import Meter, measure_memory, save_graph
+from gslt.studies.backend_reference import Outputs, operator, reference
 from gslt.studies.backend_routes import HOST, Candidate, HostBackend, HostGNN, Route, find_routes
 from gslt.studies.backend_rows import table
 from gslt.studies.backend_speed import race
 from gslt.studies.backend_tables import tables
 from gslt.studies.compare_backends import CompareConfig, compare_backends
-from gslt.studies.parity import Outputs, difference, operator, outputs, reference
+from gslt.studies.parity import difference, outputs
 
 ROUTES, ABSENT = find_routes()
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -60,7 +61,7 @@ def test_operators_of_a_path_by_hand() -> None:
 def test_operators_are_those_of_the_layers(
     graph: str, sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gslt.studies.parity.DENSE_NODES", 0 if sparse else 100)
+    monkeypatch.setattr("gslt.studies.backend_reference.DENSE_NODES", 0 if sparse else 100)
     nodes, edges = GRAPHS[graph]
     A = adjacency(edges, nodes, nodes)
     others = edges[:, edges[0] != edges[1]]
@@ -142,6 +143,33 @@ def test_a_gradient_by_hand(route: str) -> None:
         assert torch.allclose(found.gradient[-2:], expected.detach(), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_sides_of_a_relu(route: str) -> None:
+    """Of the path of three nodes by hand: a node let pass that should not be is a flip."""
+    config = SearchConfig(architecture="gin", num_layers=2, hidden_channels=1, sparsity=0.0)
+    dataset = path_dataset()
+    candidate = Candidate(ROUTES[route], dataset, config, torch.float64)
+    set_weights(candidate, layers_0=1.0, layers_1=1.0, head=2.0)
+    found = outputs(candidate, dataset)
+    # Node 1 is at zero, up to rounding.
+    assert [side[[0, 2]].tolist() for side in found.sides] == [
+        [[False], [True]],
+        [[False, False], [True, True]],
+    ]
+    same = reference(candidate, dataset, found.sides)
+    assert same.flip_size < 1e-15
+    assert torch.allclose(same.logits, reference(candidate, dataset).logits, rtol=0, atol=1e-12)
+    # Before the first ReLU the nodes are at −s, 0 and s.
+    other = found.sides[0].clone()
+    other[0] = True
+    flipped = reference(candidate, dataset, [other, found.sides[1]])
+    assert flipped.flips >= 1
+    assert flipped.flip_size == pytest.approx(1.0)
+    # It passes −s to its own logits: (−2 s + 0) / 2.
+    s = 1.5 / (1.5 + 1e-5) ** 0.5
+    assert flipped.logits[0].tolist() == pytest.approx([-s, -s])
+
+
 # The routes
 
 
@@ -158,11 +186,11 @@ def test_routes_are_equal(
     tolerance = {torch.float32: 1e-5, torch.float64: 1e-10}[dtype]
     config = search_config(architecture, num_layers=3)
     candidates = [Candidate(route, dataset, config, dtype) for route in ROUTES.values()]
-    expected = reference(candidates[0], dataset)
     prints = [candidate.fingerprints() for candidate in candidates]
     assert all(own == prints[0] for own in prints)
     for candidate in candidates:
-        figures = difference(outputs(candidate, dataset), expected, tolerance)
+        found = outputs(candidate, dataset)
+        figures = difference(found, reference(candidates[0], dataset, found.sides), tolerance)
         assert figures["agrees"], (candidate.name, figures)
         assert figures["same_classes"] == 1
 
@@ -223,9 +251,13 @@ def test_differences_by_hand() -> None:
         "gradient_abs": 0.5,
         "gradient_rel": 0.25,
         "same_classes": 0.5,
+        "flips": 0,
+        "flip_size": 0.0,
         "agrees": True,
     }
     assert not difference(found, expected, 0.24)["agrees"]
+    far = dataclasses.replace(expected, flips=1, flip_size=0.3)
+    assert not difference(found, far, 0.25)["agrees"]
     for broken in (
         Outputs(torch.full((2, 2), torch.nan), found.gradient),
         Outputs(found.logits, torch.full((2,), torch.nan)),
@@ -423,6 +455,7 @@ def known_result() -> dict[str, Any]:
             "gradient_abs": 3 * rel,
             "gradient_rel": 4 * rel,
             "same_classes": 0.99999,
+            "flips": 3,
             "agrees": agrees,
         }
         return {
@@ -476,8 +509,8 @@ def known_result() -> dict[str, Any]:
 def test_tables_of_a_known_result() -> None:
     lines = tables(known_result()).splitlines()
     for line in (
-        "| gin | a | float32 | 2.0e-06 | 1.0e-06 | 3.0e-06 | 4.0e-06 | 99.9990 % | yes |",
-        "| gin | b | float32 | 4.0e-05 | 2.0e-05 | 6.0e-05 | 8.0e-05 | 99.9990 % | **NO** |",
+        "| gin | a | float32 | 2.0e-06 | 1.0e-06 | 3.0e-06 | 4.0e-06 | 3 | 99.9990 % | yes |",
+        "| gin | b | float32 | 4.0e-05 | 2.0e-05 | 6.0e-05 | 8.0e-05 | 3 | 99.9990 % | **NO** |",
         "| gin | 1,234 | 7 | b | 2.5e-01 | 2.50000 | 87.5000 % | 100 % | no |",
         "| gin | 7 | 1,234 | 0.5000 (0.1250 + 0.2500) × 1.0 | 0.1250 (0.0312 + 0.0625) × 4.0 | "
         "absent |",

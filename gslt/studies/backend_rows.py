@@ -11,7 +11,7 @@ Values = dict[str, Any]
 TEXT = {"architecture", "route", "precision", "agrees", "same ticket"}
 PARITY = (
     *("architecture", "route", "precision", "logits abs", "logits rel"),
-    *("gradients abs", "gradients rel", "same classes", "agrees"),
+    *("gradients abs", "gradients rel", "ReLU flips", "same classes", "agrees"),
 )
 TRAJECTORY = (
     *("architecture", "nodes", "width", "route", "largest loss difference"),
@@ -46,7 +46,8 @@ def parity_rows(result: Values) -> list[list[str]]:
         worst = [f"{max(one[name] for one in found):.1e}" for name in names]
         classes = _percent(min(one["same_classes"] for one in found))
         agrees = "yes" if all(one["agrees"] for one in found) else "**NO**"
-        rows.append([*key, *worst, classes, agrees])
+        flips = f"{max(one['flips'] for one in found):,}"
+        rows.append([*key, *worst, flips, classes, agrees])
     return rows
 
 

@@ -29,12 +29,15 @@ def tables(result: Values) -> str:
         "of the logits, and of the gradients of the scores. Relative: over the largest absolute "
         "entry. A route agrees up to "
         + ", ".join(f"{limit:g} in {name}" for name, limit in TOLERANCE.items())
-        + ".",
+        + ". The algebra stands on the same side of every ReLU as the route does: a number that is "
+        "zero up to rounding may stand on either, and the gradient jumps there. Flips are the "
+        "numbers that it had put on the other side.",
         table(PARITY, parity_rows(result)),
         "## Search",
         f"{result['config']['epochs']} epochs in float32 from the same scores, beside the first "
-        "route of each setting. Where sums are rounded differently, scores near the threshold "
-        "change places.",
+        "route of each setting. Where sums are rounded differently, searches part: a ReLU flips, "
+        "AdamW divides a gradient that is zero up to rounding by its own size, and scores near the "
+        "threshold change places.",
         table(TRAJECTORY, trajectory_rows(result)),
         "## Epoch",
         "Median seconds of a search epoch: selection of the masks, forward and backward pass, "
