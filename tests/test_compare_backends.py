@@ -465,6 +465,8 @@ def known_result() -> dict[str, Any]:
                 "seconds": seconds,
                 "forward_seconds": seconds / 4,
                 "backward_seconds": seconds / 2,
+                "least_seconds": seconds / 2,
+                "largest_seconds": 4 * seconds / 5,
             },
             "trajectory": {
                 "losses": [3.0, 2.5],
@@ -511,7 +513,7 @@ def test_tables_of_a_known_result() -> None:
     for line in (
         "| gin | a | float32 | 2.0e-06 | 1.0e-06 | 3.0e-06 | 4.0e-06 | 3 | 99.9990 % | yes |",
         "| gin | b | float32 | 4.0e-05 | 2.0e-05 | 6.0e-05 | 8.0e-05 | 3 | 99.9990 % | **NO** |",
-        "| gin | 1,234 | 7 | b | 2.5e-01 | 2.50000 | 87.5000 % | 100 % | no |",
+        "| gin | 7 | 1,234 | b | 2.5e-01 | 2.50000 | 2.50000 | 87.5000 % | 100 % | no |",
         "| gin | 7 | 1,234 | 0.5000 (0.1250 + 0.2500) × 1.0 | 0.1250 (0.0312 + 0.0625) × 4.0 | "
         "absent |",
         "| gin | 7 | 1,234 | 40.0 MB ÷ 1.0 | 10.0 MB ÷ 4.0 | absent |",
@@ -522,6 +524,7 @@ def test_tables_of_a_known_result() -> None:
         "c is absent: it is not installed.",
     ):
         assert line in lines, line
+    assert any("took 1.6 times its fastest" in line for line in lines)
     assert any("G (synthetic): 1,234 nodes, 5,678 directed edges" in line for line in lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -14,8 +15,8 @@ PARITY = (
     *("gradients abs", "gradients rel", "ReLU flips", "same classes", "agrees"),
 )
 TRAJECTORY = (
-    *("architecture", "nodes", "width", "route", "largest loss difference"),
-    *("last loss", "equal mask bits", "same classes", "same ticket"),
+    *("architecture", "width", "nodes", "route", "largest loss difference"),
+    *("last loss", "of the first", "equal mask bits", "same classes", "same ticket"),
 )
 
 
@@ -52,23 +53,34 @@ def parity_rows(result: Values) -> list[list[str]]:
 
 
 def trajectory_rows(result: Values) -> list[list[str]]:
-    """The searches, beside the first one of their setting."""
+    """The searches beside the first one of their setting."""
     rows = []
-    for setting, route, entry in entries(result):
-        found = entry["trajectory"]
-        first = (setting["architecture"], f"{setting['nodes']:,}", str(setting["hidden_channels"]))
-        rows.append(
-            [
-                *first,
-                route,
-                f"{found['loss_difference']:.1e}",
-                f"{found['losses'][-1]:.5f}",
-                _percent(found["mask_agreement"][-1]),
-                _percent(found["same_classes"]),
-                "yes" if entry["same_ticket"] and found["same_masks"] else "no",
-            ]
-        )
+    for setting in result["settings"]:
+        first, *others = setting["routes"] or [""]
+        for route in others:
+            entry = setting["routes"][route]
+            found, base = entry["trajectory"], setting["routes"][first]["trajectory"]
+            rows.append(
+                [
+                    setting["architecture"],
+                    str(setting["hidden_channels"]),
+                    f"{setting['nodes']:,}",
+                    route,
+                    f"{found['loss_difference']:.1e}",
+                    f"{found['losses'][-1]:.5f}",
+                    f"{base['losses'][-1]:.5f}",
+                    _percent(found["mask_agreement"][-1]),
+                    _percent(found["same_classes"]),
+                    "yes" if entry["same_ticket"] and found["same_masks"] else "no",
+                ]
+            )
     return rows
+
+
+def spread(result: Values) -> float:
+    """Slowest over fastest epoch of a route, the median over routes and settings."""
+    epochs = [entry["epoch"] for _, _, entry in entries(result)]
+    return float(statistics.median(e["largest_seconds"] / e["least_seconds"] for e in epochs))
 
 
 def _percent(share: float) -> str:

@@ -12,6 +12,7 @@ from gslt.studies.backend_rows import (
     memory_cell,
     parity_rows,
     side_by_side,
+    spread,
     table,
     trajectory_rows,
 )
@@ -42,7 +43,8 @@ def tables(result: Values) -> str:
         "## Epoch",
         "Median seconds of a search epoch: selection of the masks, forward and backward pass, "
         "update. The routes take turns epoch by epoch. In brackets forward and backward; × times "
-        f"as fast as {result['routes'][0]}.",
+        f"as fast as {result['routes'][0]}. The slowest epoch of a route took {spread(result):.1f} "
+        "times its fastest (median of all): the nearer to 1, the quieter the machine was.",
         side_by_side(result, epoch_cell),
         "## Memory",
         "Peak of a search above libraries and data, with graph and model, each in a process of its "
