@@ -18,18 +18,19 @@ from gslt.config import SearchConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, GsltError
 from gslt.quiet import import_quietly
-from gslt.studies import backend_figures, backend_panels, backend_routes
-from gslt.studies import compare_backends as module
-from gslt.studies.backend_graphs import block_model
-from gslt.studies.backend_layers import time_layers
-from gslt.studies.backend_memory import Meter, measure_memory, save_graph
-from gslt.studies.backend_reference import Outputs, operator, reference
-from gslt.studies.backend_routes import HOST, Candidate, HostBackend, HostGNN, Route, find_routes
-from gslt.studies.backend_rows import table
-from gslt.studies.backend_speed import race
-from gslt.studies.backend_tables import tables
-from gslt.studies.compare_backends import CompareConfig, compare_backends
-from gslt.studies.parity import difference, outputs
+from gslt.studies.comparison import compare as module
+from gslt.studies.comparison import figures, panels
+from gslt.studies.comparison import routes as routes_module
+from gslt.studies.comparison.compare import CompareConfig, compare_backends
+from gslt.studies.comparison.graphs import block_model
+from gslt.studies.comparison.layers import time_layers
+from gslt.studies.comparison.memory import Meter, measure_memory, save_graph
+from gslt.studies.comparison.parity import difference, outputs
+from gslt.studies.comparison.reference import Outputs, operator, reference
+from gslt.studies.comparison.routes import HOST, Candidate, HostBackend, HostGNN, Route, find_routes
+from gslt.studies.comparison.rows import table
+from gslt.studies.comparison.speed import race
+from gslt.studies.comparison.tables import tables
 
 ROUTES, ABSENT = find_routes()
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -61,7 +62,7 @@ def test_operators_of_a_path_by_hand() -> None:
 def test_operators_are_those_of_the_layers(
     graph: str, sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gslt.studies.backend_reference.DENSE_NODES", 0 if sparse else 100)
+    monkeypatch.setattr("gslt.studies.comparison.reference.DENSE_NODES", 0 if sparse else 100)
     nodes, edges = GRAPHS[graph]
     A = adjacency(edges, nodes, nodes)
     others = edges[:, edges[0] != edges[1]]
@@ -385,10 +386,10 @@ def test_a_planted_error_is_told(
     tmp_path: Path, blocks: NodeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routes = {
-        HOST: backend_routes.ROUTES[HOST],
+        HOST: routes_module.ROUTES[HOST],
         "wrong": lambda: Route("wrong", HostBackend(), Wrong),
     }
-    monkeypatch.setattr(backend_routes, "ROUTES", routes)
+    monkeypatch.setattr(routes_module, "ROUTES", routes)
     config = CompareConfig(architectures=("gin",), memory=False, **QUICK)
     result = compare_backends(config, tmp_path, dataset=blocks, progress=False)
     assert result["same_ticket"] is True
@@ -532,24 +533,24 @@ def test_panels_of_a_known_result(tmp_path: Path) -> None:
     result = known_result()
     figure = import_quietly("matplotlib.figure").Figure()
     axes = figure.subplots()
-    backend_figures._against_size(axes, result, "gin", backend_figures._milliseconds, True)
+    figures._against_size(axes, result, "gin", figures._milliseconds, True)
     drawn = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines]
     assert drawn == [([7], [500.0]), ([7], [125.0])]
     assert {line.get_color() for line in axes.lines} == {"#D55E00", "#0072B2"}
     assert [text.get_text() for text in axes.texts] == ["at width 7:", "4.0 × less, b", "b", "a"]
     axes = figure.subplots()
-    backend_figures._against_size(axes, result, "gin", lambda entry: None, True)
+    figures._against_size(axes, result, "gin", lambda entry: None, True)
     assert [text.get_text() for text in axes.texts] == ["not measured"]
     axes = figure.subplots()
-    backend_panels.plot_layers(axes, result, {})
+    panels.plot_layers(axes, result, {})
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == pytest.approx([1.0, 2.0] * 2)
     assert axes.get_title() == "Layers of gin, 1,234 nodes"
     axes = figure.subplots()
-    backend_panels.plot_trajectories(axes, result)
+    panels.plot_trajectories(axes, result)
     assert "b: same masks at the end in 0 of 1" in axes.texts[0].get_text()
-    assert backend_figures._title(result).startswith("NOT the same ticket on every backend: G (syn")
-    assert backend_figures._times(0.5) == "2.0 × more"
+    assert figures._title(result).startswith("NOT the same ticket on every backend: G (syn")
+    assert figures._times(0.5) == "2.0 × more"
 
 
 def test_labels_do_not_overlap() -> None:
@@ -557,7 +558,7 @@ def test_labels_do_not_overlap() -> None:
     axes.set_yscale("log")
     axes.set_ylim(1, 1000)
     ends = {"a": (1.0, 100.0), "b": (1.0, 10.0), "c": (1.0, 10.0)}
-    backend_panels.label_ends(axes, {"routes": list(ends)}, ends)
+    panels.label_ends(axes, {"routes": list(ends)}, ends)
     places = {text.get_text(): text.xy[1] for text in axes.texts}
     gap = 0.07 * math.log(1000)
     assert places["a"] == pytest.approx(100)

@@ -12,7 +12,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 from gslt.cli.options import Action, add_root, add_split
 from gslt.config import Architecture, DemoConfig
 from gslt.errors import ConfigError, GsltError, Interrupted
-from gslt.studies.backend_config import CompareConfig
+from gslt.studies.comparison.config import CompareConfig
 from gslt.studies.presets import Preset, Size
 
 ExecutorName = Literal["local", "ray"]
@@ -171,7 +171,7 @@ def _report(options: Namespace) -> None:
 
 def _compare_backends(options: Namespace) -> None:
     from gslt.data import load_dataset
-    from gslt.studies.compare_backends import compare_backends
+    from gslt.studies.comparison.compare import compare_backends
 
     names = [field.name for field in dataclasses.fields(CompareConfig)]
     config = CompareConfig(**{name: options[name] for name in names})

@@ -8,7 +8,7 @@ from typing import Any
 
 from gslt.config import Architecture, SearchConfig, check_choice, check_values
 from gslt.errors import ConfigError
-from gslt.studies.backend_graphs import LEAST_NODES
+from gslt.studies.comparison.graphs import LEAST_NODES
 
 ARCHITECTURES: tuple[Architecture, ...] = ("gin", "gcn", "sage")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gslt.studies.parity import TOLERANCE
+from gslt.studies.comparison.parity import TOLERANCE
 from gslt.studies.report.figures import COLOURS
 
 Values = dict[str, Any]

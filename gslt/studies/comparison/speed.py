@@ -23,7 +23,7 @@ from torch import Tensor
 from gslt import memory
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
-from gslt.studies.backend_routes import Candidate
+from gslt.studies.comparison.routes import Candidate
 
 T = TypeVar("T")
 Tick = Callable[[], object]

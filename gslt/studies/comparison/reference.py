@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gslt.data import NodeDataset
 from gslt.frozen_weight import FrozenWeight
-from gslt.studies.backend_routes import Candidate
+from gslt.studies.comparison.routes import Candidate
 
 #: Up to here the reference multiplies dense matrices; above, the same entries in a sparse one.
 DENSE_NODES = 2_000

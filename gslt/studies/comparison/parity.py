@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.data import NodeDataset
-from gslt.studies.backend_reference import Outputs, double, reference
-from gslt.studies.backend_routes import Candidate
+from gslt.studies.comparison.reference import Outputs, double, reference
+from gslt.studies.comparison.routes import Candidate
 
 #: Largest difference, relative to the largest entry of the reference, that counts as agreement.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}

@@ -1,6 +1,6 @@
 """How much memory a route takes: a search and its layers, in a process of their own.
 
-    python -m gslt.studies.backend_memory VALUES.json
+    python -m gslt.studies.comparison.memory VALUES.json
 
 On Linux it is the resident set, whose peak the kernel keeps and forgets on request; on a GPU what
 torch has allocated. The C library is told to give every large piece back when it is freed, so that
@@ -25,10 +25,10 @@ from gslt.config import SearchConfig, build
 from gslt.data import NodeDataset
 from gslt.errors import GsltError
 from gslt.files import write_json
-from gslt.studies.backend_graphs import LEAST_NODES, block_model
-from gslt.studies.backend_layers import LayerCall
-from gslt.studies.backend_routes import ROUTES, Candidate, Route
-from gslt.studies.backend_speed import Trial
+from gslt.studies.comparison.graphs import LEAST_NODES, block_model
+from gslt.studies.comparison.layers import LayerCall
+from gslt.studies.comparison.routes import ROUTES, Candidate, Route
+from gslt.studies.comparison.speed import Trial
 
 #: Epochs of which the peak is taken: the first builds what is kept.
 EPOCHS = 3

@@ -24,15 +24,15 @@ from gslt.environment import environment
 from gslt.errors import GsltError
 from gslt.files import write_json, write_text
 from gslt.search import check_runnable
-from gslt.studies.backend_config import CompareConfig
-from gslt.studies.backend_figures import plot_comparison
-from gslt.studies.backend_graphs import block_model
-from gslt.studies.backend_layers import time_layers
-from gslt.studies.backend_memory import Meter, measure_memory, save_graph
-from gslt.studies.backend_routes import Candidate, Route, find_routes
-from gslt.studies.backend_speed import race
-from gslt.studies.backend_tables import tables
-from gslt.studies.parity import parity
+from gslt.studies.comparison.config import CompareConfig
+from gslt.studies.comparison.figures import plot_comparison
+from gslt.studies.comparison.graphs import block_model
+from gslt.studies.comparison.layers import time_layers
+from gslt.studies.comparison.memory import Meter, measure_memory, save_graph
+from gslt.studies.comparison.parity import parity
+from gslt.studies.comparison.routes import Candidate, Route, find_routes
+from gslt.studies.comparison.speed import race
+from gslt.studies.comparison.tables import tables
 
 __all__ = ["CompareConfig", "compare_backends"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gslt.studies.backend_rows import (
+from gslt.studies.comparison.parity import TOLERANCE
+from gslt.studies.comparison.rows import (
     PARITY,
     TRAJECTORY,
     Values,
@@ -16,7 +17,6 @@ from gslt.studies.backend_rows import (
     table,
     trajectory_rows,
 )
-from gslt.studies.parity import TOLERANCE
 
 
 def tables(result: Values) -> str:

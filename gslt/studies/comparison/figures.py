@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.studies.backend_panels import (
+from gslt.studies.comparison.panels import (
     Values,
     bare,
     colour,

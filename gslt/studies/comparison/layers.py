@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gslt.studies.backend_routes import Candidate, layer_widths
-from gslt.studies.backend_speed import OwnMemory, now
+from gslt.studies.comparison.routes import Candidate, layer_widths
+from gslt.studies.comparison.speed import OwnMemory, now
 
 
 class LayerCall:
