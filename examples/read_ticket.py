@@ -331,8 +331,14 @@ def logits(
         return np.maximum(h, 0)
 
     h = x.astype(float)
+    unit = model.get("unit_gain", False)
     for i in range(last):
-        h = activate(layer(i, h))
+        new = activate(layer(i, h))
+        if unit:
+            new = new / {"gin": 2, "gcn": 1, "sage": math.sqrt(2)}[kind]
+        if i > 0 and model.get("residual", False):
+            new = (h + new) / (math.sqrt(3) if unit else 1)
+        h = new
     out = layer(last, h)
     if not model["head"]:
         return out

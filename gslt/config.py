@@ -85,6 +85,11 @@ class ModelConfig:
     Without it the logits are the last layer's output, without norm or activation."""
     dropout: float = 0.0
     """Dropout on the input of every layer while searching or training."""
+    residual: bool = False
+    """Add its input to the output of every hidden layer between equal widths."""
+    unit_gain: bool = False
+    """Without batch norm, divide every hidden layer's output by the factor by which its sums can
+    enlarge it. Logits change by a constant factor only, but 64 layers stay within float32."""
 
     def __post_init__(self) -> None:
         check_values(self)
@@ -92,6 +97,8 @@ class ModelConfig:
         _at_least(self, "hidden_channels", 1)
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+        if self.unit_gain and self.batch_norm:
+            raise ConfigError("unit_gain is for networks without batch norm; set batch_norm false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +137,18 @@ class TrainConfig(RunConfig):
 
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
+    sparsity: float = 0.0
+    """Fraction of each layer's weights that a random mask removes before training (a weak ticket);
+    the others are scaled by 1/sqrt(density)."""
     seed: int = 0
-    """Seed of the initial weights of the first run."""
+    """Seed of the initial weights, and of the mask, of the first run."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0.0 <= self.sparsity < 1.0:
+            raise ConfigError(
+                f"sparsity of weight training must lie in [0, 1), got {self.sparsity}"
+            )
         _check_seeds(self.seed, self.runs)
 
 

@@ -22,10 +22,10 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from gslt.config import FreezeConfig, WeightInit
+from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts
-from gslt.frozen_weight import FrozenWeight, frozen_weights, random_weight
+from gslt.frozen_weight import FrozenWeight, frozen_weights
 from gslt.supermask import Supermask
 
 
@@ -92,7 +92,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     """
     _check(module, config)
     _thaw(module)
-    targets = list(_weights(module))
+    targets = list(weights_of(module))
     shapes = [weight.shape for _, _, _, weight in targets]
     counts = frozen_counts(shapes, *config.ratios, config.allocation)
     supermask = Supermask(
@@ -101,7 +101,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     frozen = []
     for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
         name = f"{prefix}.{name}" if prefix else name
-        frozen_weight = FrozenWeight(name, weight.shape, _fan_in(owner, weight.shape), c, config)
+        frozen_weight = FrozenWeight(name, weight.shape, fan_in_of(owner, weight.shape), c, config)
         frozen_weight.to(device=weight.device, dtype=weight.dtype)
         weight.requires_grad_(True)
         # "unsafe" is torch's word for scores of another shape than the weight.
@@ -117,22 +117,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     return FreezeReport(layers, fixed)
 
 
-def initialise(module: nn.Module, weight_init: WeightInit, seed: int) -> None:
-    """Give an unfrozen module the random weights that its frozen twin of this seed would have.
-
-    Raises:
-        ConfigError: if the module is frozen.
-    """
-    if frozen_weights(module):
-        raise ConfigError("the module is frozen: its weights follow from its seed")
-    for name, owner, _, weight in _weights(module):
-        fan_in = _fan_in(owner, weight.shape)
-        value = random_weight(weight.shape, fan_in, weight_init, seed, name)
-        with torch.no_grad():
-            weight.copy_(value.view(weight.shape))
-
-
-def _weights(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    """Every weight to be frozen or drawn: qualified name, owner, attribute and parameter."""
     for path, owner in module.named_modules():
         for attribute, parameter in owner.named_parameters(recurse=False):
             if _is_weight(owner, attribute, parameter):
@@ -161,7 +147,7 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
     """Refuse what cannot be frozen before anything is changed."""
     _check_whole(module)
     _check_plain(module)
-    shapes = [w.shape for w in frozen_weights(module)] + [w.shape for *_, w in _weights(module)]
+    shapes = [w.shape for w in frozen_weights(module)] + [w.shape for *_, w in weights_of(module)]
     if not shapes:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
     counts = frozen_counts(shapes, *config.ratios, config.allocation)
@@ -170,7 +156,7 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
 
 def _check_plain(module: nn.Module) -> None:
     seen: dict[int, str] = {}
-    for name, owner, _, weight in _weights(module):
+    for name, owner, _, weight in weights_of(module):
         if isinstance(weight, nn.UninitializedParameter):
             raise ConfigError(
                 f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
@@ -193,7 +179,7 @@ def _is_reparametrized(owner: nn.Module) -> bool:
     return any(isinstance(hook, rewriters) for hook in owner._forward_pre_hooks.values())
 
 
-def _fan_in(owner: nn.Module, shape: torch.Size) -> int:
+def fan_in_of(owner: nn.Module, shape: torch.Size) -> int:
     """Inputs of one output unit: all dimensions but the first, or the first where it is the input.
 
     torch and PyG keep linear weights as (out, in, *kernel); DGL and bare parameters of some PyG

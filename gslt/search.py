@@ -13,7 +13,8 @@ from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError
 from gslt.footprint import check_memory
-from gslt.frozen import freeze, initialise
+from gslt.frozen import freeze
+from gslt.initial import initialise
 from gslt.loop import Inputs, Loop, OnEpoch, identity, predict
 from gslt.nn.gnn import GNN
 from gslt.nn.graph import Backend
@@ -71,7 +72,7 @@ def train(
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
 
     def prepare(model: GNN, seed: int) -> None:
-        initialise(model, config.weight_init, seed)
+        initialise(model, config.weight_init, seed, config.sparsity)
 
     return _repeat(dataset, config, prepare, progress, on_epoch, folder)
 

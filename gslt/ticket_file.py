@@ -44,6 +44,10 @@ _FIELDS = {
     "results",
 }
 
+#: Fields of a model that came later: written where they are true, so that older files stay as they
+#: are and older readers refuse what they would misread.
+_ADDED = ("residual", "unit_gain")
+
 
 def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     """The content of the ticket file, and how many bytes of it are masks.
@@ -60,7 +64,7 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
         "version": FORMAT_VERSION,
         "gslt": __version__,
         "freeze": dataclasses.asdict(ticket.config),
-        "architecture": ticket.architecture and dataclasses.asdict(ticket.architecture),
+        "architecture": ticket.architecture and _architecture(ticket.architecture),
         "source": dataclasses.asdict(ticket.source),
         "layers": [
             [name, mask.numel(), int(mask.sum()), len(codes[name])]
@@ -126,7 +130,7 @@ def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> StoredTicket:
     architecture = values["architecture"]
     if architecture is not None:
         _expect_keys("architecture", architecture, {"model", "in_channels", "out_channels"})
-        model = _build(ModelConfig, architecture["model"])
+        model = _build(ModelConfig, _with_added(architecture["model"]))
         architecture = Architecture(**{**architecture, "model": model})
     return StoredTicket(
         config=_build(FreezeConfig, values["freeze"]),
@@ -169,6 +173,18 @@ def _parse_masks(
     if any(payload[start:]):
         raise ValueError("the bytes behind the masks are not zero")
     return masks
+
+
+def _architecture(architecture: Architecture) -> dict[str, Any]:
+    values = dataclasses.asdict(architecture)
+    for name in _ADDED:
+        if not values["model"][name]:
+            del values["model"][name]
+    return values
+
+
+def _with_added(model: Any) -> Any:
+    return {**dict.fromkeys(_ADDED, False), **model} if isinstance(model, dict) else model
 
 
 def _build(kind: type[Any], values: dict[str, Any]) -> Any:

@@ -67,6 +67,10 @@ def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
         if last:
             assert model.head is not None
             return (hidden @ model.head.weight.T + out) / 2
+        if config.unit_gain:
+            out = out / {"gin": 2, "gcn": 1, "sage": 2**0.5}[config.architecture]
+        if config.residual and number > 0:
+            out = (hidden + out) / (3**0.5 if config.unit_gain else 1)
         hidden = out
     raise AssertionError
 
@@ -113,6 +117,61 @@ def test_without_batch_norm(architecture: Any) -> None:
     for backend in AVAILABLE:
         model = make(backend, config).double()
         assert torch.allclose(call(model, x, edges), dense(model, x, edges), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"residual": True}, {"residual": True, "batch_norm": False, "unit_gain": True}],
+    ids=["batch norm", "unit gain"],
+)
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_residual_connections(architecture: Any, options: dict[str, bool]) -> None:
+    nodes, edges = GRAPHS["random"]
+    config = ModelConfig(architecture=architecture, hidden_channels=5, **options)
+    x = features(nodes, 6)
+    plain = make("pyg", ModelConfig(architecture=architecture, hidden_channels=5)).double()
+    for backend in AVAILABLE:
+        model = make(backend, config).double()
+        out, expected = call(model, x, edges), dense(model, x, edges)
+        torch.testing.assert_close(out, expected, atol=1e-10, rtol=1e-10)
+        assert not torch.allclose(out, call(plain, x, edges))
+        scores = list(model.parameters())
+        for mine, theirs in zip(
+            *(torch.autograd.grad(each.square().sum(), scores) for each in (out, expected)),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("architecture", "gain"), [("gin", 8.0), ("gcn", 1.0), ("sage", 2**1.5)])
+def test_unit_gain_scales_the_logits_of_a_network_without_residuals(
+    architecture: Any, gain: float
+) -> None:
+    nodes, edges = GRAPHS["random"]
+    options = {"architecture": architecture, "hidden_channels": 5, "batch_norm": False}
+    x = features(nodes, 6)
+    plain, unit = (
+        make("pyg", ModelConfig(**options, unit_gain=on)).double() for on in (False, True)
+    )
+    # Three hidden layers.
+    torch.testing.assert_close(call(plain, x, edges), gain * call(unit, x, edges))
+
+
+def test_residual_by_hand() -> None:
+    # One edge 0 → 1, width 1, no norm, weights 2, 3, 1, head 5, three layers of a GIN.
+    # h₁ = 2 · (1, 11) = (2, 22); h₂ = h₁ + 3 · (2, 24) = (8, 94); h₃ = (8, 102);
+    # logits ½ (5 h₂ + h₃) = (24, 286). With unit gain h₁ = (1, 11), √3 h₂ = h₁ + ½ · 3 · (1, 12)
+    # = (2.5, 29), √3 h₃ = (2.5, 31.5), logits (7.5, 88.25) / √3.
+    for unit, expected in ((False, [24.0, 286.0]), (True, [7.5 / 3**0.5, 88.25 / 3**0.5])):
+        config = ModelConfig(
+            num_layers=3, hidden_channels=1, batch_norm=False, residual=True, unit_gain=unit
+        )
+        model = GNN(1, 1, config, get_backend("pyg"))
+        with torch.no_grad():
+            for p, value in zip(model.parameters(), (2.0, 3.0, 1.0, 5.0), strict=True):
+                p.fill_(value)
+        out = model(torch.tensor([[1.0], [10.0]]), torch.tensor([[0], [1]]))
+        assert out.flatten().tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_tiny_gin_by_hand() -> None:
@@ -257,6 +316,7 @@ def test_a_gcn_refuses_edge_weights_that_it_would_misread() -> None:
         ({"num_layers": 1}, "num_layers must be at least 2"),
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"dropout": 1.0}, "dropout must lie in"),
+        ({"unit_gain": True}, "unit_gain is for networks without batch norm"),
         ({"dropout": float("nan")}, "dropout must lie in"),
     ],
 )

@@ -24,6 +24,7 @@ ORDER = [
     {"stored_ticket"},
     {"backends"},
     {"nn"},
+    {"initial"},
     {"frozen"},
     {"frozen_weight"},
     {"supermask"},

@@ -219,7 +219,7 @@ def test_callback_sees_every_epoch(blocks):
 
 
 def test_training_starts_from_the_weights_of_the_frozen_twin():
-    from gslt.frozen import initialise
+    from gslt.initial import initialise
 
     config = gslt.SearchConfig(**SMALL, weight_init="kn", sparsity=0.0, scale="none")
     frozen = gslt.GNN(8, 3, config, get_backend("pyg"))

@@ -21,6 +21,13 @@ LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
     "sage": lambda i, o: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
 }
 
+#: By how much a layer with He's weights enlarges a constant signal: the rows of I + D⁻¹A sum to 2,
+#: those of GCN's operator to 1 on a regular graph, and GraphSAGE adds two independent terms.
+GAINS = {"gin": 2.0, "gcn": 1.0, "sage": 2.0**0.5}
+#: The same of a residual connection between two signals of one size whose entries are positive, so
+#: that the cosine of their angle is about ½: √(1 + 1 + 2 · ½).
+SKIP_GAIN = 3.0**0.5
+
 
 class GNN(nn.Module):
     """Node classifier of ``config`` on a backend.
@@ -30,6 +37,11 @@ class GNN(nn.Module):
     arXiv 2211.15335; Otsuka et al. 2024). No biases, no affine norm, no running statistics: the
     model is the same function in training and evaluation unless it has dropout, and its weights
     are all that it has.
+
+    With ``residual``, h ← h + ReLU(BN(layer(h, graph))) in the layers between two hidden ones. With
+    ``unit_gain`` and no batch norm, h ← r or, with ``residual``, h ← (h + r) / √3, where
+    r = ReLU(layer(h, graph)) / g with g of :data:`GAINS`. A network without residual connections is
+    homogeneous, so that its logits are those without the factors, times a constant.
 
     It is called as the layers of its backend are: ``model(x, edge_index)`` on PyG,
     ``model(graph, x)`` on DGL.
@@ -69,14 +81,25 @@ class GNN(nn.Module):
 
         Activations and products have the type of ``x``; logits are single precision at least.
         """
-        for layer, activation in zip(self.layers[:-1], self.activations[:-1], strict=True):
-            x = activation(layer(self._drop(x, generator), graph))
+        for number, layer in enumerate(self.layers[:-1]):
+            x = self._hidden(number, layer, self._drop(x, generator), graph)
         hidden = self._drop(x, generator)
         if self.head is None:
             return _single(self.layers[-1](hidden, graph))
         hidden, to_head = fan_out(hidden)
         out = self.activations[-1](self.layers[-1](hidden, graph))
         return (_single(self.head(to_head)) + _single(out)) / 2
+
+    def _hidden(self, number: int, layer: nn.Module, x: Tensor, graph: Graph) -> Tensor:
+        config, skip = self.config, None
+        if config.residual and number > 0:
+            x, skip = fan_out(x)
+        out: Tensor = self.activations[number](layer(x, graph))
+        if config.unit_gain:
+            out = out / GAINS[config.architecture]
+        if skip is not None:
+            out = (skip + out) / SKIP_GAIN if config.unit_gain else skip + out
+        return out
 
     def _drop(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         p = self.config.dropout

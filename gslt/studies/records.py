@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gslt.config import SearchConfig
+from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
@@ -34,22 +34,24 @@ def measured(result: Result) -> dict[str, Any]:
     total = sum(p.numel() for p in result.model.parameters())
     prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
     size = ticket.size() if ticket else None
+    # Weight training under a random mask.
+    removed = round(config.sparsity * total) if isinstance(config, TrainConfig) else 0
     return {
         "test_accuracy": result.test_accuracy,
         "val_accuracy": result.val_accuracy,
         "train_accuracy": best.train_accuracy,
         "best_epoch": best.best_epoch,
         "weight_init": config.weight_init,  # type: ignore[attr-defined]
-        "sparsity": size.sparsity if size else 0.0,
-        "density": size.density if size else 1.0,
+        "sparsity": size.sparsity if size else removed / total,
+        "density": size.density if size else 1.0 - removed / total,
         "prune_ratio": prune,
         "lock_ratio": lock,
         "freezing_ratio": None if prune is None or lock is None else prune + lock,
-        "searched": size.searched if size else total,
-        "search_space": size.search_space if size else 1.0,
+        "searched": size.searched if size else total - removed,
+        "search_space": size.search_space if size else 1.0 - removed / total,
         "num_weights": size.total if size else total,
-        "model_bytes": size.bits / 8 if size else 4 * total,
-        "times_smaller": size.ratio if size else 1.0,
+        "model_bytes": size.bits / 8 if size else 4 * (total - removed),
+        "times_smaller": size.ratio if size else total / (total - removed),
         "file_bytes": size.bytes if size else None,
         "seconds": best.seconds,
     }

@@ -23,6 +23,8 @@ TRIES = 3
 _EVERY = 0.2
 #: Seconds between looks at whether somebody asked to stop.
 _LOOK = 0.5
+#: Seconds that a worker has to leave.
+_LEAVE = 5.0
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,12 @@ class _Pool:
         finally:
             for worker in self.workers:
                 worker.connection.close()
-                worker.process.terminate()
+                if worker.spec is not None:
+                    worker.process.terminate()
             for worker in self.workers:
+                # One without a run ends by itself once its connection is gone.
+                worker.process.join(_LEAVE)
+                worker.process.terminate()
                 worker.process.join()
 
     def _hear(self, waiting: deque[RunSpec]) -> Iterator[Outcome]:

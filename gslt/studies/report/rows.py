@@ -14,7 +14,7 @@ from gslt.studies.records import Record, StudyFolder
 from gslt.studies.report.provenance import graph_name
 from gslt.studies.study import DERIVED, Cell, Study
 
-#: Columns in which weight training has a number but no place: it removes and freezes nothing.
+#: Columns in which weight training has a number but no place where it removes nothing.
 _OF_TICKETS = {"sparsity", "density", "search_space"}
 
 
@@ -71,11 +71,12 @@ class Group:
     def place(self, column: str) -> Any:
         """Where the group stands on an axis; None where it has no place.
 
-        Weight training has none among sparsities.
+        Weight training has none among sparsities, unless it is of a weak ticket.
         """
         if self.axes.get(column) is not None:
             return self.axes[column]
-        if column in _OF_TICKETS and self.value("method") == "train":
+        whole = self.value("method") == "train" and not self.value("sparsity")
+        if column in _OF_TICKETS and whole:
             return None
         return self.value(column)
 
