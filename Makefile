@@ -21,8 +21,9 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
+# A process per core, each with one thread; a file of tests stays in one process.
 tests: $(VENV)/.test
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 # Known vulnerabilities of the exact versions that CI uses; the one target that asks the network.
 audit: $(BIN)/python

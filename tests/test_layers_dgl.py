@@ -144,7 +144,9 @@ def test_gin_with_a_deeper_mlp(depth: int, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
 @pytest.mark.parametrize("norm", ["both", "right", "left", "none"])
-@pytest.mark.parametrize("options", [{}, {"bias": False, "activation": torch.tanh}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False, "activation": torch.tanh}], ids=["plain", "activation"]
+)
 def test_graph_conv(
     options: dict[str, Any], norm: str, widths: Any, graph: str, dtype: torch.dtype
 ) -> None:
@@ -161,7 +163,7 @@ def test_graph_conv(
 @pytest.mark.parametrize(
     "options",
     [{}, {"bias": False}, {"activation": torch.tanh, "norm": nn.functional.normalize}],
-    ids=str,
+    ids=["plain", "no bias", "activation"],
 )
 def test_sage(options: dict[str, Any], widths: Any, graph: str, dtype: torch.dtype) -> None:
     frozen = FrozenSAGEConv(*widths, "mean", feat_drop=0.5, **options, config=CONFIG).eval()

@@ -166,6 +166,7 @@ def test_missing_files_are_named(folder: Path) -> None:
         ),
         ("SYNTHETIC.json", b"{", "SYNTHETIC.json .* cannot be read"),
     ],
+    ids=["no gzip", "no node", "short split", "two splits", "no marker"],
 )
 def test_damaged_files(folder: Path, file: str, content: bytes, sentence: str) -> None:
     (folder / file).write_bytes(content)
