@@ -137,7 +137,7 @@ class TrainConfig(RunConfig):
 
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
-    sparsity: float = 0.0
+    mask_sparsity: float = 0.0
     """Fraction of each layer's weights that a random mask removes before training (a weak ticket);
     the others are scaled by 1/sqrt(density)."""
     seed: int = 0
@@ -145,10 +145,8 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.sparsity < 1.0:
-            raise ConfigError(
-                f"sparsity of weight training must lie in [0, 1), got {self.sparsity}"
-            )
+        if not 0.0 <= self.mask_sparsity < 1.0:
+            raise ConfigError(f"mask_sparsity must lie in [0, 1), got {self.mask_sparsity}")
         _check_seeds(self.seed, self.runs)
 
 

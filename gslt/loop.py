@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,18 @@ from gslt.run_folder import RunFolder
 from gslt.ticket import Ticket
 
 OnEpoch = Callable[[Epoch], None]
+
+
+class Probe(Protocol):
+    """Looks at the model on its way, such as :class:`gslt.diagnostics.SearchProbe`."""
+
+    def begin(self, seed: int, done: int) -> None:
+        """A seed's run begins, or goes on after ``done`` epochs."""
+
+    def __call__(
+        self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+    ) -> None:
+        """An epoch ended; epoch 0 is before the first."""
 
 
 class Inputs:
@@ -54,8 +66,10 @@ class Loop:
         seed: int,
         model: GNN,
         inputs: Inputs,
+        probe: Probe | None = None,
     ) -> None:
         self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
+        self.probe = probe
         self.inputs = inputs.of(config.precision)
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
@@ -104,6 +118,10 @@ class Loop:
             if done < last:
                 # A checkpoint holds no activations: a resumed run computes this forward again.
                 self._set_sparsity(done)
+                if self.probe is not None:
+                    self.probe.begin(self.seed, done)
+                    if not done:
+                        self.probe(self.seed, 0, last, self.model, self.exact_inputs)
                 loss = self._loss(self._forward(done))
             for epoch in bar:
                 lr = self._update(epoch, loss)
@@ -113,6 +131,8 @@ class Loop:
                     loss = self._loss(logits)
                 record = self._score(epoch, logits.detach(), loss.detach(), lr, sparsity, started)
                 bar.set_postfix_str(_postfix(record, self.best))
+                if self.probe is not None:
+                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs)
                 if folder is not None:
                     folder.on_epoch(record)
                 if on_epoch is not None:

@@ -15,7 +15,7 @@ from gslt.errors import ConfigError
 from gslt.footprint import check_memory
 from gslt.frozen import freeze
 from gslt.initial import initialise
-from gslt.loop import Inputs, Loop, OnEpoch, identity, predict
+from gslt.loop import Inputs, Loop, OnEpoch, Probe, identity, predict
 from gslt.nn.gnn import GNN
 from gslt.nn.graph import Backend
 from gslt.results import Result, Run
@@ -29,6 +29,7 @@ def search(
     progress: bool = True,
     on_epoch: OnEpoch | None = None,
     folder: RunFolder | None = None,
+    probe: Probe | None = None,
 ) -> Result:
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
@@ -39,6 +40,7 @@ def search(
         on_epoch: called after every epoch.
         folder: where to write metrics, checkpoints, ticket and summary. What is finished there is
             not computed again, so that a run that was killed goes on.
+        probe: measures the model on its way, see :class:`gslt.diagnostics.SearchProbe`.
 
     Returns:
         The runs, each with its ticket at the best validation epoch.
@@ -55,7 +57,7 @@ def search(
     def prepare(model: GNN, seed: int) -> None:
         freeze(model, replace(config, seed=seed))
 
-    return _repeat(dataset, config, prepare, progress, on_epoch, folder)
+    return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
 def train(
@@ -65,6 +67,7 @@ def train(
     progress: bool = True,
     on_epoch: OnEpoch | None = None,
     folder: RunFolder | None = None,
+    probe: Probe | None = None,
 ) -> Result:
     """Train the weights of the same model with the same loop. See :func:`search`."""
     config = config or TrainConfig()
@@ -72,9 +75,9 @@ def train(
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
 
     def prepare(model: GNN, seed: int) -> None:
-        initialise(model, config.weight_init, seed, config.sparsity)
+        initialise(model, config.weight_init, seed, config.mask_sparsity)
 
-    return _repeat(dataset, config, prepare, progress, on_epoch, folder)
+    return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
 def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
@@ -119,6 +122,7 @@ def _repeat(
     progress: bool,
     on_epoch: OnEpoch | None,
     folder: RunFolder | None,
+    probe: Probe | None,
 ) -> Result:
     device, backend = check_runnable(config)
     if folder is not None and folder.config != config:
@@ -140,7 +144,7 @@ def _repeat(
             continue
         model = build()
         prepare(model, seed)
-        loop = Loop(dataset, config, seed, model.to(device), inputs)
+        loop = Loop(dataset, config, seed, model.to(device), inputs, probe)
         with memory.reused():
             runs.append(loop.run(progress, on_epoch, folder))
         if folder is not None:

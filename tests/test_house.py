@@ -22,6 +22,7 @@ ORDER = [
     {"ticket"},
     {"ticket_file"},
     {"stored_ticket"},
+    {"diagnostics"},
     {"backends"},
     {"nn"},
     {"initial"},

@@ -15,6 +15,7 @@ from gslt.loop import Inputs, Loop
 from gslt.nn.graph import Graph
 from gslt.random import Stream
 from gslt.results import Epoch, Result, Run
+from gslt.studies.records import measured
 
 SMALL = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
 
@@ -245,11 +246,76 @@ def test_pyg_and_dgl_search_alike(blocks, architecture):
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
+def test_weak_tickets_train_under_their_mask(blocks):
+    small = {"num_layers": 2, "hidden_channels": 16, "epochs": 12}
+    result = gslt.train(blocks, gslt.TrainConfig(**small, mask_sparsity=0.5), progress=False)
+    whole = gslt.train(blocks, gslt.TrainConfig(**small), progress=False)
+    for weight, other in zip(result.model.parameters(), whole.model.parameters(), strict=True):
+        zeros = int((weight == 0).sum())
+        assert abs(zeros - weight.numel() / 2) <= 0.5
+        assert (other != 0).all()
+    assert result.history[-1].loss < result.history[0].loss
+    record = measured(result)
+    assert record["sparsity"] == pytest.approx(0.5, abs=0.01)
+    assert record["searched"] == round(sum(p.numel() for p in whole.model.parameters()) / 2)
+    assert record["times_smaller"] == pytest.approx(2, abs=0.02)
+    with pytest.raises(gslt.ConfigError, match=r"mask_sparsity must lie in \[0, 1\), got 1.0"):
+        gslt.TrainConfig(mask_sparsity=1.0)
+
+
+def test_nothing_to_search(blocks):
+    """A source that is frozen altogether is one random subnetwork."""
+    config = small_search(freezing_ratio=1.0, epochs=1)
+    result = gslt.search(blocks, config, progress=False)
+    assert result.ticket.size().searched == 0
+    model = gslt.GNN(blocks.num_features, blocks.num_classes, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    assert gslt.evaluate(model, blocks)["test"] == result.test_accuracy
+
+
 def test_nan_loss_is_an_error(blocks):
     config = small_search(batch_norm=False, head=False, num_layers=2)
     huge = dataclasses.replace(blocks, x=blocks.x * 1e37)
     with pytest.raises(gslt.GsltError, match=r"the loss became (nan|inf) at epoch 1 of seed 0"):
         gslt.search(huge, config, progress=False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"residual": True},
+        {"batch_norm": False, "unit_gain": True},
+        {"batch_norm": False, "unit_gain": True, "residual": True},
+        {"batch_norm": False},
+    ],
+    ids=["norm", "norm, residual", "unit gain", "unit gain, residual", "nothing"],
+)
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_64_layers_search_without_overflow(blocks, architecture, options):
+    config = gslt.SearchConfig(
+        architecture=architecture, num_layers=64, hidden_channels=16, epochs=2, lr=0.02, **options
+    )
+    result = gslt.search(blocks, config, progress=False)
+    losses = [epoch.loss for epoch in result.history]
+    assert all(math.isfinite(loss) for loss in losses)
+    with torch.no_grad():
+        logits = result.model(blocks.x, blocks.edge_index)
+    assert logits.isfinite().all()
+    for weight in frozen_weights(result.model):
+        assert weight.score().isfinite().all()
+    if config.residual and config.batch_norm:
+        # With the field's remedy the depth can be searched, not only survived.
+        assert losses[-1] < losses[0]
+        assert float(logits.std(dim=0).min()) > 0
+
+
+def test_residual_networks_of_64_layers_learn(blocks):
+    config = gslt.SearchConfig(
+        num_layers=64, hidden_channels=16, epochs=12, lr=0.05, residual=True
+    )
+    result = gslt.search(blocks, config, progress=False)
+    assert result.runs[0].train_accuracy > 0.8
 
 
 def test_evaluate_refuses_another_dataset(blocks):

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import NonNegativeFloat
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import Action, add_root, add_split, size_line
 from gslt.config import RunConfig, SearchConfig, TrainConfig, build
 from gslt.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
+    from gslt.data import NodeDataset
     from gslt.loggers.common import Logger
+    from gslt.loop import Probe
 
 LoggerName = Literal["tensorboard", "mlflow"]
+#: Options that say how a run is carried out, so that they can be given anew when it goes on.
+_HOW = ("--resume", "--checkpoint_seconds", "--log", "--probe_every")
 
 
 def add(commands: Any) -> None:
@@ -32,7 +36,7 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
     if options.get("resume") is None:
         return
     flags = [word.partition("=")[0] for word in given if word.startswith("--")]
-    others = [flag for flag in flags if flag not in ("--resume", "--checkpoint_seconds", "--log")]
+    others = [flag for flag in flags if flag not in _HOW]
     if others:
         raise ConfigError(
             f"--resume takes every setting from its folder; leave out {', '.join(others)}"
@@ -49,6 +53,8 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser.add_argument("--checkpoint_seconds", type=NonNegativeFloat | None, help=text)
     text = "log every epoch too: TensorBoard in the run folder, or MLflow (MLFLOW_TRACKING_URI)"
     parser.add_argument("--log", type=LoggerName | None, help=text)
+    text = "measure over-smoothing every so many epochs, into probe.jsonl [never]"
+    parser.add_argument("--probe_every", type=PositiveInt | None, metavar="N", help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
     add_split(parser)
@@ -86,7 +92,8 @@ def _run(kind: type[Any], options: Namespace) -> None:
             print(f"{out} is finished; what follows is its result")
         try:
             with _logger(options.log, out, config, dataset.name) as log:
-                result = action(dataset, config, folder=folder, on_epoch=log)
+                probe = _probe(options.probe_every, out, dataset)
+                result = action(dataset, config, folder=folder, on_epoch=log, probe=probe)
                 if log is not None:
                     log.result(result)
         except OSError as error:
@@ -98,6 +105,14 @@ def _run(kind: type[Any], options: Namespace) -> None:
     if result.ticket is not None:
         print(size_line(result.ticket))
     print(f"written to {out}")
+
+
+def _probe(every: int | None, out: Path, dataset: NodeDataset) -> Probe | None:
+    if every is None:
+        return None
+    from gslt.diagnostics.search_probe import PROBE, SearchProbe
+
+    return SearchProbe(dataset, every, out / PROBE)
 
 
 def _logger(

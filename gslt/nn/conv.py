@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
+from gslt.nn.observation import observed
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 
@@ -165,13 +166,15 @@ class SAGEConv(nn.Module):
         """``(N, in)`` → ``(N, out)``."""
         source, target = split_features(x)
         if self.lin is not None:
-            source = F.relu(self.lin(source))
+            source = observed("activation", F.relu(self.lin(source)))
         elif target is source and source.requires_grad:
             source, target = ops.fan_out(source)
         out = self.neighbours(source, graph)
         if self.lin_r is not None and target is not None:
             out = out + self.lin_r(target)
-        return F.normalize(out, p=2.0, dim=-1) if self.normalize else out
+        if self.normalize:
+            out = observed("normalisation", F.normalize(out, p=2.0, dim=-1))
+        return out
 
     def neighbours(self, source: Tensor, graph: Graph) -> Tensor:
         """W_l mean_{j → i} x_j + b."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, Graph, row_starts, sparse_csr
+from gslt.nn.observation import observed
 from gslt.nn.ops import Linear, NormReLU, fan_out
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
@@ -85,9 +86,9 @@ class GNN(nn.Module):
             x = self._hidden(number, layer, self._drop(x, generator), graph)
         hidden = self._drop(x, generator)
         if self.head is None:
-            return _single(self.layers[-1](hidden, graph))
+            return observed("layer", _single(self.layers[-1](hidden, graph)))
         hidden, to_head = fan_out(hidden)
-        out = self.activations[-1](self.layers[-1](hidden, graph))
+        out = observed("layer", self.activations[-1](self.layers[-1](hidden, graph)))
         return (_single(self.head(to_head)) + _single(out)) / 2
 
     def _hidden(self, number: int, layer: nn.Module, x: Tensor, graph: Graph) -> Tensor:
@@ -99,7 +100,7 @@ class GNN(nn.Module):
             out = out / GAINS[config.architecture]
         if skip is not None:
             out = (skip + out) / SKIP_GAIN if config.unit_gain else skip + out
-        return out
+        return observed("layer", out)
 
     def _drop(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         p = self.config.dropout

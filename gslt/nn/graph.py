@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from gslt.errors import GraphError
+from gslt.nn.observation import observed
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ class Graph(ABC):
         Raises:
             GraphError: if the features do not fit the graph.
         """
+        return observed("aggregation", self._propagate(x, operator))
+
+    def _propagate(self, x: Tensor, operator: Propagation) -> Tensor:
         check_features(x, self.shape[1])
         if operator.root is not None and self.shape[0] != self.shape[1]:
             raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.profiler import record_function
 
 from gslt import memory
+from gslt.nn.observation import is_observed, observed
 
 threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -30,6 +31,10 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
     The weight may be more precise than ``x``. A ``torch.sparse_csr`` x gets no gradient.
     """
+    return observed("projection", _product(x, weight))
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
     if x.layout != torch.strided:
         return F.linear(x.to(weight.dtype), weight).to(x.dtype)
     if x.dim() != 2 or x.dtype not in (weight.dtype, *_NARROW):
@@ -61,7 +66,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         (grad,) = grads
-        of_x = linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
+        of_x = _product(grad, weight.t()) if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return of_x, None
         if torch.is_grad_enabled():
@@ -150,7 +155,11 @@ def norm_relu(x: Tensor, eps: float = 1e-5) -> Tensor:
     1502.03167, Algorithm 1 with γ = 1, β = 0) and the activation after it, as one operation.
     """
     result: Tensor = _NormReLU.apply(x, eps)  # type: ignore[no-untyped-call]
-    return result
+    if is_observed():
+        # The two steps are one operation, which never holds what lies between them.
+        wide = x.detach().to(_working(x))
+        observed("normalisation", F.batch_norm(wide, None, None, training=True, eps=eps))
+    return observed("activation", result)
 
 
 class NormReLU(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import write_json, write_text
 from gslt.results import Result
+from gslt.studies.smoothness import Profile, endpoints, profile
 from gslt.studies.study import RunSpec, Study, load_study
 
 FORMAT_VERSION = 1
@@ -35,7 +37,7 @@ def measured(result: Result) -> dict[str, Any]:
     prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
     size = ticket.size() if ticket else None
     # Weight training under a random mask.
-    removed = round(config.sparsity * total) if isinstance(config, TrainConfig) else 0
+    removed = round(config.mask_sparsity * total) if isinstance(config, TrainConfig) else 0
     return {
         "test_accuracy": result.test_accuracy,
         "val_accuracy": result.val_accuracy,
@@ -68,15 +70,19 @@ class Record:
     """Facts about the graph: :meth:`gslt.NodeDataset.info`."""
     environment: dict[str, Any]
     """Versions and hardware of the machine that computed it."""
+    profile: Profile | None = None
+    """Smoothness layer by layer, where the run asks for it."""
 
     @classmethod
     def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
         """The record of a run that has ended in this process."""
+        layers = profile(result.model, dataset) if spec.smoothness else None
         return cls(
             spec=spec,
-            measured=measured(result),
+            measured={**measured(result), **(_finite(endpoints(layers)) if layers else {})},
             graph=dict(dataset.info()),
             environment={**environment(), "device": result.config.device},
+            profile=layers,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +95,7 @@ class Record:
             "measured": self.measured,
             "graph": self.graph,
             "environment": self.environment,
+            **({} if self.profile is None else {"profile": self.profile}),
         }
         return {**values, "sha256": checksum(values)}
 
@@ -110,7 +117,8 @@ class Record:
             if checksum(values) != expected:
                 raise RunError("it is damaged: its content does not match its checksum")
             parts = {name: values[name] for name in ("measured", "graph", "environment")}
-            record = cls(spec=RunSpec.from_values(values["run"]), **parts)
+            layers = values.get("profile")
+            record = cls(spec=RunSpec.from_values(values["run"]), **parts, profile=layers)
             # An older gslt may have had other defaults, which an identity does not hold.
             resolved = record.spec.resolved
             now = {name: resolved.get(name) for name in values["config"]}
@@ -220,6 +228,11 @@ class StudyFolder:
 
     def _failure_path(self, identity: str) -> Path:
         return self.path / "failures" / f"{identity}.txt"
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """JSON has no infinity: where there is one, the profile tells why."""
+    return {name: v if v is not None and math.isfinite(v) else None for name, v in values.items()}
 
 
 def checksum(values: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
     "train": TrainConfig,
 }
 #: Settings of a run beside its config.
-PLACE = {"method": "search", "dataset": "debian", "split": 0}
+PLACE = {"method": "search", "dataset": "debian", "split": 0, "smoothness": False}
 #: Settings that stand for others: see :class:`Study`.
 DERIVED = ("prune_share", "window_position")
 #: Fields that say how a run is carried out, not what it is.
@@ -42,6 +42,8 @@ class RunSpec:
     dataset: str
     split: int
     config: SearchConfig | TrainConfig
+    smoothness: bool = False
+    """Whether over-smoothing is measured in the end."""
 
     @property
     def method(self) -> str:
@@ -55,6 +57,7 @@ class RunSpec:
             "method": self.method,
             "dataset": self.dataset,
             "split": self.split,
+            **({"smoothness": True} if self.smoothness else {}),
         }
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
@@ -84,12 +87,15 @@ class RunSpec:
             ConfigError: for a setting that does not exist, or a value that it cannot have.
         """
         settings = {**PLACE, **values}
-        method, dataset, split = (settings.pop(name) for name in PLACE)
+        method, dataset, split, smoothness = (settings.pop(name) for name in PLACE)
         if method not in METHODS:
             raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         if not isinstance(dataset, str) or isinstance(split, bool) or not isinstance(split, int):
             raise ConfigError(f"dataset must be a name and split a number, got {dataset}, {split}")
-        return cls(dataset=dataset, split=split, config=build(METHODS[method], _resolve(settings)))
+        if not isinstance(smoothness, bool):
+            raise ConfigError(f"smoothness must be true or false, got {smoothness!r}")
+        config = build(METHODS[method], _resolve(settings))
+        return cls(dataset=dataset, split=split, config=config, smoothness=smoothness)
 
     def __post_init__(self) -> None:
         # One source network has many descriptions (p, l and F with a centred window) and one
@@ -115,8 +121,9 @@ class Cell:
 class Study:
     """A typed grid of runs.
 
-    Settings are ``method`` (search or train), ``dataset``, ``split`` and the fields of
-    :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, which also check their values. A list
+    Settings are ``method`` (search or train), ``dataset``, ``split``, ``smoothness`` (true measures
+    over-smoothing in the end) and the fields of :class:`gslt.SearchConfig` and
+    :class:`gslt.TrainConfig`, which also check their values. A list
     is an axis: an arm has a run for every combination of its lists, and every seed. Two more
     settings place the search window instead of ``prune_ratio``, ``lock_ratio`` and ``sparsity``:
     ``prune_share``, the share of the frozen weights that is pruned (0: all locked, 1: all pruned),

@@ -15,7 +15,7 @@ ARCHITECTURES: tuple[Architecture, ...] = ("gin", "gcn", "sage")
 
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
-    """What is compared. The defaults take a few minutes on two cores."""
+    """What is compared. The defaults take eight minutes on two cores."""
 
     architectures: tuple[Architecture, ...] = ARCHITECTURES
     """Message passing: mean-GIN, GCN, mean-GraphSAGE."""

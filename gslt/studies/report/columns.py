@@ -43,6 +43,15 @@ QUANTITIES: dict[str, Quantity] = {
     "seconds": Quantity("time of a run in seconds", log=True),
     "weight_init": Quantity("initialisation"),
     "dataset": Quantity("data set"),
+    "log_quotient": Quantity("log of the centred Rayleigh quotient, last hidden layer"),
+    "log_quotient_slope": Quantity("log of the centred Rayleigh quotient, slope per layer"),
+    "rayleigh_quotient": Quantity("Rayleigh quotient, last hidden layer"),
+    "collapse": Quantity("collapse (0: total), last hidden layer"),
+    "collapse_slope": Quantity("collapse, slope per layer"),
+    "effective_rank": Quantity("effective rank, last hidden layer"),
+    "effective_rank_slope": Quantity("effective rank, slope per layer"),
+    "numerical_rank": Quantity("numerical rank, last hidden layer"),
+    "mad": Quantity("mean cosine distance of neighbours, last hidden layer"),
 }
 
 

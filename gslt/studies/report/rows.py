@@ -75,7 +75,7 @@ class Group:
         """
         if self.axes.get(column) is not None:
             return self.axes[column]
-        whole = self.value("method") == "train" and not self.value("sparsity")
+        whole = self.value("method") == "train" and not self.value("mask_sparsity")
         if column in _OF_TICKETS and whole:
             return None
         return self.value(column)
@@ -139,10 +139,11 @@ def read_results(folder: StudyFolder) -> Iterator[StudyResults]:
         RunError: if the folder holds no study.
     """
     for study in folder.studies():
-        yield _results(folder, study)
+        yield study_results(folder, study)
 
 
-def _results(folder: StudyFolder, study: Study) -> StudyResults:
+def study_results(folder: StudyFolder, study: Study) -> StudyResults:
+    """What is there of a study."""
     records: dict[str, Record] = {}
     unusable, failures = {}, {}
     for identity in study.runs:

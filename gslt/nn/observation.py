@@ -1,0 +1,35 @@
+"""Representations on their way through the layers, for whoever wants to see them: a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+
+#: Takes the name of a step and what it gave.
+Observer = Callable[[str, Tensor], None]
+
+_observers: list[Observer] = []
+
+
+def is_observed() -> bool:
+    """Whether anybody is looking; what is made for observers alone need not be made otherwise."""
+    return bool(_observers)
+
+
+def observed(step: str, value: Tensor) -> Tensor:
+    """The value itself, once every observer has seen it."""
+    for observer in _observers:
+        observer(step, value)
+    return value
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Let an observer see every step in this block."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)

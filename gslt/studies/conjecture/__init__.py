@@ -1,0 +1,1 @@
+"""Whether freezing counters over-smoothing: from numbers of runs to a verdict."""

@@ -1,0 +1,180 @@
+"""Whether the difference in smoothness goes with the difference in accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gslt.random import Float64, Stream
+from gslt.studies.conjecture.endpoints import (
+    ACCURACY,
+    DENSE,
+    FROZEN,
+    PRIMARY,
+    Family,
+    Run,
+    Table,
+    by_place,
+)
+from gslt.studies.report.statistics import LEVEL, RESAMPLES
+
+#: Fewer clusters say nothing about their spread.
+LEAST_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line through points, by least squares. Intervals are of 95 %, seeds resampled."""
+
+    slope: float
+    """Accuracy gained per unit of the log quotient."""
+    slope_interval: tuple[float, float]
+    r_squared: float
+    """Share of the variance of the accuracy differences that the line explains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """How the accuracy of frozen minus dense goes with their log quotient, frozen minus dense.
+
+    An association, not an effect: nothing here was assigned but the freezing ratio, and whatever
+    else it changes may move both.
+    """
+
+    dataset: str
+    batch_norm: bool
+    pooled: Line
+    """Over all seeds, depths and ratios. Depths and ratios differ in both quantities, which alone
+    can make such a line."""
+    intercept: float
+    """Of the pooled line: the accuracy difference left where smoothness is the same."""
+    intercept_interval: tuple[float, float]
+    within: Line
+    """The same with the mean of each depth and ratio taken off: whether the seeds in which freezing
+    changed smoothness more are those in which it changed accuracy more."""
+    pairs: int
+    seeds: int
+    left_out: int
+    """Pairs that lack a number, or have a run that collapsed totally."""
+
+
+def associations(runs: Iterable[Run]) -> list[Association]:
+    """One association for every data set with, and without, batch norm that has such pairs."""
+    table = by_place(runs)
+    families = dict.fromkeys(place.family for place in table)
+    found = [_association(table, family) for family in families]
+    return [each for each in found if each is not None]
+
+
+@dataclass(frozen=True)
+class _Points:
+    smooth: Float64
+    accuracy: Float64
+    seed: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
+    left_out: int
+
+
+def _association(table: Table, family: Family) -> Association | None:
+    points = _points(table, family)
+    if not len(points.smooth):
+        return None
+    pooled = _sums(points, np.zeros_like(points.group))
+    within = _sums(points, points.group)
+    return Association(
+        dataset=family[0],
+        batch_norm=family[1],
+        pooled=_line(pooled),
+        intercept=float(_intercept(pooled.sum(axis=0))),
+        intercept_interval=_interval(pooled, _intercept),
+        within=_line(within),
+        pairs=len(points.smooth),
+        seeds=len(pooled),
+        left_out=points.left_out,
+    )
+
+
+def _points(table: Table, family: Family) -> _Points:
+    rows: list[tuple[float, float, int, int]] = []
+    left_out = group = 0
+    for place, arms in table.items():
+        dense = arms.get((DENSE, None), {})
+        for (arm, _), runs in arms.items():
+            if place.family != family or arm != FROZEN:
+                continue
+            group += 1
+            for seed in runs.keys() & dense.keys():
+                pair = [
+                    runs[seed].value(name) - dense[seed].value(name) for name in (PRIMARY, ACCURACY)
+                ]
+                if all(math.isfinite(each) for each in pair):
+                    rows.append((pair[0], pair[1], seed, group))
+            left_out += len(runs.keys() | dense.keys())
+    rows.sort(key=lambda row: (row[3], row[2]))
+    smooth, accuracy, seed, groups = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+    return _Points(
+        smooth, accuracy, seed.astype(np.int64), groups.astype(np.int64), left_out - len(rows)
+    )
+
+
+def _sums(points: _Points, group: npt.NDArray[np.int64]) -> Float64:
+    """n, Σx, Σy, Σx², Σxy, Σy² of every seed and group: what a bootstrap over seeds adds up."""
+    x, y = points.smooth, points.accuracy
+    powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    seeds, row = np.unique(points.seed, return_inverse=True)
+    groups, at = np.unique(group, return_inverse=True)
+    sums = np.zeros((len(seeds), len(groups), 6))
+    np.add.at(sums, (row, at), powers)
+    return sums
+
+
+def _centred(sums: Float64) -> tuple[Float64, Float64, Float64]:
+    """Sxx, Sxy and Syy about the means of groups, added over them, of ``(..., groups, 6)``."""
+    n, x, y, xx, xy, yy = np.moveaxis(sums, -1, 0)
+    n = np.maximum(n, 1.0)
+    return (
+        (xx - x * x / n).sum(axis=-1),
+        (xy - x * y / n).sum(axis=-1),
+        (yy - y * y / n).sum(axis=-1),
+    )
+
+
+def _slope(sums: Float64) -> Float64:
+    """Slope of the line; 0 where smoothness does not vary, which then explains nothing."""
+    sxx, sxy, _ = _centred(sums)
+    varies = sxx > 1e-12 * sums[..., 3].sum(axis=-1)
+    slope: Float64 = np.divide(sxy, sxx, out=np.zeros_like(sxx), where=varies)
+    return slope
+
+
+def _intercept(sums: Float64) -> Float64:
+    n, x, y = (sums[..., i].sum(axis=-1) for i in range(3))
+    intercept: Float64 = (y - _slope(sums) * x) / n
+    return intercept
+
+
+def _line(sums: Float64) -> Line:
+    total = sums.sum(axis=0)
+    slope, (_, sxy, syy) = float(_slope(total)), (float(each) for each in _centred(total))
+    explained = slope * sxy / syy if syy > 1e-12 * total[..., 5].sum() else 0.0
+    return Line(slope, _interval(sums, _slope), explained)
+
+
+def _interval(sums: Float64, statistic: Callable[[Float64], Float64]) -> tuple[float, float]:
+    """Percentile interval of a statistic of the summed sums, whole seeds drawn with replacement.
+
+    NaN for fewer than three seeds.
+    """
+    n = len(sums)
+    if n < LEAST_SEEDS:
+        return math.nan, math.nan
+    drawn = (Stream(0, "", "seeds of a bootstrap").uniform(RESAMPLES * n) * n).astype(np.int64)
+    weights = np.zeros((RESAMPLES, n))
+    np.add.at(weights, (np.repeat(np.arange(RESAMPLES), n), drawn), 1.0)
+    found = statistic(np.tensordot(weights, sums, axes=1))
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
