@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from graphs import GRAPHS, adjacency, features
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -109,6 +109,7 @@ def test_ranks_are_those_of_the_singular_values(seed: int) -> None:
         assert found.effective_rank == pytest.approx(expected, rel=1e-6)
 
 
+@settings(max_examples=50)
 @given(cases(), st.sampled_from(LAPLACIANS), st.sampled_from(["each", "whole"]))
 def test_ranges(case: tuple[Tensor, Tensor], laplacian: Any, components: Any) -> None:
     x, edges = case
@@ -135,6 +136,7 @@ def test_ranges(case: tuple[Tensor, Tensor], laplacian: Any, components: Any) ->
         assert (found.dirichlet_energy <= 1e-20) == (found.collapse <= 1e-20) == math.isnan(centred)
 
 
+@settings(max_examples=50)
 @given(cases(), st.sampled_from(LAPLACIANS), st.sampled_from([1e-30, -3.0, 1e20]))
 def test_quotients_know_no_scale(case: tuple[Tensor, Tensor], laplacian: Any, scale: float) -> None:
     x, edges = case
@@ -147,6 +149,7 @@ def test_quotients_know_no_scale(case: tuple[Tensor, Tensor], laplacian: Any, sc
         assert getattr(after, name) == pytest.approx(value, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
+@settings(max_examples=50)
 @given(cases(), st.sampled_from(LAPLACIANS), st.randoms(use_true_random=False))
 def test_names_of_nodes_and_channels_do_not_matter(
     case: tuple[Tensor, Tensor], laplacian: Any, random: Any
@@ -163,6 +166,7 @@ def test_names_of_nodes_and_channels_do_not_matter(
         assert getattr(after, name) == pytest.approx(value, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
+@settings(max_examples=50)
 @given(cases(), st.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
 def test_sums_are_double_whatever_the_input(case: tuple[Tensor, Tensor], dtype: Any) -> None:
     x = (case[0] / 3).to(dtype)

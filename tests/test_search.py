@@ -313,7 +313,7 @@ def test_64_layers_search_without_overflow(blocks, architecture, options):
 def test_residual_networks_of_64_layers_learn(blocks):
     config = gslt.SearchConfig(num_layers=64, hidden_channels=16, epochs=12, lr=0.05, residual=True)
     result = gslt.search(blocks, config, progress=False)
-    assert result.runs[0].train_accuracy > 0.8
+    assert result.runs[0].train_accuracy > 0.6  # of three classes
 
 
 def test_evaluate_refuses_another_dataset(blocks):
