@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -48,12 +49,32 @@ class Inputs:
         self.backend = backend
         self.x = compact_features(dataset.x)
         self.graph = backend.graph(dataset.edge_index, dataset.num_nodes)
+        self._made: dict[Precision, Sequence[object]] = {}
 
     def of(self, precision: Precision) -> Sequence[object]:
         """Features of this type, known to the graph as constant, and the graph."""
-        x = self.x.to(getattr(torch, precision))
-        self.graph.remember(x)
-        return self.backend.inputs(x, self.graph)
+        if precision not in self._made:
+            x = self.x.to(getattr(torch, precision))
+            self.graph.remember(x)
+            self._made[precision] = self.backend.inputs(x, self.graph)
+        return self._made[precision]
+
+
+#: What is ready of data sets that are in use, with the versions of the tensors it was made from.
+_READY: WeakKeyDictionary[NodeDataset, dict[Backend, tuple[tuple[int, int], Inputs]]]
+_READY = WeakKeyDictionary()
+
+
+def inputs_of(backend: Backend, dataset: NodeDataset) -> Inputs:
+    """The inputs of a data set, made once for several runs and kept as long as the data set is.
+
+    They are made anew where its features or edges have been written to.
+    """
+    ready = _READY.setdefault(dataset, {})
+    versions = dataset.x._version, dataset.edge_index._version
+    if backend not in ready or ready[backend][0] != versions:
+        ready[backend] = versions, Inputs(backend, dataset)
+    return ready[backend][1]
 
 
 class Loop:

@@ -15,7 +15,7 @@ from gslt.errors import ConfigError
 from gslt.footprint import check_memory
 from gslt.frozen import freeze
 from gslt.initial import initialise
-from gslt.loop import Inputs, Loop, OnEpoch, Probe, identity, predict
+from gslt.loop import Loop, OnEpoch, Probe, identity, inputs_of, predict
 from gslt.nn.gnn import GNN
 from gslt.nn.graph import Backend
 from gslt.results import Result, Run
@@ -93,7 +93,7 @@ def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
         )
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     dataset = dataset.to(device)
-    return dataset.evaluate(predict(model, Inputs(model.backend, dataset).of("float32")))
+    return dataset.evaluate(predict(model, inputs_of(model.backend, dataset).of("float32")))
 
 
 def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
@@ -130,7 +130,7 @@ def _repeat(
     if folder is None or not folder.finished:
         check_memory(dataset, config, device)
     dataset = dataset.to(device)
-    inputs = Inputs(backend, dataset)
+    inputs = inputs_of(backend, dataset)
 
     def build() -> GNN:
         return GNN(dataset.num_features, dataset.num_classes, config, backend)

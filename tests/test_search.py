@@ -1,6 +1,8 @@
 import dataclasses
+import gc
 import itertools
 import math
+import weakref
 
 import pytest
 import torch
@@ -428,6 +430,28 @@ def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
         loop._update(epoch, loop._loss(loop._forward(epoch)))
         loop._set_sparsity(epoch)
     assert all(p.grad.is_meta for p in model.parameters())
+
+
+def test_several_runs_make_the_graph_ready_once(monkeypatch):
+    made, backend = [], get_backend("pyg")
+    usual = type(backend).graph
+    monkeypatch.setattr(type(backend), "graph", lambda *args: made.append(args[1]) or usual(*args))
+    dataset = community_graph()
+    first = gslt.search(dataset, small_search(epochs=2), progress=False)
+    again = gslt.search(dataset, small_search(epochs=2, precision="bfloat16"), progress=False)
+    gslt.evaluate(again.model, dataset)
+    assert len(made) == 1
+    # A graph that was written to is made ready anew, and so is another one.
+    dataset.x.mul_(-1)
+    changed = gslt.search(dataset, small_search(epochs=2), progress=False)
+    assert len(made) == 2
+    assert changed.runs[0].history[0].loss != first.runs[0].history[0].loss
+    gslt.search(community_graph(), small_search(epochs=2), progress=False)
+    assert len(made) == 3
+    kept = weakref.ref(made[0])
+    del dataset, first, again, changed, made[:]
+    gc.collect()
+    assert kept() is None
 
 
 # --- precision -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -103,7 +104,9 @@ class NodeDataset:
         }
 
     def to(self, device: torch.device | str) -> NodeDataset:
-        """The same data set with its tensors on ``device``."""
+        """The same data set with its tensors on ``device``; itself where they are there."""
+        if self.x.device == torch.empty(0, device=device).device:
+            return self
         return replace(
             self,
             x=self.x.to(device),
@@ -116,6 +119,10 @@ class NodeDataset:
 
     def info(self) -> dict[str, str | int | float | bool]:
         """Facts about the graph, its labels and its split, for people and for run records."""
+        return dict(self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[str, str | int | float | bool]:
         source, target = self.edge_index
         degree = torch.bincount(target, minlength=self.num_nodes)
         touched = degree + torch.bincount(source, minlength=self.num_nodes)

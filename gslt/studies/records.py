@@ -79,7 +79,7 @@ class Record:
         layers = profile(result.model, dataset) if spec.smoothness else None
         return cls(
             spec=spec,
-            measured={**measured(result), **(_finite(endpoints(layers)) if layers else {})},
+            measured=_finite({**measured(result), **(endpoints(layers) if layers else {})}),
             graph=dict(dataset.info()),
             environment={**environment(), "device": result.config.device},
             profile=layers,
@@ -230,9 +230,12 @@ class StudyFolder:
         return self.path / "failures" / f"{identity}.txt"
 
 
-def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """JSON has no infinity: where there is one, the profile tells why."""
-    return {name: v if v is not None and math.isfinite(v) else None for name, v in values.items()}
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity, as of a total collapse or of weights over a mask without a bit."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
 
 
 def checksum(values: Mapping[str, Any]) -> str:

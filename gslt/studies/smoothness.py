@@ -15,7 +15,7 @@ from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.probe import probe
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.diagnostics.topology import Topology
-from gslt.loop import Inputs
+from gslt.loop import inputs_of
 from gslt.nn.gnn import GNN
 
 #: Measures by name, a number for every layer; None where a measure has none.
@@ -33,7 +33,7 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     dataset = dataset.to(device)
-    inputs = Inputs(model.backend, dataset).of("float32")
+    inputs = inputs_of(model.backend, dataset).of("float32")
     was_training = model.training
     model.eval()
     with torch.no_grad(), probe(model, _topology(dataset), steps=["layer"]) as trace:
