@@ -45,7 +45,7 @@ def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any
             "searched": searched,
             "search_space": searched / total,
             "model_bytes": searched / 8,
-            "times_smaller": 32 * total / searched,
+            "times_smaller": 32 * total / max(1, searched),
             "file_bytes": searched // 8 + 1000,
         }
     else:

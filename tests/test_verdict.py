@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 from verdict_runs import Rows, changed, run, table
 
 from gslt.errors import ConfigError
-from gslt.studies.conjecture.analysis import analyse
-from gslt.studies.conjecture.contrasts import contrasts
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.endpoints import ACCURACY, DENSE, FROZEN, PRIMARY, Run, by_place
-from gslt.studies.conjecture.judge import judge
-from gslt.studies.conjecture.verdict import Verdict, verdicts
+from gslt.studies.conjecture.statistics.analysis import analyse
+from gslt.studies.conjecture.statistics.contrasts import contrasts
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.endpoints import (
+    ACCURACY,
+    DENSE,
+    FROZEN,
+    PRIMARY,
+    Run,
+    by_place,
+)
+from gslt.studies.conjecture.statistics.judge import judge
+from gslt.studies.conjecture.statistics.verdict import Verdict, verdicts
 
 NEVER = -math.inf
 

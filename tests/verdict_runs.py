@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gslt.studies.conjecture.endpoints import DENSE, FROZEN, PRIMARY, Run
+from gslt.studies.conjecture.statistics.endpoints import DENSE, FROZEN, PRIMARY, Run
 
 Rows = Sequence[Sequence[float]]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from gslt.cli import data, runs, studies, tickets
+from gslt.cli import conjecture, data, runs, smooth, studies, tickets
 from gslt.cli.options import Action
 from gslt.environment import versions
 from gslt.errors import GsltError, GsltWarning, Interrupted
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _plain_warnings():
             runs.check_resume(parsed, given)
+            smooth.check_source(parsed, given)
             COMMANDS[name](parsed)
     except Interrupted as error:
         print(f"gslt: {error}", file=sys.stderr)
@@ -92,5 +93,5 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-PARTS = (runs, tickets, studies, data)
+PARTS = (runs, tickets, studies, smooth, conjecture, data)
 COMMANDS: dict[str, Action] = {n: action for part in PARTS for n, action in part.ACTIONS.items()}

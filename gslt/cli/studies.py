@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
+from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
 from gslt.cli.options import Action, add_root, add_split
 from gslt.config import Architecture, DemoConfig
-from gslt.errors import ConfigError, GsltError, Interrupted
+from gslt.errors import ConfigError, GsltError, Interrupted, RunError
 from gslt.studies.comparison.config import CompareConfig
 from gslt.studies.presets import Preset, Size
-
-ExecutorName = Literal["local", "ray"]
 
 
 def add(commands: Any) -> None:
@@ -56,18 +54,7 @@ def _run_parser() -> ArgumentParser:
     parser.add_argument("--architecture", type=Architecture, default="gin", help="of a preset")
     text = "of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
     parser.add_argument("--dataset", type=str | None, help=text)
-    add_root(parser)
-    parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")
-    text = "where: processes of this machine, or a Ray cluster"
-    parser.add_argument("--executor", type=ExecutorName, default="local", help=text)
-    text = "number of processes; the cores are shared out among them [1: in this process]"
-    parser.add_argument("--workers", type=PositiveInt, default=1, help=text)
-    text = "address of the Ray cluster [a new one on this machine]"
-    parser.add_argument("--address", type=str | None, help=text)
-    text = "CPU cores of a run on Ray"
-    parser.add_argument("--cpus_per_run", type=NonNegativeFloat, default=1.0, help=text)
-    text = "GPUs of a run on Ray; 0.25 puts four runs on each"
-    parser.add_argument("--gpus_per_run", type=NonNegativeFloat, default=0.0, help=text)
+    add_executor(parser)
     return parser
 
 
@@ -103,11 +90,10 @@ def _demo(options: Namespace) -> None:
 
 
 def _study_run(options: Namespace) -> None:
-    from gslt.studies.execute import Executor, Here, check_study, run_study
+    from gslt.studies.execute import check_study, run_study
     from gslt.studies.presets import preset
     from gslt.studies.records import StudyFolder
     from gslt.studies.study import load_study
-    from gslt.studies.workers import Workers
 
     if (options.preset is None) == (options.study is None):
         raise ConfigError("give either --preset or --study")
@@ -120,30 +106,11 @@ def _study_run(options: Namespace) -> None:
         )
     else:
         study = load_study(options.study)
-    root = options.dataset_dir and str(options.dataset_dir)
-    # On a cluster it is the nodes that have the device.
-    device = "cpu" if options.executor == "ray" else options.device
-    for dataset in check_study(study, root, device):
+    for dataset in check_study(study, data_folder(options), device_here(options)):
         print(dataset)
     folder = StudyFolder(options.out)
     print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
-    executor: Executor
-    if options.executor == "ray":
-        from gslt.studies.ray_cluster import OnRay
-
-        executor = OnRay(
-            folder=folder,
-            dataset_dir=root,
-            device=options.device,
-            address=options.address,
-            cpus_per_run=options.cpus_per_run,
-            gpus_per_run=options.gpus_per_run,
-        )
-    elif options.workers > 1:
-        executor = Workers(folder, options.workers, root, options.device)
-    else:
-        executor = Here(folder, root, options.device)
-    summary = run_study(study, folder, executor)
+    summary = run_study(study, folder, executor_of(options, folder))
     print(summary)
     again = f"the same command goes on; gslt report {options.out} shows what is there"
     if summary.failures:
@@ -162,9 +129,15 @@ def _study_status(options: Namespace) -> None:
 
 
 def _report(options: Namespace) -> None:
+    from gslt.studies.conjecture.plan import PLAN
     from gslt.studies.records import StudyFolder
     from gslt.studies.report import write_report
 
+    if (options.folder / PLAN).exists():
+        raise RunError(
+            f"{str(options.folder)!r} holds a test of the conjecture: gslt conjecture "
+            f"--report_only --out {options.folder}"
+        )
     page, *rest = write_report(StudyFolder(options.folder), say=print)
     print(f"written: {page}, and {len(rest)} tables and figures beside it")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gslt.config import Architecture, check_choice
-from gslt.studies.conjecture.endpoints import ACCURACY, DENSE, FROZEN, Run
+from gslt.studies.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, Run
 from gslt.studies.records import Record, StudyFolder
 from gslt.studies.smoothness import endpoints
 from gslt.studies.study import Cell, Study
@@ -59,9 +59,9 @@ class Part:
 DEPTHS = (2, 4, 8, 16, 32, 64)
 PARTS: dict[str, tuple[Part, ...]] = {
     # Eight seeds: with three depths the smallest p after Holm's correction is 3 · 2/2⁸ = 0.02.
-    "quick": (Part("cora", ("cora",), (2, 4, 8), 8, 30, 32, 0.05),),
+    "quick": (Part("cora", ("cora",), (2, 4, 8), 8, 30, 32, 0.02),),
     "standard": (
-        Part("planetoid", ("cora", "citeseer"), DEPTHS, 10, 60, 64, 0.05),
+        Part("planetoid", ("cora", "citeseer"), DEPTHS, 10, 60, 64, 0.02),
         # Without norm deep networks learn little with any weights: the arms of the verdict, and
         # training, which shows it.
         Part(
@@ -71,11 +71,11 @@ PARTS: dict[str, tuple[Part, ...]] = {
             10,
             60,
             64,
-            0.05,
+            0.02,
             ("trained", *_NEEDED),
             batch_norm=False,
         ),
-        Part("debian", ("debian",), (4,), 10, 40, 64, 0.05),
+        Part("debian", ("debian",), (4,), 10, 40, 64, 0.02),
     ),
     "ogbn-arxiv": (Part("ogbn-arxiv", ("ogbn-arxiv",), (2, 4, 8, 16), 10, 400, 386, 0.01),),
 }

@@ -13,7 +13,13 @@ from gslt.studies.report.rows import StudyResults
 from gslt.studies.report.series import COLOURS
 from gslt.studies.report.study_figure import study_figure
 
-__all__ = ["COLOURS", "plot_accuracy_against_size", "plot_learning_curves", "plot_study"]
+__all__ = [
+    "COLOURS",
+    "plot_accuracy_against_size",
+    "plot_learning_curves",
+    "plot_study",
+    "save_both",
+]
 
 
 def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -41,7 +47,7 @@ def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) ->
     axes.set_xlabel("model size in kB (logarithmic): mask bits, or float32 weights")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(f"{rows[0]['dataset']}: accuracy against model size")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> None:
@@ -57,15 +63,19 @@ def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> N
     axes.set_ylabel("validation accuracy (%)")
     axes.set_title(f"{dataset}: validation accuracy during search and training")
     axes.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_study(results: StudyResults, folder: Path) -> list[Path]:
     """Write the figure of a study as PNG and as SVG, named after it; returns the two paths."""
-    figure = study_figure(results)
-    paths = [folder / f"{results.study.name}.{suffix}" for suffix in ("png", "svg")]
+    return save_both(study_figure(results), folder, results.study.name)
+
+
+def save_both(figure: Any, folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG and as SVG; returns the two paths."""
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
-        _save(figure, path)
+        save_figure(figure, path)
     return paths
 
 
@@ -86,7 +96,7 @@ def _figure() -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
     """Write a figure whole; the same figure has the same bytes."""
     from matplotlib import rc_context
 

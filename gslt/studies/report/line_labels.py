@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from gslt.studies.report.labels import Box, beside, spread
-from gslt.studies.report.panel import Panel
-from gslt.studies.report.series import Series, short
+from gslt.studies.report.series import short
 
 #: Share of the axes' width: a line that ends so near to the right edge is labelled in the margin.
 _NEAR = 0.08
@@ -17,7 +17,43 @@ _NEAR = 0.08
 _MARGIN = 1.02
 
 
-def write_labels(figure: Any, panels: Sequence[Panel]) -> None:
+class Line(Protocol):
+    """What has a name: a line, or a level across the axes."""
+
+    @property
+    def arm(self) -> str:
+        """What its colour goes by."""
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+
+    @property
+    def level(self) -> bool:
+        """Whether it goes across the axes."""
+
+
+class Lines(Protocol):
+    """Axes and the lines that are drawn in them."""
+
+    axes: Any
+
+    @property
+    def series(self) -> Sequence[Line]:
+        """The lines."""
+
+    @property
+    def colour(self) -> Mapping[str, str]:
+        """The colour of each arm, as ``#rrggbb``."""
+
+    def ends(self, series: Any) -> list[tuple[float, float]]:
+        """First and last point of a line in the units of the axes."""
+
+    def trace(self, series: Any) -> npt.NDArray[np.float64]:
+        """Where a line runs: points in pixels, one a row."""
+
+
+def write_labels(figure: Any, panels: Sequence[Lines]) -> None:
     """Write the name of every line and level so that none covers another.
 
     Those in the margin are written first: the layout makes room for them.
@@ -31,7 +67,7 @@ def write_labels(figure: Any, panels: Sequence[Panel]) -> None:
         _write_inside(panel, [each for each in panel.series if id(each) not in written])
 
 
-def _write_margin(panel: Panel) -> list[tuple[Series, Any]]:
+def _write_margin(panel: Lines) -> list[tuple[Line, Any]]:
     """Names of the levels and of the lines that end at the right edge, at their heights."""
     found = []
     for series in panel.series:
@@ -41,7 +77,7 @@ def _write_margin(panel: Panel) -> list[tuple[Series, Any]]:
     return found
 
 
-def _arrange(panel: Panel, margin: Sequence[tuple[Series, Any]]) -> None:
+def _arrange(panel: Lines, margin: Sequence[tuple[Line, Any]]) -> None:
     """Move names apart, with a thin line from each to the end of its line."""
     bounds = panel.axes.bbox
     gap = 1.1 * max(text.get_window_extent().height for _, text in margin)
@@ -62,14 +98,18 @@ def _arrange(panel: Panel, margin: Sequence[tuple[Series, Any]]) -> None:
         )
 
 
-def _write_inside(panel: Panel, rest: Sequence[Series]) -> None:
+def _write_inside(panel: Lines, rest: Sequence[Line]) -> None:
     """Names of the lines that end amid the others, where they cover the least."""
+    from matplotlib.patheffects import withStroke
+
     points = np.concatenate([panel.trace(series) for series in panel.series])
     bounds = Box(*panel.axes.bbox.extents)
     taken: list[Box] = []
     for series in rest:
         text = _text(panel, 0, 0, series)
         text.set_in_layout(False)
+        # Legible on a line that it crosses.
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
         extent = text.get_window_extent()
         start, end = panel.axes.transData.transform(panel.ends(series))
         place = beside(start, end, (extent.width, extent.height), points, taken, bounds)
@@ -78,16 +118,16 @@ def _write_inside(panel: Panel, rest: Sequence[Series]) -> None:
         text.set_position(panel.axes.transAxes.inverted().transform(middle))
 
 
-def _shares(panel: Panel, point: tuple[float, float]) -> tuple[float, float]:
+def _shares(panel: Lines, point: tuple[float, float]) -> tuple[float, float]:
     """A point of the data in widths and heights of the axes."""
+    # The limits follow the data only once somebody asks for them.
+    _ = panel.axes.viewLim
     x, y = (panel.axes.transData + panel.axes.transAxes.inverted()).transform(point)
     return float(x), float(y)
 
 
-def _text(panel: Panel, x: float, y: float, series: Series) -> Any:
-    """A name whose left middle stands at shares of the axes, legible on a line that it crosses."""
-    from matplotlib.patheffects import withStroke
-
+def _text(panel: Lines, x: float, y: float, series: Line) -> Any:
+    """A name whose left middle stands at shares of the axes."""
     return panel.axes.text(
         x,
         y,
@@ -95,7 +135,6 @@ def _text(panel: Panel, x: float, y: float, series: Series) -> Any:
         color=_darker(panel.colour[series.arm]),
         fontsize=8.5,
         va="center",
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
         transform=panel.axes.transAxes,
     )
 

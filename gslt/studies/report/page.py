@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from pathlib import Path
 
 from gslt.studies.report.columns import quantity
-from gslt.studies.report.formats import Cell, Table
-from gslt.studies.report.page_data import arm_colours, script_json, study_data, x_columns, y_columns
+from gslt.studies.report.formats import Table
+from gslt.studies.report.page_data import arm_colours, study_data, x_columns, y_columns
+from gslt.studies.report.page_parts import (
+    command_html,
+    header_html,
+    picture_html,
+    select_html,
+    table_html,
+    warning_html,
+    whole_page,
+)
 from gslt.studies.report.provenance import graph_text, hardware
 from gslt.studies.report.rows import StudyResults
 from gslt.version import __version__
@@ -40,41 +44,19 @@ def page(sections: Sequence[Section], folder: str, troubles: Sequence[str]) -> s
         folder: name of the folder of the studies, for the commands.
         troubles: sentences about records that cannot be used, and studies without any.
     """
-    template = (
-        resources.files("gslt.studies.report").joinpath("page.html").read_text(encoding="utf-8")
-    )
     data = {section.results.study.name: study_data(section.results) for section in sections}
-    parts = {
-        "title": escape(f"gslt report: {folder}"),
-        "version": escape(__version__),
-        "script_hash": _script_hash(template),
-        "body": "\n".join(_body(sections, folder, troubles)),
-        "data": script_json(data),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-
-
-def _script_hash(template: str) -> str:
-    """Hash of the page's own script: the browser runs no other, whatever the data holds."""
-    found = re.search(r"<script>(.*?)</script>", template, re.DOTALL)
-    assert found is not None
-    digest = hashlib.sha256(found[1].encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
+    return whole_page(f"gslt report: {folder}", _body(sections, folder, troubles), data)
 
 
 def _body(sections: Sequence[Section], folder: str, troubles: Sequence[str]) -> Iterator[str]:
     done = sum(len(section.results.records) for section in sections)
     total = sum(section.results.total for section in sections)
-    yield (
-        f'<header class="top"><div><h1>Studies in {escape(folder)}</h1>'
-        f"<p>{len(sections)} with results, {done} of {total} runs done. Made by gslt "
-        f"{escape(__version__)}.</p></div>"
-        '<button type="button" class="plain" id="theme">light / dark</button></header>'
+    facts = (
+        f"{len(sections)} with results, {done} of {total} runs done. Made by gslt {__version__}."
     )
+    yield header_html(f"Studies in {folder}", facts)
     if troubles:
-        items = "".join(f"<li>{escape(trouble)}</li>" for trouble in troubles)
-        heading = "<strong>Not in the report</strong>"
-        yield f'<div class="warning" role="note">{heading}<ul>{items}</ul></div>'
+        yield warning_html("Not in the report", troubles)
     names = {section.results.study.name: _title(section.results) for section in sections}
     links = "".join(
         f'<li><a href="#study-{escape(name)}">{escape(title)}</a></li>'
@@ -86,7 +68,7 @@ def _body(sections: Sequence[Section], folder: str, troubles: Sequence[str]) -> 
     yield "</main>"
     records = [record for section in sections for record in section.results.records.values()]
     machines = "".join(f"<li>{escape(machine)}</li>" for machine in hardware(records))
-    yield f"<footer>Computed on:<ul>{machines}</ul>{_command('gslt report', folder)}</footer>"
+    yield f"<footer>Computed on:<ul>{machines}</ul>{command_html('gslt report', folder)}</footer>"
 
 
 def _title(results: StudyResults) -> str:
@@ -103,14 +85,10 @@ def _section(section: Section, folder: str) -> Iterator[str]:
         f"accuracies are means over {results.seeds} seed(s){badge}<br>{'<br>'.join(graphs)}</p>"
     )
     study = f"{folder}/studies/{name}.yaml"
-    yield _command("gslt study run --study", study, "--out", folder)
-    picture = base64.b64encode(section.figure.read_bytes()).decode()
+    yield command_html("gslt study run --study", study, "--out", folder)
     alternative = f"{_title(results)}: test accuracy of {', '.join(results.arms)}"
-    yield (
-        f'<figure><img src="data:image/svg+xml;base64,{picture}" alt="{escape(alternative)}">'
-        f"<figcaption>figures/{escape(name)}.svg and .png</figcaption></figure>"
-    )
-    yield from _explorer(results)
+    yield picture_html(section.figure, alternative, f"figures/{name}.svg and .png")
+    yield from explorer(results)
     yield f"<h3>Summary</h3>{table_html(section.summary, f'table-{name}')}"
     if section.comparisons.rows:
         yield "<h3>Paired comparisons</h3>"
@@ -123,18 +101,14 @@ def _section(section: Section, folder: str) -> Iterator[str]:
     yield f'<p class="notes">The same tables as files: tables/{escape(name)}*.</p></section>'
 
 
-def _command(start: str, *words: str) -> str:
-    text = " ".join([start, *map(shlex.quote, words)])
-    return f"<pre><code>{escape(text)}</code></pre>"
-
-
-def _explorer(results: StudyResults) -> Iterator[str]:
+def explorer(results: StudyResults) -> Iterator[str]:
+    """A figure to play with; the page's data must have :func:`study_data` by the study's name."""
     xs, ys = x_columns(results), y_columns(results)
     yield "<h3>Figure of your choice</h3>"
     yield f'<div class="explorer" data-study="{escape(results.study.name)}"><div class="controls">'
     for name, columns, label in (("x", xs, "horizontal"), ("y", ys, "vertical")):
         options = {column: quantity(column).label for column in columns}
-        yield f"<label>{label} {_select(name, options)}</label>"
+        yield f"<label>{label} {select_html(name, options)}</label>"
     yield "<fieldset><legend>arms</legend>"
     for arm, colour in arm_colours(results).items():
         yield (
@@ -150,47 +124,6 @@ def _filter(arms: Sequence[str], table: str) -> str:
     options = {"": "any arm", **{arm: arm for arm in arms}}
     return (
         f'<p class="controls filter" data-table="{escape(table)}">'
-        f"<label>compare {_select('first', options)}</label>"
-        f"<label>with {_select('second', options)}</label></p>"
+        f"<label>compare {select_html('first', options)}</label>"
+        f"<label>with {select_html('second', options)}</label></p>"
     )
-
-
-def _select(name: str, options: Mapping[str, str]) -> str:
-    items = (
-        f'<option value="{escape(value)}">{escape(text)}</option>'
-        for value, text in options.items()
-    )
-    return f'<select name="{name}">{"".join(items)}</select>'
-
-
-def table_html(table: Table, identity: str) -> str:
-    """A table whose headings are buttons that sort it, and its notes."""
-    heads = []
-    for index, heading in enumerate(table.headings):
-        values = [row[index].value for row in table.rows]
-        text = any(isinstance(value, str) for value in values)
-        kind = " ".join(["name"] * (index < table.names) + ["text"] * text)
-        heads.append(
-            f'<th scope="col" class="{kind}" aria-sort="none">'
-            f'<button type="button">{escape(heading)}</button></th>'
-        )
-    lines = []
-    for row in table.rows:
-        arms = ""
-        if table.arms:
-            first, second = (escape(str(cell.value)) for cell in row[:2])
-            arms = f' data-first="{first}" data-second="{second}"'
-        cells = (_cell(cell, index < table.names) for index, cell in enumerate(row))
-        lines.append(f"<tr{arms}>{''.join(cells)}</tr>")
-    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.title)}">'
-        f'<table id="{escape(identity)}"><thead><tr>{"".join(heads)}</tr></thead>'
-        f'<tbody>{"".join(lines)}</tbody></table></div><ul class="notes">{notes}</ul>'
-    )
-
-
-def _cell(cell: Cell, name: bool) -> str:
-    value = "" if cell.value is None else f' data-value="{escape(str(cell.value))}"'
-    kind = ' class="name"' if name else ""
-    return f"<td{kind}{value}>{escape(cell.text)}</td>"

@@ -116,13 +116,18 @@ class Panel:
         return [(places[0], means[0]), (places[-1], means[-1])]
 
     def trace(self, series: Series) -> npt.NDArray[np.float64]:
-        """Points of a line in pixels, close to one another, and four on each mark."""
+        """Where a line runs, in pixels."""
         means, _ = accuracies(series)
         data = list(zip(self.places(series.groups), means, strict=False))
-        marks = self.axes.transData.transform(self.ends(series) if series.level else data)
-        steps = np.linspace(0.0, 1.0, 40)[:, None]
-        parts = [a + steps * (b - a) for a, b in itertools.pairwise(marks)]
-        return np.concatenate([marks, marks + _MARK, marks - _MARK, *parts])
+        return trace(self.axes, self.ends(series) if series.level else data)
+
+
+def trace(axes: Any, data: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    """Points of a line in pixels, close to one another, and four on each mark."""
+    marks = axes.transData.transform(data)
+    steps = np.linspace(0.0, 1.0, 40)[:, None]
+    parts = [a + steps * (b - a) for a, b in itertools.pairwise(marks)]
+    return np.concatenate([marks, marks + _MARK, marks - _MARK, *parts])
 
 
 def accuracies(series: Series) -> tuple[list[float], list[float]]:

@@ -19,6 +19,8 @@ RESAMPLES = 9_999
 LEVEL = 0.95
 #: Differences that agree to so many decimals are equal: sums of accuracies have rounding errors.
 _DECIMALS = 12
+#: Numbers that differ by no more than this part of the largest are equal.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def bootstrap_interval(differences: npt.NDArray[np.float64]) -> tuple[float, flo
 
     if len(differences) < 2:
         return math.nan, math.nan
-    if np.ptp(differences) == 0:
+    if np.ptp(differences) <= _ROUNDING * np.abs(differences).max():
         return float(differences[0]), float(differences[0])
     interval = stats.bootstrap(
         (differences,),

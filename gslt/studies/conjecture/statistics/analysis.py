@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gslt.studies.conjecture.contrasts import Contrast, contrasts
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.endpoints import Run
-from gslt.studies.conjecture.mediation import Association, associations
-from gslt.studies.conjecture.plain import plain
-from gslt.studies.conjecture.verdict import Verdicts, verdicts
+from gslt.studies.conjecture.statistics.contrasts import Contrast, contrasts
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.endpoints import Run
+from gslt.studies.conjecture.statistics.mediation import Association, associations
+from gslt.studies.conjecture.statistics.plain import plain
+from gslt.studies.conjecture.statistics.verdict import Verdicts, verdicts
 
 
 @dataclass(frozen=True)

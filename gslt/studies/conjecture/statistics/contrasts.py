@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.endpoints import (
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.endpoints import (
     DENSE,
     ENDPOINTS,
     Arm,
@@ -18,9 +18,9 @@ from gslt.studies.conjecture.endpoints import (
     by_place,
     column,
 )
-from gslt.studies.conjecture.estimate import NONE, Estimate, estimate
-from gslt.studies.conjecture.flips import least_p, two_sided
-from gslt.studies.conjecture.pairs import differences, filled
+from gslt.studies.conjecture.statistics.estimate import NONE, Estimate, estimate
+from gslt.studies.conjecture.statistics.flips import least_p, two_sided
+from gslt.studies.conjecture.statistics.pairs import differences, filled
 from gslt.studies.report.statistics import holm
 
 

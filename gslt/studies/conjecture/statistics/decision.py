@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.equivalence import equivalence_p
-from gslt.studies.conjecture.flips import least_p, two_sided
-from gslt.studies.conjecture.scores import Scores
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.equivalence import equivalence_p
+from gslt.studies.conjecture.statistics.flips import least_p, two_sided
+from gslt.studies.conjecture.statistics.scores import Scores
 from gslt.studies.report.statistics import holm
 
 Outcome = Literal["supported", "contradicted", "no meaningful difference", "undecided", "mixed"]

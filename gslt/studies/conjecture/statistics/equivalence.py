@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gslt.random import Float64
-from gslt.studies.conjecture.flips import tails
+from gslt.studies.conjecture.statistics.flips import tails
 
 
 def equivalence_p(rows: Float64, margin: float) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.decision import Decision, decide
-from gslt.studies.conjecture.endpoints import Family, Place, Table
-from gslt.studies.conjecture.scores import Scores, mean_scores, score
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.decision import Decision, decide
+from gslt.studies.conjecture.statistics.endpoints import Family, Place, Table
+from gslt.studies.conjecture.statistics.scores import Scores, mean_scores, score
 
 
 @dataclass(frozen=True)

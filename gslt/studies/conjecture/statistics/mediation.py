@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gslt.random import Float64, Stream
-from gslt.studies.conjecture.endpoints import (
+from gslt.studies.conjecture.statistics.endpoints import (
     ACCURACY,
     DENSE,
     FROZEN,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gslt.studies.conjecture.decision import Decision
-from gslt.studies.conjecture.estimate import Estimate
-from gslt.studies.conjecture.judge import Judged
-from gslt.studies.conjecture.scores import Scores
+from gslt.studies.conjecture.statistics.decision import Decision
+from gslt.studies.conjecture.statistics.estimate import Estimate
+from gslt.studies.conjecture.statistics.judge import Judged
+from gslt.studies.conjecture.statistics.scores import Scores
 
 
 def reason(judged: Judged, effect: Estimate, tau: Estimate, alpha: float) -> str:

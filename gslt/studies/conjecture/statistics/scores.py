@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gslt.random import Float64
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.endpoints import DENSE, FROZEN, PRIMARY, Arm, Run, column
-from gslt.studies.conjecture.pairs import differences, filled
-from gslt.studies.conjecture.trend import taus
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.endpoints import DENSE, FROZEN, PRIMARY, Arm, Run, column
+from gslt.studies.conjecture.statistics.pairs import differences, filled
+from gslt.studies.conjecture.statistics.trend import taus
 
 
 @dataclass(frozen=True)

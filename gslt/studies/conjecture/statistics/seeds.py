@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.flips import least_p
-from gslt.studies.conjecture.power import detection_power, exclusion_power
-from gslt.studies.conjecture.scores import Scores
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.flips import least_p
+from gslt.studies.conjecture.statistics.power import detection_power, exclusion_power
+from gslt.studies.conjecture.statistics.scores import Scores
 
 #: More seeds than this are as good as never.
 MOST = 10_000

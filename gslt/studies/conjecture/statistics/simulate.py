@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gslt.random import Float64, Stream
-from gslt.studies.conjecture.endpoints import DENSE, FROZEN, PRIMARY, Run
+from gslt.studies.conjecture.statistics.endpoints import DENSE, FROZEN, PRIMARY, Run
 
 #: An outlying run's noise is so many times as large.
 _OUTLIER = 5.0

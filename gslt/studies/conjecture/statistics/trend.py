@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gslt.random import Float64
-from gslt.studies.conjecture.pairs import differences
+from gslt.studies.conjecture.statistics.pairs import differences
 
 #: Values that differ by no more are tied.
 _TIE = 1e-12

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gslt.studies.conjecture.criteria import Criteria
-from gslt.studies.conjecture.decision import Decision, Outcome
-from gslt.studies.conjecture.endpoints import Place, Run, Table, by_place
-from gslt.studies.conjecture.estimate import NONE, Estimate, estimate
-from gslt.studies.conjecture.judge import Judged, judge
-from gslt.studies.conjecture.plain import plain
-from gslt.studies.conjecture.reasons import reason
-from gslt.studies.conjecture.scores import read_doses
-from gslt.studies.conjecture.seeds import SeedsNeeded, seeds_needed
-from gslt.studies.conjecture.trend import PageTest, page_test
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.decision import Decision, Outcome
+from gslt.studies.conjecture.statistics.endpoints import Place, Run, Table, by_place
+from gslt.studies.conjecture.statistics.estimate import NONE, Estimate, estimate
+from gslt.studies.conjecture.statistics.judge import Judged, judge
+from gslt.studies.conjecture.statistics.plain import plain
+from gslt.studies.conjecture.statistics.reasons import reason
+from gslt.studies.conjecture.statistics.scores import read_doses
+from gslt.studies.conjecture.statistics.seeds import SeedsNeeded, seeds_needed
+from gslt.studies.conjecture.statistics.trend import PageTest, page_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Verdicts:
 
 
 def verdicts(runs: Iterable[Run], criteria: Criteria | None = None) -> Verdicts:
-    """Judge a table of runs by the rule of :func:`gslt.studies.conjecture.decision.decide`.
+    """Judge a table of runs by the rule of ``decide`` in ``decision.py``.
 
     Raises:
         ConfigError: if a run is there twice.

@@ -1,0 +1,84 @@
+"""``gslt conjecture``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
+from gslt.cli.options import Action
+from gslt.config import Architecture
+from gslt.errors import RunError
+from gslt.studies.conjecture.protocol import Size
+from gslt.studies.conjecture.statistics.criteria import Criteria
+
+
+def add(commands: Any) -> None:
+    """Add the command to a parser."""
+    commands.add_subcommand(
+        "conjecture", _parser(), help="test whether freezing counters over-smoothing"
+    )
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Test the conjecture of the Frozen paper (arXiv 2402.14029): freezing counters "
+        "over-smoothing more strongly than searching a dense source. Computes the runs that are "
+        "missing, judges them, and writes report.html and verdict.json. The same command goes on."
+    )
+    text = "quick: Cora, minutes; standard: Cora, Citeseer and the Debian graph, hours on 2 cores; "
+    text += "ogbn-arxiv: a GPU [what the folder was begun with, else standard]"
+    parser.add_argument("--preset", type=Size | None, help=text)
+    text = "folder of records and report"
+    parser.add_argument("--out", type=Path, required=True, help=text)
+    text = "message passing; the conjecture is about gin [the folder's, else gin]"
+    parser.add_argument("--architecture", type=Architecture | None, help=text)
+    text = "one data set in the place of the preset's: name or path"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    text = "compute nothing; report what is there"
+    parser.add_argument("--report_only", action="store_true", help=text)
+    add_executor(parser)
+    parser.add_class_arguments(Criteria)
+    # What is not given is what the folder was begun with.
+    parser.set_defaults({field.name: None for field in dataclasses.fields(Criteria)})
+    return parser
+
+
+def _conjecture(options: Namespace) -> None:
+    from gslt.studies.conjecture.plan import settle
+    from gslt.studies.conjecture.report.summary import summary
+    from gslt.studies.conjecture.report.write import report_plan
+    from gslt.studies.conjecture.run import Progress, begin, run_plan
+    from gslt.studies.execute import check_study
+    from gslt.studies.records import StudyFolder
+
+    names = ["preset", "architecture", "dataset"]
+    names += [field.name for field in dataclasses.fields(Criteria)]
+    plan = settle(options.out, **{name: options[name] for name in names})
+    folder, done = StudyFolder(options.out), Progress()
+    if options.report_only:
+        if not options.out.is_dir():
+            raise RunError(
+                f"there is no folder {str(options.out)!r}; without --report_only it is made"
+            )
+        begin(plan, folder)
+    else:
+        for study in plan.studies:
+            datasets = check_study(study, data_folder(options), device_here(options))
+            listed = ", ".join(map(str, datasets))
+            print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms on {listed}")
+        done = run_plan(plan, folder, executor_of(options, folder))
+    try:
+        findings = report_plan(plan, folder, simulate=not done.stopped_by)
+    except RunError:
+        done.check(options.out)
+        raise
+    print("\n" + summary(findings) + "\n")
+    print(f"written: {options.out / 'report.html'}, verdict.json, tables/ and figures/ beside it")
+    done.check(options.out)
+
+
+ACTIONS: dict[str, Action] = {"conjecture": _conjecture}

@@ -1,0 +1,63 @@
+"""Options of the commands that compute studies: where, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
+
+from gslt.cli.options import add_root
+
+if TYPE_CHECKING:
+    from gslt.studies.execute import Executor
+    from gslt.studies.records import StudyFolder
+
+ExecutorName = Literal["local", "ray"]
+
+
+def add_executor(parser: ArgumentParser) -> None:
+    """Where the data sets are, and where runs are computed."""
+    add_root(parser)
+    parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")
+    text = "where: processes of this machine, or a Ray cluster"
+    parser.add_argument("--executor", type=ExecutorName, default="local", help=text)
+    text = "number of processes; the cores are shared out among them [1: in this process]"
+    parser.add_argument("--workers", type=PositiveInt, default=1, help=text)
+    text = "address of the Ray cluster [a new one on this machine]"
+    parser.add_argument("--address", type=str | None, help=text)
+    text = "CPU cores of a run on Ray"
+    parser.add_argument("--cpus_per_run", type=NonNegativeFloat, default=1.0, help=text)
+    text = "GPUs of a run on Ray; 0.25 puts four runs on each"
+    parser.add_argument("--gpus_per_run", type=NonNegativeFloat, default=0.0, help=text)
+
+
+def data_folder(options: Namespace) -> str | None:
+    """Folder of the data sets, where one is given."""
+    return options.dataset_dir and str(options.dataset_dir)
+
+
+def device_here(options: Namespace) -> str:
+    """The device that this machine must have: on a cluster it is the nodes that have it."""
+    return "cpu" if options.executor == "ray" else options.device
+
+
+def executor_of(options: Namespace, folder: StudyFolder) -> Executor:
+    """What computes the runs of a folder."""
+    from gslt.studies.execute import Here
+    from gslt.studies.workers import Workers
+
+    if options.executor == "ray":
+        from gslt.studies.ray_cluster import OnRay
+
+        return OnRay(
+            folder=folder,
+            dataset_dir=data_folder(options),
+            device=options.device,
+            address=options.address,
+            cpus_per_run=options.cpus_per_run,
+            gpus_per_run=options.gpus_per_run,
+        )
+    if options.workers > 1:
+        return Workers(folder, options.workers, data_folder(options), options.device)
+    return Here(folder, data_folder(options), options.device)

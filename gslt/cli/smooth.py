@@ -1,0 +1,93 @@
+"""``gslt smooth``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+
+from gslt.cli.options import Action, add_root
+from gslt.diagnostics.smoothness import MEASURES
+from gslt.errors import ConfigError
+from gslt.studies.smooth.source import SourceConfig
+
+_FIELDS = [field.name for field in dataclasses.fields(SourceConfig)]
+_OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *_FIELDS)}
+DESCRIPTION = """Over-smoothing, layer by layer: tables, JSON and pictures. PATHs are ticket files,
+run folders of gslt search and gslt train, and folders of studies; what they hold is not changed.
+Without a PATH, --untrained measures the source network that the last options describe."""
+
+
+def add(commands: Any) -> None:
+    """Add the command to a parser."""
+    commands.add_subcommand("smooth", _parser(), help="how smooth representations are")
+
+
+def check_source(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse settings of a source beside a path, which would be lost."""
+    if not options.get("paths"):
+        return
+    flags = [word.partition("=")[0] for word in given if word.startswith("--")]
+    if others := [flag for flag in flags if flag in _OF_SOURCE]:
+        raise ConfigError(
+            f"the networks at a PATH have their own settings; leave out {', '.join(others)}"
+        )
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(description=DESCRIPTION)
+    text = "tickets, run folders, folders of studies"
+    parser.add_argument("paths", nargs="*", type=Path, default=[], metavar="PATH", help=text)
+    text = "measure the networks as they were before their first epoch too; without a PATH alone"
+    parser.add_argument("--untrained", action="store_true", help=text)
+    text = "data set: name or path [that of each run; debian without a PATH]"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    add_root(parser)
+    text = "number of the split, where several [that of each run]"
+    parser.add_argument("--split", type=int | None, help=text)
+    text = f"what is measured: {', '.join(MEASURES)} [all but the last]"
+    parser.add_argument("--measures", nargs="+", type=str, metavar="NAME", help=text)
+    text = "measure after every aggregation, product, norm and activation too, for their picture"
+    parser.add_argument("--steps", action="store_true", help=text)
+    parser.add_argument("--out", type=Path, default=Path("runs/smooth"), help="output folder")
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    text = "several numbers of layers, instead of --num_layers"
+    parser.add_argument("--depths", nargs="+", type=PositiveInt, metavar="L", help=text)
+    text = "number of seeds, from --seed on"
+    parser.add_argument("--runs", type=PositiveInt, default=1, help=text)
+    parser.add_class_arguments(SourceConfig)
+    return parser
+
+
+def _smooth(options: Namespace) -> None:
+    from gslt.studies.smooth.smooth import smooth
+
+    source = None
+    if not options.paths:
+        if not options.untrained:
+            raise ConfigError(
+                "give a ticket file, a run folder or the folder of a study, or --untrained with "
+                "the settings of a source"
+            )
+        source = SourceConfig(**{name: options[name] for name in _FIELDS})
+    smooth(
+        options.paths,
+        options.out,
+        untrained=options.untrained,
+        source=source,
+        depths=options.depths or (),
+        runs=options.runs,
+        dataset=options.dataset,
+        dataset_dir=options.dataset_dir and str(options.dataset_dir),
+        split=options.split,
+        measures=options.measures,
+        steps=options.steps,
+        say=print,
+    )
+
+
+ACTIONS: dict[str, Action] = {"smooth": _smooth}

@@ -1,0 +1,105 @@
+"""Differences of accuracy against differences of smoothness, with the line through them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gslt.studies.conjecture.report.document import Findings
+from gslt.studies.conjecture.report.pictures.canvas import families
+from gslt.studies.conjecture.report.pictures.style import DEPTH_RAMP, ramp
+from gslt.studies.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, PRIMARY, Family
+from gslt.studies.conjecture.statistics.mediation import Association
+
+Point = tuple[float, float]
+
+
+def accuracy_against_smoothness(findings: Findings) -> Any:
+    """Every frozen run minus the dense run of its seed and depth."""
+    title = "Does the difference in smoothness go with the difference in accuracy?"
+    caption = (
+        "A point: a frozen run minus the dense run of its seed and depth. Line: least squares over "
+        "all points; shaded: slopes within the 95 % interval (whole seeds resampled), turned about "
+        "the centre of the points. within: the mean of each depth and freezing ratio taken off. An "
+        "association, not an effect."
+    )
+    canvas = families(findings.evidence, title, caption)
+    lines = {(a.dataset, a.batch_norm): a for a in findings.analysis.associations}
+    for family, axes in canvas.panels.items():
+        points = pairs(findings, family)
+        depths = sorted(points)
+        for depth, colour in zip(depths, ramp(DEPTH_RAMP, len(depths)), strict=True):
+            x, y = zip(*points[depth], strict=True)
+            axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=f"{depth}")
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        axes.axvline(0, color="#888888", linewidth=0.8)
+        if family in lines:
+            _line(axes, lines[family], [point for each in points.values() for point in each])
+            _legend(axes)
+        axes.set_xlabel("log centred Rayleigh quotient, frozen − dense")
+        axes.set_ylabel("test accuracy, frozen − dense (points)")
+    return canvas.figure
+
+
+def pairs(findings: Findings, family: Family) -> dict[int, list[Point]]:
+    """Differences by depth: of the log quotient, and of accuracy in points."""
+    found: dict[int, list[Point]] = {}
+    for place, arms in findings.evidence.table.items():
+        dense = arms.get((DENSE, None), {})
+        for (arm, _), runs in arms.items():
+            if place.family != family or arm != FROZEN:
+                continue
+            for seed in runs.keys() & dense.keys():
+                smooth, accuracy = (
+                    runs[seed].value(name) - dense[seed].value(name) for name in (PRIMARY, ACCURACY)
+                )
+                if math.isfinite(smooth) and math.isfinite(accuracy):
+                    found.setdefault(place.depth, []).append((smooth, 100 * accuracy))
+    return found
+
+
+def _line(axes: Any, association: Association, points: list[Point]) -> None:
+    pooled, within = association.pooled, association.within
+    x, y = np.array(points).T
+    ends, centre = np.array([x.min(), x.max()]), (x.mean(), y.mean())
+    slopes = [pooled.slope, *pooled.slope_interval]
+    middle, low, high = (centre[1] + 100 * slope * (ends - centre[0]) for slope in slopes)
+    axes.plot(ends, middle, color="black", linewidth=1.4)
+    if not math.isnan(slopes[1]):
+        across = np.linspace(x.min(), x.max(), 60)
+        low, high = (centre[1] + 100 * slope * (across - centre[0]) for slope in slopes[1:])
+        axes.fill_between(across, low, high, color="black", alpha=0.12, linewidth=0)
+    texts = [
+        f"{name} slope {_words(line)}" for name, line in (("pooled", pooled), ("within", within))
+    ]
+    axes.text(
+        0.0,
+        -0.2,
+        "\n".join(texts),
+        transform=axes.transAxes,
+        fontsize=8.5,
+        va="top",
+        color="#333333",
+    )
+
+
+def _words(line: Any) -> str:
+    low, high = line.slope_interval
+    ends = "no interval" if math.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}"
+    return f"{100 * line.slope:+.2f} points per unit ({ends}), R² {line.r_squared:.2f}"
+
+
+def _legend(axes: Any) -> None:
+    legend = axes.legend(
+        title="layers",
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        fontsize=8.5,
+        title_fontsize=8.5,
+        handletextpad=0.2,
+    )
+    for handle in legend.legend_handles:
+        handle.set_alpha(1.0)

@@ -1,0 +1,85 @@
+"""What a verdict means, in words that its outcome and numbers choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gslt.studies.conjecture.statistics.criteria import Criteria
+from gslt.studies.conjecture.statistics.decision import Outcome
+from gslt.studies.conjecture.statistics.estimate import Estimate
+from gslt.studies.conjecture.statistics.verdict import Verdict
+
+#: A sign beside the colour of each outcome: colours alone do not tell it.
+SIGNS: dict[Outcome, str] = {
+    "supported": "▲",
+    "contradicted": "▼",
+    "no meaningful difference": "≈",
+    "undecided": "?",
+    "mixed": "≠",
+}
+_MEANING: dict[Outcome, str] = {
+    "supported": "Tickets of frozen sources smooth less than tickets of dense sources, and the "
+    "less the more of the source is frozen.",
+    "contradicted": "Tickets of frozen sources smooth more than tickets of dense sources, and the "
+    "more the more of the source is frozen.",
+    "no meaningful difference": "Whatever freezing changes in how much a ticket smooths, it is "
+    "less than a factor of {factor:.3g} either way in the quotient, the smallest effect that "
+    "matters.",
+    "undecided": "These runs show neither a difference between tickets of frozen and of dense "
+    "sources nor that there is none which matters.",
+    "mixed": "Single depths are decided differently: no one sentence holds for all of them.",
+}
+
+
+def meaning(outcome: Outcome, criteria: Criteria) -> str:
+    """A sentence for people who do not know the names of the outcomes."""
+    return _MEANING[outcome].format(factor=math.exp(criteria.smallest_effect))
+
+
+def factor_words(effect: Estimate, bound: bool = False) -> str:
+    """A difference of log quotients as a factor of the quotient, with its interval.
+
+    Args:
+        effect: the difference.
+        bound: whether it is at least so large, as runs have collapsed totally.
+    """
+    if math.isnan(effect.mean):
+        return "no number"
+    least = "at least in size " if bound else ""
+    if math.isnan(effect.low):
+        return f"{least}× {factor(effect.mean)} (no interval)"
+    ends = f"× {factor(effect.low)} to × {factor(effect.high)}"
+    return f"{least}× {factor(effect.mean)} (95 % interval {ends})"
+
+
+def factor(log: float) -> str:
+    """``exp(log)`` of three digits; what is far off as a power of ten."""
+    if abs(log) > math.log(1e4):
+        return f"10^{log / math.log(10):.1f}"
+    return f"{math.exp(log):.3g}"
+
+
+def depth_words(depths: Sequence[int]) -> str:
+    """Such as ``4 layers`` or ``2, 4 and 8 layers``."""
+    if not depths:
+        return "no depth"
+    *first, last = map(str, depths)
+    return f"{', '.join(first)} and {last} layers" if first else f"{last} layers"
+
+
+def needed_words(verdict: Verdict) -> str:
+    """How many seeds an undecided verdict needs, and on what that rests."""
+    needed = verdict.needed
+    if needed is None:
+        return ""
+    if needed.n is None:
+        return "No number of seeds up to 10,000 is known to decide it."
+    low, high = ("unknown" if end is None else f"{end:,}" for end in (needed.low, needed.high))
+    ends = "" if needed.low is None and needed.high is None else f" ({low} to {high})"
+    because = {
+        "smallest effect": "to find the smallest effect that matters, or show that there is none",
+        "observed effect": "for a true difference as large as the one observed",
+        "least seeds": "before any result can be significant",
+    }[needed.basis]
+    return f"About {needed.n:,} seeds are needed{ends} {because}; {len(verdict.seeds)} are there."

@@ -1,0 +1,1 @@
+"""``gslt smooth``: over-smoothing in trained, searched and untrained networks."""

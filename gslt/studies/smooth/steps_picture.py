@@ -1,0 +1,86 @@
+"""The picture of the steps: how each changes what the layer's representation is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gslt.studies.report.series import COLOURS, short
+from gslt.studies.smooth.canvas import Curve, dress, new_figure, ticks
+from gslt.studies.smooth.measurement import Measurement
+from gslt.studies.smooth.pictures import PANELS
+from gslt.studies.smooth.steps import Stage, stages, step_names
+
+#: Measures without a scale, so that a step that only multiplies leaves them as they are.
+_MEASURES = ("centred_rayleigh_quotient", "collapse", "effective_rank")
+_MOST = 4
+#: How far right of its last step a layer ends.
+_SHIFT = 0.125
+
+
+def steps_figure(members: Sequence[Measurement], title: str) -> Any:
+    """Measures after every step, in the order of the computation, an arm a column; None without."""
+    arms: dict[str, list[Measurement]] = {}
+    for each in members:
+        if each.steps:
+            arms.setdefault(each.network.label, []).append(each)
+    names = [n for n in _MEASURES if any(n in row for each in members for row in each.steps)]
+    if not names:
+        return None
+    shown = dict(list(arms.items())[:_MOST])
+    steps = step_names(each for mine in shown.values() for each in mine)
+    colour = dict(zip(steps, COLOURS, strict=False))
+    left_out = f" The first {_MOST} of {len(arms)} arms." if len(arms) > _MOST else ""
+    depth = members[0].network.depth
+    caption = (
+        "Each point: the representation after one step, from left to right as they are computed; "
+        "shaded: every other layer. Means over seeds; bands ± unbiased standard deviation, of the "
+        f"logarithm where the axis is logarithmic.{left_out}"
+    )
+    width = 1.6 + max(3.4, min(7.0, 0.45 * depth)) * len(shown)
+    figure = new_figure(width, 2.1 * len(names) + 1.1, f"{title}, step by step", caption)
+    grid = figure.subplots(len(names), len(shown), squeeze=False, sharex=True, sharey="row")
+    for number, (row, name) in enumerate(zip(grid, names, strict=True)):
+        for axes, (label, mine) in zip(row, shown.items(), strict=True):
+            _draw(axes, name, mine, colour, depth)
+            top, bottom = number == 0, number == len(names) - 1
+            title, x = short(label) if top else "", "layer" if bottom else ""
+            dress(axes, title, x, PANELS[name].log)
+            ticks(axes)
+        log = " (log)" if PANELS[name].log else ""
+        row[0].set_ylabel(PANELS[name].title + log, fontsize=9)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside right upper", frameon=False, fontsize=8.5, title="after"
+    )
+    return figure
+
+
+def _draw(
+    axes: Any, name: str, mine: Sequence[Measurement], colour: dict[str, str], depth: int
+) -> None:
+    places: dict[float, list[Stage]] = {}
+    for each in mine:
+        for stage in stages(each):
+            places.setdefault(stage.place, []).append(stage)
+    values = {place: [stage.row.get(name) for stage in found] for place, found in places.items()}
+    curve = Curve.of(values, PANELS[name].log)
+    for layer in range(2, depth + 1, 2):
+        axes.axvspan(layer - 1 + _SHIFT, layer + _SHIFT, color="black", alpha=0.05, linewidth=0)
+    axes.fill_between(curve.x, curve.low, curve.high, color="#777777", alpha=0.15, linewidth=0)
+    axes.plot(curve.x, curve.middle, color="#999999", linewidth=0.9, zorder=1)
+    kind = {place: found[0].step for place, found in places.items()}
+    for marker, (step, own) in zip("osD^vP", colour.items(), strict=False):
+        chosen = [number for number, place in enumerate(curve.x) if kind[place] == step]
+        axes.plot(
+            [curve.x[number] for number in chosen],
+            [curve.middle[number] for number in chosen],
+            linestyle="none",
+            marker=marker,
+            markersize=5 if depth <= 8 else 3,
+            color=own,
+            label=step,
+        )
+    layers = range(1, depth + 1) if depth <= 10 else range(depth // 8, depth + 1, depth // 8)
+    axes.set_xticks([layer - 0.5 + _SHIFT for layer in layers], [str(layer) for layer in layers])
+    axes.set_xlim(_SHIFT, depth + _SHIFT)
