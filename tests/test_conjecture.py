@@ -20,6 +20,7 @@ from gslt.studies.conjecture.plan import Plan, settle
 from gslt.studies.conjecture.protocol import Part
 from gslt.studies.conjecture.report import appendix
 from gslt.studies.conjecture.report.document import Findings
+from gslt.studies.conjecture.report.pictures import draw
 from gslt.studies.conjecture.report.summary import summary
 from gslt.studies.conjecture.report.words import factor, factor_words
 from gslt.studies.conjecture.report.write import report_plan
@@ -32,9 +33,18 @@ from gslt.studies.study import Cell
 TINY = Part("tiny", ("blocks",), (2, 3), 3, 3, 6, 0.05)
 
 
+@pytest.fixture
+def every_picture() -> None:
+    """For a test that draws all of them."""
+
+
 @pytest.fixture(autouse=True)
-def few_simulations(monkeypatch: pytest.MonkeyPatch) -> None:
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two simulations and one picture: each takes a second."""
     monkeypatch.setattr(appendix, "SIMULATIONS", 2)
+    if "every_picture" not in request.fixturenames:
+        one = {"dose-response": draw.PICTURES["dose-response"]}
+        monkeypatch.setattr(draw, "PICTURES", one)
 
 
 def quiet(*_: object) -> None:
@@ -75,7 +85,7 @@ def tiny(
 
 
 def test_a_run_from_the_command_to_the_verdict(
-    tiny: dict[str, int], capsys: pytest.CaptureFixture[str]
+    every_picture: None, tiny: dict[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 0
     said = capsys.readouterr().out
@@ -124,7 +134,12 @@ def test_it_goes_on_and_its_order_changes_nothing(
     tiny: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 0
-    first = Path("out/verdict.json").read_bytes()
+    seconds = re.compile(r'"seconds": [\d.]+')
+
+    def verdict(folder: str) -> str:
+        return seconds.sub("", Path(folder, "verdict.json").read_text("utf-8"))
+
+    first = verdict("out")
     lost = sorted(Path("out/records").iterdir())[::5]
     for path in lost:
         path.unlink()
@@ -138,7 +153,7 @@ def test_it_goes_on_and_its_order_changes_nothing(
     assert tiny["runs"] == 0
     assert main(["conjecture", "--out", "out"]) == 0
     assert tiny["runs"] == len(lost)
-    assert Path("out/verdict.json").read_bytes() == first
+    assert verdict("out") == first
     # The same runs, computed in the reverse order into another folder.
     from gslt.studies import execute
 
@@ -147,13 +162,14 @@ def test_it_goes_on_and_its_order_changes_nothing(
         execute.Here, "execute", lambda self, specs, tell: usual(self, specs[::-1], tell)
     )
     assert main(["conjecture", "--preset", "quick", "--out", "back"]) == 0
-    back = Path("back/verdict.json").read_text("utf-8").replace("--out back", "--out out")
-    seconds = re.compile(r'"seconds": [\d.]+')
-    assert seconds.sub("", back) == seconds.sub("", first.decode())
+    assert verdict("back").replace("--out back", "--out out") == first
 
 
 def test_interrupted(
-    tiny: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    every_picture: None,
+    tiny: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from gslt.studies import execute
 

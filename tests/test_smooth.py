@@ -372,7 +372,7 @@ def test_a_source_alone(blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: N
     model = gslt.GNN(8, 3, dataclasses.replace(config, num_layers=4), get_backend("pyg"))
     gslt.freeze(model, dataclasses.replace(config, seed=4))
     assert found[3].profile == profile(model, blocks)
-    assert "source of a ticket, frozen source, F = 0.4, untrained" in said[0]
+    assert "frozen source, F = 0.4, untrained" in said[0]
     assert "Laplacian of the propagation: GCN: augmented" in (tmp_path / "smooth.md").read_text()
 
 

@@ -128,7 +128,7 @@ def of_seed(path: Path, config: SearchConfig | TrainConfig, seed: int, place: Pl
 
 def of_source(config: SourceConfig, place: Place) -> Network:
     """An untrained source alone."""
-    name = f"source of a {arm_name(config)}" if config.sparsity else "random weights"
+    name = arm_name(config).removeprefix("ticket, ") if config.sparsity else "random weights"
     start = start_of(config, config)
     return Network(
         arm=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gslt.studies.conjecture.report.document import Findings
@@ -49,7 +50,7 @@ def rank_and_collapse_over_depth(findings: Findings) -> Any:
     title = "Effective rank and collapse of the last hidden layer over depth"
     caption = (
         f"{_BANDS} Collapse: share of the representation outside the dominant eigenvector; 0: a "
-        "constant, total over-smoothing."
+        "constant, total over-smoothing. On a logarithmic axis bands that reach 0 are left out."
     )
     canvas = family_rows(findings.evidence, list(columns), title, caption)
     panels = {(family, columns[name]): axes for (family, name), axes in canvas.panels.items()}
@@ -79,12 +80,23 @@ def _draw(findings: Findings, figure: Any, panels: dict[tuple[Family, str], Any]
 
 def _curves(panel: Lines, endpoint: str, depths: Sequence[int]) -> None:
     depth_axis(panel.axes, depths)
-    panel.draw()
     values = [point[1] for line in panel.series for point in line.points]
     if endpoint == "collapse" and values and 0 < _WIDE * min(values) < max(values):
         panel.axes.set_yscale("log")
         panel.axes.set_ylim(min(values) / 2, 2 * max(values))
+        panel.axes.yaxis.set_major_formatter("{x:g}")
+        panel.series = [_above_zero(line) for line in panel.series]
+    panel.draw()
     panel.axes.set_ylabel(LABELS[endpoint])
+
+
+def _above_zero(line: Line) -> Line:
+    """Without the bands that reach 0, which a logarithmic axis does not show."""
+    points = [
+        (x, mean, low, high) if low > 0 else (x, mean, math.nan, math.nan)
+        for x, mean, low, high in line.points
+    ]
+    return replace(line, points=tuple(points))
 
 
 def _dots(panel: Lines, endpoint: str, depth: int) -> None:

@@ -71,9 +71,9 @@ def _line(axes: Any, association: Association, points: list[Point]) -> None:
         across = np.linspace(x.min(), x.max(), 60)
         low, high = (centre[1] + 100 * slope * (across - centre[0]) for slope in slopes[1:])
         axes.fill_between(across, low, high, color="black", alpha=0.12, linewidth=0)
-    texts = [
-        f"{name} slope {_words(line)}" for name, line in (("pooled", pooled), ("within", within))
-    ]
+    texts = [f"pooled slope {_words(pooled)}"]
+    if not math.isnan(within.slope_interval[0]):
+        texts.append(f"within slope {_words(within)}")
     axes.text(
         0.0,
         -0.2,
