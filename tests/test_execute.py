@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 
 import gslt
 from gslt.cli import main
 from gslt.data import write_standin
 from gslt.errors import GsltWarning, RunError
-from gslt.studies import execute
+from gslt.studies import execute, workers
 from gslt.studies.execute import Here, run_study
 from gslt.studies.presets import Preset, preset
 from gslt.studies.records import Record, StudyFolder, checksum
@@ -302,6 +304,22 @@ def test_a_run_that_kills_its_workers_fails(standin: str, tmp_path: Path) -> Non
     assert summary.computed == 0
     (reason,) = summary.failures.values()
     assert "died 3 times (the last with signal SIGKILL)" in reason
+
+
+def test_a_stop_between_two_epochs_ends_a_worker_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "compute", interrupted)
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    here, there = multiprocessing.Pipe()
+    here.send(preset("table", "quick"))
+    workers._work(there, StudyFolder(tmp_path), None, "cpu", torch.get_num_threads())
+    there.close()
+    with pytest.raises(EOFError):
+        here.recv()
 
 
 def test_a_stop_goes_to_the_workers(standin: str, tmp_path: Path) -> None:

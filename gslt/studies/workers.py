@@ -162,8 +162,10 @@ def _work(
             outcome = compute(folder, spec, dataset_dir, device, epochs.add)
             epochs.send()
             connection.send(outcome)
-        except (EOFError, OSError):
-            return  # The parent has gone.
+        except (EOFError, OSError, KeyboardInterrupt):
+            # The parent has gone, or passed on a request to stop that came before or after the
+            # epochs: whatever is in the run folder is used by the next worker.
+            return
 
 
 class _Epochs:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
+from gslt.diagnostics.probe import Step
 from gslt.studies.report.series import COLOURS, short
 from gslt.studies.smooth.canvas import Curve, dress, new_figure, ticks
 from gslt.studies.smooth.measurement import Measurement
@@ -29,7 +30,9 @@ def steps_figure(members: Sequence[Measurement], title: str) -> Any:
         return None
     shown = dict(list(arms.items())[:_MOST])
     steps = step_names(each for mine in shown.values() for each in mine)
-    colour = dict(zip(steps, COLOURS, strict=False))
+    # The same in every picture, whatever comes first.
+    look = dict(zip(get_args(Step), zip(COLOURS, "osD^vP", strict=True), strict=True))
+    style = {step: look[step] for step in steps}
     left_out = f" The first {_MOST} of {len(arms)} arms." if len(arms) > _MOST else ""
     depth = members[0].network.depth
     caption = (
@@ -42,7 +45,7 @@ def steps_figure(members: Sequence[Measurement], title: str) -> Any:
     grid = figure.subplots(len(names), len(shown), squeeze=False, sharex=True, sharey="row")
     for number, (row, name) in enumerate(zip(grid, names, strict=True)):
         for axes, (label, mine) in zip(row, shown.items(), strict=True):
-            _draw(axes, name, mine, colour, depth)
+            _draw(axes, name, mine, style, depth)
             top, bottom = number == 0, number == len(names) - 1
             title, x = short(label) if top else "", "layer" if bottom else ""
             dress(axes, title, x, PANELS[name].log)
@@ -57,7 +60,11 @@ def steps_figure(members: Sequence[Measurement], title: str) -> Any:
 
 
 def _draw(
-    axes: Any, name: str, mine: Sequence[Measurement], colour: dict[str, str], depth: int
+    axes: Any,
+    name: str,
+    mine: Sequence[Measurement],
+    style: Mapping[str, tuple[str, str]],
+    depth: int,
 ) -> None:
     places: dict[float, list[Stage]] = {}
     for each in mine:
@@ -70,7 +77,7 @@ def _draw(
     axes.fill_between(curve.x, curve.low, curve.high, color="#777777", alpha=0.15, linewidth=0)
     axes.plot(curve.x, curve.middle, color="#999999", linewidth=0.9, zorder=1)
     kind = {place: found[0].step for place, found in places.items()}
-    for marker, (step, own) in zip("osD^vP", colour.items(), strict=False):
+    for step, (colour, marker) in style.items():
         chosen = [number for number, place in enumerate(curve.x) if kind[place] == step]
         axes.plot(
             [curve.x[number] for number in chosen],
@@ -78,7 +85,7 @@ def _draw(
             linestyle="none",
             marker=marker,
             markersize=5 if depth <= 8 else 3,
-            color=own,
+            color=colour,
             label=step,
         )
     layers = range(1, depth + 1) if depth <= 10 else range(depth // 8, depth + 1, depth // 8)
