@@ -99,6 +99,7 @@ def test_peak_of_a_child_is_its_own() -> None:
     assert common.peak_bytes("cpu") > 4 * held.numel() > int(done.stdout)
 
 
+@pytest.mark.slow
 def test_epoch_record(tmp_path: Path) -> None:
     options = ["--quick", "--hidden_channels", "16", "--scale", "0.01", "--epochs", "2"]
     rows = ["--rows", "published", "gslt_pyg", "gslt_dgl"]

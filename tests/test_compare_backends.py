@@ -328,6 +328,7 @@ def test_the_meter_sees_a_peak_that_is_gone() -> None:
 
 
 @pytest.mark.skipif(not Meter.works(torch.device("cpu")), reason="this system tells no peak")
+@pytest.mark.slow
 def test_memory_of_the_layers(tmp_path: Path) -> None:
     """Per edge, a GIN layer makes E × width × 4 bytes of messages; a sparse product makes none."""
     dataset = block_model(8_000)

@@ -59,6 +59,7 @@ def test_process_restarts_change_nothing(reference: dict[str, Any]) -> None:
     assert in_process(hash_seed=7) == reference
 
 
+@pytest.mark.slow
 def test_threads_keep_the_source_and_the_accuracy(reference: dict[str, Any]) -> None:
     two = in_process(threads=2)
     assert two["source"] == reference["source"]

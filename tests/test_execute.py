@@ -227,6 +227,7 @@ def test_an_interrupted_run_goes_on(as_debian: Path, monkeypatch: pytest.MonkeyP
     assert records(folder) == records(StudyFolder("whole"))
 
 
+@pytest.mark.slow
 def test_every_quick_preset_runs_and_is_reported(as_debian: Path) -> None:
     folder = StudyFolder("out")
     names = get_args(Preset)
@@ -247,6 +248,7 @@ def test_every_quick_preset_runs_and_is_reported(as_debian: Path) -> None:
 # Worker processes
 
 
+@pytest.mark.slow
 def test_workers_find_the_same(standin: str, tmp_path: Path) -> None:
     study = tiny(standin, seeds=1)
     one, two = StudyFolder(tmp_path / "one"), StudyFolder(tmp_path / "two")
@@ -282,6 +284,7 @@ class Dying(Workers):
     kills = 1
 
 
+@pytest.mark.slow
 def test_the_run_of_a_killed_worker_is_repeated(standin: str, tmp_path: Path) -> None:
     study = tiny(standin, seeds=1, epochs=40)
     folder = StudyFolder(tmp_path / "out")
@@ -292,6 +295,7 @@ def test_the_run_of_a_killed_worker_is_repeated(standin: str, tmp_path: Path) ->
     assert records(folder) == records(whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_workers_fails(standin: str, tmp_path: Path) -> None:
     class Deadly(Dying):
         kills = 3
@@ -322,6 +326,7 @@ def test_a_stop_between_two_epochs_ends_a_worker_in_silence(
         here.recv()
 
 
+@pytest.mark.slow
 def test_a_stop_goes_to_the_workers(standin: str, tmp_path: Path) -> None:
     study = tiny(standin, seeds=1, epochs=3000)
     path = tmp_path / "study.yaml"

@@ -43,6 +43,7 @@ def test_estimate_by_hand(blocks: gslt.NodeDataset) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+@pytest.mark.slow
 def test_estimate_is_near_the_measurement() -> None:
     code = MEASURE.format(benchmarks=str(Path(__file__).parents[1] / "benchmarks"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -56,6 +56,7 @@ def test_imports(module: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_main_paths(folder: Path) -> None:
     synthetic = ["--dataset", "ogbn-arxiv-synthetic", "--dataset_dir", "data"]
     commands = [

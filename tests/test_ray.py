@@ -184,6 +184,7 @@ def cluster(sessions: Path) -> Iterator[Any]:
 
 
 @needs_ray
+@pytest.mark.slow
 def test_a_node_dies(
     cluster: Any, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +256,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @needs_ray
+@pytest.mark.slow
 def test_a_cluster_of_our_own(
     graph: Path, tmp_path: Path, sessions: Path, watched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

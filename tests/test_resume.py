@@ -104,6 +104,7 @@ def test_a_run_killed_at_every_epoch(blocks: gslt.NodeDataset, tmp_path: Path) -
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
     options = [
         "--dataset",
@@ -217,7 +218,7 @@ def test_another_graph_is_refused(blocks: gslt.NodeDataset, tmp_path: Path) -> N
     config = SearchConfig(**SMALL)
     with pytest.raises(Crash):
         run(tmp_path, blocks, config, crash=3)
-    smaller = gslt.NodeDataset(**{**vars(blocks), "edge_index": blocks.edge_index[:, :-2]})
+    smaller = replace(blocks, edge_index=blocks.edge_index[:, :-2])
     with pytest.raises(RunError, match=r"graph is .* there and .* here"):
         run(tmp_path, smaller, config)
 

@@ -100,6 +100,7 @@ def rank_of_the_search(seed: int, n: int = 300) -> int:
     return sorted(losses, key=losses.__getitem__).index(tuple(found.tolist()))
 
 
+@pytest.mark.slow
 def test_search_finds_the_best_of_all_masks():
     # Toys 0 … 9, none left out. Edge-Popup is a local search: with two hidden units it can stay
     # where both are dead, and one third of the nodes trains while all of them judge. So it must be
