@@ -17,16 +17,18 @@ import gslt
 from gslt.cli import main
 from gslt.errors import RunError
 from gslt.studies.conjecture.plan import Plan, settle
-from gslt.studies.conjecture.protocol import Part
+from gslt.studies.conjecture.protocol import Part, studies
 from gslt.studies.conjecture.report import appendix
 from gslt.studies.conjecture.report.document import Findings
 from gslt.studies.conjecture.report.pictures import draw
 from gslt.studies.conjecture.report.summary import summary
 from gslt.studies.conjecture.report.words import factor, factor_words
 from gslt.studies.conjecture.report.write import report_plan
+from gslt.studies.conjecture.run import begin
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.estimate import Estimate
 from gslt.studies.conjecture.statistics.sensitivity import design_power, what_if
+from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Cell
 
@@ -130,6 +132,7 @@ def test_a_run_from_the_command_to_the_verdict(
     assert len(rows) == 54
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_its_order_changes_nothing(
     tiny: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +187,7 @@ def test_interrupted(
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 130
     said = capsys.readouterr()
     assert "34 of 54 runs are missing" in said.out
-    assert "stopped; gslt conjecture --out out goes on" in said.err
+    assert "stopped; the same command goes on" in said.err
     # Somebody who asked to stop does not wait for simulations.
     assert not Path("out/error_rates.json").exists()
     assert json.loads(Path("out/verdict.json").read_text("utf-8"))["runs"]["present"] == 20
@@ -221,7 +224,6 @@ def test_planted(
     assert "none waits for more seeds" in page
     # The mean over F = 0.2 … 0.8 of size · F is size / 2, as noise is the same in all its arms.
     assert found["overall"][0]["effect"]["mean"] == pytest.approx(size / 2, abs=0.02)
-    f"× {factor(found['overall'][0]['effect']['mean'])}"
     assert f"× {factor(found['overall'][0]['effect']['mean'])}" in text
 
 
@@ -270,7 +272,7 @@ def test_collapsed_runs_are_counted_and_said(
     assert [each["one_collapsed"] for each in found["depths"]] == [0, 4]
     page = (folder.path / "report.html").read_text("utf-8")
     assert "4 have one run that collapsed totally" in page
-    assert "at least in size ×" in page
+    assert "collapsed pairs counted as the largest difference" in page
     dense = [
         each
         for each in found["endpoints"]
@@ -332,6 +334,27 @@ def test_a_folder_holds_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         settle(tmp_path / "out")
 
 
+def test_a_folder_of_other_studies_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = with_parts(monkeypatch, SMALL)
+    folder = StudyFolder(tmp_path / "out")
+    folder.add(preset("table", "quick"))
+    before = sorted(folder.path.rglob("*"))
+    with pytest.raises(RunError, match="holds studies that are not of this test"):
+        begin(plan, folder)
+    assert main(["conjecture", "--report_only", "--out", str(folder.path)]) == 2
+    assert "holds no test of the conjecture" in capsys.readouterr().err
+    assert sorted(folder.path.rglob("*")) == before
+
+
+def test_another_data_set_takes_the_first_part_of_each_kind() -> None:
+    first, second = studies("standard", dataset="my graphs/a graph.npz")
+    assert [study.settings["batch_norm"] for study in (first, second)] == [True, False]
+    assert first.name == "conjecture-gin-standard-planetoid-a-graph"
+    assert {cell.spec.config.num_layers for cell in second.cells} == {2, 4, 8, 16, 32, 64}
+
+
 def test_criteria_that_were_chosen_later_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,7 +378,7 @@ def test_nothing_to_report(
     plan = with_parts(monkeypatch, SMALL)
     out = str(tmp_path / "out")
     assert main(["conjecture", "--preset", "quick", "--report_only", "--out", out]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+    assert "holds no test of the conjecture" in capsys.readouterr().err
     folder = plant(tmp_path / "out", plan, lambda cell: None)
     assert main(["conjecture", "--report_only", "--out", out]) == 2
     assert "no run of this test that can be used (none has been" in capsys.readouterr().err
@@ -449,8 +472,8 @@ def test_factors_in_words() -> None:
         "× 2 (95 % interval × 1 to × 4)"
     )
     assert factor_words(Estimate(math.nan, math.nan, math.nan)) == "no number"
-    assert factor_words(Estimate(0.0, math.nan, math.nan), bound=True) == (
-        "at least in size × 1 (no interval)"
+    assert factor_words(Estimate(0.0, math.nan, math.nan), collapsed=True) == (
+        "× 1 (no interval, collapsed pairs counted as the largest difference)"
     )
 
 

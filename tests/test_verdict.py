@@ -154,7 +154,7 @@ def test_so_few_seeds_can_never_be_significant(seeds: int, depths: int, p: float
         assert found.outcome == "undecided"
         assert found.decision.p == 2 / 2**seeds
         assert found.decision.least_holm == found.decision.p_holm == pytest.approx(p)
-        assert "can never be significant" in found.reason
+        assert "can never show a difference" in found.reason
         assert f"{p:.2g}" in found.reason
         assert found.needed is not None
         assert found.needed.n == (6 if depths == 1 else 8)
@@ -291,7 +291,7 @@ def test_dense_sources_that_collapse_where_frozen_ones_do_not_support_the_conjec
     found = only(changed(table(rows(0.5)), collapsed))
     assert found.outcome == "supported"
     assert found.one_collapsed == 40
-    assert "at least in size" in found.reason
+    assert "each counts as the largest difference seen" in found.reason
     # No difference has a size: each counts as the smallest that matters.
     assert found.effect.mean == pytest.approx(math.log(1.25))
     # Where frozen sources do not differ from one another, the dense one stands out all the same.
@@ -306,6 +306,15 @@ def test_one_collapsed_run_rules_out_that_there_is_no_difference() -> None:
     found = only(changed(runs, {(0.8, 5): NEVER}))
     assert (found.outcome, found.decision.p_equivalence) == ("undecided", 1.0)
     assert "In 1 pair one run alone has collapsed totally" in found.reason
+
+
+def test_collapses_of_seeds_that_take_no_part_do_not_count() -> None:
+    shallow = changed(table(rows(0.0)), {(None, 9): NEVER})
+    found = verdicts([*shallow, *table(rows(0.0)[:9], depth=8)])
+    assert [each.one_collapsed for each in found.places] == [4, 0]
+    (overall,) = found.overall
+    assert (overall.one_collapsed, overall.left_out) == (0, (9,))
+    assert overall.outcome == "no meaningful difference"
 
 
 def test_sources_that_all_collapse_are_equal_and_it_is_said() -> None:

@@ -114,7 +114,7 @@ def test_the_seeds_asked_for_give_the_power_they_are_asked_for(
     pilot = by_place(synthetic_runs(replace(truth, seeds=400), 0))
     scores = score(pilot[PLACE], criteria)
     assert scores is not None
-    planner = Planner(scores, ALPHA, 6, criteria)
+    planner = Planner(scores, ALPHA, criteria)
     seeds = planner.detect(planted, 1.0) if planted else planner.exclude(smallest, 1.0)
     assert seeds is not None
     assert 7 < seeds < 14

@@ -155,7 +155,8 @@ def test_range_of_a_standard_deviation_is_that_of_chi_square() -> None:
 def scores(differences: np.ndarray, one_collapsed: int = 0) -> Scores:
     n, k = differences.shape
     ratios = tuple(0.2 * (at + 1) for at in range(k))
-    return Scores(tuple(range(n)), (), ratios, np.zeros(n), differences, one_collapsed, 0)
+    one = np.array([one_collapsed, *[0] * (n - 1)])
+    return Scores(tuple(range(n)), (), ratios, np.zeros(n), differences, one, np.zeros(n))
 
 
 def standard(mean: float, sd: float, n: int = 10) -> np.ndarray:
@@ -201,6 +202,15 @@ def test_seeds_needed_without_a_spread_are_the_least_that_can_be_significant() -
         assert seeds_needed(nothing, 1, Criteria()).n == 6
         assert seeds_needed(nothing, 6, Criteria()).n == 8
         assert seeds_needed(nothing, 6, Criteria()).basis == "least seeds"
+
+
+def test_seeds_that_are_there_are_not_asked_for() -> None:
+    # Three comparisons: 2 / 2⁷ is the first p below 0.05 / 3, one-sided it is 1 / 2⁶.
+    assert seeds_needed(scores(np.full((2, 4), 0.3)), 3, Criteria()).n == 7
+    assert seeds_needed(scores(np.full((8, 4), 0.3)), 3, Criteria()).n is None
+    spread = 1e-6 * np.arange(20).reshape(5, 4)
+    needed = seeds_needed(scores(spread), 3, Criteria())
+    assert (needed.to_detect, needed.to_exclude) == (7, 6)
 
 
 def test_seeds_needed_where_a_run_alone_collapsed_are_those_to_detect() -> None:

@@ -38,7 +38,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--architecture", type=Architecture | None, help=text)
     text = "one data set in the place of the preset's: name or path"
     parser.add_argument("--dataset", type=str | None, help=text)
-    text = "compute nothing; report what is there"
+    text = "compute no run; report what is there"
     parser.add_argument("--report_only", action="store_true", help=text)
     add_executor(parser)
     parser.add_class_arguments(Criteria)
@@ -48,7 +48,7 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
-    from gslt.studies.conjecture.plan import settle
+    from gslt.studies.conjecture.plan import PLAN, settle
     from gslt.studies.conjecture.report.summary import summary
     from gslt.studies.conjecture.report.write import report_plan
     from gslt.studies.conjecture.run import Progress, begin, run_plan
@@ -60,9 +60,10 @@ def _conjecture(options: Namespace) -> None:
     plan = settle(options.out, **{name: options[name] for name in names})
     folder, done = StudyFolder(options.out), Progress()
     if options.report_only:
-        if not options.out.is_dir():
+        if not (options.out / PLAN).is_file():
             raise RunError(
-                f"there is no folder {str(options.out)!r}; without --report_only it is made"
+                f"{str(options.out)!r} holds no test of the conjecture; without --report_only one "
+                "is begun there"
             )
         begin(plan, folder)
     else:
@@ -74,11 +75,11 @@ def _conjecture(options: Namespace) -> None:
     try:
         findings = report_plan(plan, folder, simulate=not done.stopped_by)
     except RunError:
-        done.check(options.out)
+        done.check()
         raise
     print("\n" + summary(findings) + "\n")
     print(f"written: {options.out / 'report.html'}, verdict.json, tables/ and figures/ beside it")
-    done.check(options.out)
+    done.check()
 
 
 ACTIONS: dict[str, Action] = {"conjecture": _conjecture}

@@ -52,6 +52,7 @@ class Plan:
         pairs = [
             (item.name, getattr(self.stated, item.name), getattr(self.criteria, item.name))
             for item in dataclasses.fields(Criteria)
+            if item.name != "power"  # No verdict depends on it.
         ]
         return [
             f"{name} was stated as {first:.4g} before the first run and is {now:.4g} here: by "

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gslt.config import Architecture, check_choice
 from gslt.studies.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, Run
-from gslt.studies.records import Record, StudyFolder
+from gslt.studies.records import Record
 from gslt.studies.smoothness import endpoints
 from gslt.studies.study import Cell, Study
 
@@ -97,8 +97,11 @@ def studies(
     check_choice("preset", size, get_args(Size))
     parts = PARTS[size]
     if dataset is not None:
-        # The parts that differ in nothing but their data sets are one.
-        parts = tuple({part.batch_norm: part for part in reversed(parts)}.values())[::-1]
+        # One part with batch norm and one without, the first of each.
+        kept: dict[bool, Part] = {}
+        for part in parts:
+            kept.setdefault(part.batch_norm, part)
+        parts = tuple(kept.values())
     return [_study(part, size, architecture, dataset) for part in parts]
 
 
@@ -116,7 +119,7 @@ def _study(part: Part, size: str, architecture: Architecture, dataset: str | Non
         # One distribution for all arms: scale alone changes smoothing (arXiv 2406.02269).
         "weight_init": "skc",
     }
-    place = "" if dataset is None else f"-{Path(dataset).stem}"
+    place = "" if dataset is None else "-" + re.sub(r"[^\w.-]+", "-", Path(dataset).stem)
     return Study(
         name=f"conjecture-{architecture}-{size}-{part.name}{place}",
         title=f"Does freezing counter over-smoothing? {part.name}",
@@ -126,16 +129,6 @@ def _study(part: Part, size: str, architecture: Architecture, dataset: str | Non
         settings=settings,
         arms={name: ARMS[name] for name in part.arms},
     )
-
-
-def read_runs(folder: StudyFolder, grids: list[Study]) -> Iterator[tuple[Cell, Record, Run]]:
-    """What is there of the studies: cell, record and line of the verdict's table of every run."""
-    for study in grids:
-        records = {record.spec.identity: record for record in folder.records(study)}
-        for cell in study.cells:
-            record = records.get(cell.spec.identity)
-            if record is not None and record.profile is not None:
-                yield cell, record, run_of(cell, record)
 
 
 def run_of(cell: Cell, record: Record) -> Run:

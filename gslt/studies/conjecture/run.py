@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from gslt.errors import GsltError, Interrupted
-from gslt.studies.conjecture.plan import Plan, write_plan
+from gslt.errors import GsltError, Interrupted, RunError
+from gslt.studies.conjecture.plan import PLAN, Plan, write_plan
 from gslt.studies.execute import Executor, run_study
 from gslt.studies.records import StudyFolder
 
@@ -21,19 +20,19 @@ class Progress:
     stopped_by: int = 0
     """Number of the signal that asked to stop; 0 where none did."""
 
-    def check(self, folder: Path) -> None:
+    def check(self) -> None:
         """End with an error where runs failed or were interrupted.
 
         Raises:
             GsltError: naming the reasons.
             Interrupted: if somebody asked to stop.
         """
-        again = f"gslt conjecture --out {folder} goes on"
+        again = "the same command goes on"
+        if self.stopped_by:
+            raise Interrupted(f"stopped; {again}", self.stopped_by)
         if self.failures:
             reasons = "; ".join(sorted(set(self.failures.values())))
             raise GsltError(f"{len(self.failures)} runs failed ({reasons}); {again}")
-        if self.stopped_by:
-            raise Interrupted(f"stopped; {again}", self.stopped_by)
 
 
 def run_plan(
@@ -75,6 +74,11 @@ def begin(plan: Plan, folder: StudyFolder) -> None:
     Raises:
         RunError: if the folder holds something else, or a study of this name that is another.
     """
+    begun = (folder.path / PLAN).exists()
+    if not begun and any((folder.path / "studies").glob("*.yaml")):
+        raise RunError(
+            f"{str(folder.path)!r} holds studies that are not of this test; choose another --out"
+        )
     for study in plan.studies:
         folder.add(study)
     write_plan(folder.path, plan)

@@ -62,10 +62,10 @@ def number(value: float | None, form: str = ".3g") -> Cell:
     return Cell(f"{value:{form}}" if math.isfinite(value) else "none", value)
 
 
-def mean(estimate: Estimate, factor: float = 1.0, bound: bool = False) -> Cell:
-    """A mean; ``bound``: it is at least so large."""
+def mean(estimate: Estimate, factor: float = 1.0, collapsed: bool = False) -> Cell:
+    """A mean, with a star where pairs of which one run collapsed totally stand in it."""
     cell = number(factor * estimate.mean, "+.3g")
-    return Cell(f"{cell.text}, or further from 0", cell.value) if bound else cell
+    return Cell(f"{cell.text}*", cell.value) if collapsed and cell.text != NONE else cell
 
 
 def interval(estimate: Estimate, factor: float = 1.0) -> Cell:

@@ -56,7 +56,7 @@ def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             line |= flat(value, f"{key}_")
         elif isinstance(value, list):
-            line[key] = " ".join(map(str, value))
+            line[key] = " ".join("" if each is None else str(each) for each in value).strip()
         else:
             line[key] = value
     return line

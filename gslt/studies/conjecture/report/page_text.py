@@ -35,9 +35,9 @@ def question() -> Iterator[str]:
         "the GIN with trained weights. The authors conjecture that freezing counters "
         "over-smoothing, and does so more strongly than a search in a dense source. They report "
         "accuracies and sizes; how smooth the representations are, the paper did not measure.</p>"
-        "<p>This test measures it: it compares tickets of frozen and of dense sources that differ "
-        "in nothing else, with the same seeds, and judges the difference by a rule that was fixed "
-        "beforehand.</p></section>"
+        "<p>This test measures it: it compares tickets of frozen and of dense sources that share "
+        "random weights, sparsity, scale and training, and differ in what is frozen; and it judges "
+        "the difference by a rule that was fixed beforehand.</p></section>"
     )
 
 
@@ -86,9 +86,11 @@ def _endpoints() -> str:
     primary, *others = ENDPOINTS.values()
     return (
         f"Primary endpoint: {escape(primary)} at the last hidden layer, log of "
-        "tr(YᵀLY) / tr(YᵀY), where Y is the representation without its part along the dominant "
-        "eigenvector of the propagation, on which L vanishes. It does not depend on the scale of "
-        "weights or norms; the smaller, the smoother. Others, which decide nothing: "
+        "tr(YᵀLY) / Σ ω_i ‖y_i‖², where L is the Laplacian of the network's own propagation, Y is "
+        "the representation without its part on which L vanishes (a vector for each connected "
+        "component), and ω is the degree for GIN and GraphSAGE and 1 for GCN. It does not depend "
+        "on the scale of weights or norms; the smaller, the smoother. Others, which decide "
+        "nothing: "
         f"{escape('; '.join(others))}."
     )
 
@@ -104,7 +106,8 @@ def _rule(findings: Findings) -> str:
         "show at every ratio that the difference is smaller than "
         f"{criteria.smallest_effect:.3g}, a factor of {factor:.3g}; this wins over the two others. "
         "Otherwise it is <em>undecided</em>, with the number of seeds that it would need. Over all "
-        "depths, the numbers of a seed are averaged first; where depths are decided differently, "
+        "depths, the numbers of a seed are averaged first and tested once; where single depths are "
+        "supported and others contradicted, or one is either and the average is decided otherwise, "
         "the outcome is <em>mixed</em>. A run that collapsed totally ranks below every number."
     )
 
@@ -119,9 +122,16 @@ def limits_section(findings: Findings) -> Iterator[str]:
         f"It is about {plan.architecture.upper()} of width {', '.join(sorted(widths))} at one "
         f"sparsity, with one initialisation and one recipe, on these graphs: {graphs}.",
         "Seeds vary the weights, the frozen pattern and the search, not the graph and its split: "
-        "intervals and p-values are about other seeds on the same data.",
+        "intervals and p-values are about other seeds on the same data. The tests take the numbers "
+        "per seed for symmetric about their mean under the hypothesis.",
+        "The error rate holds for one look at the complete test, not for a verdict that was picked "
+        "among reports of a part of it.",
         "How much is pruned and how much is locked follows from freezing ratio and sparsity; other "
         "divisions are not tested.",
+        "Layers differ in how many of their weights are frozen and kept: what is frozen is "
+        "allocated to the layers by edges per layer (EPL), what is kept by one ranking of all "
+        "scores. In a shallow network on a graph with many features that is mostly the first "
+        "layer; other allocations are not tested.",
         "The smallest effect that matters is a convention; the table of other criteria shows what "
         "depends on it.",
         "Every smoothness is one of the last hidden layer. More smoothing is not worse by itself: "

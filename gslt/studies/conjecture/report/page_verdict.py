@@ -70,7 +70,7 @@ def _card(findings: Findings, verdict: Verdict) -> Iterator[str]:
         f'style="--outcome: {OUTCOMES[verdict.outcome]}"><h3>{escape(name)}</h3>'
         f'<p class="outcome"><span aria-hidden="true">{SIGNS[verdict.outcome]}</span> '
         f"{escape(verdict.outcome.capitalize())}</p>"
-        f"<p>{escape(meaning(verdict.outcome, criteria))}</p>"
+        f"<p>{escape(meaning(verdict, criteria))}</p>"
         f'<p class="effect">Quotient of frozen over that of dense: {escape(effect)}</p>'
         f'<p class="small">{escape(verdict.reason)} {escape(needed_words(verdict))} '
         f"Over {escape(depth_words(verdict.depths))}.</p></article>"

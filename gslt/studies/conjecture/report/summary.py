@@ -15,7 +15,7 @@ def summary(findings: Findings) -> str:
         (overall,) = (v for v in findings.overall if (v.dataset, v.batch_norm) == family)
         lines += [
             f"{evidence.family_name(family)}: {overall.label.upper()}",
-            f"  {meaning(overall.outcome, evidence.plan.criteria)}",
+            f"  {meaning(overall, evidence.plan.criteria)}",
         ]
         rows = [("all depths", overall)]
         rows += [
@@ -37,4 +37,6 @@ def summary(findings: Findings) -> str:
 
 def _cells(name: str, verdict: Verdict) -> list[str]:
     effect = factor_words(verdict.effect, verdict.one_collapsed > 0)
-    return [name, verdict.label, f"quotient {effect}", f"p {verdict.decision.p_holm:.2g}"]
+    small = verdict.outcome == "no meaningful difference"
+    p = verdict.decision.p_equivalence_holm if small else verdict.decision.p_holm
+    return [name, verdict.label, f"quotient {effect}", f"p {p:.2g}"]

@@ -24,7 +24,7 @@ def verdict_table(findings: Findings) -> Table:
         *cells.place_columns(findings.evidence),
         ("layers", lambda v: cells.layers(v.depths, id(v) in overall)),
         ("verdict", lambda v: Cell(f"{SIGNS[v.outcome]} {v.label}", v.label)),
-        ("frozen − dense", lambda v: cells.mean(v.effect, bound=v.one_collapsed > 0)),
+        ("frozen − dense", lambda v: cells.mean(v.effect, collapsed=v.one_collapsed > 0)),
         ("95 % interval", lambda v: cells.interval(v.effect)),
         ("× quotient", lambda v: _factor(v.effect.mean)),
         ("tau", lambda v: cells.number(v.tau.mean, "+.2f")),
@@ -48,7 +48,7 @@ VERDICT_NOTES = [
     "together over the families of a data set. p of equivalence: that some ratio makes a "
     "difference which matters. least p: the smallest that so many seeds can reach.",
     "collapsed: pairs of runs of which one alone, or both, collapsed totally (their representation "
-    "has nothing left that varies).",
+    "has nothing left that varies). *: pairs of which one did count as the largest difference.",
 ]
 
 
@@ -81,7 +81,8 @@ def contrast_table(findings: Findings) -> Table:
     notes = [
         "Paired by seed; two-sided sign-flip tests. Holm: over the depths, for each arm and "
         "endpoint alone: arms and endpoints are many, so that what stands out here is a hint, not "
-        "a finding. No verdict depends on this table.",
+        "a finding. No verdict depends on this table. *: a pair of which one run alone collapsed "
+        "totally counts as the largest difference seen.",
     ]
     rows = findings.analysis.contrasts
     return cells.table("Contrasts with the dense source", rows, columns, notes, 4, pick=True)

@@ -32,25 +32,28 @@ _MEANING: dict[Outcome, str] = {
 }
 
 
-def meaning(outcome: Outcome, criteria: Criteria) -> str:
+def meaning(verdict: Verdict, criteria: Criteria) -> str:
     """A sentence for people who do not know the names of the outcomes."""
-    return _MEANING[outcome].format(factor=math.exp(criteria.smallest_effect))
+    text = _MEANING[verdict.outcome].format(factor=math.exp(criteria.smallest_effect))
+    if len(verdict.depths) > 1 and verdict.outcome not in ("undecided", "mixed"):
+        return f"On average over the depths: {text[0].lower()}{text[1:]}"
+    return text
 
 
-def factor_words(effect: Estimate, bound: bool = False) -> str:
+def factor_words(effect: Estimate, collapsed: bool = False) -> str:
     """A difference of log quotients as a factor of the quotient, with its interval.
 
     Args:
         effect: the difference.
-        bound: whether it is at least so large, as runs have collapsed totally.
+        collapsed: whether pairs of which one run collapsed totally stand in it.
     """
     if math.isnan(effect.mean):
         return "no number"
-    least = "at least in size " if bound else ""
+    counted = ", collapsed pairs counted as the largest difference" if collapsed else ""
     if math.isnan(effect.low):
-        return f"{least}× {factor(effect.mean)} (no interval)"
+        return f"× {factor(effect.mean)} (no interval{counted})"
     ends = f"× {factor(effect.low)} to × {factor(effect.high)}"
-    return f"{least}× {factor(effect.mean)} (95 % interval {ends})"
+    return f"× {factor(effect.mean)} (95 % interval {ends}{counted})"
 
 
 def factor(log: float) -> str:

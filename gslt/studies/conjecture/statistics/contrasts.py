@@ -39,7 +39,7 @@ class Contrast:
     """Seeds of which one of the two runs, or its number, is missing."""
     one_collapsed: int
     """Pairs of which one run alone has collapsed totally: each counts as the largest difference
-    seen, so that the difference is at least as large as said."""
+    seen."""
     difference: Estimate
     p: float
     """Two-sided, by sign flips; 1 where there is no pair."""

@@ -20,13 +20,14 @@ class Criteria:
 
     alpha: float = 0.05
     """Largest rate of wrong verdicts of either kind in a family: a difference claimed where there
-    is none, and "no meaningful difference" where there is one."""
+    is none, and "no meaningful difference" where there is one [the folder's, else 0.05]."""
     smallest_effect: float = math.log(1.25)
     """Smallest difference of the log quotient that matters; 0.22 is a factor of 1.25 either way. A
     convention: a log quotient has no natural unit, and a change by less than a quarter would not
-    be called stronger smoothing."""
+    be called stronger smoothing [the folder's, else 0.223]."""
     power: float = 0.8
-    """Chance of a decision that the number of seeds needed is computed for."""
+    """Chance of a decision that the number of seeds needed is computed for [the folder's, else
+    0.8]."""
 
     def __post_init__(self) -> None:
         check_values(self)

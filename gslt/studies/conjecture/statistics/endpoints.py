@@ -17,7 +17,7 @@ ACCURACY = "test_accuracy"
 ENDPOINTS = {
     PRIMARY: "log of the centred Rayleigh quotient",
     "effective_rank": "effective rank",
-    "collapse": "share of the representation outside the dominant eigenvector",
+    "collapse": "share of the representation outside the kernel of the Laplacian",
     "log_quotient_slope": "slope over layers of the log quotient",
     "effective_rank_slope": "slope over layers of the effective rank",
     "collapse_slope": "slope over layers of the collapse",
@@ -47,7 +47,7 @@ class Run:
     seed: int
     endpoints: Mapping[str, float]
     """Numbers by endpoint; NaN, or no entry, where there is none. A log quotient of −∞ is a run
-    that collapsed totally: its representation has no part left outside the dominant eigenvector,
+    that collapsed totally: its representation has no part left outside the Laplacian's kernel,
     so that its quotient is 0/0, or only a part that does not vary along edges. Nothing is smoother,
     so it ranks below every number and ties with its like."""
 

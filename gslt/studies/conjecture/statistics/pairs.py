@@ -23,11 +23,6 @@ class Filled:
     one_collapsed: int
     """Pairs of which one run has collapsed totally and the other has not."""
 
-    @property
-    def at_least(self) -> bool:
-        """Whether the mean only bounds a difference that has no size."""
-        return self.one_collapsed > 0
-
 
 def filled(values: Float64, least: float) -> Filled:
     """Put ± the largest finite size in the place of ±∞, and no less than ``least``.

@@ -15,9 +15,8 @@ def reason(judged: Judged, effect: Estimate, tau: Estimate, alpha: float) -> str
         return "There is no dense arm, or no frozen one, with runs."
     if not scores.seeds:
         return "No seed has a dense run and one at every freezing ratio."
-    bound = "at least in size " if scores.one_collapsed else ""
     first = (
-        f"The log quotient of frozen minus that of dense sources is {bound}{effect}, "
+        f"The log quotient of frozen minus that of dense sources is {effect}, "
         f"with {_count(len(scores.seeds), 'seed')}."
     )
     sentences = [first, _because(decision, tau, alpha), *_notes(scores)]
@@ -51,7 +50,7 @@ def _because(decision: Decision, tau: Estimate, alpha: float) -> str:
 def _undecided(decision: Decision, alpha: float, corrected: str) -> str:
     if decision.least_holm > alpha:
         return (
-            f"So few seeds can never be significant: their smallest possible p is "
+            f"So few seeds can never show a difference: their smallest possible p is "
             f"{decision.least:.2g}, and {decision.least_holm:.2g}{corrected}."
         )
     if decision.direction == 0:

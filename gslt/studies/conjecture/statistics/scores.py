@@ -42,9 +42,19 @@ class Scores:
     """Kendall's rank correlation of freezing ratio and log quotient within the seed."""
     differences: Float64
     """Frozen minus dense, a row per seed, a column per ratio."""
-    one_collapsed: int
-    both_collapsed: int
-    """Pairs of a frozen and a dense run of which one, or both, have collapsed totally."""
+    one: Float64
+    both: Float64
+    """Pairs of a frozen and a dense run of which one, or both, have collapsed totally, per seed."""
+
+    @property
+    def one_collapsed(self) -> int:
+        """Pairs of which one has collapsed."""
+        return int(self.one.sum())
+
+    @property
+    def both_collapsed(self) -> int:
+        """Pairs of which both have."""
+        return int(self.both.sum())
 
     @property
     def levels(self) -> Float64:
@@ -88,14 +98,15 @@ def score(
     values = doses.values
     raw = differences(values[:, 1:], np.broadcast_to(values[:, :1], values[:, 1:].shape))
     numbers = filled(raw, criteria.smallest_effect)
-    both = int((np.isneginf(values[:, 1:]) & np.isneginf(values[:, :1])).sum())
+    gone = np.isneginf(values)
+    both = (gone[:, 1:] & gone[:, :1]).sum(axis=1)
     return Scores(
         doses.seeds,
         doses.left_out,
         doses.ratios,
         taus(values),
         numbers.values,
-        numbers.one_collapsed,
+        (gone[:, 1:] ^ gone[:, :1]).sum(axis=1),
         both,
     )
 
@@ -112,6 +123,6 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
         scores[0].ratios,
         np.mean([each.taus[row] for each, row in pairs], axis=0),
         np.mean([each.differences[row] for each, row in pairs], axis=0),
-        sum(each.one_collapsed for each in scores),
-        sum(each.both_collapsed for each in scores),
+        np.sum([each.one[row] for each, row in pairs], axis=0),
+        np.sum([each.both[row] for each, row in pairs], axis=0),
     )

@@ -51,10 +51,11 @@ def seeds_needed(scores: Scores | None, comparisons: int, criteria: Criteria) ->
     """
     alpha = criteria.alpha / comparisons
     least = _first(lambda n: least_p(n) <= alpha, 64)
-    if scores is None or len(scores.seeds) < 2 or np.ptp(scores.levels) == 0:
-        return SeedsNeeded(least, None, None, None, None, "least seeds")
-    present = len(scores.seeds)
-    planner = Planner(scores, alpha, least, criteria)
+    present = 0 if scores is None else len(scores.seeds)
+    if scores is None or present < 2 or np.ptp(scores.levels) == 0:
+        enough = least is not None and least <= present
+        return SeedsNeeded(None if enough else least, None, None, None, None, "least seeds")
+    planner = Planner(scores, alpha, criteria)
     smallest = criteria.smallest_effect
     planned = planner.plan("smallest effect", smallest, smallest, _larger)
     if planned.n is None or planned.n > present:
@@ -73,7 +74,6 @@ class Planner:
 
     scores: Scores
     alpha: float
-    least: int | None
     criteria: Criteria
 
     def plan(
@@ -97,7 +97,7 @@ class Planner:
         sd = factor * float(self.scores.levels.std(ddof=1))
         power = self.criteria.power
         return self._attainable(
-            _first(lambda n: detection_power(effect, sd, n, self.alpha) >= power)
+            _first(lambda n: detection_power(effect, sd, n, self.alpha) >= power), sides=2
         )
 
     def exclude(self, margin: float, factor: float) -> int | None:
@@ -106,11 +106,13 @@ class Planner:
             return None
         rows, power = factor * self.scores.differences.T, self.criteria.power
         return self._attainable(
-            _first(lambda n: exclusion_power(margin, rows, n, self.alpha) >= power)
+            _first(lambda n: exclusion_power(margin, rows, n, self.alpha) >= power), sides=1
         )
 
-    def _attainable(self, n: int | None) -> int | None:
-        return None if n is None or self.least is None else max(n, self.least)
+    def _attainable(self, n: int | None, sides: int) -> int | None:
+        """No fewer than can be significant at all."""
+        least = _first(lambda n: sides * least_p(n) / 2 <= self.alpha, 64)
+        return None if n is None or least is None else max(n, least)
 
 
 def sd_range(n: int) -> tuple[float, float]:

@@ -107,7 +107,8 @@ def _power(judged: Judged, overall: bool, criteria: Criteria) -> DesignPower | N
         return detection_power(effect, sd, seeds, alpha) if sd > 0 else 1.0
 
     exclusion = 0.0
-    if within_reach and not scores.one_collapsed:
+    # One-sided: half of the smallest p of a difference.
+    if least_p(seeds) / 2 <= alpha and not scores.one_collapsed:
         exclusion = exclusion_power(criteria.smallest_effect, scores.differences.T, seeds, alpha)
     return DesignPower(
         dataset=judged.family[0],

@@ -37,7 +37,7 @@ class Verdict:
     """Seeds of which a run, or its number, is missing: they took no part."""
     one_collapsed: int
     """Pairs of a frozen and a dense run of which one alone has collapsed totally. Each counts as
-    the largest difference seen, so that the effect is at least as large as said."""
+    the largest difference seen."""
     both_collapsed: int
     """Pairs of which both have: they count as equal."""
     page: PageTest | None

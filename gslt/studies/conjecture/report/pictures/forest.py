@@ -74,7 +74,7 @@ def _effect(axes: Any, verdict: Verdict, place: float, colour: str) -> None:
     if not math.isnan(effect.low):
         axes.plot([effect.low, effect.high], [place, place], color=colour, linewidth=2.2)
     mark = "D" if len(verdict.depths) > 1 else "o"
-    # Open: only a bound on the effect is known.
+    # Open: pairs of which one run collapsed count as the largest difference seen.
     face = "white" if verdict.one_collapsed else colour
     axes.plot(effect.mean, place, mark, color=colour, markerfacecolor=face, markersize=7)
 

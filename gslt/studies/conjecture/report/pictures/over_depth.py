@@ -17,14 +17,14 @@ from gslt.studies.report.line_labels import write_labels
 
 _BANDS = "Points: means over seeds; bands: ± unbiased standard deviation."
 _COLLAPSED = (
-    " Open triangles at the bottom: some runs collapsed totally (log quotient −∞) and are not part "
+    " Open triangles at the edge: some runs collapsed totally (log quotient −∞) and are not part "
     "of the mean."
 )
 #: Axes of the endpoints that are pictured.
 LABELS = {
     PRIMARY: "log centred Rayleigh quotient\n(lower: smoother)",
     "effective_rank": "effective rank",
-    "collapse": "share outside the dominant eigenvector",
+    "collapse": "share outside the kernel",
     ACCURACY: "test accuracy (%)",
 }
 #: A share that spans more than this is drawn on a logarithmic axis.
@@ -49,8 +49,9 @@ def rank_and_collapse_over_depth(findings: Findings) -> Any:
     columns = {"effective rank": "effective_rank", "collapse": "collapse"}
     title = "Effective rank and collapse of the last hidden layer over depth"
     caption = (
-        f"{_BANDS} Collapse: share of the representation outside the dominant eigenvector; 0: a "
-        "constant, total over-smoothing. On a logarithmic axis bands that reach 0 are left out."
+        f"{_BANDS} Collapse: share of the representation outside the kernel of the Laplacian; 0: a "
+        "constant on every component, total over-smoothing. On a logarithmic axis bands that reach "
+        "0 are left out."
     )
     canvas = family_rows(findings.evidence, list(columns), title, caption)
     panels = {(family, columns[name]): axes for (family, name), axes in canvas.panels.items()}
@@ -102,13 +103,25 @@ def _above_zero(line: Line) -> Line:
 def _dots(panel: Lines, endpoint: str, depth: int) -> None:
     """Arms below one another, where there is a single depth."""
     axes = panel.axes
-    for row, line in enumerate(panel.series):
-        _, mean, low, high = line.points[0]
-        if not math.isnan(low):
-            axes.plot([low, high], [row, row], color=line.colour, linewidth=2.2)
-        axes.plot(mean, row, line.marker, color=line.colour, markersize=6.5)
-    axes.set_yticks(range(len(panel.series)), [line.label for line in panel.series])
-    axes.set_ylim(len(panel.series) - 0.4, -0.6)
+    lines = [line for line in panel.given if line.points or line.collapsed]
+    for row, line in enumerate(lines):
+        for _, mean, low, high in line.points:
+            if not math.isnan(low):
+                axes.plot([low, high], [row, row], color=line.colour, linewidth=2.2)
+            axes.plot(mean, row, line.marker, color=line.colour, markersize=6.5)
+        if line.collapsed:
+            axes.plot(
+                0.02,
+                row,
+                "<",
+                color=line.colour,
+                markerfacecolor="none",
+                markersize=7,
+                transform=axes.get_yaxis_transform(),
+                clip_on=False,
+            )
+    axes.set_yticks(range(len(lines)), [line.label for line in lines])
+    axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.set_xlabel(f"{LABELS[endpoint]}, {depth} layers".replace("\n", " "))
 
 
