@@ -328,6 +328,15 @@ def test_the_meter_sees_a_peak_that_is_gone() -> None:
 
 
 @pytest.mark.skipif(not Meter.works(torch.device("cpu")), reason="this system tells no peak")
+def test_a_graph_that_was_described_is_handed_over_whole(
+    blocks: NodeDataset, tmp_path: Path
+) -> None:
+    described = blocks.info()
+    save_graph(blocks, tmp_path / "graph.pt")
+    values = torch.load(tmp_path / "graph.pt", weights_only=False)
+    assert NodeDataset(**values).info() == described
+
+
 @pytest.mark.slow
 def test_memory_of_the_layers(tmp_path: Path) -> None:
     """Per edge, a GIN layer makes E × width × 4 bytes of messages; a sparse product makes none."""

@@ -243,6 +243,75 @@ def test_layers_of_a_users_own() -> None:
         unknown.__enter__()
 
 
+class InPlace(nn.Module):
+    """A product, a bias that is added in place, and an activation in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.relu = Shifted(), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.layer(x))
+        return out
+
+
+class Shifted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(6))
+        self.bias = nn.Parameter(torch.linspace(-2, 2, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x @ self.weight
+        out += self.bias
+        return out
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> None:
+    model, x = InPlace(), features(NODES, 6, torch.float32)
+    shifted = x + model.layer.bias.detach()
+    with mode(), probe(model, TOPOLOGY, layers=["layer"]) as trace:
+        model(x)
+    assert [r.step for r in trace.readings] == ["input", "projection", "layer", "activation"]
+    for reading, wanted in zip(trace.readings, (x, x, shifted, shifted.relu()), strict=True):
+        expected = measure(wanted, TOPOLOGY)
+        for name in ("dirichlet_energy", "collapse", "effective_rank"):
+            found = getattr(reading.smoothness, name)
+            assert found == pytest.approx(getattr(expected, name), rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_function_and_its_module_are_one_step(mode: Callable[[], Any]) -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
+    with mode(), probe(model, TOPOLOGY, layers=["2"]) as trace:
+        model(features(NODES, 6, torch.float32))
+    steps = ["input", "projection", "normalisation", "activation", "layer"]
+    assert [r.step for r in trace.readings] == steps
+
+
+def test_what_is_not_the_models_is_passed_by() -> None:
+    model, other, x = make(), make(), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY) as alone:
+        model(x, EDGES)
+    with probe(model, TOPOLOGY) as trace:
+        other(x, EDGES)
+        torch.sigmoid(model(F.relu(x) - F.relu(-x), EDGES))
+        other(x, EDGES)
+    assert places(trace) == places(alone)
+    assert {r.call for r in trace.readings} == {0}
+
+
+def test_a_model_called_as_a_function_is_seen() -> None:
+    model, x = make(), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY) as called:
+        model(x, EDGES)
+    weights = {name: 2 * p.detach() for name, p in model.named_parameters()}
+    with probe(model, TOPOLOGY) as trace:
+        torch.func.functional_call(model, weights, (x, EDGES))
+    assert places(trace) == places(called)
+
+
 def test_a_model_that_fails_leaves_no_hooks() -> None:
     model = make()
     with pytest.raises(GraphError, match="source nodes"), probe(model, TOPOLOGY) as trace:
@@ -313,6 +382,29 @@ def test_what_a_killed_run_measured_is_there_once(blocks: gslt.NodeDataset, tmp_
     whole, killed = (path.joinpath("probe.jsonl").read_text() for path in paths)
     assert whole == killed
     assert len({json.loads(line)["epoch"] for line in whole.splitlines()}) == 6
+
+
+def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    def strict(text: str) -> Any:
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is no JSON")
+
+        return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+    path, model = tmp_path / "probe.jsonl", make()
+    # As an earlier version wrote it.
+    path.write_text('{"seed": 0, "epoch": 0, "mad": NaN}\n')
+    watch = SearchProbe(blocks, 1, path)
+    watch.begin(0, 1)
+    assert strict(path.read_text()) == [{"seed": 0, "epoch": 0, "mad": None}]
+    # Nothing is left of a constant, so that no quotient of it is a number.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    watch(0, 1, 5, model, (torch.zeros(blocks.num_nodes, 6), blocks.edge_index))
+    rows = strict(path.read_text())[1:]
+    assert rows[0]["rayleigh_quotient"] is None
+    assert rows[0]["dirichlet_energy"] == 0
 
 
 def test_no_epochs_between(blocks: gslt.NodeDataset) -> None:

@@ -19,21 +19,23 @@ from gslt.backends import get_backend
 from gslt.cli import main
 from gslt.config import ModelConfig
 from gslt.diagnostics import MEASURES, SearchProbe
-from gslt.errors import ConfigError, RunError, TicketError
+from gslt.errors import ConfigError, DataError, GsltError, RunError, TicketError
 from gslt.studies.execute import Here, dataset_of, run_study
 from gslt.studies.records import StudyFolder
-from gslt.studies.smooth.arms import with_distinct_arms
+from gslt.studies.smooth.arms import with_distinct_arms, with_distinct_graphs
 from gslt.studies.smooth.canvas import Curve, styles
 from gslt.studies.smooth.export import as_json, layers_csv
 from gslt.studies.smooth.groups import Spread, groups_of
 from gslt.studies.smooth.measurement import Measurement
-from gslt.studies.smooth.networks import Network, Place
+from gslt.studies.smooth.networks import Network, of_seed
 from gslt.studies.smooth.pictures import depth_figure, layers_figure, search_figure
-from gslt.studies.smooth.smooth import smooth
+from gslt.studies.smooth.place import Place
+from gslt.studies.smooth.smooth import _loader, _placed, smooth
 from gslt.studies.smooth.source import SourceConfig
 from gslt.studies.smooth.steps import changes, stages
 from gslt.studies.smooth.steps_picture import steps_figure
 from gslt.studies.smooth.tables import cell, plain, tables_of
+from gslt.studies.smooth.write import write
 from gslt.studies.smoothness import profile
 from gslt.studies.study import Study
 
@@ -184,19 +186,163 @@ def test_steps_by_hand() -> None:
 
 
 def test_what_tells_arms_apart() -> None:
-    def network(arm: str, path: str, **settings: Any) -> Network:
-        one = made_up(arm, settings=settings).network
-        return dataclasses.replace(one, path=path)
+    def network(arm: str, path: str, **settings: Any) -> Measurement:
+        one = made_up(arm, settings=settings)
+        return dataclasses.replace(one, network=dataclasses.replace(one.network, path=path))
 
-    def arms(*networks: Network) -> list[str]:
-        return [each.arm for each in with_distinct_arms(networks)]
+    def arms(*networks: Measurement) -> list[str]:
+        return [each.network.arm for each in with_distinct_arms(networks)]
 
     assert arms(network("a", "x", lr=1), network("b", "y", lr=2)) == ["a", "b"]
     assert arms(network("a", "x", lr=1), network("a", "y", lr=2)) == ["a, lr 1", "a, lr 2"]
     # A ticket file does not know its learning rate.
     assert arms(network("a", "r/x", lr=1), network("a", "s/y")) == ["a [r]", "a [s]"]
     assert arms(network("a", "r/x"), network("a", "r/y")) == ["a [r/x]", "a [r/y]"]
-    assert arms(network("a", "r/x"), network("a", "r/x")) == ["a"]
+    # What some know is told of those, and does not leave the others without a name of their own.
+    both = network("a", "r/x", lr=0.01), network("a", "s/x", lr=0.1)
+    assert arms(*both, network("a", "t.ticket")) == ["a, lr 0.01", "a, lr 0.1", "a"]
+
+
+def test_spellings_of_one_data_set_are_one_group_of_arms(tmp_path: Path) -> None:
+    def on(name: str, seed: int, **settings: Any) -> Measurement:
+        one = made_up(seed=seed, settings=settings)
+        place = Place(name=name)
+        return dataclasses.replace(one, network=dataclasses.replace(one.network, place=place))
+
+    def labels(*members: Measurement) -> list[tuple[str, str]]:
+        found = with_distinct_arms(with_distinct_graphs(members))
+        return [(each.network.arm, each.dataset.removesuffix(" (synthetic)")) for each in found]
+
+    # Pooled, they would be two seeds of one arm.
+    two = labels(on("Cora", 0, lr=1), on("cora", 1, lr=2))
+    assert two == [("a, lr 1", "toy"), ("a, lr 2", "toy")]
+    assert labels(on("Cora", 0, lr=1), on("cora", 1, lr=1)) == [("a", "toy")] * 2
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "toy.npz").touch()
+    paths = [str(tmp_path / folder / "toy.npz") for folder in ("x", "y", "x/../x")]
+    two = labels(on(paths[0], 0, lr=1), on(paths[1], 1, lr=2), on(paths[2], 1, lr=1))
+    assert two == [("a", paths[0]), ("a", paths[1]), ("a", paths[0])]
+
+
+def test_two_graphs_of_one_name_are_told_apart() -> None:
+    def of(nodes: int, seed: int) -> Measurement:
+        graph = {
+            "name": "toy",
+            "synthetic": True,
+            "nodes": nodes,
+            "edges": 4,
+            "train": nodes - seed,
+        }
+        return made_up(seed=seed, graph=graph)
+
+    one = with_distinct_graphs([of(1000, 0), of(1000, 1)])
+    assert [each.dataset for each in one] == ["toy (synthetic)"] * 2
+    several = with_distinct_graphs([of(1000, 0), of(2000, 1)])
+    names = [f"toy [{nodes} nodes, 4 edges] (synthetic)" for nodes in ("1,000", "2,000")]
+    assert [each.dataset for each in several] == names
+    assert [len(group.members) for group in groups_of(several)] == [1, 1]
+    values = as_json(several)
+    assert [(each["dataset"], each["nodes"]) for each in values["datasets"]] == [
+        (names[0], 1000),
+        (names[1], 2000),
+    ]
+
+
+def test_a_collapse_is_drawn_and_said() -> None:
+    members = [made_up(seed=0), made_up(seed=1), made_up("b")]
+    members[0].profile["centred_rayleigh_quotient"][2] = None
+    # Not finite is another thing than nothing left.
+    for name in ("centred_rayleigh_quotient", "dirichlet_energy"):
+        members[2].profile[name][1] = None
+    figure = layers_figure(members, styles(members), "title")
+    panel = next(a for a in figure.axes if a.get_title(loc="left").startswith("centred"))
+    (mark,) = (line for line in panel.get_lines() if line.get_marker() == "v")
+    assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([3], [0.02])
+    assert mark.get_markerfacecolor() == "none"
+    assert panel.get_lines()[0].get_ydata()[2] == pytest.approx(math.exp(-3))
+    triangles = "Hollow triangles at the bottom"
+    assert triangles in figure.get_supxlabel().replace("\n", " ")
+    whole = [made_up(seed=1)]
+    assert triangles not in layers_figure(whole, styles(whole), "").get_supxlabel()
+    rows = [
+        {"layer": 2, "step": step, "centred_rayleigh_quotient": value, "dirichlet_energy": 0.0}
+        for step, value in (("aggregation", 1.0), ("activation", None))
+    ]
+    figure = steps_figure([made_up(steps=rows)], "title")
+    (mark,) = (line for line in figure.axes[0].get_lines() if line.get_color() == "#777777")
+    assert list(mark.get_xdata()) == [2]
+    assert triangles in figure.get_supxlabel().replace("\n", " ")
+    rows = [{"layer": 3, "epoch": 5, "centred_rayleigh_quotient": None, "dirichlet_energy": 0.0}]
+    one = made_up(search=rows)
+    assert triangles in search_figure([one], styles([one]), "").get_supxlabel().replace("\n", " ")
+    members[0] = made_up(depth=2)
+    members[0].profile["centred_rayleigh_quotient"][0] = None
+    figure = depth_figure(members[:2], styles(members[:2]), "")
+    assert triangles in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_captions_say_what_means_are_over() -> None:
+    row = {"layer": 2, "step": "aggregation", "centred_rayleigh_quotient": 1.0}
+    first, second = made_up(seed=0, steps=[row]), made_up(seed=1, steps=[row])
+    other = dataclasses.replace(second.network, place=Place(name="toy", split=1))
+    for members, said in (
+        ([first, second], "over seeds "),
+        ([first, dataclasses.replace(second, network=other)], "over seeds and splits "),
+    ):
+        look = styles(members)
+        for figure in (layers_figure(members, look, ""), steps_figure(members, "")):
+            caption = figure.get_supxlabel().replace("\n", " ").replace(";", " ")
+            assert said in caption
+
+
+def test_pictures_of_an_earlier_call_are_removed(tmp_path: Path) -> None:
+    mine = {"layers_of_mine.png", "depth.pdf", "notes-steps.png"}
+    stale = {"layers-depth2.png", "search.svg", "steps-toy.svg", "depth.png"}
+    for name in mine | stale:
+        (tmp_path / name).touch()
+    said = list(write([made_up()], tmp_path, steps=False))
+    assert {path.name for path in tmp_path.iterdir()} == FILES | mine | {"layers.png", "layers.svg"}
+    gone = "depth.png, layers-depth2.png, search.svg, steps-toy.svg"
+    assert f"removed, being of an earlier call: {gone}" in said
+    assert not any("removed" in line for line in write([made_up()], tmp_path, steps=False))
+
+
+def test_what_is_lacking_for_steps(tmp_path: Path, no_pictures: None) -> None:
+    rows = [{"layer": layer, "step": "aggregation", "mad": 1.0} for layer in (1, 2, 3)]
+    text = "\n".join(write([made_up(steps=rows)], tmp_path, steps=True))
+    assert "no table of what each step adds: it takes the measure centred_rayleigh_quotient" in text
+    assert "What each step adds" not in text
+    assert "no picture of the steps: it takes one of the measures centred_rayleigh_quotient" in text
+    text = "\n".join(write([made_up()], tmp_path, steps=True))
+    assert "no picture of the steps: records hold none, and there is no run folder" in text
+
+
+def test_where_a_network_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "graph.npz"
+    file.touch()
+
+    def placed(own: Place, name: str | None, split: int | None = None) -> Network:
+        network = dataclasses.replace(made_up().network, place=own, run=Path("run"))
+        return _placed(network, name, None, split)
+
+    third = Place(name="Cora", split=3)
+    for name, split in ((None, 3), ("cora", 3), ("CORA", 3), ("citeseer", 0)):
+        found = placed(third, name)
+        assert found.place.split == split
+        # What its run folder and record say is of its own graph and split.
+        assert (found.run is None) == (name == "citeseer")
+    assert placed(third, "cora", 1).place.split == 1
+    assert placed(third, "cora", 1).run is None
+    # A ticket knows its graph by the stem of the file's name.
+    assert placed(Place(name="graph", split=2), str(file)).place.split == 2
+    assert placed(Place(name=str(file), split=2), f"{tmp_path}/./graph.npz").run is not None
+    for known in (str(file), "cora"):
+        with pytest.raises(GsltError) as stop:
+            _loader(None)(placed(Place(name=known), None, 7))
+        assert "no known name" not in str(stop.value)
+    with pytest.raises(ConfigError, match="no known name; give --dataset"):
+        _loader(None)(placed(Place(name="", split=0), None, 7))
 
 
 def test_lines_of_the_pictures_are_the_means() -> None:
@@ -248,7 +394,7 @@ def runs(blocks: gslt.NodeDataset, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gslt.studies.smooth.smooth._figures", lambda found: iter(()))
+    monkeypatch.setattr("gslt.studies.smooth.write._figures", lambda found: iter(()))
 
 
 def by_label(found: list[Measurement]) -> dict[tuple[str, int, int], Measurement]:
@@ -330,7 +476,7 @@ def test_a_profile_is_that_of_the_run(
     path = runs / "frozen3" / "ticket-seed1.safetensors"
     (alone,) = measured(path, out=tmp_path, data=blocks)
     assert alone.profile == one.profile
-    with pytest.raises(ConfigError, match=r"was found on 'blocks .synthetic.', no known name"):
+    with pytest.raises(RunError, match=r"was found on 'blocks .synthetic.', no known name"):
         smooth([path], tmp_path, progress=False)
 
 
@@ -391,6 +537,19 @@ def test_a_source_of_sparsity_0_is_where_training_begins(
     assert start.network.label == "weight training, untrained"
 
 
+def test_untrained_begins_where_the_schedule_does(blocks: gslt.NodeDataset) -> None:
+    config = gslt.SearchConfig(
+        **SMALL, num_layers=3, sparsity=0.6, prune_ratio=0.2, sparsity_schedule="linear"
+    )
+    start = of_seed(Path("ticket"), config, 1, Place(name=NAME)).start(blocks)
+    alike = dataclasses.replace(config, seed=1, sparsity=0.2, sparsity_schedule="constant")
+    model = gslt.GNN(8, 3, config, get_backend("pyg"))
+    gslt.freeze(model, alike)
+    assert config.sparsity_at(0) == 0.2
+    for weight, wanted in zip(start.layers, model.layers, strict=True):
+        assert torch.equal(weight.nn.weight, wanted.nn.weight)
+
+
 def test_only_some_measures(
     runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
@@ -403,6 +562,8 @@ def test_only_some_measures(
     assert header == "| arm | layers | n | test accuracy (%) | effective rank |"
     with pytest.raises(ConfigError, match="measures must be one of dirichlet_energy"):
         measured(runs / "frozen3", out=tmp_path, data=blocks, measures=["energy"])
+    with pytest.raises(ConfigError, match="name at least one of the measures dirichlet_energy"):
+        measured(runs / "frozen3", out=tmp_path, data=blocks, measures=[])
 
 
 def test_studies(
@@ -440,6 +601,17 @@ def test_studies(
     (folder.path / "runs").rename(tmp_path / "elsewhere")
     recorded = smooth([folder.path], tmp_path / "o", progress=False)
     assert [each.profile for each in recorded] == [each.profile for each in found]
+    lacking: list[str] = []
+    options: dict[str, Any] = {"progress": False, "say": lacking.append}
+    both = smooth([folder.path], tmp_path / "o", steps=True, measures=["mad", "mad_gap"], **options)
+    assert [list(each.profile) for each in both] == [["mad"]] * 12
+    assert "12 networks have a record but no run folder, and records have no mad_gap, steps" in (
+        lacking
+    )
+    assert any(line.startswith("no picture of the steps: records hold none") for line in lacking)
+    with pytest.raises(RunError, match="nothing to measure: a record has no mad_gap, and there is"):
+        smooth([folder.path], tmp_path / "o", measures=["mad_gap"], **options)
+    smooth([folder.path], tmp_path / "o", progress=False)
     values = json.loads((tmp_path / "o" / "smooth.json").read_text())
     assert values["networks"][0]["environment"]["versions"]["gslt"] == gslt.__version__
     with pytest.raises(RunError, match="nothing to measure"):
@@ -469,9 +641,10 @@ def test_errors_say_what_to_do(
     with pytest.raises(TicketError, match="of a module of your own, which gslt cannot build"):
         attempt(tmp_path / "own.safetensors")
     wide = dataclasses.replace(blocks, name="wide", x=torch.cat([blocks.x, blocks.x], dim=1))
-    with pytest.raises(ConfigError, match="takes 8 features and gives 3 classes, but wide has 16"):
+    fit = "nothing to measure: .* takes 8 features and gives 3 classes, but wide has 16"
+    with pytest.raises(RunError, match=fit):
         attempt(runs / "frozen3", wide)
-    with pytest.raises(ConfigError, match=r"weights of .* do not fit wide"):
+    with pytest.raises(RunError, match=r"nothing to measure: the weights of .* do not fit wide"):
         attempt(runs / "trained", wide)
     assert not (tmp_path / "out").exists()
 
@@ -488,6 +661,39 @@ def test_a_damaged_file_is_left_out(
     assert [each.network.seed for each in found] == [1]
     assert "damaged" in said[0]
     assert said[0].endswith("it is left out")
+
+
+def test_one_that_does_not_fit_loses_nothing_else(
+    runs: Path,
+    blocks: gslt.NodeDataset,
+    tmp_path: Path,
+    no_pictures: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide = dataclasses.replace(blocks, name="wide", x=torch.cat([blocks.x, blocks.x], dim=1))
+    config = gslt.TrainConfig(**SMALL, num_layers=3)
+    with gslt.RunFolder(tmp_path / "wide", config, {"dataset": "wide"}) as folder:
+        gslt.train(wide, config, progress=False, folder=folder)
+    paths, said = [runs / "trained", tmp_path / "wide", runs / "frozen3"], []
+    found = smooth(paths, tmp_path / "o", dataset=blocks, progress=False, say=said.append)
+    assert [each.network.run for each in found] == [paths[0], paths[2], paths[2]]
+    assert "do not fit blocks" in said[0]
+    assert said[0].endswith("it is left out")
+
+    def load(name: str, root: Any = None, *, split: int = 0) -> gslt.NodeDataset:
+        if name == NAME:
+            raise DataError("it is not on disk")
+        return wide
+
+    monkeypatch.setattr("gslt.studies.execute.load_dataset", load)
+    dataset_of.cache_clear()
+    said.clear()
+    (one,) = smooth(paths, tmp_path / "o", progress=False, say=said.append)
+    assert one.network.run == paths[1]
+    assert said[0] == "it is not on disk; 3 networks are left out"
+    with pytest.raises(RunError, match="there is nothing to measure: it is not on disk"):
+        smooth(paths[:1], tmp_path / "o", progress=False)
+    dataset_of.cache_clear()
 
 
 # The command
@@ -552,3 +758,5 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     out = " ".join(capsys.readouterr().out.split())
     for text in ("--untrained", "--steps", "--depths", "effective_rank", "Width of every layer"):
         assert text in out
+    assert "[that of each run; 0 on another graph]" in out
+    assert "for a source; refused beside a PATH" in out

@@ -47,14 +47,15 @@ def _parser() -> ArgumentParser:
     text = "data set: name or path [that of each run; debian without a PATH]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
-    text = "number of the split, where several [that of each run]"
+    text = "number of the split, where several [that of each run; 0 on another graph]"
     parser.add_argument("--split", type=int | None, help=text)
     text = f"what is measured: {', '.join(MEASURES)} [all but the last]"
     parser.add_argument("--measures", nargs="+", type=str, metavar="NAME", help=text)
     text = "measure after every aggregation, product, norm and activation too, for their picture"
     parser.add_argument("--steps", action="store_true", help=text)
     parser.add_argument("--out", type=Path, default=Path("runs/smooth"), help="output folder")
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    text = "YAML file with any of these options, for a source; refused beside a PATH"
+    parser.add_argument("--config", action="config", help=text)
     text = "several numbers of layers, instead of --num_layers"
     parser.add_argument("--depths", nargs="+", type=PositiveInt, metavar="L", help=text)
     text = "number of seeds, from --seed on"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,7 +12,10 @@ from torch import Tensor
 from gslt.data.validate import check_edges, check_logits, check_node_dataset
 
 Evaluator = Callable[[Tensor, Tensor], float]
+Facts = dict[str, str | int | float | bool]
 SPLITS = ("train", "val", "test")
+#: What is known of data sets that are in use; every run's record has it.
+_FACTS: WeakKeyDictionary[NodeDataset, Facts] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,12 +120,13 @@ class NodeDataset:
             test_mask=self.test_mask.to(device),
         )
 
-    def info(self) -> dict[str, str | int | float | bool]:
+    def info(self) -> Facts:
         """Facts about the graph, its labels and its split, for people and for run records."""
-        return dict(self._facts)
+        if self not in _FACTS:
+            _FACTS[self] = self._facts()
+        return dict(_FACTS[self])
 
-    @cached_property
-    def _facts(self) -> dict[str, str | int | float | bool]:
+    def _facts(self) -> Facts:
         source, target = self.edge_index
         degree = torch.bincount(target, minlength=self.num_nodes)
         touched = degree + torch.bincount(source, minlength=self.num_nodes)

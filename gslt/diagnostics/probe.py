@@ -89,9 +89,10 @@ def probe(
 
     Seen are results of aggregations, products, norms and activations, and of the layers, wherever
     they are dense with one row per node: those of gslt's layers and of PyG's
-    ``MessagePassing`` layers, sums of messages on DGL graphs, and the functions of torch, inside
-    and outside of modules. What is measured is forgotten at once; results, gradients and random
-    numbers of the model are bit for bit those without a probe.
+    ``MessagePassing`` layers, sums of messages on DGL graphs, and the functions of torch, in place
+    or not, inside and outside of the model's modules. What is computed outside of a call of the
+    model, before it, after it or by another model, is passed by. What is measured is forgotten at
+    once; results, gradients and random numbers of the model are bit for bit those without a probe.
 
     A layer's own result is what the layer gives; in :class:`gslt.GNN` it is the representation
     after norm, activation and residual connection (for the last layer, what enters the logits).
@@ -139,17 +140,20 @@ class _Watch:
         self.modules: list[tuple[str, nn.Module]] = []
         self.call, self.layer, self.inside = -1, 0, 0
         self.busy = False
-        self.last: tuple[weakref.ref[Tensor], Smoothness] | None = None
+        self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
     def see(self, step: Any, value: Any) -> None:
         """Measure a representation; pass by anything else, and what was seen a moment ago."""
+        if not self.modules:
+            return  # The model is not at work.
         wanted = self.steps is None or step in self.steps
         if self.busy or not wanted or not self._is_representation(value):
             return
-        if self.last is not None and self.last[0]() is value:
+        state = _state(step, value)
+        if self.last is not None and self.last[0]() is value and self.last[1] == state:
             # A module and the function that it calls give the same tensor.
             if step == "layer":
-                self._write(step, value, self.last[1])
+                self._write(step, value, self.last[2])
             return
         # Measuring calls functions of torch too.
         self.busy = True
@@ -160,7 +164,7 @@ class _Watch:
         finally:
             self.busy = False
         self._write(step, value, smoothness)
-        self.last = weakref.ref(value), smoothness
+        self.last = weakref.ref(value), state, smoothness
 
     def see_foreign(self, step: Any, value: Any) -> None:
         """What a function gave: gslt's own layers, whose insides these are, say it themselves."""
@@ -168,8 +172,8 @@ class _Watch:
             self.see(step, value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
-        module = self.modules[-1][0] if self.modules else ""
-        reading = Reading(self.call, self.layer, module, step, value[0].numel(), smoothness)
+        module, width = self.modules[-1][0], value[0].numel()
+        reading = Reading(self.call, self.layer, module, step, width, smoothness)
         self.trace.readings.append(reading)
 
     def _is_representation(self, value: Any) -> bool:
@@ -202,6 +206,12 @@ class _Watch:
             self.see(step, output)
         self.modules.pop()
         self.inside -= is_layer
+
+
+def _state(step: str, value: Tensor) -> object:
+    """What a tensor that was not written to in place has had since it was seen."""
+    # An inference tensor counts no versions: another step is taken for another content.
+    return step if value.is_inference() else value._version
 
 
 def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: ExitStack) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ class SearchProbe:
     Args:
         graph: that of the search: its data set, or whatever :func:`as_topology` reads.
         every: number of epochs between measurements.
-        path: file that gets a JSON object per measurement and line; those of a run that goes on
-            stay there.
+        path: file that gets a JSON object per measurement and line, with null for what is not a
+            finite number; those of a run that goes on stay there.
         steps: which steps are measured; default all.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
 
@@ -61,7 +62,7 @@ class SearchProbe:
             self.rows = list(_read(self.path)) if self.path.exists() else []
         self.rows = [row for row in self.rows if row["seed"] != seed or row["epoch"] <= done]
         if self.path is not None:
-            write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+            write_text(self.path, "".join(map(_line, self.rows)))
 
     def __call__(
         self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
@@ -83,7 +84,19 @@ class SearchProbe:
         self.rows += new
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in new)
+                file.writelines(map(_line, new))
+
+
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON can say it: None in the place of a number that is not finite."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(plain_row(row), allow_nan=False) + "\n"
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

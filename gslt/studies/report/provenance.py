@@ -8,11 +8,15 @@ from typing import Any
 from gslt.studies.records import Record
 
 
-def graph_name(record: Record) -> str:
-    """Name of the graph, with the word synthetic where it is."""
-    name = str(record.graph.get("name", record.spec.dataset))
-    unsaid = record.graph.get("synthetic") and "synthetic" not in name.lower()
+def shown_name(name: str, graph: Mapping[str, Any]) -> str:
+    """Name of a graph, with the word synthetic where its facts say so."""
+    unsaid = graph.get("synthetic") and "synthetic" not in name.lower()
     return f"{name} (synthetic)" if unsaid else name
+
+
+def graph_name(record: Record) -> str:
+    """Name of the graph of a record, with the word synthetic where it is."""
+    return shown_name(str(record.graph.get("name", record.spec.dataset)), record.graph)
 
 
 def graph_text(record: Record) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from gslt.files import replacing
 from gslt.studies.report.labels import spread
 from gslt.studies.report.series import BASELINE, COLOURS, short
 from gslt.studies.smooth.measurement import Measurement
@@ -36,13 +33,16 @@ class Curve:
     middle: list[float]
     low: list[float]
     high: list[float]
+    collapsed: list[float] = field(default_factory=list)
+    """Places where some value is 0, which has no place on a logarithmic axis."""
 
     @classmethod
     def of(cls, points: Mapping[float, Sequence[float | None]], log: bool) -> Curve:
         """Over values by place; means and deviations are of logarithms where ``log`` says so."""
         rows = [_spread(values, log) for _, values in sorted(points.items())]
         middle, low, high = (list(column) for column in zip(*rows, strict=True))
-        return cls(sorted(points), middle, low, high)
+        collapsed = [place for place, values in sorted(points.items()) if log and 0.0 in values]
+        return cls(sorted(points), middle, low, high, collapsed)
 
 
 def _spread(values: Iterable[float | None], log: bool) -> tuple[float, float, float]:
@@ -113,6 +113,28 @@ def ticks(axes: Any) -> None:
     axes.yaxis.set_major_formatter("{x:.4g}")
 
 
+#: What a caption says of :func:`mark_collapsed`.
+COLLAPSED = (
+    " Hollow triangles at the bottom: some runs have collapsed totally there; they have no "
+    "logarithm, and the mean leaves them out."
+)
+
+
+def mark_collapsed(axes: Any, curve: Curve, colour: str) -> None:
+    """A hollow triangle at the bottom wherever the mean leaves out a total collapse."""
+    axes.plot(
+        curve.collapsed,
+        [0.02] * len(curve.collapsed),
+        linestyle="none",
+        marker="v",
+        color=colour,
+        markerfacecolor="none",
+        markersize=7,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+    )
+
+
 def draw(axes: Any, curve: Curve, style: Style, untrained: bool) -> None:
     """A line with its band."""
     several = len(curve.x) > 1
@@ -129,6 +151,8 @@ def draw(axes: Any, curve: Curve, style: Style, untrained: bool) -> None:
         markersize=4.5 if len(curve.x) <= 20 else 2.5,
         markerfacecolor="white" if untrained else style.colour,
     )
+    if curve.collapsed:
+        mark_collapsed(axes, curve, style.colour)
 
 
 def name_lines(axes: Any, named: Mapping[str, tuple[Curve, str]], *, room: bool) -> None:
@@ -180,23 +204,3 @@ def _end(axes: Any, curve: Curve) -> tuple[float, float] | None:
 def _darker(colour: str) -> str:
     parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(0.65 * part):02X}" for part in parts)
-
-
-def save(figure: Any, folder: Path, name: str) -> list[Path]:
-    """Write a figure whole as PNG and SVG; the same figure has the same bytes."""
-    from matplotlib import rc_context
-
-    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
-    for path in paths:
-        kind = path.suffix.removeprefix(".")
-        metadata = {"Date": None} if kind == "svg" else None
-        with replacing(path) as temporary, rc_context({"svg.hashsalt": "gslt"}):
-            figure.savefig(temporary, format=kind, metadata=metadata)
-        # Nothing moves any more, so that the second file need not be laid out.
-        figure.set_layout_engine("none")
-    return paths
-
-
-def slug(name: str) -> str:
-    """A name as a part of a file name."""
-    return re.sub(r"[^\w.]+", "-", name).strip("-")

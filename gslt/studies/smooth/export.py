@@ -18,9 +18,9 @@ def layers_csv(measurements: Sequence[Measurement]) -> str:
     for each in measurements:
         logs = each.log_quotients
         for layer in range(each.network.depth):
-            values = {name: values[layer] for name, values in each.profile.items()}
             line = {**_facts(each), "layer": layer + 1, "hidden": layer + 1 < each.network.depth}
-            lines.append({**line, **values, **({"log_quotient": logs[layer]} if logs else {})})
+            more = {"log_quotient": logs[layer]} if logs else {}
+            lines.append({**line, **each.row(layer), **more})
     return csv_text(lines)
 
 
@@ -45,7 +45,7 @@ def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
     return {
         "format": 1,
         "environment": environment(),
-        "datasets": list(graphs.values()),
+        "datasets": [{"dataset": dataset, **graph} for dataset, graph in graphs.items()],
         "synthetic": any(graph.get("synthetic") for graph in graphs.values()),
         "networks": [_network(each) for each in measurements],
         "groups": [_group(group) for group in groups_of(measurements)],

@@ -20,6 +20,11 @@ class Group:
     depth: int
     members: tuple[Measurement, ...]
 
+    @property
+    def has_splits(self) -> bool:
+        """Whether the members are on several splits."""
+        return len({member.network.place.split for member in self.members}) > 1
+
     def values(self, column: str) -> list[float | None]:
         """An endpoint of every member; None where it has no finite number or −∞."""
         if column == "test_accuracy":
@@ -60,3 +65,9 @@ def groups_of(measurements: Sequence[Measurement]) -> list[Group]:
     labels = list(dict.fromkeys(label for _, label, _ in found))
     order = sorted(found, key=lambda key: (key[0], labels.index(key[1]), key[2]))
     return [Group(*key, tuple(found[key])) for key in order]
+
+
+def averaged_over(measurements: Sequence[Measurement]) -> str:
+    """What means are taken over: seeds, and splits where a group has several."""
+    splits = any(group.has_splits for group in groups_of(measurements))
+    return "seeds and splits" if splits else "seeds"

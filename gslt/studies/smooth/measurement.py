@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gslt.diagnostics.laplacians import laplacian_of
 from gslt.diagnostics.smoothness import MEASURES
+from gslt.studies.report.provenance import shown_name
 from gslt.studies.smooth.networks import Network
 from gslt.studies.smoothness import Profile, endpoints, log_quotients
 
@@ -32,13 +33,17 @@ class Measurement:
     """The layers' rows of the run's probe file, of this seed."""
     environment: dict[str, Any] | None = None
     """Versions and hardware of the record that it is taken from; None where it was measured now."""
+    called: str = ""
+    """What the graph is called where its own name stands for several."""
 
     @property
     def dataset(self) -> str:
         """Name of the graph, with the word synthetic where it is."""
-        name = str(self.graph["name"])
-        unsaid = self.graph.get("synthetic") and "synthetic" not in name.lower()
-        return f"{name} (synthetic)" if unsaid else name
+        return shown_name(self.called or str(self.graph["name"]), self.graph)
+
+    def row(self, layer: int) -> dict[str, float | None]:
+        """The measures of one layer, which is counted from 0, or from the last with −1."""
+        return {name: values[layer] for name, values in self.profile.items()}
 
     @property
     def laplacian(self) -> str:
@@ -60,3 +65,14 @@ class Measurement:
         if taken.issuperset(OF_LOG_QUOTIENT):
             taken.add("log_quotient")
         return {name: v for name, v in found.items() if name.removesuffix("_slope") in taken}
+
+
+def drawn(row: Mapping[str, Any], name: str) -> float | None:
+    """What a picture shows of a measure of one representation: 0 for a total collapse.
+
+    The centred quotient of what has nothing left outside the dominant eigenvector is undefined, and
+    its logarithm counts as −∞, see :func:`gslt.studies.smoothness.log_quotients`.
+    """
+    value: float | None = row.get(name)
+    collapsed = value is None and row.get("dirichlet_energy") is not None
+    return 0.0 if collapsed and name == "centred_rayleigh_quotient" and name in row else value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -17,9 +17,9 @@ from gslt.backends import get_backend
 from gslt.data import NodeDataset
 from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.probe import probe
-from gslt.diagnostics.search_probe import PROBE
+from gslt.diagnostics.search_probe import PROBE, plain_row
 from gslt.diagnostics.smoothness import MEASURES
-from gslt.errors import RunError, TicketError
+from gslt.errors import ConfigError, DataError, RunError, TicketError
 from gslt.loop import Inputs
 from gslt.nn.gnn import GNN
 from gslt.studies.smooth.inputs import Say
@@ -47,28 +47,28 @@ def measure_all(
     say: Say,
     progress: bool,
 ) -> list[Measurement]:
-    """The measures of every network; one whose file is damaged is said and left out.
+    """The measures of every network; one that cannot be measured is said and left out.
 
     Args:
         networks: what to measure; a profile in a record is taken from there where that serves.
         measures: names of measures; what the log of the centred quotient needs is added.
         steps: measure after every step too.
         load: the data set of a network.
-        say: told what is left out.
+        say: told what is left out or not in a record, and why.
         progress: show a bar over the networks on a terminal.
 
     Raises:
-        ConfigError: for a data set that does not fit a network.
-        DataError: for one that is not there.
+        RunError: if nothing is left, with the reason of the first.
     """
     wanted = set(measures)
     if "centred_rayleigh_quotient" in wanted:
         wanted |= set(OF_LOG_QUOTIENT)
     ready = lru_cache(maxsize=1)(Graph)
     found: dict[Any, Measurement] = {}
+    lost: Counter[str] = Counter()
     with tqdm(total=len(networks), unit="network", disable=None if progress else True) as bar:
         # The networks of one graph together, so that it is made ready once.
-        for network in sorted(networks, key=lambda each: (each.place.name, each.place.split)):
+        for network in sorted(networks, key=_graph_order):
             bar.set_postfix_str(f"{network.label}, {network.depth} layers, seed {network.seed}")
             try:
                 if network.key in found:  # Two arms share it.
@@ -79,10 +79,23 @@ def measure_all(
                     _check_buildable(network)
                     one = _measured(network, ready(load(network)), wanted, steps)
                 found[network.key, network.arm] = found[network.key] = one
-            except (RunError, TicketError) as error:
-                say(f"{error}; it is left out")
+            except (ConfigError, DataError, RunError, TicketError) as error:
+                lost[str(error)] += 1
             bar.update()
-    return [found[n.key, n.arm] for n in networks if (n.key, n.arm) in found]
+    # The first reason is in the error where there is one.
+    for reason, count in list(lost.items())[0 if found else 1 :]:
+        say(f"{reason}; {f'{count} networks are' if count > 1 else 'it is'} left out")
+    if not found:
+        raise RunError(": ".join(["there is nothing to measure", *list(lost)[:1]]))
+    measurements = [found[n.key, n.arm] for n in networks if (n.key, n.arm) in found]
+    for line in _not_recorded(measurements, wanted, steps):
+        say(line)
+    return measurements
+
+
+def _graph_order(network: Network) -> tuple[str, str, str, int]:
+    place = network.place
+    return place.where, place.name, place.root or "", place.split
 
 
 def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | None:
@@ -92,14 +105,30 @@ def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | 
         return None
     if network.build is not None and (steps or not wanted <= set(record.profile)):
         return None
+    profile = {name: values for name, values in record.profile.items() if name in wanted}
+    if not profile:
+        names = ", ".join(name for name in MEASURES if name in wanted)
+        raise RunError(f"a record has no {names}, and there is no run folder to measure it in")
     return Measurement(
         network=network,
         graph=record.graph,
-        profile={name: v for name, v in record.profile.items() if name in wanted},
+        profile=profile,
         test_accuracy=record.measured["test_accuracy"],
         search=_search(network),
         environment=record.environment,
     )
+
+
+def _not_recorded(
+    measurements: Sequence[Measurement], wanted: set[str], steps: bool
+) -> Iterator[str]:
+    """What was asked for and is not in records whose run folders are not there."""
+    alone = [each for each in measurements if each.network.build is None]
+    missing = [n for n in MEASURES if n in wanted and any(n not in each.profile for each in alone)]
+    missing += ["steps"] if steps and alone else []
+    if missing:
+        count = f"{len(alone)} networks have" if len(alone) > 1 else "one network has"
+        yield f"{count} a record but no run folder, and records have no {', '.join(missing)}"
 
 
 def _check_buildable(network: Network) -> None:
@@ -132,22 +161,13 @@ def measure_model(
         probe(model, graph.topology, only=wanted, steps=None if steps else ["layer"]) as trace,
     ):
         logits = model(*graph.inputs)
-    layers = [reading.smoothness.as_dict() for reading in trace.layers()]
+    layers = [plain_row(reading.smoothness.as_dict()) for reading in trace.layers()]
     names = [name for name in MEASURES if name in wanted]
-    profile = {name: [_plain(layer[name]) for layer in layers] for name in names}
-    rows = [_plain_row(row) for row in trace.rows()] if steps else []
+    profile = {name: [layer[name] for layer in layers] for name in names}
+    rows = [plain_row(row) for row in trace.rows()] if steps else []
+    for row in rows:
+        del row["call"]
     return profile, rows, graph.dataset.evaluate(logits)["test"]
-
-
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    row.pop("call", None)
-    return {
-        name: _plain(value) if isinstance(value, float) else value for name, value in row.items()
-    }
-
-
-def _plain(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _search(network: Network) -> list[dict[str, Any]]:
@@ -160,7 +180,7 @@ def _search(network: Network) -> list[dict[str, Any]]:
         with suppress(ValueError):
             rows.append(json.loads(line))
     return [
-        _plain_row(row)
+        plain_row(row)
         for row in rows
         if isinstance(row, dict) and (row.get("seed"), row.get("step")) == (network.seed, "layer")
     ]

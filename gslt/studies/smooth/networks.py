@@ -15,9 +15,11 @@ from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, RunError, TicketError
 from gslt.frozen import freeze
+from gslt.frozen_weight import frozen_weights
 from gslt.initial import initialise
 from gslt.nn.gnn import GNN
 from gslt.studies.records import Record
+from gslt.studies.smooth.place import Place
 from gslt.studies.smooth.source import SourceConfig
 from gslt.ticket import Ticket, load_ticket
 
@@ -26,15 +28,6 @@ Build = Callable[[NodeDataset], GNN]
 #: Settings that tell no arms apart: depth and seed are told of every network, and the others say
 #: how a run is carried out. The ratios stand for the freezing ratio.
 _NO_SETTING = ("num_layers", "seed", "runs", "device", "backend", "freezing_ratio")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Which graph: arguments of :func:`gslt.load_dataset`."""
-
-    name: str
-    root: str | None = None
-    split: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +73,8 @@ class Network:
 
     def on(self, place: Place) -> Network:
         """The same network on another graph, of which its record and run folder know nothing."""
-        same = (place.name.lower(), place.split) == (self.place.name.lower(), self.place.split)
-        if same:
+        own = self.place
+        if (place.where, place.split) == (own.where, own.split):
             return replace(self, place=place)
         return replace(self, place=place, record=None, run=None)
 
@@ -178,7 +171,10 @@ def _of_weights(path: Path, config: ModelConfig) -> Build:
 
 
 def start_of(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
-    """Makes the network before the first epoch: under its initial scores, or not trained yet."""
+    """Makes the network before the first epoch: under its initial scores, or not trained yet.
+
+    A search's sparsity is that of its schedule before the first epoch.
+    """
 
     def build(dataset: NodeDataset) -> GNN:
         made = GNN(dataset.num_features, dataset.num_classes, model, get_backend("pyg"))
@@ -186,6 +182,10 @@ def start_of(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
             initialise(made, source.weight_init, source.seed, source.mask_sparsity)
         else:
             freeze(made, source)
+            if isinstance(source, SearchConfig):
+                supermask = frozen_weights(made)[0].supermask
+                assert supermask is not None
+                supermask.sparsity = source.sparsity_at(0)
         return made
 
     return build

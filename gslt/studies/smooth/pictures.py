@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gslt.studies.smooth.canvas import (
+    COLLAPSED,
     Curve,
     Style,
     draw,
@@ -16,7 +17,8 @@ from gslt.studies.smooth.canvas import (
     new_figure,
     ticks,
 )
-from gslt.studies.smooth.measurement import Measurement
+from gslt.studies.smooth.groups import averaged_over
+from gslt.studies.smooth.measurement import Measurement, drawn
 
 Points = Mapping[float, Sequence[float | None]]
 
@@ -50,8 +52,7 @@ def layers_figure(members: Sequence[Measurement], look: Mapping[str, Style], tit
     names = [name for name in PANELS if any(name in each.profile for each in members)]
 
     def points(name: str, mine: Sequence[Measurement]) -> Points:
-        lists = [each.profile[name] for each in mine if name in each.profile]
-        return {layer + 1: [values[layer] for values in lists] for layer in range(depth)}
+        return {n + 1: [drawn(each.row(n), name) for each in mine] for n in range(depth)}
 
     def finish(axes: Any) -> None:
         axes.set_xlim(0.6, depth + 0.4)
@@ -75,7 +76,7 @@ def search_figure(members: Sequence[Measurement], look: Mapping[str, Style], tit
     def points(name: str, mine: Sequence[Measurement]) -> Points:
         values: dict[float, list[float | None]] = {}
         for row in (row for each in mine for row in each.search if row["layer"] == last):
-            values.setdefault(row["epoch"], []).append(row.get(name))
+            values.setdefault(row["epoch"], []).append(drawn(row, name))
         return values
 
     title = f"{title}, last hidden layer along the search or training"
@@ -95,7 +96,7 @@ def depth_figure(members: Sequence[Measurement], look: Mapping[str, Style], titl
         values: dict[float, list[float | None]] = {}
         for each in mine:
             accuracy = 100 * each.test_accuracy
-            value = accuracy if name == "test_accuracy" else each.profile[name][-2]
+            value = accuracy if name == "test_accuracy" else drawn(each.row(-2), name)
             values.setdefault(each.network.depth, []).append(value)
         return values
 
@@ -123,13 +124,17 @@ def _figure(
     """A panel for each measure, one line per arm, names at the ends of the last panel's lines."""
     from matplotlib.ticker import MaxNLocator
 
-    arms: dict[str, list[Measurement]] = {}
-    for each in members:
-        arms.setdefault(each.network.label, []).append(each)
+    arms = _by_label(members)
     columns = min(4, len(panels))
     rows = math.ceil(len(panels) / columns)
     free = rows * columns > len(panels)
     width = _WIDTH * columns + (0 if free else _NAMES)
+    curves = {
+        (name, label): Curve.of(points(name, mine), panel.log)
+        for name, panel in panels.items()
+        for label, mine in arms.items()
+    }
+    caption += COLLAPSED if any(curve.collapsed for curve in curves.values()) else ""
     figure = new_figure(width, _HEIGHT * rows + 0.9, title, caption)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid[len(panels) :]:
@@ -139,7 +144,7 @@ def _figure(
         dress(axes, panel.title + (" (log)" if panel.log else ""), x, panel.log)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for label, mine in arms.items():
-            curve, style = Curve.of(points(name, mine), panel.log), look[mine[0].network.arm]
+            curve, style = curves[name, label], look[mine[0].network.arm]
             draw(axes, curve, style, mine[0].network.untrained)
             lines[label] = curve, style.colour
         ticks(axes)
@@ -147,6 +152,13 @@ def _figure(
             finish(axes)
     name_lines(grid[len(panels) - 1], lines, room=not free)
     return figure
+
+
+def _by_label(members: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    arms: dict[str, list[Measurement]] = {}
+    for each in members:
+        arms.setdefault(each.network.label, []).append(each)
+    return arms
 
 
 def _about(members: Sequence[Measurement]) -> str:
@@ -163,7 +175,7 @@ def _about(members: Sequence[Measurement]) -> str:
         values = {str(getattr(each.network.model, name)).upper() for each in members}
         facts += [text.format(*values)] if len(values) == 1 else []
     return (
-        f"Means; bands ± unbiased standard deviation over seeds (n = {n}), of the logarithm where "
-        f"the axis is logarithmic. {', '.join(facts)}{'; ' if facts else ''}"
+        f"Means; bands ± unbiased standard deviation over {averaged_over(members)} (n = {n}), of "
+        f"the logarithm where the axis is logarithmic. {', '.join(facts)}{'; ' if facts else ''}"
         f"{' and '.join(laplacians)} Laplacian."
     )

@@ -47,6 +47,11 @@ def stages(measurement: Measurement) -> list[Stage]:
     ]
 
 
+def has_changes(measurement: Measurement) -> bool:
+    """Whether the steps were measured, and what :func:`changes` is computed from."""
+    return any("centred_rayleigh_quotient" in row for row in measurement.steps)
+
+
 def changes(measurement: Measurement) -> dict[str, float]:
     """What each step adds to the log of the centred quotient: mean over the layers 2 … L − 1.
 

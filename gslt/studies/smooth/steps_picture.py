@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from gslt.diagnostics.probe import Step
 from gslt.studies.report.series import COLOURS, short
-from gslt.studies.smooth.canvas import Curve, dress, new_figure, ticks
-from gslt.studies.smooth.measurement import Measurement
+from gslt.studies.smooth.canvas import (
+    COLLAPSED,
+    Curve,
+    dress,
+    mark_collapsed,
+    new_figure,
+    ticks,
+)
+from gslt.studies.smooth.groups import averaged_over
+from gslt.studies.smooth.measurement import Measurement, drawn
 from gslt.studies.smooth.pictures import PANELS
-from gslt.studies.smooth.steps import Stage, stages, step_names
+from gslt.studies.smooth.steps import stages, step_names
 
 #: Measures without a scale, so that a step that only multiplies leaves them as they are.
 _MEASURES = ("centred_rayleigh_quotient", "collapse", "effective_rank")
@@ -33,19 +41,16 @@ def steps_figure(members: Sequence[Measurement], title: str) -> Any:
     # The same in every picture, whatever comes first.
     look = dict(zip(get_args(Step), zip(COLOURS, "osD^vP", strict=True), strict=True))
     style = {step: look[step] for step in steps}
-    left_out = f" The first {_MOST} of {len(arms)} arms." if len(arms) > _MOST else ""
     depth = members[0].network.depth
-    caption = (
-        "Each point: the representation after one step, from left to right as they are computed; "
-        "shaded: every other layer. Means over seeds; bands ± unbiased standard deviation, of the "
-        f"logarithm where the axis is logarithmic.{left_out}"
-    )
+    curves = {(name, label): _curve(name, mine) for name in names for label, mine in shown.items()}
+    caption = _caption(members, curves.values(), len(arms))
     width = 1.6 + max(3.4, min(7.0, 0.45 * depth)) * len(shown)
     figure = new_figure(width, 2.1 * len(names) + 1.1, f"{title}, step by step", caption)
     grid = figure.subplots(len(names), len(shown), squeeze=False, sharex=True, sharey="row")
     for number, (row, name) in enumerate(zip(grid, names, strict=True)):
         for axes, (label, mine) in zip(row, shown.items(), strict=True):
-            _draw(axes, name, mine, style, depth)
+            kinds = {stage.place: stage.step for each in reversed(mine) for stage in stages(each)}
+            _draw(axes, curves[name, label], kinds, style, depth)
             top, bottom = number == 0, number == len(names) - 1
             title, x = short(label) if top else "", "layer" if bottom else ""
             dress(axes, title, x, PANELS[name].log)
@@ -56,29 +61,46 @@ def steps_figure(members: Sequence[Measurement], title: str) -> Any:
     figure.legend(
         handles, labels, loc="outside right upper", frameon=False, fontsize=8.5, title="after"
     )
+    # Laid out once, so that both of its files have the same layout.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return figure
+
+
+def _caption(members: Sequence[Measurement], curves: Iterable[Curve], arms: int) -> str:
+    collapsed = COLLAPSED if any(curve.collapsed for curve in curves) else ""
+    left_out = f" The first {_MOST} of {arms} arms." if arms > _MOST else ""
+    return (
+        "Each point: the representation after one step, from left to right as they are computed; "
+        f"shaded: every other layer. Means over {averaged_over(members)}; bands ± unbiased "
+        "standard deviation, of the logarithm where the axis is logarithmic."
+        f"{collapsed}{left_out}"
+    )
+
+
+def _curve(name: str, mine: Sequence[Measurement]) -> Curve:
+    values: dict[float, list[float | None]] = {}
+    for stage in (stage for each in mine for stage in stages(each)):
+        values.setdefault(stage.place, []).append(drawn(stage.row, name))
+    return Curve.of(values, PANELS[name].log)
 
 
 def _draw(
     axes: Any,
-    name: str,
-    mine: Sequence[Measurement],
+    curve: Curve,
+    kinds: Mapping[float, str],
     style: Mapping[str, tuple[str, str]],
     depth: int,
 ) -> None:
-    places: dict[float, list[Stage]] = {}
-    for each in mine:
-        for stage in stages(each):
-            places.setdefault(stage.place, []).append(stage)
-    values = {place: [stage.row.get(name) for stage in found] for place, found in places.items()}
-    curve = Curve.of(values, PANELS[name].log)
+    """A line through all steps, and at each place the mark of its kind of step."""
     for layer in range(2, depth + 1, 2):
         axes.axvspan(layer - 1 + _SHIFT, layer + _SHIFT, color="black", alpha=0.05, linewidth=0)
     axes.fill_between(curve.x, curve.low, curve.high, color="#777777", alpha=0.15, linewidth=0)
     axes.plot(curve.x, curve.middle, color="#999999", linewidth=0.9, zorder=1)
-    kind = {place: found[0].step for place, found in places.items()}
+    if curve.collapsed:
+        mark_collapsed(axes, curve, "#777777")
     for step, (colour, marker) in style.items():
-        chosen = [number for number, place in enumerate(curve.x) if kind[place] == step]
+        chosen = [number for number, place in enumerate(curve.x) if kinds[place] == step]
         axes.plot(
             [curve.x[number] for number in chosen],
             [curve.middle[number] for number in chosen],

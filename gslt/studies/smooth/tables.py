@@ -10,7 +10,7 @@ from gslt.results import format_accuracy
 from gslt.studies.report.formats import NONE, Cell, Table
 from gslt.studies.smooth.groups import Group, Spread, groups_of
 from gslt.studies.smooth.measurement import Measurement
-from gslt.studies.smooth.steps import changes, step_names
+from gslt.studies.smooth.steps import changes, has_changes, step_names
 from gslt.studies.smoothness import LAST, SLOPES
 
 #: Headings of the endpoints.
@@ -45,7 +45,7 @@ def tables_of(measurements: Sequence[Measurement]) -> list[Table]:
     if slopes and deep:
         title = f"Slope per layer over the hidden layers: {where}"
         tables.append(_endpoints(title, deep, slopes, several, accuracy=False))
-    if any(member.steps for member in measurements) and deep:
+    if deep and any(has_changes(member) for member in measurements):
         title = f"What each step adds to the log quotient, mean over layers 2 … L − 1: {where}"
         tables.append(_changes(title, deep, several))
     return tables
