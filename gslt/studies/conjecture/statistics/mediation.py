@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gslt.random import Float64, Stream
 from gslt.studies.conjecture.statistics.endpoints import (
@@ -70,21 +70,43 @@ def associations(runs: Iterable[Run]) -> list[Association]:
     return [each for each in found if each is not None]
 
 
-@dataclass(frozen=True)
-class _Points:
-    smooth: Float64
-    accuracy: Float64
-    seed: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
-    left_out: int
+class Point(NamedTuple):
+    """A frozen run minus the dense run of its seed and depth."""
+
+    depth: int
+    freezing_ratio: float
+    seed: int
+    smooth: float
+    """Difference of the log quotient."""
+    accuracy: float
+
+
+def frozen_minus_dense(table: Table, family: Family) -> tuple[list[Point], int]:
+    """The points of a family, by depth, ratio and seed; and how many lack a finite number."""
+    points: list[Point] = []
+    runs = 0
+    for place, arms in table.items():
+        dense = arms.get((DENSE, None), {})
+        for (arm, ratio), frozen in arms.items():
+            if place.family != family or arm != FROZEN or ratio is None:
+                continue
+            runs += len(frozen.keys() | dense.keys())
+            for seed in frozen.keys() & dense.keys():
+                smooth, accuracy = (
+                    frozen[seed].value(name) - dense[seed].value(name)
+                    for name in (PRIMARY, ACCURACY)
+                )
+                points.append(Point(place.depth, ratio, seed, smooth, accuracy))
+    finite = sorted(each for each in points if math.isfinite(each.smooth + each.accuracy))
+    return finite, runs - len(finite)
 
 
 def _association(table: Table, family: Family) -> Association | None:
-    points = _points(table, family)
-    if not len(points.smooth):
+    points, left_out = frozen_minus_dense(table, family)
+    if not points:
         return None
-    pooled = _sums(points, np.zeros_like(points.group))
-    within = _sums(points, points.group)
+    pooled = _sums(points, within=False)
+    within = _sums(points, within=True)
     return Association(
         dataset=family[0],
         batch_norm=family[1],
@@ -92,43 +114,23 @@ def _association(table: Table, family: Family) -> Association | None:
         intercept=float(_intercept(pooled.sum(axis=0))),
         intercept_interval=_interval(pooled, _intercept),
         within=_line(within),
-        pairs=len(points.smooth),
+        pairs=len(points),
         seeds=len(pooled),
-        left_out=points.left_out,
+        left_out=left_out,
     )
 
 
-def _points(table: Table, family: Family) -> _Points:
-    rows: list[tuple[float, float, int, int]] = []
-    left_out = group = 0
-    for place, arms in table.items():
-        dense = arms.get((DENSE, None), {})
-        for (arm, _), runs in arms.items():
-            if place.family != family or arm != FROZEN:
-                continue
-            group += 1
-            for seed in runs.keys() & dense.keys():
-                pair = [
-                    runs[seed].value(name) - dense[seed].value(name) for name in (PRIMARY, ACCURACY)
-                ]
-                if all(math.isfinite(each) for each in pair):
-                    rows.append((pair[0], pair[1], seed, group))
-            left_out += len(runs.keys() | dense.keys())
-    rows.sort(key=lambda row: (row[3], row[2]))
-    smooth, accuracy, seed, groups = np.array(rows, dtype=np.float64).reshape(-1, 4).T
-    return _Points(
-        smooth, accuracy, seed.astype(np.int64), groups.astype(np.int64), left_out - len(rows)
-    )
+def _sums(points: list[Point], *, within: bool) -> Float64:
+    """n, Σx, Σy, Σx², Σxy, Σy² of every seed and group: what a bootstrap over seeds adds up.
 
-
-def _sums(points: _Points, group: npt.NDArray[np.int64]) -> Float64:
-    """n, Σx, Σy, Σx², Σxy, Σy² of every seed and group: what a bootstrap over seeds adds up."""
-    x, y = points.smooth, points.accuracy
+    A group is a depth and ratio, or everything.
+    """
+    depth, ratio, seed, x, y = np.array(points, dtype=np.float64).T
     powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    seeds, row = np.unique(points.seed, return_inverse=True)
-    groups, at = np.unique(group, return_inverse=True)
-    sums = np.zeros((len(seeds), len(groups), 6))
-    np.add.at(sums, (row, at), powers)
+    seeds, row = np.unique(seed, return_inverse=True)
+    cells, at = np.unique(np.stack([depth, ratio]) * within, axis=1, return_inverse=True)
+    sums = np.zeros((len(seeds), cells.shape[1], 6))
+    np.add.at(sums, (row, at.ravel()), powers)
     return sums
 
 

@@ -10,10 +10,7 @@ import numpy as np
 from gslt.studies.conjecture.report.document import Findings
 from gslt.studies.conjecture.report.pictures.canvas import families
 from gslt.studies.conjecture.report.pictures.style import DEPTH_RAMP, ramp
-from gslt.studies.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, PRIMARY, Family
-from gslt.studies.conjecture.statistics.mediation import Association
-
-Point = tuple[float, float]
+from gslt.studies.conjecture.statistics.mediation import Association, Point, frozen_minus_dense
 
 
 def accuracy_against_smoothness(findings: Findings) -> Any:
@@ -28,41 +25,26 @@ def accuracy_against_smoothness(findings: Findings) -> Any:
     canvas = families(findings.evidence, title, caption)
     lines = {(a.dataset, a.batch_norm): a for a in findings.analysis.associations}
     for family, axes in canvas.panels.items():
-        points = pairs(findings, family)
-        depths = sorted(points)
+        points, _ = frozen_minus_dense(findings.evidence.table, family)
+        depths = sorted({point.depth for point in points})
         for depth, colour in zip(depths, ramp(DEPTH_RAMP, len(depths)), strict=True):
-            x, y = zip(*points[depth], strict=True)
+            here = [point for point in points if point.depth == depth]
+            x, y = [each.smooth for each in here], [100 * each.accuracy for each in here]
             axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=f"{depth}")
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.axvline(0, color="#888888", linewidth=0.8)
         if family in lines:
-            _line(axes, lines[family], [point for each in points.values() for point in each])
+            _line(axes, lines[family], points)
             _legend(axes)
         axes.set_xlabel("log centred Rayleigh quotient, frozen − dense")
         axes.set_ylabel("test accuracy, frozen − dense (points)")
     return canvas.figure
 
 
-def pairs(findings: Findings, family: Family) -> dict[int, list[Point]]:
-    """Differences by depth: of the log quotient, and of accuracy in points."""
-    found: dict[int, list[Point]] = {}
-    for place, arms in findings.evidence.table.items():
-        dense = arms.get((DENSE, None), {})
-        for (arm, _), runs in arms.items():
-            if place.family != family or arm != FROZEN:
-                continue
-            for seed in runs.keys() & dense.keys():
-                smooth, accuracy = (
-                    runs[seed].value(name) - dense[seed].value(name) for name in (PRIMARY, ACCURACY)
-                )
-                if math.isfinite(smooth) and math.isfinite(accuracy):
-                    found.setdefault(place.depth, []).append((smooth, 100 * accuracy))
-    return found
-
-
 def _line(axes: Any, association: Association, points: list[Point]) -> None:
     pooled, within = association.pooled, association.within
-    x, y = np.array(points).T
+    x = np.array([each.smooth for each in points])
+    y = np.array([100 * each.accuracy for each in points])
     ends, centre = np.array([x.min(), x.max()]), (x.mean(), y.mean())
     slopes = [pooled.slope, *pooled.slope_interval]
     middle, low, high = (centre[1] + 100 * slope * (ends - centre[0]) for slope in slopes)
