@@ -22,11 +22,12 @@ from gslt.studies.conjecture.report import appendix
 from gslt.studies.conjecture.report.document import Findings
 from gslt.studies.conjecture.report.pictures import draw
 from gslt.studies.conjecture.report.summary import summary
-from gslt.studies.conjecture.report.words import factor, factor_words
+from gslt.studies.conjecture.report.words import accuracy_words, factor, factor_words
 from gslt.studies.conjecture.report.write import report_plan
 from gslt.studies.conjecture.run import begin
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.estimate import Estimate
+from gslt.studies.conjecture.statistics.mediation import Association, Line
 from gslt.studies.conjecture.statistics.sensitivity import design_power, what_if
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
@@ -200,6 +201,7 @@ def test_interrupted(
     ("size", "outcome", "words"),
     [
         (1.0, "supported", "smooth less than tickets of dense sources"),
+        (0.4, "supported", "The difference is small: over all freezing ratios its mean is less"),
         (-1.0, "contradicted", "smooth more than tickets of dense sources"),
         (0.02, "no meaningful difference", "less than a factor of 1.25 either way"),
     ],
@@ -219,6 +221,11 @@ def test_planted(
     text = page.split('<article class="card"')[1].split("</article>")[0]
     assert outcome.capitalize() in text
     assert words in text
+    assert ("The difference is small" in text) == (size == 0.4)
+    # Accuracy follows the quotient, by 0.05 for each unit.
+    accuracy = f"accuracy is higher ({5.0:+.1f} points for each unit of the log quotient"
+    assert accuracy in text
+    assert accuracy in summary(findings)
     assert summary(findings).startswith(f"toy (synthetic), with batch norm: {outcome.upper()}")
     # Nothing is left to decide.
     assert "none waits for more seeds" in page
@@ -475,6 +482,38 @@ def test_factors_in_words() -> None:
     assert factor_words(Estimate(0.0, math.nan, math.nan), collapsed=True) == (
         "× 1 (no interval, collapsed pairs counted as the largest difference)"
     )
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ((0.01, 0.03), "where frozen sources smooth less, accuracy is higher (+2.0 points"),
+        ((-0.03, -0.01), "where frozen sources smooth less, accuracy is lower (+2.0 points"),
+        ((-0.01, 0.03), "no association with smoothness is shown (+2.0 points"),
+        ((math.nan, math.nan), "too few seeds for an interval"),
+    ],
+)
+def test_the_interval_of_the_slope_chooses_the_words_about_accuracy(
+    interval: tuple[float, float], words: str
+) -> None:
+    line = Line(0.02, interval, 0.5)
+    association = Association(
+        dataset="toy",
+        batch_norm=True,
+        accuracy=Estimate(-0.012, -0.02, -0.001),
+        pooled=line,
+        intercept=0.0,
+        intercept_interval=interval,
+        within=line,
+        pairs=3,
+        seeds=3,
+        left_out=0,
+    )
+    text = accuracy_words(association)
+    assert text.startswith(
+        "Test accuracy of frozen minus that of dense: -1.2 points (95 % interval"
+    )
+    assert words in text
 
 
 def test_the_dose_of_the_planted_arms() -> None:

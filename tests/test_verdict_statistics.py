@@ -248,6 +248,7 @@ def test_a_line_through_three_points_by_hand() -> None:
     assert found.within.slope == pytest.approx(found.pooled.slope)
     assert found.within.r_squared == pytest.approx(found.pooled.r_squared)
     assert (found.pairs, found.seeds, found.left_out) == (3, 3, 0)
+    assert found.accuracy.mean == pytest.approx(2)
 
 
 def test_depths_alone_can_make_a_line_that_no_seed_shows() -> None:
@@ -295,6 +296,8 @@ def test_smoothness_that_never_varies_explains_nothing_and_missing_pairs_are_cou
     assert (found.pairs, found.seeds, found.left_out) == (2, 2, 2)
     assert (found.pooled.slope, found.pooled.r_squared) == (0, 0)
     assert found.intercept == pytest.approx(0.2)
+    # The pair that collapsed has an accuracy.
+    assert found.accuracy.mean == pytest.approx((0.1 + 0.3 + 0.3) / 3)
     # Two seeds have no interval.
     assert math.isnan(found.pooled.slope_interval[0])
     assert associations(points({(4, 0.2, 0): (NEVER, 0.3)})) == []

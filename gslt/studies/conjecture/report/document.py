@@ -12,6 +12,7 @@ from gslt.environment import versions
 from gslt.studies.conjecture.report.evidence import Evidence
 from gslt.studies.conjecture.statistics.analysis import Analysis, analyse
 from gslt.studies.conjecture.statistics.averages import Average, averages
+from gslt.studies.conjecture.statistics.mediation import Association
 from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.sensitivity import (
     DesignPower,
@@ -52,6 +53,12 @@ class Findings:
     def places(self) -> list[Verdict]:
         """Verdicts of single depths, in the order of the families and of depth."""
         return sorted(self.analysis.verdicts.places, key=self._order)
+
+    def association(self, verdict: Verdict) -> Association | None:
+        """What the family of a verdict shows of accuracy and smoothness."""
+        family = verdict.dataset, verdict.batch_norm
+        found = self.analysis.associations
+        return next((a for a in found if (a.dataset, a.batch_norm) == family), None)
 
     def _order(self, verdict: Verdict) -> int:
         return self.evidence.families.index((verdict.dataset, verdict.batch_norm))

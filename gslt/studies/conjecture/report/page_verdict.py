@@ -10,6 +10,7 @@ from gslt.studies.conjecture.report.pictures.style import OUTCOMES
 from gslt.studies.conjecture.report.tables import verdict_table
 from gslt.studies.conjecture.report.words import (
     SIGNS,
+    accuracy_words,
     depth_words,
     factor_words,
     meaning,
@@ -65,13 +66,15 @@ def _card(findings: Findings, verdict: Verdict) -> Iterator[str]:
     criteria = findings.evidence.plan.criteria
     name = findings.evidence.family_name((verdict.dataset, verdict.batch_norm))
     effect = factor_words(verdict.effect, verdict.one_collapsed > 0)
+    association = findings.association(verdict)
+    accuracy = f"<p>{escape(accuracy_words(association))}</p>" if association else ""
     yield (
         f'<article class="card" data-outcome="{escape(verdict.outcome)}" '
         f'style="--outcome: {OUTCOMES[verdict.outcome]}"><h3>{escape(name)}</h3>'
         f'<p class="outcome"><span aria-hidden="true">{SIGNS[verdict.outcome]}</span> '
         f"{escape(verdict.outcome.capitalize())}</p>"
         f"<p>{escape(meaning(verdict, criteria))}</p>"
-        f'<p class="effect">Quotient of frozen over that of dense: {escape(effect)}</p>'
+        f'<p class="effect">Quotient of frozen over that of dense: {escape(effect)}</p>{accuracy}'
         f'<p class="small">{escape(verdict.reason)} {escape(needed_words(verdict))} '
         f"Over {escape(depth_words(verdict.depths))}.</p></article>"
     )

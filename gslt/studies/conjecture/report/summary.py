@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gslt.studies.conjecture.report.document import Findings
-from gslt.studies.conjecture.report.words import factor_words, meaning
+from gslt.studies.conjecture.report.words import accuracy_words, factor_words, meaning
 from gslt.studies.conjecture.statistics.verdict import Verdict
 
 
@@ -17,6 +17,8 @@ def summary(findings: Findings) -> str:
             f"{evidence.family_name(family)}: {overall.label.upper()}",
             f"  {meaning(overall, evidence.plan.criteria)}",
         ]
+        if association := findings.association(overall):
+            lines.append(f"  {accuracy_words(association)}")
         rows = [("all depths", overall)]
         rows += [
             (f"{v.depths[0]} layers", v)

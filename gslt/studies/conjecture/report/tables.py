@@ -147,6 +147,8 @@ def association_table(findings: Findings) -> Table:
     """Differences of accuracy against differences of smoothness."""
     columns: list[cells.Column[Association]] = [
         *cells.place_columns(findings.evidence),
+        ("accuracy, frozen − dense", lambda a: _points(a.accuracy.mean)),
+        ("95 % interval", lambda a: _ends((a.accuracy.low, a.accuracy.high))),
         ("slope, pooled", lambda a: _points(a.pooled.slope)),
         ("95 % interval", lambda a: _ends(a.pooled.slope_interval)),
         ("R²", lambda a: cells.number(a.pooled.r_squared, ".2f")),
@@ -160,8 +162,10 @@ def association_table(findings: Findings) -> Table:
         ("left out", lambda a: cells.number(a.left_out, "d")),
     ]
     notes = [
-        "Points of test accuracy that frozen is above dense, for every unit by which its log "
-        "quotient is above that of dense; seed, depth and ratio make a pair. Intervals: whole "
+        "accuracy: points of test accuracy that frozen is above dense, mean over depths and "
+        "ratios; its interval: bootstrap over seeds (BCa).",
+        "slope: points of accuracy that frozen is above dense, for every unit by which its log "
+        "quotient is above that of dense; seed, depth and ratio make a pair. Its interval: whole "
         "seeds resampled.",
         "pooled: over everything. within: the mean of each depth and ratio taken off, so that what "
         "differs between depths makes no line. left at equal smoothness: the pooled line where "

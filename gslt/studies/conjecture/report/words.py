@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.decision import Outcome
 from gslt.studies.conjecture.statistics.estimate import Estimate
+from gslt.studies.conjecture.statistics.mediation import Association
 from gslt.studies.conjecture.statistics.verdict import Verdict
 
 #: A sign beside the colour of each outcome: colours alone do not tell it.
@@ -33,11 +34,43 @@ _MEANING: dict[Outcome, str] = {
 
 
 def meaning(verdict: Verdict, criteria: Criteria) -> str:
-    """A sentence for people who do not know the names of the outcomes."""
-    text = _MEANING[verdict.outcome].format(factor=math.exp(criteria.smallest_effect))
-    if len(verdict.depths) > 1 and verdict.outcome not in ("undecided", "mixed"):
-        return f"On average over the depths: {text[0].lower()}{text[1:]}"
+    """A few words for people who do not know the names of the outcomes."""
+    matters = math.exp(criteria.smallest_effect)
+    text = _MEANING[verdict.outcome].format(factor=matters)
+    if verdict.outcome in ("undecided", "mixed"):
+        return text
+    if len(verdict.depths) > 1:
+        text = f"On average over the depths: {text[0].lower()}{text[1:]}"
+    decided = verdict.outcome in ("supported", "contradicted")
+    if decided and max(-verdict.effect.low, verdict.effect.high) < criteria.smallest_effect:
+        text += (
+            f" The difference is small: over all freezing ratios its mean is less than a factor of "
+            f"{matters:.3g} in the quotient, the smallest effect that matters."
+        )
     return text
+
+
+def accuracy_words(association: Association) -> str:
+    """What freezing did to accuracy, and whether that goes with what it did to smoothness."""
+    accuracy, line = association.accuracy, association.pooled
+    low, high = line.slope_interval
+    slope = f"{100 * line.slope:+.1f} points for each unit of the log quotient"
+    ends = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    if math.isnan(low):
+        goes = "too few seeds for an interval of how the two go together"
+    elif low > 0:
+        goes = f"where frozen sources smooth less, accuracy is higher ({slope}, {ends})"
+    elif high < 0:
+        goes = f"where frozen sources smooth less, accuracy is lower ({slope}, {ends})"
+    else:
+        goes = f"no association with smoothness is shown ({slope}, {ends})"
+    return f"{_accuracy(accuracy)}; {goes}."
+
+
+def _accuracy(accuracy: Estimate) -> str:
+    mean, low, high = (100 * each for each in (accuracy.mean, accuracy.low, accuracy.high))
+    ends = "no interval" if math.isnan(low) else f"95 % interval {low:+.1f} to {high:+.1f}"
+    return f"Test accuracy of frozen minus that of dense: {mean:+.1f} points ({ends})"
 
 
 def factor_words(effect: Estimate, collapsed: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from gslt.studies.conjecture.statistics.endpoints import (
     Table,
     by_place,
 )
+from gslt.studies.conjecture.statistics.estimate import Estimate, estimate
 from gslt.studies.report.statistics import LEVEL, RESAMPLES
 
 #: Fewer clusters say nothing about their spread.
@@ -47,6 +49,8 @@ class Association:
 
     dataset: str
     batch_norm: bool
+    accuracy: Estimate
+    """Accuracy of frozen minus dense, mean over depths and ratios: of all pairs, collapsed too."""
     pooled: Line
     """Over all seeds, depths and ratios. Depths and ratios differ in both quantities, which alone
     can make such a line."""
@@ -71,38 +75,47 @@ def associations(runs: Iterable[Run]) -> list[Association]:
 
 
 class Point(NamedTuple):
-    """A frozen run minus the dense run of its seed and depth."""
+    """A frozen run minus the dense run of its seed and depth; NaN where one of them is missing."""
 
     depth: int
     freezing_ratio: float
     seed: int
     smooth: float
-    """Difference of the log quotient."""
+    """Difference of the log quotient; no finite number where a run collapsed totally."""
     accuracy: float
 
+    @property
+    def finite(self) -> bool:
+        """Whether both differences are numbers."""
+        return math.isfinite(self.smooth) and math.isfinite(self.accuracy)
 
-def frozen_minus_dense(table: Table, family: Family) -> tuple[list[Point], int]:
-    """The points of a family, by depth, ratio and seed; and how many lack a finite number."""
-    points: list[Point] = []
-    runs = 0
+
+def frozen_minus_dense(table: Table, family: Family) -> list[Point]:
+    """The pairs of a family, by depth, ratio and seed."""
+    points = []
     for place, arms in table.items():
         dense = arms.get((DENSE, None), {})
         for (arm, ratio), frozen in arms.items():
             if place.family != family or arm != FROZEN or ratio is None:
                 continue
-            runs += len(frozen.keys() | dense.keys())
-            for seed in frozen.keys() & dense.keys():
+            for seed in frozen.keys() | dense.keys():
+                pair = frozen.get(seed), dense.get(seed)
                 smooth, accuracy = (
-                    frozen[seed].value(name) - dense[seed].value(name)
-                    for name in (PRIMARY, ACCURACY)
+                    _difference(*pair, endpoint) for endpoint in (PRIMARY, ACCURACY)
                 )
                 points.append(Point(place.depth, ratio, seed, smooth, accuracy))
-    finite = sorted(each for each in points if math.isfinite(each.smooth + each.accuracy))
-    return finite, runs - len(finite)
+    return sorted(points, key=lambda point: point[:3])
+
+
+def _difference(first: Run | None, second: Run | None, endpoint: str) -> float:
+    if first is None or second is None:
+        return math.nan
+    return first.value(endpoint) - second.value(endpoint)
 
 
 def _association(table: Table, family: Family) -> Association | None:
-    points, left_out = frozen_minus_dense(table, family)
+    every = frozen_minus_dense(table, family)
+    points = [point for point in every if point.finite]
     if not points:
         return None
     pooled = _sums(points, within=False)
@@ -110,14 +123,23 @@ def _association(table: Table, family: Family) -> Association | None:
     return Association(
         dataset=family[0],
         batch_norm=family[1],
+        accuracy=_mean_accuracy(every),
         pooled=_line(pooled),
         intercept=float(_intercept(pooled.sum(axis=0))),
         intercept_interval=_interval(pooled, _intercept),
         within=_line(within),
         pairs=len(points),
         seeds=len(pooled),
-        left_out=left_out,
+        left_out=len(every) - len(points),
     )
+
+
+def _mean_accuracy(points: list[Point]) -> Estimate:
+    by_seed: dict[int, list[float]] = {}
+    for point in points:
+        if math.isfinite(point.accuracy):
+            by_seed.setdefault(point.seed, []).append(point.accuracy)
+    return estimate(np.array([fmean(by_seed[seed]) for seed in sorted(by_seed)]))
 
 
 def _sums(points: list[Point], *, within: bool) -> Float64:

@@ -25,7 +25,8 @@ def accuracy_against_smoothness(findings: Findings) -> Any:
     canvas = families(findings.evidence, title, caption)
     lines = {(a.dataset, a.batch_norm): a for a in findings.analysis.associations}
     for family, axes in canvas.panels.items():
-        points, _ = frozen_minus_dense(findings.evidence.table, family)
+        pairs = frozen_minus_dense(findings.evidence.table, family)
+        points = [pair for pair in pairs if pair.finite]
         depths = sorted({point.depth for point in points})
         for depth, colour in zip(depths, ramp(DEPTH_RAMP, len(depths)), strict=True):
             here = [point for point in points if point.depth == depth]
