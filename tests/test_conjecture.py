@@ -22,7 +22,12 @@ from gslt.studies.conjecture.report import appendix
 from gslt.studies.conjecture.report.document import Findings
 from gslt.studies.conjecture.report.pictures import draw
 from gslt.studies.conjecture.report.summary import summary
-from gslt.studies.conjecture.report.words import accuracy_words, factor, factor_words
+from gslt.studies.conjecture.report.words import (
+    accuracy_words,
+    association_words,
+    factor,
+    factor_words,
+)
 from gslt.studies.conjecture.report.write import report_plan
 from gslt.studies.conjecture.run import begin
 from gslt.studies.conjecture.statistics.criteria import Criteria
@@ -223,15 +228,18 @@ def test_planted(
     assert words in text
     assert ("The difference is small" in text) == (size == 0.4)
     # Accuracy follows the quotient, by 0.05 for each unit.
-    accuracy = f"accuracy is higher ({5.0:+.1f} points for each unit of the log quotient"
-    assert accuracy in text
-    assert accuracy in summary(findings)
+    for words in (
+        f"Test accuracy of frozen minus that of dense: {2.5 * size:+.1f} points",
+        "Where frozen sources smooth less, accuracy is higher (+5.0, ",
+    ):
+        assert words in text
+        assert words in summary(findings)
     assert summary(findings).startswith(f"toy (synthetic), with batch norm: {outcome.upper()}")
     # Nothing is left to decide.
     assert "none waits for more seeds" in page
     # The mean over F = 0.2 … 0.8 of size · F is size / 2, as noise is the same in all its arms.
     assert found["overall"][0]["effect"]["mean"] == pytest.approx(size / 2, abs=0.02)
-    assert f"× {factor(found['overall'][0]['effect']['mean'])}" in text
+    assert f"×\u00a0{factor(found['overall'][0]['effect']['mean'])}" in text
 
 
 def test_planted_noise_is_undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,33 +495,34 @@ def test_factors_in_words() -> None:
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
-        ((0.01, 0.03), "where frozen sources smooth less, accuracy is higher (+2.0 points"),
-        ((-0.03, -0.01), "where frozen sources smooth less, accuracy is lower (+2.0 points"),
-        ((-0.01, 0.03), "no association with smoothness is shown (+2.0 points"),
-        ((math.nan, math.nan), "too few seeds for an interval"),
+        ((0.01, 0.03), "smooth less, accuracy is higher (+2.0, +1.0 to +3.0); among runs"),
+        ((-0.03, -0.01), "smooth less, accuracy is lower (+2.0, -3.0 to -1.0); among runs"),
+        ((-0.01, 0.03), "accuracy is not shown to be higher or lower (+2.0, -1.0 to +3.0); among"),
+        ((math.nan, math.nan), "Too few seeds to tell"),
     ],
 )
 def test_the_interval_of_the_slope_chooses_the_words_about_accuracy(
     interval: tuple[float, float], words: str
 ) -> None:
-    line = Line(0.02, interval, 0.5)
     association = Association(
         dataset="toy",
         batch_norm=True,
         accuracy=Estimate(-0.012, -0.02, -0.001),
-        pooled=line,
+        pooled=Line(0.02, interval, 0.5),
         intercept=0.0,
         intercept_interval=interval,
-        within=line,
+        within=Line(-0.03, (-0.05, -0.01), 0.5),
         pairs=3,
         seeds=3,
         left_out=0,
     )
-    text = accuracy_words(association)
-    assert text.startswith(
-        "Test accuracy of frozen minus that of dense: -1.2 points (95 % interval"
-    )
+    text = association_words(association)
     assert words in text
+    few = math.isnan(interval[0])
+    assert few or "one depth and ratio, accuracy is lower (-3.0, -5.0 to -1.0)." in text
+    assert accuracy_words(association) == (
+        "Test accuracy of frozen minus that of dense: -1.2 points (95 % interval -2.0 to -0.1)."
+    )
 
 
 def test_the_dose_of_the_planted_arms() -> None:

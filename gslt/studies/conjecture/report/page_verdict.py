@@ -11,6 +11,7 @@ from gslt.studies.conjecture.report.tables import verdict_table
 from gslt.studies.conjecture.report.words import (
     SIGNS,
     accuracy_words,
+    association_words,
     depth_words,
     factor_words,
     meaning,
@@ -67,14 +68,22 @@ def _card(findings: Findings, verdict: Verdict) -> Iterator[str]:
     name = findings.evidence.family_name((verdict.dataset, verdict.batch_norm))
     effect = factor_words(verdict.effect, verdict.one_collapsed > 0)
     association = findings.association(verdict)
-    accuracy = f"<p>{escape(accuracy_words(association))}</p>" if association else ""
+    accuracy, goes = "", ""
+    if association:
+        accuracy = f"<p>{escape(accuracy_words(association))}</p>"
+        goes = f'<p class="small">{escape(association_words(association))}</p>'
     yield (
         f'<article class="card" data-outcome="{escape(verdict.outcome)}" '
         f'style="--outcome: {OUTCOMES[verdict.outcome]}"><h3>{escape(name)}</h3>'
         f'<p class="outcome"><span aria-hidden="true">{SIGNS[verdict.outcome]}</span> '
         f"{escape(verdict.outcome.capitalize())}</p>"
         f"<p>{escape(meaning(verdict, criteria))}</p>"
-        f'<p class="effect">Quotient of frozen over that of dense: {escape(effect)}</p>{accuracy}'
-        f'<p class="small">{escape(verdict.reason)} {escape(needed_words(verdict))} '
-        f"Over {escape(depth_words(verdict.depths))}.</p></article>"
+        f'<p class="effect">Quotient of frozen over that of dense: {_unbroken(effect)}</p>'
+        f'{accuracy}<p class="small">{escape(verdict.reason)} {escape(needed_words(verdict))} '
+        f"Over {escape(depth_words(verdict.depths))}.</p>{goes}</article>"
     )
+
+
+def _unbroken(effect: str) -> str:
+    """A factor with its sign on one line."""
+    return escape(effect.replace("× ", "×\u00a0"))

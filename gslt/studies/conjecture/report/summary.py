@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from gslt.studies.conjecture.report.document import Findings
-from gslt.studies.conjecture.report.words import accuracy_words, factor_words, meaning
+from gslt.studies.conjecture.report.words import (
+    accuracy_words,
+    association_words,
+    factor_words,
+    meaning,
+)
 from gslt.studies.conjecture.statistics.verdict import Verdict
 
 
@@ -19,6 +24,7 @@ def summary(findings: Findings) -> str:
         ]
         if association := findings.association(overall):
             lines.append(f"  {accuracy_words(association)}")
+            lines.append(f"  {association_words(association)}")
         rows = [("all depths", overall)]
         rows += [
             (f"{v.depths[0]} layers", v)

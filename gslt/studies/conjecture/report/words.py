@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.decision import Outcome
 from gslt.studies.conjecture.statistics.estimate import Estimate
-from gslt.studies.conjecture.statistics.mediation import Association
+from gslt.studies.conjecture.statistics.mediation import Association, Line
 from gslt.studies.conjecture.statistics.verdict import Verdict
 
 #: A sign beside the colour of each outcome: colours alone do not tell it.
@@ -51,26 +51,28 @@ def meaning(verdict: Verdict, criteria: Criteria) -> str:
 
 
 def accuracy_words(association: Association) -> str:
-    """What freezing did to accuracy, and whether that goes with what it did to smoothness."""
-    accuracy, line = association.accuracy, association.pooled
-    low, high = line.slope_interval
-    slope = f"{100 * line.slope:+.1f} points for each unit of the log quotient"
-    ends = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
-    if math.isnan(low):
-        goes = "too few seeds for an interval of how the two go together"
-    elif low > 0:
-        goes = f"where frozen sources smooth less, accuracy is higher ({slope}, {ends})"
-    elif high < 0:
-        goes = f"where frozen sources smooth less, accuracy is lower ({slope}, {ends})"
-    else:
-        goes = f"no association with smoothness is shown ({slope}, {ends})"
-    return f"{_accuracy(accuracy)}; {goes}."
-
-
-def _accuracy(accuracy: Estimate) -> str:
+    """What freezing did to accuracy."""
+    accuracy = association.accuracy
     mean, low, high = (100 * each for each in (accuracy.mean, accuracy.low, accuracy.high))
     ends = "no interval" if math.isnan(low) else f"95 % interval {low:+.1f} to {high:+.1f}"
-    return f"Test accuracy of frozen minus that of dense: {mean:+.1f} points ({ends})"
+    return f"Test accuracy of frozen minus that of dense: {mean:+.1f} points ({ends})."
+
+
+def association_words(association: Association) -> str:
+    """Whether what freezing did to accuracy goes with what it did to smoothness."""
+    pooled, within = association.pooled, association.within
+    if math.isnan(pooled.slope_interval[0]):
+        return "Too few seeds to tell whether accuracy goes with smoothness."
+    return (
+        f"Where frozen sources smooth less, {_goes(pooled)}; among runs of one depth and ratio, "
+        f"{_goes(within)}. Points for each unit of the log quotient, with 95 % intervals."
+    )
+
+
+def _goes(line: Line) -> str:
+    low, high = line.slope_interval
+    way = "higher" if low > 0 else "lower" if high < 0 else "not shown to be higher or lower"
+    return f"accuracy is {way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def factor_words(effect: Estimate, collapsed: bool = False) -> str:
