@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import re
@@ -31,7 +32,7 @@ from gslt.studies.conjecture.report.words import (
 from gslt.studies.conjecture.report.write import report_plan
 from gslt.studies.conjecture.run import begin
 from gslt.studies.conjecture.statistics.criteria import Criteria
-from gslt.studies.conjecture.statistics.estimate import Estimate
+from gslt.studies.conjecture.statistics.estimate import NONE, Estimate
 from gslt.studies.conjecture.statistics.mediation import Association, Line
 from gslt.studies.conjecture.statistics.sensitivity import design_power, what_if
 from gslt.studies.presets import preset
@@ -206,7 +207,11 @@ def test_interrupted(
     ("size", "outcome", "words"),
     [
         (1.0, "supported", "smooth less than tickets of dense sources"),
-        (0.4, "supported", "The difference is small: over all freezing ratios its mean is less"),
+        (
+            0.4,
+            "supported",
+            "Averaged over the freezing ratios the difference is below a factor of 1.25",
+        ),
         (-1.0, "contradicted", "smooth more than tickets of dense sources"),
         (0.02, "no meaningful difference", "less than a factor of 1.25 either way"),
     ],
@@ -226,11 +231,11 @@ def test_planted(
     text = page.split('<article class="card"')[1].split("</article>")[0]
     assert outcome.capitalize() in text
     assert words in text
-    assert ("The difference is small" in text) == (size == 0.4)
+    assert ("Averaged over the freezing ratios" in text) == (size == 0.4)
     # Accuracy follows the quotient, by 0.05 for each unit.
     for words in (
         f"Test accuracy of frozen minus that of dense: {2.5 * size:+.1f} points",
-        "Where frozen sources smooth less, accuracy is higher (+5.0, ",
+        "As the quotient of frozen over dense grows, accuracy rises (+5.0, ",
     ):
         assert words in text
         assert words in summary(findings)
@@ -495,9 +500,12 @@ def test_factors_in_words() -> None:
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
-        ((0.01, 0.03), "smooth less, accuracy is higher (+2.0, +1.0 to +3.0); among runs"),
-        ((-0.03, -0.01), "smooth less, accuracy is lower (+2.0, -3.0 to -1.0); among runs"),
-        ((-0.01, 0.03), "accuracy is not shown to be higher or lower (+2.0, -1.0 to +3.0); among"),
+        ((0.01, 0.03), "accuracy rises (+2.0, +1.0 to +3.0); among seeds"),
+        ((-0.03, -0.01), "accuracy falls (+2.0, -3.0 to -1.0); among seeds"),
+        (
+            (-0.01, 0.03),
+            "accuracy is not shown to rise or fall (+2.0, -1.0 to +3.0);",
+        ),
         ((math.nan, math.nan), "Too few seeds to tell"),
     ],
 )
@@ -519,10 +527,17 @@ def test_the_interval_of_the_slope_chooses_the_words_about_accuracy(
     text = association_words(association)
     assert words in text
     few = math.isnan(interval[0])
-    assert few or "one depth and ratio, accuracy is lower (-3.0, -5.0 to -1.0)." in text
+    assert few or "one depth and ratio it falls (-3.0, -5.0 to -1.0)." in text
     assert accuracy_words(association) == (
         "Test accuracy of frozen minus that of dense: -1.2 points (95 % interval -2.0 to -0.1)."
     )
+    flat = dataclasses.replace(association, pooled=line(0.0), within=line(0.0), accuracy=NONE)
+    assert "accuracy shows nothing, as the quotient does not vary" in association_words(flat)
+    assert accuracy_words(flat) == "Test accuracy: no seed has every run."
+
+
+def line(slope: float) -> Line:
+    return Line(slope, (slope, slope), 0.0)
 
 
 def test_the_dose_of_the_planted_arms() -> None:

@@ -70,7 +70,7 @@ def test_its_words_are_those_of_the_verdicts(page: Path) -> None:
         "the paper did not measure",
         "Preliminary. 1 of 240 runs are missing",
         "toy (synthetic)",
-        "GIN, without batch norm, 2 / 4 layers, width 6, 3 epochs",
+        "GIN, without batch norm (layers scaled to unit gain), 2 / 4 layers, width 6, 3 epochs",
         "2 simulations each",
         found["command"],
         f"gslt {__version__}",

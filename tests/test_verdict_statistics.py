@@ -296,8 +296,13 @@ def test_smoothness_that_never_varies_explains_nothing_and_missing_pairs_are_cou
     assert (found.pairs, found.seeds, found.left_out) == (2, 2, 2)
     assert (found.pooled.slope, found.pooled.r_squared) == (0, 0)
     assert found.intercept == pytest.approx(0.2)
-    # The pair that collapsed has an accuracy.
+    # The pair that collapsed has an accuracy, the last one has none.
     assert found.accuracy.mean == pytest.approx((0.1 + 0.3 + 0.3) / 3)
+    # A seed without every pair would average other depths.
+    (found,) = associations(points({**values, (8, 0.2, 1): (1.0, 0.5), (8, 0.2, 3): (1.0, 0.9)}))
+    assert found.accuracy.mean == pytest.approx((0.3 + 0.5) / 2)
+    (found,) = associations(points({(4, 0.2, 0): (1.0, 0.1), (8, 0.2, 1): (1.0, 0.5)}))
+    assert math.isnan(found.accuracy.mean)
     # Two seeds have no interval.
     assert math.isnan(found.pooled.slope_interval[0])
     assert associations(points({(4, 0.2, 0): (NEVER, 0.3)})) == []

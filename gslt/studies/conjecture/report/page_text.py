@@ -74,9 +74,10 @@ def _shown(value: Any) -> str:
 def _study(study: Study) -> str:
     settings: Mapping[str, Any] = study.settings
     norm = "with" if settings.get("batch_norm", True) else "without"
+    gain = " (layers scaled to unit gain)" if settings.get("unit_gain") else ""
     return (
         f"{study.name}: {_shown(settings['dataset'])}; {settings['architecture'].upper()}, "
-        f"{norm} batch norm, {_shown(settings['num_layers'])} layers, width "
+        f"{norm} batch norm{gain}, {_shown(settings['num_layers'])} layers, width "
         f"{settings['hidden_channels']}, {settings['epochs']} epochs, learning rate "
         f"{settings['lr']} of the tickets; {len(study.seed_list)} seeds; {len(study.runs)} runs."
     )

@@ -44,8 +44,8 @@ def meaning(verdict: Verdict, criteria: Criteria) -> str:
     decided = verdict.outcome in ("supported", "contradicted")
     if decided and max(-verdict.effect.low, verdict.effect.high) < criteria.smallest_effect:
         text += (
-            f" The difference is small: over all freezing ratios its mean is less than a factor of "
-            f"{matters:.3g} in the quotient, the smallest effect that matters."
+            f" Averaged over the freezing ratios the difference is below a factor of {matters:.3g} "
+            "in the quotient, the smallest effect that matters; at single ratios it can be above."
         )
     return text
 
@@ -53,6 +53,8 @@ def meaning(verdict: Verdict, criteria: Criteria) -> str:
 def accuracy_words(association: Association) -> str:
     """What freezing did to accuracy."""
     accuracy = association.accuracy
+    if math.isnan(accuracy.mean):
+        return "Test accuracy: no seed has every run."
     mean, low, high = (100 * each for each in (accuracy.mean, accuracy.low, accuracy.high))
     ends = "no interval" if math.isnan(low) else f"95 % interval {low:+.1f} to {high:+.1f}"
     return f"Test accuracy of frozen minus that of dense: {mean:+.1f} points ({ends})."
@@ -60,19 +62,21 @@ def accuracy_words(association: Association) -> str:
 
 def association_words(association: Association) -> str:
     """Whether what freezing did to accuracy goes with what it did to smoothness."""
-    pooled, within = association.pooled, association.within
-    if math.isnan(pooled.slope_interval[0]):
+    if math.isnan(association.pooled.slope_interval[0]):
         return "Too few seeds to tell whether accuracy goes with smoothness."
     return (
-        f"Where frozen sources smooth less, {_goes(pooled)}; among runs of one depth and ratio, "
-        f"{_goes(within)}. Points for each unit of the log quotient, with 95 % intervals."
+        f"As the quotient of frozen over dense grows, accuracy {_goes(association.pooled)}; among "
+        f"seeds of one depth and ratio it {_goes(association.within)}. Points for each unit of the "
+        "log quotient, with 95 % intervals."
     )
 
 
 def _goes(line: Line) -> str:
     low, high = line.slope_interval
-    way = "higher" if low > 0 else "lower" if high < 0 else "not shown to be higher or lower"
-    return f"accuracy is {way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
+    if line.slope == low == high == 0:
+        return "shows nothing, as the quotient does not vary"
+    way = "rises" if low > 0 else "falls" if high < 0 else "is not shown to rise or fall"
+    return f"{way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def factor_words(effect: Estimate, collapsed: bool = False) -> str:

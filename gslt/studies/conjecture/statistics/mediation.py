@@ -50,7 +50,8 @@ class Association:
     dataset: str
     batch_norm: bool
     accuracy: Estimate
-    """Accuracy of frozen minus dense, mean over depths and ratios: of all pairs, collapsed too."""
+    """Accuracy of frozen minus dense, mean over depths and ratios, collapsed runs too. NaN where no
+    seed has them all."""
     pooled: Line
     """Over all seeds, depths and ratios. Depths and ratios differ in both quantities, which alone
     can make such a line."""
@@ -135,11 +136,13 @@ def _association(table: Table, family: Family) -> Association | None:
 
 
 def _mean_accuracy(points: list[Point]) -> Estimate:
+    """Over the seeds that have every pair, so that all average the same depths and ratios."""
     by_seed: dict[int, list[float]] = {}
     for point in points:
-        if math.isfinite(point.accuracy):
-            by_seed.setdefault(point.seed, []).append(point.accuracy)
-    return estimate(np.array([fmean(by_seed[seed]) for seed in sorted(by_seed)]))
+        by_seed.setdefault(point.seed, []).append(point.accuracy)
+    cells = len({(point.depth, point.freezing_ratio) for point in points})
+    whole = [each for each in by_seed.values() if len(each) == cells and np.isfinite(each).all()]
+    return estimate(np.array([fmean(each) for each in whole]))
 
 
 def _sums(points: list[Point], *, within: bool) -> Float64:
