@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_readme_reports_the_recorded_verdicts():
         ends = ("mean", "low", "high")
         quotient = [f"{math.exp(verdict['effect'][end]):.2f}" for end in ends]
         accuracy = [f"{100 * association['accuracy'][end]:+.1f}" for end in ends]
+        trained = mean_accuracy(record, family, "trained")
         row = [
             names[family[0]],
             "with" if family[1] else "without",
@@ -103,10 +105,21 @@ def test_readme_reports_the_recorded_verdicts():
             "{} ({} to {})".format(*quotient),
             ", ".join(supported),
             "{} ({} to {})".format(*accuracy),
+            f"{100 * (mean_accuracy(record, family, 'frozen') - trained):+.1f}",
         ]
         assert f"| {' | '.join(row)} |" in text
     assert record["complete"]
     assert f"{record['runs']['total']:,} runs" in text
+
+
+def mean_accuracy(record, family, arm):
+    """Over depths and freezing ratios, which all have the same seeds."""
+    return statistics.fmean(
+        each["mean"]
+        for each in record["endpoints"]
+        if (each["dataset"], each["batch_norm"]) == family
+        and (each["arm"], each["endpoint"]) == (arm, "test_accuracy")
+    )
 
 
 def test_constraints_pin_plain_versions():
