@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from gslt.checkpoint import Checkpoint, Checkpoints, differences, history_rows, 
 from gslt.config import RunConfig, SearchConfig
 from gslt.environment import environment
 from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError
-from gslt.files import replacing, write_json, write_text
+from gslt.files import plain, replacing, write_json, write_text
 from gslt.nn.gnn import GNN
 from gslt.results import Epoch, Result, Run
 from gslt.sealed import seal, unseal
@@ -367,9 +366,9 @@ def summary(result: Result) -> dict[str, object]:
     return {
         "dataset": result.dataset,
         "test_accuracy": result.test_accuracy,
-        "test_std": _finite(result.test_std),
+        "test_std": plain(result.test_std),
         "val_accuracy": result.val_accuracy,
-        "val_std": _finite(result.val_std),
+        "val_std": plain(result.val_std),
         "runs": [record(run) for run in result.runs],
         "size": size,
     }
@@ -377,10 +376,6 @@ def summary(result: Result) -> dict[str, object]:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def in_use(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.probe import Step, probe
 from gslt.errors import ConfigError
-from gslt.files import write_text
+from gslt.files import plain, write_text
 from gslt.nn.gnn import GNN
 
 #: Name of the file in a run folder.
@@ -87,16 +86,8 @@ class SearchProbe:
                 file.writelines(map(_line, new))
 
 
-def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON can say it: None in the place of a number that is not finite."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-    }
-
-
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(plain_row(row), allow_nan=False) + "\n"
+    return json.dumps(plain(row), allow_nan=False) + "\n"
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

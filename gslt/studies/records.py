@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
-from gslt.files import write_json, write_text
+from gslt.files import plain, write_json, write_text
 from gslt.results import Result
 from gslt.studies.smoothness import Profile, endpoints, profile
 from gslt.studies.study import RunSpec, Study, load_study
@@ -79,7 +78,7 @@ class Record:
         layers = profile(result.model, dataset) if spec.smoothness else None
         return cls(
             spec=spec,
-            measured=_finite({**measured(result), **(endpoints(layers) if layers else {})}),
+            measured=plain({**measured(result), **(endpoints(layers) if layers else {})}),
             graph=dict(dataset.info()),
             environment={**environment(), "device": result.config.device},
             profile=layers,
@@ -228,14 +227,6 @@ class StudyFolder:
 
     def _failure_path(self, identity: str) -> Path:
         return self.path / "failures" / f"{identity}.txt"
-
-
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity, as of a total collapse or of weights over a mask without a bit."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
 
 
 def checksum(values: Mapping[str, Any]) -> str:

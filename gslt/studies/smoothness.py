@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.probe import probe
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.diagnostics.topology import Topology
+from gslt.files import plain
 from gslt.loop import inputs_of
 from gslt.nn.gnn import GNN
 
@@ -39,17 +39,13 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
     with torch.no_grad(), probe(model, _topology(dataset), steps=["layer"]) as trace:
         model(*inputs)
     model.train(was_training)
-    readings = [reading.smoothness.as_dict() for reading in trace.layers()]
-    return {name: [_plain(reading[name]) for reading in readings] for name in MEASURES[:-1]}
+    readings = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
+    return {name: [reading[name] for reading in readings] for name in MEASURES[:-1]}
 
 
 @lru_cache(maxsize=2)
 def _topology(dataset: NodeDataset) -> Topology:
     return as_topology(dataset)
-
-
-def _plain(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def log_quotients(found: Mapping[str, Sequence[float | None]]) -> list[float | None]:

@@ -122,6 +122,24 @@ class Panel:
         return trace(self.axes, self.ends(series) if series.level else data)
 
 
+def mark_collapsed(
+    axes: Any, places: Sequence[float], colour: str, *, at_left: bool = False
+) -> None:
+    """Hollow triangles at the bottom, or at the left, where runs collapsed totally."""
+    edge = [0.02] * len(places)
+    along = axes.get_yaxis_transform() if at_left else axes.get_xaxis_transform()
+    axes.plot(
+        *((edge, places) if at_left else (places, edge)),
+        linestyle="none",
+        marker="<" if at_left else "v",
+        color=colour,
+        markerfacecolor="none",
+        markersize=7,
+        transform=along,
+        clip_on=False,
+    )
+
+
 def trace(axes: Any, data: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
     """Points of a line in pixels, close to one another, and four on each mark."""
     marks = axes.transData.transform(data)

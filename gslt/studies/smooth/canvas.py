@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gslt.studies.report.labels import spread
+from gslt.studies.report.panel import mark_collapsed
 from gslt.studies.report.series import BASELINE, COLOURS, short
 from gslt.studies.smooth.measurement import Measurement
 
@@ -113,26 +114,11 @@ def ticks(axes: Any) -> None:
     axes.yaxis.set_major_formatter("{x:.4g}")
 
 
-#: What a caption says of :func:`mark_collapsed`.
+#: What a caption says of :func:`gslt.studies.report.panel.mark_collapsed`.
 COLLAPSED = (
     " Hollow triangles at the bottom: some runs have collapsed totally there; they have no "
     "logarithm, and the mean leaves them out."
 )
-
-
-def mark_collapsed(axes: Any, curve: Curve, colour: str) -> None:
-    """A hollow triangle at the bottom wherever the mean leaves out a total collapse."""
-    axes.plot(
-        curve.collapsed,
-        [0.02] * len(curve.collapsed),
-        linestyle="none",
-        marker="v",
-        color=colour,
-        markerfacecolor="none",
-        markersize=7,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-    )
 
 
 def draw(axes: Any, curve: Curve, style: Style, untrained: bool) -> None:
@@ -152,7 +138,7 @@ def draw(axes: Any, curve: Curve, style: Style, untrained: bool) -> None:
         markerfacecolor="white" if untrained else style.colour,
     )
     if curve.collapsed:
-        mark_collapsed(axes, curve, style.colour)
+        mark_collapsed(axes, curve.collapsed, style.colour)
 
 
 def name_lines(axes: Any, named: Mapping[str, tuple[Curve, str]], *, room: bool) -> None:

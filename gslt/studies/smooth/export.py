@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gslt.environment import environment
+from gslt.files import plain
 from gslt.studies.report.formats import csv_text
 from gslt.studies.smooth.groups import Group, Spread, groups_of
 from gslt.studies.smooth.measurement import Measurement
@@ -57,7 +58,7 @@ def _network(each: Measurement) -> dict[str, Any]:
         **_facts(each),
         "path": each.network.path,
         "settings": dict(each.network.settings),
-        "endpoints": _finite(each.endpoints),
+        "endpoints": plain(each.endpoints),
         "collapsed": each.endpoints.get("log_quotient") == -math.inf,
         "profile": each.profile,
         "steps": list(each.steps),
@@ -72,7 +73,7 @@ def _group(group: Group) -> dict[str, Any]:
     columns = {}
     for name in names:
         spread = Spread.of(group.values(name))
-        numbers = _finite({"mean": spread.mean, "std": spread.std})
+        numbers = plain({"mean": spread.mean, "std": spread.std})
         columns[name] = {**numbers, "n": spread.n, "collapsed": spread.collapsed}
     return {
         "dataset": group.dataset,
@@ -81,7 +82,3 @@ def _group(group: Group) -> dict[str, Any]:
         "seeds": [member.network.seed for member in group.members],
         **columns,
     }
-
-
-def _finite(values: dict[str, float | None]) -> dict[str, float | None]:
-    return {n: v if v is not None and math.isfinite(v) else None for n, v in values.items()}

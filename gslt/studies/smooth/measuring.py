@@ -17,9 +17,10 @@ from gslt.backends import get_backend
 from gslt.data import NodeDataset
 from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.probe import probe
-from gslt.diagnostics.search_probe import PROBE, plain_row
+from gslt.diagnostics.search_probe import PROBE
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.errors import ConfigError, DataError, RunError, TicketError
+from gslt.files import plain
 from gslt.loop import Inputs
 from gslt.nn.gnn import GNN
 from gslt.studies.smooth.inputs import Say
@@ -161,10 +162,10 @@ def measure_model(
         probe(model, graph.topology, only=wanted, steps=None if steps else ["layer"]) as trace,
     ):
         logits = model(*graph.inputs)
-    layers = [plain_row(reading.smoothness.as_dict()) for reading in trace.layers()]
+    layers = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
     names = [name for name in MEASURES if name in wanted]
     profile = {name: [layer[name] for layer in layers] for name in names}
-    rows = [plain_row(row) for row in trace.rows()] if steps else []
+    rows = [plain(row) for row in trace.rows()] if steps else []
     for row in rows:
         del row["call"]
     return profile, rows, graph.dataset.evaluate(logits)["test"]
@@ -180,7 +181,7 @@ def _search(network: Network) -> list[dict[str, Any]]:
         with suppress(ValueError):
             rows.append(json.loads(line))
     return [
-        plain_row(row)
+        plain(row)
         for row in rows
         if isinstance(row, dict) and (row.get("seed"), row.get("step")) == (network.seed, "layer")
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,7 @@ def _figure(
     """A panel for each measure, one line per arm, names at the ends of the last panel's lines."""
     from matplotlib.ticker import MaxNLocator
 
-    arms = _by_label(members)
+    arms = by_label(members)
     columns = min(4, len(panels))
     rows = math.ceil(len(panels) / columns)
     free = rows * columns > len(panels)
@@ -154,7 +154,8 @@ def _figure(
     return figure
 
 
-def _by_label(members: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+def by_label(members: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    """Measurements of each arm, in the order in which they come."""
     arms: dict[str, list[Measurement]] = {}
     for each in members:
         arms.setdefault(each.network.label, []).append(each)

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from gslt.diagnostics.probe import Step
+from gslt.studies.report.panel import mark_collapsed
 from gslt.studies.report.series import COLOURS, short
 from gslt.studies.smooth.canvas import (
     COLLAPSED,
     Curve,
     dress,
-    mark_collapsed,
     new_figure,
     ticks,
 )
 from gslt.studies.smooth.groups import averaged_over
 from gslt.studies.smooth.measurement import Measurement, drawn
-from gslt.studies.smooth.pictures import PANELS
+from gslt.studies.smooth.pictures import PANELS, by_label
 from gslt.studies.smooth.steps import stages, step_names
 
 #: Measures without a scale, so that a step that only multiplies leaves them as they are.
@@ -29,10 +29,7 @@ _SHIFT = 0.125
 
 def steps_figure(members: Sequence[Measurement], title: str) -> Any:
     """Measures after every step, in the order of the computation, an arm a column; None without."""
-    arms: dict[str, list[Measurement]] = {}
-    for each in members:
-        if each.steps:
-            arms.setdefault(each.network.label, []).append(each)
+    arms = by_label(each for each in members if each.steps)
     names = [n for n in _MEASURES if any(n in row for each in members for row in each.steps)]
     if not names:
         return None
@@ -98,7 +95,7 @@ def _draw(
     axes.fill_between(curve.x, curve.low, curve.high, color="#777777", alpha=0.15, linewidth=0)
     axes.plot(curve.x, curve.middle, color="#999999", linewidth=0.9, zorder=1)
     if curve.collapsed:
-        mark_collapsed(axes, curve, "#777777")
+        mark_collapsed(axes, curve.collapsed, "#777777")
     for step, (colour, marker) in style.items():
         chosen = [number for number, place in enumerate(curve.x) if kinds[place] == step]
         axes.plot(

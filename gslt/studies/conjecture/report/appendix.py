@@ -9,12 +9,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gslt.files import write_json
+from gslt.files import plain, write_json
 from gslt.studies.conjecture.plan import Plan
 from gslt.studies.conjecture.protocol import RATIOS
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.error_rates import error_rates
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.simulate import Planted
 from gslt.version import __version__
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gslt.files import plain
 from gslt.studies.conjecture.report.document import Findings
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.report.formats import csv_text
 
 

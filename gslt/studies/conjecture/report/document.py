@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from gslt.environment import versions
+from gslt.files import plain
 from gslt.studies.conjecture.report.evidence import Evidence
 from gslt.studies.conjecture.statistics.analysis import Analysis, analyse
 from gslt.studies.conjecture.statistics.averages import Average, averages
+from gslt.studies.conjecture.statistics.endpoints import Family
 from gslt.studies.conjecture.statistics.mediation import Association
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.sensitivity import (
     DesignPower,
     WhatIf,
@@ -54,14 +55,12 @@ class Findings:
         """Verdicts of single depths, in the order of the families and of depth."""
         return sorted(self.analysis.verdicts.places, key=self._order)
 
-    def association(self, verdict: Verdict) -> Association | None:
-        """What the family of a verdict shows of accuracy and smoothness."""
-        family = verdict.dataset, verdict.batch_norm
-        found = self.analysis.associations
-        return next((a for a in found if (a.dataset, a.batch_norm) == family), None)
+    def association(self, family: Family) -> Association | None:
+        """What a family shows of accuracy and smoothness."""
+        return next((a for a in self.analysis.associations if a.family == family), None)
 
     def _order(self, verdict: Verdict) -> int:
-        return self.evidence.families.index((verdict.dataset, verdict.batch_norm))
+        return self.evidence.families.index(verdict.family)
 
     @cached_property
     def averages(self) -> list[Average]:

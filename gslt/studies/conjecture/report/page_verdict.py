@@ -55,7 +55,7 @@ def verdict_section(findings: Findings) -> Iterator[str]:
     yield table_html(verdict_table(findings), "table-verdicts")
     yield "<details><summary>Why, verdict by verdict</summary><ul>"
     for each in findings.places:
-        name = findings.evidence.family_name((each.dataset, each.batch_norm))
+        name = findings.evidence.family_name(each.family)
         yield (
             f"<li><strong>{escape(name)}, {escape(depth_words(each.depths))}: "
             f"{escape(each.label)}.</strong> {escape(each.reason)}</li>"
@@ -65,9 +65,9 @@ def verdict_section(findings: Findings) -> Iterator[str]:
 
 def _card(findings: Findings, verdict: Verdict) -> Iterator[str]:
     criteria = findings.evidence.plan.criteria
-    name = findings.evidence.family_name((verdict.dataset, verdict.batch_norm))
+    name = findings.evidence.family_name(verdict.family)
     effect = factor_words(verdict.effect, verdict.one_collapsed > 0)
-    association = findings.association(verdict)
+    association = findings.association(verdict.family)
     accuracy, goes = "", ""
     if association:
         accuracy = f"<p>{escape(accuracy_words(association))}</p>"

@@ -17,20 +17,16 @@ def summary(findings: Findings) -> str:
     evidence = findings.evidence
     lines = []
     for family in evidence.families:
-        (overall,) = (v for v in findings.overall if (v.dataset, v.batch_norm) == family)
+        (overall,) = (v for v in findings.overall if v.family == family)
         lines += [
             f"{evidence.family_name(family)}: {overall.label.upper()}",
             f"  {meaning(overall, evidence.plan.criteria)}",
         ]
-        if association := findings.association(overall):
+        if association := findings.association(family):
             lines.append(f"  {accuracy_words(association)}")
             lines.append(f"  {association_words(association)}")
         rows = [("all depths", overall)]
-        rows += [
-            (f"{v.depths[0]} layers", v)
-            for v in findings.places
-            if (v.dataset, v.batch_norm) == family
-        ]
+        rows += [(f"{v.depths[0]} layers", v) for v in findings.places if v.family == family]
         cells = [_cells(name, verdict) for name, verdict in rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines += [

@@ -55,9 +55,8 @@ def accuracy_words(association: Association) -> str:
     accuracy = association.accuracy
     if math.isnan(accuracy.mean):
         return "Test accuracy: no seed has every run."
-    mean, low, high = (100 * each for each in (accuracy.mean, accuracy.low, accuracy.high))
-    ends = "no interval" if math.isnan(low) else f"95 % interval {low:+.1f} to {high:+.1f}"
-    return f"Test accuracy of frozen minus that of dense: {mean:+.1f} points ({ends})."
+    said = accuracy.words("+.1f", times=100, unit=" points")
+    return f"Test accuracy of frozen minus that of dense: {said}."
 
 
 def association_words(association: Association) -> str:

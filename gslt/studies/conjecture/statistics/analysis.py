@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gslt.files import plain
 from gslt.studies.conjecture.statistics.contrasts import Contrast, contrasts
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.endpoints import Run
 from gslt.studies.conjecture.statistics.mediation import Association, associations
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.verdict import Verdicts, verdicts
 
 

@@ -13,6 +13,7 @@ from gslt.studies.conjecture.statistics.endpoints import (
     DENSE,
     ENDPOINTS,
     Arm,
+    Family,
     Place,
     Run,
     by_place,
@@ -48,6 +49,11 @@ class Contrast:
     are many and are not corrected for: what stands out here is a hint, not a finding."""
     least: float
     """The smallest p that so many pairs can reach."""
+
+    @property
+    def family(self) -> Family:
+        """Its data set, and whether with batch norm."""
+        return self.dataset, self.batch_norm
 
 
 def contrasts(runs: Iterable[Run], criteria: Criteria | None = None) -> list[Contrast]:

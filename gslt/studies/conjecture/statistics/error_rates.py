@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from gslt.files import plain
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.decision import Outcome
 from gslt.studies.conjecture.statistics.endpoints import by_place
 from gslt.studies.conjecture.statistics.judge import judge
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.simulate import Planted, synthetic_runs
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

@@ -21,9 +21,13 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        if math.isnan(self.low):
-            return f"{self.mean:+.2f} (no interval)"
-        return f"{self.mean:+.2f} (95 % interval {self.low:+.2f} to {self.high:+.2f})"
+        return self.words("+.2f")
+
+    def words(self, form: str, times: float = 1.0, unit: str = "") -> str:
+        """The mean, so many times itself, with its unit and the interval in brackets."""
+        mean, low, high = (f"{times * each:{form}}" for each in (self.mean, self.low, self.high))
+        ends = "no interval" if math.isnan(self.low) else f"95 % interval {low} to {high}"
+        return f"{mean}{unit} ({ends})"
 
 
 NONE = Estimate(math.nan, math.nan, math.nan)

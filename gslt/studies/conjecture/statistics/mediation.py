@@ -66,6 +66,11 @@ class Association:
     left_out: int
     """Pairs that lack a number, or have a run that collapsed totally."""
 
+    @property
+    def family(self) -> Family:
+        """Its data set, and whether with batch norm."""
+        return self.dataset, self.batch_norm
+
 
 def associations(runs: Iterable[Run]) -> list[Association]:
     """One association for every data set with, and without, batch norm that has such pairs."""

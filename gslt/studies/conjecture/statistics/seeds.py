@@ -50,9 +50,9 @@ def seeds_needed(scores: Scores | None, comparisons: int, criteria: Criteria) ->
     is that of seeds to detect a difference.
     """
     alpha = criteria.alpha / comparisons
-    least = _first(lambda n: least_p(n) <= alpha, 64)
     present = 0 if scores is None else len(scores.seeds)
     if scores is None or present < 2 or np.ptp(scores.levels) == 0:
+        least = _fewest(alpha, sides=2)
         enough = least is not None and least <= present
         return SeedsNeeded(None if enough else least, None, None, None, None, "least seeds")
     planner = Planner(scores, alpha, criteria)
@@ -110,9 +110,13 @@ class Planner:
         )
 
     def _attainable(self, n: int | None, sides: int) -> int | None:
-        """No fewer than can be significant at all."""
-        least = _first(lambda n: sides * least_p(n) / 2 <= self.alpha, 64)
+        least = _fewest(self.alpha, sides)
         return None if n is None or least is None else max(n, least)
+
+
+def _fewest(alpha: float, sides: int) -> int | None:
+    """Fewer seeds than this cannot be significant at all."""
+    return _first(lambda n: sides * least_p(n) / 2 <= alpha, 64)
 
 
 def sd_range(n: int) -> tuple[float, float]:

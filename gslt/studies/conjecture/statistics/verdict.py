@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gslt.files import plain
 from gslt.studies.conjecture.statistics.criteria import Criteria
 from gslt.studies.conjecture.statistics.decision import Decision, Outcome
-from gslt.studies.conjecture.statistics.endpoints import Place, Run, Table, by_place
+from gslt.studies.conjecture.statistics.endpoints import Family, Place, Run, Table, by_place
 from gslt.studies.conjecture.statistics.estimate import NONE, Estimate, estimate
 from gslt.studies.conjecture.statistics.judge import Judged, judge
-from gslt.studies.conjecture.statistics.plain import plain
 from gslt.studies.conjecture.statistics.reasons import reason
 from gslt.studies.conjecture.statistics.scores import read_doses
 from gslt.studies.conjecture.statistics.seeds import SeedsNeeded, seeds_needed
@@ -46,6 +46,11 @@ class Verdict:
     """Seeds needed where the outcome is undecided."""
     reason: str
     """Why, in words."""
+
+    @property
+    def family(self) -> Family:
+        """Its data set, and whether with batch norm."""
+        return self.dataset, self.batch_norm
 
     @property
     def outcome(self) -> Outcome:

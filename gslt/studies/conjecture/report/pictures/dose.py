@@ -48,7 +48,7 @@ def _lines(findings: Findings, family: Family) -> list[Line]:
         if (
             each.arm == FROZEN
             and each.endpoint == PRIMARY
-            and (each.dataset, each.batch_norm) == family
+            and each.family == family
             and not math.isnan(each.difference.mean)
         ):
             by_depth.setdefault(each.depth, []).append(each)

@@ -37,7 +37,7 @@ def forest(findings: Findings) -> Any:
 def _verdicts(findings: Findings, family: Family) -> list[tuple[str, Verdict]]:
     mine = [("all depths", each) for each in findings.overall]
     mine += [(f"{each.depths[0]} layers", each) for each in findings.places]
-    return [(name, v) for name, v in mine if (v.dataset, v.batch_norm) == family]
+    return [(name, v) for name, v in mine if v.family == family]
 
 
 def _panel(findings: Findings, axes: Any, family: Family) -> None:
@@ -87,7 +87,7 @@ def _ratios(findings: Findings, axes: Any, verdict: Verdict, place: float) -> No
             for each in findings.analysis.contrasts
             if each.arm == FROZEN
             and each.endpoint == PRIMARY
-            and (each.dataset, each.batch_norm) == (verdict.dataset, verdict.batch_norm)
+            and each.family == verdict.family
             and each.depth == verdict.depths[0]
             and not math.isnan(each.difference.mean)
         ]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gslt.studies.report.panel import trace
+from gslt.studies.report.panel import mark_collapsed, trace
 
 #: More points than this have no marks.
 _MOST_MARKS = 16
@@ -64,17 +64,8 @@ class Lines:
             mark = line.marker if len(at) <= _MOST_MARKS else ""
             self.axes.plot(at, level, color=line.colour, marker=mark, markersize=4.5, linewidth=1.6)
         for line in self.given:
-            for place, _ in line.collapsed:
-                self.axes.plot(
-                    place,
-                    0.02,
-                    "v",
-                    color=line.colour,
-                    markerfacecolor="none",
-                    markersize=7,
-                    transform=self.axes.get_xaxis_transform(),
-                    clip_on=False,
-                )
+            if line.collapsed:
+                mark_collapsed(self.axes, [place for place, _ in line.collapsed], line.colour)
 
     def _bar(self, line: Line) -> None:
         x, _, low, high = line.points[0]

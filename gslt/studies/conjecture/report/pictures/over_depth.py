@@ -14,6 +14,7 @@ from gslt.studies.conjecture.report.pictures.lines import Line, Lines
 from gslt.studies.conjecture.report.pictures.style import arm_colours, marker
 from gslt.studies.conjecture.statistics.endpoints import ACCURACY, PRIMARY, Family
 from gslt.studies.report.line_labels import write_labels
+from gslt.studies.report.panel import mark_collapsed
 
 _BANDS = "Points: means over seeds; bands: ± unbiased standard deviation."
 _COLLAPSED = (
@@ -110,16 +111,7 @@ def _dots(panel: Lines, endpoint: str, depth: int) -> None:
                 axes.plot([low, high], [row, row], color=line.colour, linewidth=2.2)
             axes.plot(mean, row, line.marker, color=line.colour, markersize=6.5)
         if line.collapsed:
-            axes.plot(
-                0.02,
-                row,
-                "<",
-                color=line.colour,
-                markerfacecolor="none",
-                markersize=7,
-                transform=axes.get_yaxis_transform(),
-                clip_on=False,
-            )
+            mark_collapsed(axes, [row], line.colour, at_left=True)
     axes.set_yticks(range(len(lines)), [line.label for line in lines])
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.set_xlabel(f"{LABELS[endpoint]}, {depth} layers".replace("\n", " "))
@@ -132,7 +124,7 @@ def arm_lines(findings: Findings, family: Family, endpoint: str) -> list[Line]:
     found = [
         each
         for each in findings.averages
-        if each.endpoint == endpoint and (each.dataset, each.batch_norm) == family
+        if each.endpoint == endpoint and each.place.family == family
     ]
     lines = []
     for arm in arms:

@@ -23,7 +23,6 @@ def accuracy_against_smoothness(findings: Findings) -> Any:
         "association, not an effect."
     )
     canvas = families(findings.evidence, title, caption)
-    lines = {(a.dataset, a.batch_norm): a for a in findings.analysis.associations}
     for family, axes in canvas.panels.items():
         pairs = frozen_minus_dense(findings.evidence.table, family)
         points = [pair for pair in pairs if pair.finite]
@@ -34,8 +33,8 @@ def accuracy_against_smoothness(findings: Findings) -> Any:
             axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=f"{depth}")
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.axvline(0, color="#888888", linewidth=0.8)
-        if family in lines:
-            _line(axes, lines[family], points)
+        if association := findings.association(family):
+            _line(axes, association, points)
             _legend(axes)
         axes.set_xlabel("log centred Rayleigh quotient, frozen − dense")
         axes.set_ylabel("test accuracy, frozen − dense (points)")
