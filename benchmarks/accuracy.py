@@ -20,8 +20,8 @@ import gslt
 from gslt.config import SearchConfig, TrainConfig
 from gslt.environment import environment
 from gslt.files import write_json
-from gslt.results import format_accuracy
-from gslt.run_folder import summary
+from gslt.training.results import format_accuracy
+from gslt.training.run_folder import summary
 
 # Percent: dataset, architecture -> trained, ticket at sparsity 0.5, ticket at sparsity 0.9.
 PUBLISHED = {

@@ -38,11 +38,11 @@ from mutants import mutants, verdict
 from tqdm import tqdm
 
 import gslt
-from gslt.checkpoint import Checkpoints
 from gslt.cli import parse
 from gslt.config import SearchConfig
 from gslt.errors import GsltError
-from gslt.run_folder import RunFolder
+from gslt.training.checkpoint import Checkpoints
+from gslt.training.run_folder import RunFolder
 
 #: Files of a folder that tell of time or place.
 OWN = ("timing.jsonl", "environment.json", ".lock", "finished")
@@ -189,7 +189,7 @@ def damaged_records(count: int, folder: Path, rng: random.Random) -> Values:
         gslt.search(dataset, TINY, progress=False, folder=run)
     expected = contents(folder / "whole")
 
-    def stop(epoch: gslt.results.Epoch) -> None:
+    def stop(epoch: gslt.training.results.Epoch) -> None:
         if (epoch.seed, epoch.epoch) == (1, 3):
             raise Crash
 
@@ -285,7 +285,7 @@ def overhead(scale: float, seconds: float) -> Values:
     epochs: list[float] = []
     config = SearchConfig(epochs=100_000)
 
-    def stop(epoch: gslt.results.Epoch) -> None:
+    def stop(epoch: gslt.training.results.Epoch) -> None:
         epochs.append(epoch.seconds)
         if epoch.seconds > seconds:
             raise Crash

@@ -103,7 +103,7 @@ def run_gslt(name: str, dataset: NodeDataset, values: Values, on_epoch: Callable
     profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
     ends: list[float] = []
 
-    def observe(epoch: gslt.results.Epoch) -> None:
+    def observe(epoch: gslt.training.results.Epoch) -> None:
         if epoch.epoch <= timed:
             on_epoch()
         if values["device"] != "cpu":

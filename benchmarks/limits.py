@@ -20,10 +20,10 @@ from recipes import weight_shapes
 from torch import Tensor
 
 import gslt
-from gslt import memory
 from gslt.backends.csr import CSRGraph
 from gslt.config import ModelConfig
 from gslt.data import NodeDataset
+from gslt.nn import memory
 from gslt.nn.graph import Propagation
 from gslt.nn.ops import NATIVE_BFLOAT16
 

@@ -28,7 +28,7 @@ import common
 import torch
 
 import gslt
-from gslt.ticket import Ticket
+from gslt.ticket.ticket import Ticket
 
 Verdict = Literal["refused", "identical", "other", "accepted"]
 KEY = "gslt-ticket"

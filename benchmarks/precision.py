@@ -17,7 +17,7 @@ from scipy import stats
 
 import gslt
 from gslt.config import SearchConfig
-from gslt.results import format_accuracy
+from gslt.training.results import format_accuracy
 
 #: A narrow GIN on the Debian graph; the GIN of examples/configs/cora-gin-0.5.yaml.
 CONFIGS: dict[str, Values] = {

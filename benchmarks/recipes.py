@@ -22,7 +22,7 @@ from torch.func import functional_call
 
 from gslt.config import ModelConfig
 from gslt.data import NodeDataset
-from gslt.frozen_weight import random_weight
+from gslt.masking.parametrization import random_weight
 
 Layer = Callable[[Tensor, Sequence[Tensor]], Tensor]
 

@@ -21,8 +21,8 @@ import common
 import torch
 from torch import Tensor
 
-from gslt import memory
-from gslt.selection import Hint, keep_largest, select_largest
+from gslt.masking.selection import Hint, keep_largest, select_largest
+from gslt.nn import memory
 
 Select = Callable[[list[Tensor], int], list[Tensor]]
 

@@ -13,12 +13,12 @@ from gslt.errors import (
     RunError,
     TicketError,
 )
-from gslt.frozen import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
 from gslt.nn.gnn import GNN
-from gslt.results import Result
-from gslt.run_folder import RunFolder
-from gslt.search import evaluate, search, train
-from gslt.ticket import Ticket, TicketSize, load_ticket
+from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
+from gslt.training.results import Result
+from gslt.training.run_folder import RunFolder
+from gslt.training.search import evaluate, search, train
 from gslt.version import __version__
 
 __all__ = [

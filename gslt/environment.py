@@ -1,11 +1,17 @@
-"""What a run ran on: versions of the libraries, processor, threads, device."""
+"""What a run runs on: the libraries and how they are imported, processor, threads, device."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import platform
+import warnings
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from gslt.version import __version__
 
@@ -47,3 +53,22 @@ def environment() -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep warnings, standard output and standard error of the block from the user."""
+    nowhere = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def import_quietly(module: str) -> Any:
+    """The module of this dotted name; its warnings are about its own code, not the user's."""
+    with quiet():
+        return importlib.import_module(module)

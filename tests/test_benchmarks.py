@@ -13,7 +13,7 @@ import torch
 import gslt
 from gslt.backends import get_backend
 from gslt.config import ModelConfig, SearchConfig
-from gslt.frozen_weight import frozen_weights
+from gslt.masking.parametrization import frozen_weights
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from gslt import memory
+from gslt.environment import import_quietly
 from gslt.errors import GraphError
+from gslt.nn import memory
 from gslt.nn.graph import Graph, Propagation, row_starts, sparse_csr
-from gslt.quiet import import_quietly
 
 #: Types of which torch's kernel for embedding bags is fast on a CPU.
 _GATHERED = (torch.float32, torch.bfloat16, torch.float16)

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gslt import memory
 from gslt.config import FreezeConfig, check_choice
+from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError, MissingPackageError
-from gslt.frozen import freeze
+from gslt.masking.freeze import freeze
+from gslt.nn import memory
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Factors, Graph, Propagation
-from gslt.quiet import import_quietly
 
 Activation = Callable[[Tensor], Tensor] | None
 

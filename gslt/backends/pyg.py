@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gslt.backends.csr import CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.frozen import freeze
+from gslt.masking.freeze import freeze
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
 from gslt.nn.graph import Graph
 

@@ -18,7 +18,7 @@ from gslt.errors import ConfigError, RunError
 if TYPE_CHECKING:
     from gslt.data import NodeDataset
     from gslt.loggers.common import Logger
-    from gslt.loop import Probe
+    from gslt.training.loop import Probe
 
 LoggerName = Literal["tensorboard", "mlflow"]
 #: Options that say how a run is carried out, so that they can be given anew when it goes on.
@@ -64,8 +64,8 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
 
 def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
-    from gslt.run_folder import RunFolder, default_folder, unfinished_folder
-    from gslt.search import check_runnable, search, train
+    from gslt.training.run_folder import RunFolder, default_folder, unfinished_folder
+    from gslt.training.search import check_runnable, search, train
 
     action: Any = search if kind is SearchConfig else train
     if options.resume is not None:
@@ -129,7 +129,7 @@ def _logger(
 
 def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:
     """Folder, options and config of a run to go on with."""
-    from gslt.run_folder import read_config
+    from gslt.training.run_folder import read_config
 
     found, values = read_config(path)
     if found != command:

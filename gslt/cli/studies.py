@@ -80,7 +80,7 @@ def _compare_parser() -> ArgumentParser:
 
 
 def _demo(options: Namespace) -> None:
-    from gslt.studies.demo import run_demo, table
+    from gslt.demo import run_demo, table
 
     config = DemoConfig(**{name: value for name, value in options.items() if name != "out"})
     rows = run_demo(options.out, config)

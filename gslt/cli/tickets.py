@@ -38,8 +38,8 @@ def _inspect_parser() -> ArgumentParser:
 def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_entry
-    from gslt.search import evaluate
-    from gslt.ticket import load_ticket
+    from gslt.ticket.ticket import load_ticket
+    from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
     name = options.dataset or ticket.dataset
@@ -57,7 +57,7 @@ def _evaluate(options: Namespace) -> None:
 
 
 def _inspect(options: Namespace) -> None:
-    from gslt.ticket import load_ticket
+    from gslt.ticket.ticket import load_ticket
 
     ticket = load_ticket(options.ticket)
     if ticket.architecture is not None:

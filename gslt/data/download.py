@@ -14,9 +14,9 @@ from gslt.data.catalogue import Entry, data_root, find_dataset, get_entry, is_co
 from gslt.data.ogb import missing_files
 from gslt.data.ogb_package import metadata
 from gslt.data.planetoid import raw_files
+from gslt.environment import import_quietly
 from gslt.errors import ConfigError, DataError
 from gslt.files import replacing
-from gslt.quiet import import_quietly
 
 _TIMEOUT = 60.0
 _CHUNK = 1 << 20

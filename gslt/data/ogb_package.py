@@ -19,8 +19,8 @@ from typing import Any
 
 from torch import Tensor
 
+from gslt.environment import quiet
 from gslt.errors import MissingPackageError
-from gslt.quiet import quiet
 
 
 @contextlib.contextmanager

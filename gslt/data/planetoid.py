@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gslt.data.dataset import NodeDataset, to_undirected
+from gslt.environment import import_quietly, quiet
 from gslt.errors import DataError
-from gslt.quiet import import_quietly, quiet
 
 SOURCE = (
     "Planetoid citation networks (Sen et al. 2008; Yang et al. 2016, arXiv 1603.08861); "

@@ -20,7 +20,7 @@ from gslt.diagnostics.topology import Topology
 from gslt.errors import ConfigError
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
-from gslt.nn.observation import observing
+from gslt.nn.hooks import observing
 from gslt.nn.ops import Linear, NormReLU
 
 #: Modules that tell their steps to observers.

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
-from gslt.results import Epoch, Result, Run
+from gslt.training.results import Epoch, Result, Run
 
 #: How a run ended; FINISHED where nothing was raised.
 Status = Literal["FINISHED", "FAILED", "KILLED"]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gslt.config import RunConfig
+from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
-from gslt.quiet import import_quietly, quiet
-from gslt.results import Epoch, Run
-from gslt.ticket import Ticket
+from gslt.ticket.ticket import Ticket
+from gslt.training.results import Epoch, Run
 from gslt.version import __version__
 
 TICKET = "ticket.safetensors"

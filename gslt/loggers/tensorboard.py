@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gslt.config import RunConfig
+from gslt.environment import import_quietly
 from gslt.errors import MissingPackageError
 from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
-from gslt.quiet import import_quietly
-from gslt.results import Epoch, Run
+from gslt.training.results import Epoch, Run
 
 
 class TensorBoardLogger(Logger):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
-from gslt.nn.observation import observed
+from gslt.nn.hooks import observed
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 

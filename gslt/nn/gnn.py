@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, Graph, row_starts, sparse_csr
-from gslt.nn.observation import observed
+from gslt.nn.hooks import observed
 from gslt.nn.ops import Linear, NormReLU, fan_out
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.

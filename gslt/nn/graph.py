@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from gslt.errors import GraphError
-from gslt.nn.observation import observed
+from gslt.nn.hooks import observed
 
 
 @dataclass(frozen=True)

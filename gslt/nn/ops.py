@@ -1,6 +1,6 @@
 """The two operations beside aggregation that cost time on a large graph: products and norms.
 
-Both put their results where :mod:`gslt.memory` says. They work in the type of the activations;
+Both put their results where :mod:`gslt.nn.memory` says. They work in the type of the activations;
 statistics and gradients of weights are single precision at least.
 """
 
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.profiler import record_function
 
-from gslt import memory
-from gslt.nn.observation import is_observed, observed
+from gslt.nn import memory
+from gslt.nn.hooks import is_observed, observed
 
 threshold_backward = torch.ops.aten.threshold_backward.grad_input
 

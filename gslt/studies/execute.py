@@ -15,11 +15,11 @@ from tqdm import tqdm
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import GsltError, GsltWarning, Interrupted, RunError, RunInUseError
-from gslt.results import Epoch, Result
-from gslt.run_folder import RunFolder
-from gslt.search import check_runnable, search, train
 from gslt.studies.records import Record, StudyFolder
 from gslt.studies.study import RunSpec, Study
+from gslt.training.results import Epoch, Result
+from gslt.training.run_folder import RunFolder
+from gslt.training.search import check_runnable, search, train
 
 #: Called with the number of epochs that a run has just finished.
 OnEpochs = Callable[[int], None]

@@ -15,17 +15,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gslt.checkpoint import Checkpoints
+from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltError, GsltWarning, MissingPackageError
 from gslt.files import replacing
-from gslt.interruption import Request, stop_requests
-from gslt.quiet import import_quietly, quiet
-from gslt.run_folder import SUMMARY, in_use
 from gslt.studies.execute import OnEpochs, Outcome, dataset_of
 from gslt.studies.ray_node import compute, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
 from gslt.studies.workers import TRIES
+from gslt.training.checkpoint import Checkpoints
+from gslt.training.run_folder import SUMMARY, in_use
+from gslt.training.signals import Request, stop_requests
 
 #: Seconds between looks at what has ended, at the epochs, and at whether somebody asked to stop.
 _LOOK = 0.5

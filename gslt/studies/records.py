@@ -18,9 +18,9 @@ from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import plain, write_json, write_text
-from gslt.results import Result
 from gslt.studies.smoothness import Profile, endpoints, profile
 from gslt.studies.study import RunSpec, Study, load_study
+from gslt.training.results import Result
 
 FORMAT_VERSION = 1
 

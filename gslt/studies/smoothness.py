@@ -15,8 +15,8 @@ from gslt.diagnostics.probe import probe
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.diagnostics.topology import Topology
 from gslt.files import plain
-from gslt.loop import inputs_of
 from gslt.nn.gnn import GNN
+from gslt.training.loop import inputs_of
 
 #: Measures by name, a number for every layer; None where a measure has none.
 Profile = dict[str, list[float | None]]

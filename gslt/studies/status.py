@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Iterator
 
 from gslt.errors import RunError
-from gslt.run_folder import in_use
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
+from gslt.training.run_folder import in_use
 
 
 def status_lines(folder: StudyFolder) -> Iterator[str]:

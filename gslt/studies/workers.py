@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from gslt.interruption import Request, stop_requests
 from gslt.studies.execute import OnEpochs, Outcome, compute
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
+from gslt.training.signals import Request, stop_requests
 
 #: How often a run is begun whose worker processes die.
 TRIES = 3

@@ -23,7 +23,6 @@ from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import GsltError
 from gslt.files import write_json, write_text
-from gslt.search import check_runnable
 from gslt.studies.comparison.config import CompareConfig
 from gslt.studies.comparison.figures import plot_comparison
 from gslt.studies.comparison.graphs import block_model
@@ -33,6 +32,7 @@ from gslt.studies.comparison.parity import parity
 from gslt.studies.comparison.routes import Candidate, Route, find_routes
 from gslt.studies.comparison.speed import race
 from gslt.studies.comparison.tables import tables
+from gslt.training.search import check_runnable
 
 __all__ = ["CompareConfig", "compare_backends"]
 

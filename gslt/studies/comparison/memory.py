@@ -20,11 +20,11 @@ from typing import Any
 
 import torch
 
-from gslt import memory
 from gslt.config import SearchConfig, build
 from gslt.data import NodeDataset
 from gslt.errors import GsltError
 from gslt.files import write_json
+from gslt.nn import memory
 from gslt.studies.comparison.graphs import LEAST_NODES, block_model
 from gslt.studies.comparison.layers import LayerCall
 from gslt.studies.comparison.routes import ROUTES, Candidate, Route

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.data import NodeDataset
-from gslt.frozen_weight import FrozenWeight
+from gslt.masking.parametrization import FrozenWeight
 from gslt.studies.comparison.routes import Candidate
 
 #: Up to here the reference multiplies dense matrices; above, the same entries in a sparse one.

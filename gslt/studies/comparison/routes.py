@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from gslt.backends import get_backend
 from gslt.config import ModelConfig, SearchConfig
 from gslt.data import NodeDataset
+from gslt.environment import import_quietly
 from gslt.errors import MissingPackageError
-from gslt.frozen import freeze
-from gslt.frozen_weight import FrozenWeight, frozen_weights
+from gslt.masking.freeze import freeze
+from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.nn.gnn import GNN, compact_features
 from gslt.nn.graph import Backend
-from gslt.quiet import import_quietly
-from gslt.ticket import Ticket
+from gslt.ticket.ticket import Ticket
 
 #: The route that the others are measured against: PyG as it is, one message per edge.
 HOST = "pyg edge_index"

@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gslt import memory
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
+from gslt.nn import memory
 from gslt.studies.comparison.routes import Candidate
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.results import Run
 from gslt.studies.report.rows import StudyResults
 from gslt.studies.report.series import COLOURS
 from gslt.studies.report.study_figure import study_figure
+from gslt.training.results import Run
 
 __all__ = [
     "COLOURS",

@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from gslt.results import format_accuracy
 from gslt.studies.report.line_labels import write_labels
 from gslt.studies.report.panel import Panel
 from gslt.studies.report.rows import StudyResults
 from gslt.studies.report.series import colours, named, panels, short, x_column
+from gslt.training.results import format_accuracy
 
 _GREY = "#555555"
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.

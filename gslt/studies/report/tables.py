@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from gslt.results import format_accuracy
 from gslt.studies.report.formats import NONE, Cell, Table
 from gslt.studies.report.provenance import hardware
 from gslt.studies.report.rows import Group, StudyResults, is_number
 from gslt.studies.report.series import named, shown
 from gslt.studies.report.statistics import Comparison
+from gslt.training.results import format_accuracy
 
 #: Axes that the columns of the summary show already.
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}

@@ -9,12 +9,12 @@ from typing import Any
 
 from gslt.config import SearchConfig, TrainConfig, build
 from gslt.errors import ConfigError, GsltError, RunError
-from gslt.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 from gslt.studies.records import Record, StudyFolder
 from gslt.studies.report.series import named
 from gslt.studies.smooth.networks import Network, of_seed, of_ticket
 from gslt.studies.smooth.place import Place
 from gslt.studies.study import METHODS, Cell, Study
+from gslt.training.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 
 #: Axes of a study that are told apart by more than the name of the arm, or not at all.
 _OWN_AXES = ("num_layers", "dataset", "split")

@@ -21,12 +21,12 @@ from gslt.diagnostics.search_probe import PROBE
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.errors import ConfigError, DataError, RunError, TicketError
 from gslt.files import plain
-from gslt.loop import Inputs
 from gslt.nn.gnn import GNN
 from gslt.studies.smooth.inputs import Say
 from gslt.studies.smooth.measurement import OF_LOG_QUOTIENT, Measurement
 from gslt.studies.smooth.networks import Network
 from gslt.studies.smoothness import Profile
+from gslt.training.loop import Inputs
 
 
 class Graph:

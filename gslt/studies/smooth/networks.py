@@ -14,14 +14,14 @@ from gslt.backends import get_backend
 from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError, RunError, TicketError
-from gslt.frozen import freeze
-from gslt.frozen_weight import frozen_weights
-from gslt.initial import initialise
+from gslt.masking.freeze import freeze
+from gslt.masking.initialise import initialise
+from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.studies.records import Record
 from gslt.studies.smooth.place import Place
 from gslt.studies.smooth.source import SourceConfig
-from gslt.ticket import Ticket, load_ticket
+from gslt.ticket.ticket import Ticket, load_ticket
 
 #: Makes the network, for the data set that it is measured on.
 Build = Callable[[NodeDataset], GNN]

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gslt.results import format_accuracy
 from gslt.studies.report.formats import NONE, Cell, Table
 from gslt.studies.smooth.groups import Group, Spread, groups_of
 from gslt.studies.smooth.measurement import Measurement
 from gslt.studies.smooth.steps import changes, has_changes, step_names
 from gslt.studies.smoothness import LAST, SLOPES
+from gslt.training.results import format_accuracy
 
 #: Headings of the endpoints.
 HEADINGS = {

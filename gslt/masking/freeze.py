@@ -1,0 +1,280 @@
+"""Frozen weights: ``freeze`` turns any torch, PyG or DGL module into a frozen source network.
+
+Every weight matrix of the module becomes a parametrization (``torch.nn.utils.parametrize``): the
+random weights and the freezing pattern are regenerated from the seed, and what was the weight
+parameter is now the flat tensor of scores of the weights left to the search. So
+``sum(p.numel() for p in module.parameters())`` is the search space, and ``layer.weight`` is the
+effective weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from gslt.config import FreezeConfig
+from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts, frozen_counts
+from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.supermask import Supermask
+
+
+@dataclass(frozen=True)
+class FrozenLayer:
+    """One frozen weight in a report: its qualified name, shape and counts."""
+
+    name: str
+    shape: tuple[int, ...]
+    counts: FrozenCounts
+
+
+@dataclass(frozen=True)
+class FreezeReport:
+    """What :func:`freeze` froze, and which other parameters it fixed at a constant."""
+
+    layers: tuple[FrozenLayer, ...]
+    fixed: tuple[tuple[str, str], ...]
+    """Qualified name of each parameter that is no weight, and how it was fixed."""
+
+    @property
+    def counts(self) -> FrozenCounts:
+        """Counts of the whole network."""
+        return FrozenCounts.sum(layer.counts for layer in self.layers)
+
+    def __str__(self) -> str:
+        rows = [(x.name, "×".join(map(str, x.shape)), x.counts) for x in self.layers]
+        rows.append(("all", "", self.counts))
+        width = max(len(name) for name, _, _ in rows)
+        lines = [
+            f"{'weight':<{width}} {'shape':>12} {'total':>9} {'pruned':>9} {'locked':>9} "
+            f"{'searched':>9}"
+        ]
+        lines += [
+            f"{name:<{width}} {shape:>12} {c.total:>9} {c.pruned:>9} {c.locked:>9} {c.searched:>9}"
+            for name, shape, c in rows
+        ]
+        lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
+        return "\n".join(lines)
+
+
+def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
+    """Turn a module into a frozen source network, in place.
+
+    Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
+    belongs to a layer norm; its initial value is discarded. Every other parameter stops being one:
+    biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
+    value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
+    nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
+    network.
+
+    Args:
+        module: any torch, PyG or DGL module.
+        config: the frozen source network; a ``SearchConfig`` is one.
+        prefix: put before the qualified names that name the random streams. Give each layer its own
+            when you freeze layers one by one, or layers of equal shape get equal weights.
+
+    Returns:
+        What was frozen and what was fixed; ``print`` it.
+
+    Raises:
+        ConfigError: for a module without weights, with shared or uninitialised weights, with
+            another parametrization on a weight, or that is a part of a frozen network.
+    """
+    _check(module, config)
+    _thaw(module)
+    targets = list(weights_of(module))
+    shapes = [weight.shape for _, _, _, weight in targets]
+    counts = frozen_counts(shapes, *config.ratios, config.allocation)
+    supermask = Supermask(
+        counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
+    )
+    frozen = []
+    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
+        name = f"{prefix}.{name}" if prefix else name
+        frozen_weight = FrozenWeight(name, weight.shape, fan_in_of(owner, weight.shape), c, config)
+        frozen_weight.to(device=weight.device, dtype=weight.dtype)
+        weight.requires_grad_(True)
+        # "unsafe" is torch's word for scores of another shape than the weight.
+        parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
+        if _drop_effective_weights not in owner._state_dict_hooks.values():
+            owner.register_state_dict_post_hook(_drop_effective_weights)  # type: ignore[no-untyped-call]
+        supermask.holders.append(owner.parametrizations[attribute])  # type: ignore[index, arg-type]
+        frozen.append(frozen_weight)
+    for index, frozen_weight in enumerate(frozen):
+        frozen_weight.supermask, frozen_weight.index = supermask, index
+    fixed = tuple(_fix_others(module))
+    layers = tuple(FrozenLayer(f.name, tuple(f.shape), f.counts) for f in frozen)
+    return FreezeReport(layers, fixed)
+
+
+def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    """Every weight to be frozen or drawn: qualified name, owner, attribute and parameter."""
+    for path, owner in module.named_modules():
+        for attribute, parameter in owner.named_parameters(recurse=False):
+            if _is_weight(owner, attribute, parameter):
+                yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
+
+
+def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
+    if isinstance(parameter, nn.UninitializedParameter):
+        return True
+    is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm)
+    return parameter.dim() >= 2 and not is_norm and "bias" not in attribute
+
+
+def _check_whole(module: nn.Module) -> None:
+    inside = Counter(id(weight.supermask) for weight in frozen_weights(module))
+    for weight in frozen_weights(module):
+        shared = len(weight.supermask.holders) if weight.supermask else 0
+        if shared > inside[id(weight.supermask)]:
+            raise ConfigError(
+                f"{weight.name} shares its threshold with weights outside this module, which would "
+                "lose it; freeze the whole network anew"
+            )
+
+
+def _check(module: nn.Module, config: FreezeConfig) -> None:
+    """Refuse what cannot be frozen before anything is changed."""
+    _check_whole(module)
+    _check_plain(module)
+    shapes = [w.shape for w in frozen_weights(module)] + [w.shape for *_, w in weights_of(module)]
+    if not shapes:
+        raise ConfigError(f"{type(module).__name__} has no weight to freeze")
+    counts = frozen_counts(shapes, *config.ratios, config.allocation)
+    Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
+
+
+def _check_plain(module: nn.Module) -> None:
+    seen: dict[int, str] = {}
+    for name, owner, _, weight in weights_of(module):
+        if isinstance(weight, nn.UninitializedParameter):
+            raise ConfigError(
+                f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
+            )
+        if isinstance(owner, parametrize.ParametrizationList) or _is_reparametrized(owner):
+            raise ConfigError(
+                f"{name} belongs to another parametrization; remove it before freezing"
+            )
+        if id(weight) in seen:
+            raise ConfigError(
+                f"{seen[id(weight)]} and {name} are the same tensor; a frozen weight belongs to "
+                "one layer, so untie them first"
+            )
+        seen[id(weight)] = name
+
+
+def _is_reparametrized(owner: nn.Module) -> bool:
+    """Whether torch's older ``weight_norm``, ``spectral_norm`` or pruning rewrites a weight."""
+    rewriters = (WeightNorm, SpectralNorm, BasePruningMethod)
+    return any(isinstance(hook, rewriters) for hook in owner._forward_pre_hooks.values())
+
+
+def fan_in_of(owner: nn.Module, shape: torch.Size) -> int:
+    """Inputs of one output unit: all dimensions but the first, or the first where it is the input.
+
+    torch and PyG keep linear weights as (out, in, *kernel); DGL and bare parameters of some PyG
+    layers as (in, out). The layer's declared input width tells them apart.
+    """
+    for attribute in ("in_features", "in_channels", "in_feats", "_in_feats", "_in_src_feats"):
+        width = getattr(owner, attribute, None)
+        if isinstance(width, int) and len(shape) == 2 and shape[0] == width != shape[1]:
+            return width
+    return max(1, math.prod(shape[1:]))
+
+
+def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
+    for path, owner in module.named_modules():
+        if isinstance(owner, parametrize.ParametrizationList):
+            continue
+        is_norm = "Norm" in type(owner).__name__
+        for attribute, parameter in list(owner.named_parameters(recurse=False)):
+            value, how = parameter.detach().clone(), "kept at its present value"
+            if "bias" in attribute:
+                value, how = torch.zeros_like(value), "fixed at 0"
+            elif is_norm and attribute == "weight":
+                value, how = torch.ones_like(value), "fixed at 1"
+            delattr(owner, attribute)
+            owner.register_buffer(attribute, value)
+            yield f"{path}.{attribute}".lstrip("."), how
+
+
+def _drop_effective_weights(
+    owner: nn.Module, state: dict[str, Any], prefix: str, metadata: object
+) -> None:
+    # PyG's Linear writes `self.weight` into its state by hand; a frozen weight is never stored.
+    for attribute in getattr(owner, "parametrizations", ()):
+        state.pop(f"{prefix}{attribute}", None)
+
+
+def _thaw(module: nn.Module) -> None:
+    for owner in list(module.modules()):
+        if not parametrize.is_parametrized(owner):
+            continue
+        for attribute in list(owner.parametrizations):  # type: ignore[arg-type]
+            chain: Any = owner.parametrizations[attribute]  # type: ignore[index]
+            if isinstance(chain[0], FrozenWeight):
+                score = chain.original
+                parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+                delattr(owner, attribute)
+                blank = torch.zeros(chain[0].shape, device=score.device, dtype=score.dtype)
+                owner.register_parameter(attribute, nn.Parameter(blank))
+
+
+class FrozenLinear(nn.Linear):
+    """A frozen ``torch.nn.Linear``: same call, no trained weight.
+
+    Args:
+        in_features: input width.
+        out_features: output width.
+        bias: as in torch; a bias is fixed at 0.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(in_features, out_features, bias)
+        freeze(self, config or FreezeConfig(), prefix=name)
+
+
+class FrozenConv2d(nn.Conv2d):
+    """A frozen ``torch.nn.Conv2d``: same call and options, no trained weight.
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        kernel_size: as in torch.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+        **options: further options of ``torch.nn.Conv2d``; a bias is fixed at 0.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+        **options: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **options)
+        freeze(self, config or FreezeConfig(), prefix=name)

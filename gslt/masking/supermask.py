@@ -1,0 +1,235 @@
+"""Scores → mask: the weights that a ticket keeps, derived from their scores, and its gradient.
+
+Edge-Popup (Ramanujan et al. 2020, arXiv 1911.13299) gives every searchable weight a score and keeps
+the weights with the largest ones. A *group* of layers shares one budget of kept weights: the whole
+network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each layer alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from gslt.config import Ranking, Threshold
+from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts
+from gslt.masking.selection import Hint, count_true, select_largest
+
+
+class _Masked(torch.autograd.Function):
+    """Effective weight w ⊙ mask · scale, with Edge-Popup's straight-through gradient.
+
+    The backward takes the indicator for |z| (or for z, when scores are ranked raw), and the scale
+    for a constant: dL/dz = dL/dw_eff · w · scale · sign(z). At z = 0 the subgradient +1 is used, so
+    that no score is ever stuck there.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        score: Tensor,
+        free: Tensor,
+        mask: Tensor,
+        scale: Tensor,
+        base: Tensor | None,
+        places: Tensor | None,
+        ranking: Ranking,
+    ) -> Tensor:
+        ctx.save_for_backward(score, free, scale, places)
+        ctx.ranking = ranking
+        kept = free * mask
+        if base is not None and places is not None:
+            kept = base.index_put((places,), kept)
+        return kept * scale
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        score, free, scale, places = ctx.saved_tensors
+        grad = grads[0] if places is None else grads[0][places]
+        grad = grad * free * scale
+        if ctx.ranking == "magnitude":
+            grad = torch.where(score < 0, -grad, grad)
+        return (grad, None, None, None, None, None, None)
+
+
+def masked_weight(
+    score: Tensor,
+    free: Tensor,
+    mask: Tensor,
+    scale: Tensor,
+    base: Tensor | None = None,
+    places: Tensor | None = None,
+    ranking: Ranking = "magnitude",
+) -> Tensor:
+    """Effective weight of a layer (Otsuka et al. 2024, Eq. 1), flat.
+
+    Pruned weights are 0, locked ones w · scale, searched ones w · scale where the mask keeps them.
+
+    Args:
+        score: scores of the m searched weights ``(m,)``; the only input with a gradient.
+        free: their random weights ``(m,)``.
+        mask: which of them are kept, boolean ``(m,)``.
+        scale: factor on the whole layer, a scalar tensor, treated as a constant.
+        base: random weights at locked places and zero elsewhere ``(n,)``; None when m = n.
+        places: places of the searched weights in the layer, int64 ``(m,)``; None when m = n.
+        ranking: what the scores are ranked by, see :class:`Supermask`.
+    """
+    result: Tensor = _Masked.apply(score, free, mask, scale, base, places, ranking)  # type: ignore[no-untyped-call]
+    return result
+
+
+class ScoreHolder(Protocol):
+    """Whatever holds the present score tensor of a layer."""
+
+    original: Tensor
+
+
+@dataclass
+class _Selection:
+    """Masks and densities of every layer, derived from one state of the scores."""
+
+    key: tuple[object, ...]
+    #: The score tensors and their storages, held so that no other tensor takes over their address.
+    seen: list[tuple[Tensor, Tensor]]
+    masks: list[Tensor]
+    densities: list[Tensor]
+
+
+class Supermask:
+    """The threshold that a network's frozen weights share, derived from their present scores.
+
+    It remembers nothing that could go stale: the selection is kept only as long as no score tensor
+    was written to (tensors count their versions), no optimizer made a step (torch's fused ones
+    write without counting) and the sparsity is the same. Only a write through ``score.data`` in
+    place escapes, as it escapes autograd: write under ``torch.no_grad()`` instead. Where the
+    thresholds were last is a hint to the next selection, which makes it faster and never another
+    one; copies and pickles start without.
+
+    Args:
+        counts: frozen counts of each layer. Where a layer's score tensor is found is appended to
+            ``holders``, in the same order.
+        sparsity: fraction of all weights that the ticket removes.
+        threshold: ``"global"`` ranks all scores together; ``"layer"`` ranks each layer alone and
+            gives each layer the sparsity.
+        ranking: ``"magnitude"`` keeps the largest |z|, ``"raw"`` the largest z.
+
+    Raises:
+        ConfigError: if with ``threshold="layer"`` some layer cannot have the sparsity because too
+            much of it is pruned or locked.
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[FrozenCounts],
+        *,
+        sparsity: float,
+        threshold: Threshold = "global",
+        ranking: Ranking = "magnitude",
+    ) -> None:
+        self.counts = list(counts)
+        self.holders: list[ScoreHolder] = []
+        self.threshold = threshold
+        self.ranking = ranking
+        self._selection: _Selection | None = None
+        self.sparsity = sparsity
+        self._hints = [Hint() for _ in self.budgets()]
+        if threshold == "layer":
+            check_layer_sparsity(self.counts, sparsity)
+
+    @property
+    def sparsity(self) -> float:
+        """Target sparsity of the selection. A target outside the search window gives its edge."""
+        return self._sparsity
+
+    @sparsity.setter
+    def sparsity(self, value: float) -> None:
+        if not 0.0 <= value <= 1.0:
+            raise ConfigError(f"sparsity must lie in [0, 1], got {value}")
+        self._sparsity = float(value)
+
+    def budgets(self) -> list[int]:
+        """Searched weights to keep: one number for the network, or one per layer."""
+        if self.threshold == "layer":
+            return [_budget(c, self._sparsity) for c in self.counts]
+        return [_budget(FrozenCounts.sum(self.counts), self._sparsity)]
+
+    def mask(self, layer: int) -> Tensor:
+        """Which searched weights of a layer are kept, boolean ``(m,)``."""
+        return self._current().masks[layer]
+
+    def density(self, layer: int) -> Tensor:
+        """Present fraction of a layer's weights that are not removed, a scalar tensor."""
+        return self._current().densities[layer]
+
+    def _current(self) -> _Selection:
+        scores = [holder.original for holder in self.holders]
+        key = (
+            self._sparsity,
+            _optimizer_steps[0],
+            *((id(s), s.data_ptr(), s.device, _version(s)) for s in scores),
+        )
+        if self._selection is None or self._selection.key != key:
+            # A selection made inside inference mode must serve a later backward as well.
+            with torch.inference_mode(False), torch.no_grad():
+                self._selection = self._derive(key, scores)
+        return self._selection
+
+    def _derive(self, key: tuple[object, ...], parameters: list[Tensor]) -> _Selection:
+        scores = [parameter.detach() for parameter in parameters]
+        groups = [[score] for score in scores] if self.threshold == "layer" else [scores]
+        masks = [
+            mask
+            for group, keep, hint in zip(groups, self.budgets(), self._hints, strict=True)
+            for mask in select_largest(group, keep, ranking=self.ranking, hint=hint)
+        ]
+        densities = [
+            (count_true(mask) + c.locked).to(real_dtype(score)) / max(c.total, 1)
+            for mask, c, score in zip(masks, self.counts, scores, strict=True)
+        ]
+        return _Selection(key, list(zip(parameters, scores, strict=True)), masks, densities)
+
+    def __getstate__(self) -> dict[str, Any]:
+        hints = [Hint() for _ in self._hints]
+        return {**self.__dict__, "_selection": None, "_hints": hints}
+
+
+_optimizer_steps = [0]
+
+
+def _count_step(*_: object) -> None:
+    _optimizer_steps[0] += 1
+
+
+register_optimizer_step_post_hook(_count_step)
+
+
+def check_layer_sparsity(counts: Sequence[FrozenCounts], sparsity: float) -> None:
+    """Refuse a per-layer threshold that some layer's frozen part makes impossible."""
+    for number, c in enumerate(counts):
+        keep = round((1.0 - sparsity) * c.total)
+        if not c.locked - 1 <= keep <= c.total - c.pruned + 1:
+            raise ConfigError(
+                f"layer {number} has {c.pruned} weights pruned and {c.locked} locked of {c.total}, "
+                f"so it cannot have sparsity {sparsity:g} by itself; use threshold='global' or "
+                "allocation='uniform'"
+            )
+
+
+def _budget(counts: FrozenCounts, sparsity: float) -> int:
+    keep = round((1.0 - sparsity) * counts.total) - counts.locked
+    return min(max(keep, 0), counts.searched)
+
+
+def real_dtype(tensor: Tensor) -> torch.dtype:
+    """The tensor's type, but at least single precision: for counts, densities and scales."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def _version(tensor: Tensor) -> object:
+    # An inference tensor counts no versions: an object equal to no other asks for a new selection.
+    return object() if tensor.is_inference() else tensor._version

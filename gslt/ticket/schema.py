@@ -1,0 +1,140 @@
+"""What a ticket file holds, and the rules that its parts must keep among themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from torch import Tensor
+
+from gslt.config import FreezeConfig, ModelConfig
+from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts, frozen_counts
+from gslt.masking.supermask import Supermask
+from gslt.nn.gnn import weight_shapes
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What rebuilds the network around the weights."""
+
+    model: ModelConfig
+    in_channels: int
+    out_channels: int
+
+    def __post_init__(self) -> None:
+        for width in (self.in_channels, self.out_channels):
+            if type(width) is not int or width < 1:
+                raise ConfigError(f"a network has at least one input and class, got {width!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTicket:
+    """What a ticket file holds."""
+
+    config: FreezeConfig
+    """The frozen source network."""
+    masks: dict[str, Tensor]
+    """Which searched weights are kept, by qualified weight name, boolean ``(m,)``."""
+    source: FrozenCounts
+    """Counts of the whole source network."""
+    weights_checksum: str
+    """SHA-256 of the regenerated network, see :func:`gslt.ticket.weights_checksum`."""
+    architecture: Architecture | None = None
+    """The node classifier; None for a ticket of a module of your own."""
+    dataset: str = ""
+    """Name of the data set it was found on."""
+    split: int = 0
+    """Number of its split, for data sets that have several."""
+    results: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Figures of the search: accuracies, best epoch."""
+
+
+def check_ticket(ticket: StoredTicket) -> None:
+    """Refuse a ticket that contradicts itself, without building any of it.
+
+    Raises:
+        ValueError: naming the contradiction.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", ticket.weights_checksum):
+        raise ValueError("the checksum of its weights is no SHA-256")
+    if not isinstance(ticket.dataset, str):
+        raise ValueError(f"its data set is called {ticket.dataset!r}")
+    expect_count(ticket.split)
+    if not isinstance(ticket.results, dict):
+        raise ValueError("its results are no object")
+    for name, value in ticket.results.items():
+        # JSON has no infinity and no NaN, and a bool is no figure.
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not math.isfinite(value):
+            raise ValueError(f"its result {name!r} is no finite number")
+    # Text that is no Unicode could not be printed, nor name a random stream.
+    "".join([ticket.dataset, *ticket.masks, *ticket.results]).encode()
+    if ticket.source.total < 1:
+        raise ValueError("it has no weight")
+    if ticket.architecture is not None:
+        counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
+        _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+        _check_kept(ticket, counts)
+    elif ticket.config.threshold == "global":
+        _check_kept(ticket, _global_counts(ticket))
+    _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
+    _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
+
+
+def _counts_of(
+    architecture: Architecture, config: FreezeConfig, total: int, names: Iterable[str]
+) -> list[FrozenCounts]:
+    """Frozen counts of every layer that the architecture has, which must have those names."""
+    model, expected = architecture.model, list(names)
+    a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
+    # First what bounds the work: a layer is no larger than the network.
+    largest = hidden * max(a, b, hidden if model.num_layers > 2 else 0)
+    if model.num_layers > len(expected) or largest > total:
+        raise ValueError(
+            f"wrong architecture: {model.num_layers} layers of width {hidden} between {a} features "
+            f"and {b} classes do not make {len(expected)} masks and {total} weights"
+        )
+    shapes = weight_shapes(a, b, model)
+    for name, found in zip_longest(shapes, expected):
+        if name != found:
+            raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
+    if (size := sum(map(math.prod, shapes.values()))) != total:
+        raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
+    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation)
+
+
+def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
+    """Counts of the whole network, which no allocation changes."""
+    return frozen_counts([(ticket.source.total,)], *ticket.config.ratios, "uniform")
+
+
+def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:
+    config = ticket.config
+    budgets = Supermask(counts, sparsity=config.sparsity, threshold=config.threshold).budgets()
+    kept = [int(mask.sum()) for mask in ticket.masks.values()]
+    _expect_equal("kept weights", budgets, kept if config.threshold == "layer" else [sum(kept)])
+
+
+def _searched(ticket: StoredTicket) -> list[int]:
+    return [mask.numel() for mask in ticket.masks.values()]
+
+
+def expect_count(value: Any) -> None:
+    """Refuse what is no number of things.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if type(value) is not int or value < 0:
+        raise ValueError(f"a count is {value!r}")
+
+
+def _expect_equal(what: str, expected: Any, found: Any) -> None:
+    if expected != found:
+        raise ValueError(f"wrong {what}: {found}, where its settings make {expected}")

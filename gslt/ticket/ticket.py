@@ -1,0 +1,256 @@
+"""A ticket: which of the searched weights are kept, and what regenerates all the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gslt.backends import get_backend
+from gslt.config import FreezeConfig, part
+from gslt.errors import TicketError
+from gslt.files import replacing
+from gslt.freezing import FrozenCounts
+from gslt.masking.freeze import freeze
+from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.nn.gnn import GNN
+from gslt.ticket.file import read_ticket, write_ticket
+from gslt.ticket.mask_code import entropy_bits
+from gslt.ticket.schema import Architecture, StoredTicket
+
+
+@dataclass(frozen=True)
+class TicketSize:
+    """How large a ticket is, and against what. Counts are numbers of weights."""
+
+    total: int
+    searched: int
+    pruned: int
+    locked: int
+    kept: int
+    """Weights of the ticket: locked ones and searched ones that the mask keeps."""
+    bits: int
+    """Bits of the mask: one per searched weight. The size that papers report."""
+    entropy_bits: float
+    """Least size of the masks: Σ m H(k / m) over the layers, with k kept of m searched weights."""
+    coded_bytes: int
+    """Bytes of the masks in the ticket file."""
+    bytes: int
+    """Size of the ticket file, with its header and metadata."""
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of all weights removed."""
+        return 1.0 - self.density
+
+    @property
+    def density(self) -> float:
+        """Fraction of all weights kept."""
+        return self.kept / self.total
+
+    @property
+    def search_space(self) -> float:
+        """Fraction of all weights left to the search."""
+        return self.searched / self.total
+
+    @property
+    def ratio(self) -> float:
+        """How many times smaller than float32 weights the mask is: 32 N / bits."""
+        return 32 * self.total / self.bits if self.bits else float("inf")
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes of the ticket file that are not masks: header and metadata."""
+        return self.bytes - self.coded_bytes
+
+    @property
+    def file_ratio(self) -> float:
+        """How many times smaller than float32 weights the file is: 4 N / bytes."""
+        return 4 * self.total / self.bytes
+
+    def as_dict(self) -> dict[str, float]:
+        """Every figure by name."""
+        names = ("sparsity", "density", "search_space", "ratio", "header_bytes", "file_ratio")
+        return {**dataclasses.asdict(self), **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket(StoredTicket):
+    """A strong lottery ticket: a subnetwork of a random network that a seed regenerates."""
+
+    @classmethod
+    def of(
+        cls,
+        module: nn.Module,
+        *,
+        dataset: str = "",
+        split: int = 0,
+        results: dict[str, float] | None = None,
+    ) -> Ticket:
+        """The ticket that a frozen module is at this moment.
+
+        Raises:
+            TicketError: if the module is not frozen, or holds several frozen networks.
+        """
+        weights = _single_source(module)
+        architecture = None
+        if isinstance(module, GNN):
+            architecture = Architecture(module.config, module.in_channels, module.out_channels)
+        masks = {w.name: w.mask().cpu() for w in weights}
+        checksum = weights_checksum(module)
+        config = part(FreezeConfig, weights[0].config)
+        source = FrozenCounts.sum(w.counts for w in weights)
+        return cls(
+            config, masks, source, checksum, architecture, dataset, split, dict(results or {})
+        )
+
+    def model(self, backend: str = "pyg") -> GNN:
+        """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
+
+        Its logits equal the searched model's: bit for bit on the same backend.
+
+        Raises:
+            TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
+        """
+        if self.architecture is None:
+            raise TicketError(
+                "this ticket was found in a module of your own, so gslt cannot build it; build the "
+                "module yourself and call ticket.restore(module)"
+            )
+        a = self.architecture
+        model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
+        self.restore(model)
+        return model.eval()
+
+    def restore(self, module: nn.Module) -> None:
+        """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
+
+        The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask.
+
+        Raises:
+            TicketError: if the module is not the ticket's architecture, or if this machine does not
+                regenerate the ticket's weights.
+        """
+        freeze(module, self.config)
+        weights = frozen_weights(module)
+        expected = {w.name: w.counts.searched for w in weights}
+        found = {name: mask.numel() for name, mask in self.masks.items()}
+        if expected != found:
+            different = sorted(set(expected.items()) ^ set(found.items()))
+            raise TicketError(
+                "the ticket does not fit the network; searched weights differ for "
+                + ", ".join(sorted({name for name, _ in different}))
+            )
+        source = FrozenCounts.sum(w.counts for w in weights)
+        if source != self.source:
+            raise TicketError(f"the ticket says {self.source}, but its source has {source}")
+        if weights_checksum(module) != self.weights_checksum:
+            kept = ", ".join(_other_state(module)) or "none"
+            raise TicketError(
+                "the network regenerated from the seed is not the one of the search: the seed or "
+                "the freezing config is wrong, or the module holds other values that a ticket does "
+                f"not carry, such as running statistics (here: {kept})"
+            )
+        with torch.no_grad():
+            for weight in weights:
+                weight.score().copy_(self.masks[weight.name])
+        for weight in weights:
+            if not torch.equal(weight.mask().cpu(), self.masks[weight.name]):
+                raise TicketError(
+                    f"the mask of {weight.name} keeps another number of weights than sparsity "
+                    f"{self.config.sparsity:g} allows; the file is damaged"
+                )
+
+    def size(self) -> TicketSize:
+        """Weights, bits and bytes of the ticket."""
+        counts = [(mask.numel(), int(mask.sum())) for mask in self.masks.values()]
+        searched, kept = (sum(column) for column in zip(*counts, strict=True))
+        source = self.source
+        content, coded_bytes = write_ticket(self)
+        return TicketSize(
+            total=source.total,
+            searched=searched,
+            pruned=source.pruned,
+            locked=source.locked,
+            kept=kept + source.locked,
+            bits=searched,
+            entropy_bits=sum(entropy_bits(*pair) for pair in counts),
+            coded_bytes=coded_bytes,
+            bytes=len(content),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the ticket file, at once or not at all."""
+        content = self.to_bytes()
+        with replacing(Path(path)) as temporary:
+            temporary.write_bytes(content)
+
+    def to_bytes(self) -> bytes:
+        """The content of the ticket file. The same ticket gives the same bytes.
+
+        Raises:
+            TicketError: if the ticket breaks a rule of the format.
+        """
+        return write_ticket(self)[0]
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "this file") -> Ticket:
+        """The ticket of a file's content, which errors call ``name``; see :func:`load_ticket`."""
+        return cls(**vars(read_ticket(data, name)))
+
+
+def load_ticket(path: str | Path) -> Ticket:
+    """Read a ticket file. Its network is built only by :meth:`Ticket.model`.
+
+    Raises:
+        TicketError: if the file is missing, damaged, no ticket, or of another format version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TicketError(f"there is no ticket file {str(path)!r}")
+    try:
+        data = path.read_bytes()
+    except (OSError, MemoryError) as error:
+        raise TicketError(f"{str(path)!r} cannot be read: {error}") from error
+    return Ticket.from_bytes(data, repr(str(path)))
+
+
+def weights_checksum(module: nn.Module) -> str:
+    """SHA-256 over the regenerated network, layer by layer in the order of its parameters.
+
+    Each layer contributes its name, a zero byte, its random weights as little-endian float32 with
+    pruned ones set to zero, and its ternary freezing pattern as int8. Then follows every other
+    value that the module's state holds, by name (biases, running statistics): a ticket does not
+    carry them, so they must be the same wherever it is restored.
+    """
+    digest = hashlib.sha256()
+    for weight in frozen_weights(module):
+        values, pattern = weight.regenerated()
+        digest.update(weight.name.encode() + b"\0")
+        digest.update(values.cpu().numpy().astype("<f4").tobytes())
+        digest.update(pattern.cpu().numpy().tobytes())
+    for name, value in _other_state(module).items():
+        digest.update(name.encode() + b"\0" + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _other_state(module: nn.Module) -> dict[str, Tensor]:
+    scores = {id(weight.score()) for weight in frozen_weights(module)}
+    state = module.state_dict(keep_vars=True)
+    return {name: value for name, value in state.items() if id(value) not in scores}
+
+
+def _single_source(module: nn.Module) -> list[FrozenWeight]:
+    weights = frozen_weights(module)
+    if not weights:
+        raise TicketError(f"{type(module).__name__} is not frozen, so it holds no ticket")
+    if len({id(weight.supermask) for weight in weights}) > 1:
+        raise TicketError(
+            "the layers were frozen one by one, each with a threshold of its own; "
+            "gslt.freeze(module, config) makes them one source network, which a ticket can hold"
+        )
+    return weights

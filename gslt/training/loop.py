@@ -1,0 +1,327 @@
+"""One run: the epochs of one seed, for the search and for weight training."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from gslt.config import Precision, SearchConfig, TrainConfig
+from gslt.data import NodeDataset
+from gslt.errors import GsltError, Interrupted, RunError
+from gslt.masking.parametrization import frozen_weights
+from gslt.nn.gnn import GNN, compact_features
+from gslt.nn.graph import Backend
+from gslt.random import Stream
+from gslt.ticket.ticket import Ticket
+from gslt.training.checkpoint import Checkpoint
+from gslt.training.results import Epoch, Run
+from gslt.training.run_folder import RunFolder
+from gslt.training.signals import Request, stop_requests
+
+OnEpoch = Callable[[Epoch], None]
+
+
+class Probe(Protocol):
+    """Looks at the model on its way, such as :class:`gslt.diagnostics.SearchProbe`."""
+
+    def begin(self, seed: int, done: int) -> None:
+        """A seed's run begins, or goes on after ``done`` epochs."""
+
+    def __call__(
+        self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+    ) -> None:
+        """An epoch ended; epoch 0 is before the first."""
+
+
+class Inputs:
+    """What a model of this backend is called with, in single precision and in any other."""
+
+    def __init__(self, backend: Backend, dataset: NodeDataset) -> None:
+        self.backend = backend
+        self.x = compact_features(dataset.x)
+        self.graph = backend.graph(dataset.edge_index, dataset.num_nodes)
+        self._made: dict[Precision, Sequence[object]] = {}
+
+    def of(self, precision: Precision) -> Sequence[object]:
+        """Features of this type, known to the graph as constant, and the graph."""
+        if precision not in self._made:
+            x = self.x.to(getattr(torch, precision))
+            self.graph.remember(x)
+            self._made[precision] = self.backend.inputs(x, self.graph)
+        return self._made[precision]
+
+
+#: What is ready of data sets that are in use, with the versions of the tensors it was made from.
+_READY: WeakKeyDictionary[NodeDataset, dict[Backend, tuple[tuple[int, int], Inputs]]]
+_READY = WeakKeyDictionary()
+
+
+def inputs_of(backend: Backend, dataset: NodeDataset) -> Inputs:
+    """The inputs of a data set, made once for several runs and kept as long as the data set is.
+
+    They are made anew where its features or edges have been written to.
+    """
+    ready = _READY.setdefault(dataset, {})
+    versions = dataset.x._version, dataset.edge_index._version
+    if backend not in ready or ready[backend][0] != versions:
+        ready[backend] = versions, Inputs(backend, dataset)
+    return ready[backend][1]
+
+
+class Loop:
+    """One run: every forward gives the loss of the next update and the accuracy of the last."""
+
+    def __init__(
+        self,
+        dataset: NodeDataset,
+        config: SearchConfig | TrainConfig,
+        seed: int,
+        model: GNN,
+        inputs: Inputs,
+        probe: Probe | None = None,
+    ) -> None:
+        self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
+        self.probe = probe
+        self.inputs = inputs.of(config.precision)
+        self.exact_inputs = inputs.of("float32")
+        self.supermask = next((w.supermask for w in frozen_weights(model)), None)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        )
+        self.history: list[Epoch] = []
+        self.best: Epoch | None = None
+        self.best_state: dict[str, Tensor] = {}
+        # Places, not a mask: their number is known, so a GPU does not have to be asked for it.
+        self.train = dataset.train_mask.nonzero().flatten()
+        self.train_y = dataset.y[self.train]
+
+    def run(
+        self,
+        progress: bool,
+        on_epoch: OnEpoch | None,
+        folder: RunFolder | None = None,
+    ) -> Run:
+        """Every epoch that is still to come, and the result.
+
+        Raises:
+            GsltError: if the loss becomes infinite or NaN.
+            Interrupted: after a request to stop, once a checkpoint is written to the folder.
+        """
+        if folder is None:
+            return self._run(progress, on_epoch, None, Request())
+        if (checkpoint := folder.begin(self.seed, identity(self.dataset))) is not None:
+            self._restore(checkpoint)
+        with stop_requests() as stop:
+            return self._run(progress, on_epoch, folder, stop)
+
+    def _run(
+        self, progress: bool, on_epoch: OnEpoch | None, folder: RunFolder | None, stop: Request
+    ) -> Run:
+        done, last = len(self.history), self.config.epochs
+        started = time.perf_counter() - (self.history[-1].seconds if done else 0.0)
+        with tqdm(
+            range(done + 1, last + 1),
+            desc=f"seed {self.seed}",
+            unit="epoch",
+            initial=done,
+            total=last,
+            disable=None if progress else True,
+        ) as bar:
+            if done < last:
+                # A checkpoint holds no activations: a resumed run computes this forward again.
+                self._set_sparsity(done)
+                if self.probe is not None:
+                    self.probe.begin(self.seed, done)
+                    if not done:
+                        self.probe(self.seed, 0, last, self.model, self.exact_inputs)
+                loss = self._loss(self._forward(done))
+            for epoch in bar:
+                lr = self._update(epoch, loss)
+                sparsity = self._set_sparsity(epoch)
+                with torch.set_grad_enabled(epoch < last):
+                    logits = self._forward(epoch)
+                    loss = self._loss(logits)
+                record = self._score(epoch, logits.detach(), loss.detach(), lr, sparsity, started)
+                bar.set_postfix_str(_postfix(record, self.best))
+                if self.probe is not None:
+                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs)
+                if folder is not None:
+                    folder.on_epoch(record)
+                if on_epoch is not None:
+                    on_epoch(record)
+                if folder is not None and epoch < last:
+                    self._survive(folder, stop)
+        return self._finish(time.perf_counter() - started)
+
+    def _survive(self, folder: RunFolder, stop: Request) -> None:
+        """Write a checkpoint where it is time for one, and stop where that was asked for."""
+        if not stop and not folder.wants_checkpoint():
+            return
+        written = folder.save(self._checkpoint(folder.checkpoints.identity))
+        if stop.signal_number is not None:
+            state = "go on" if written else "its checkpoint could not be written; begin again"
+            raise Interrupted(
+                f"stopped after epoch {len(self.history)} of {self.config.epochs} (seed "
+                f"{self.seed}); {state} with: gslt {folder.command} --resume {folder.path}",
+                stop.signal_number,
+            )
+
+    def _checkpoint(self, run: dict[str, Any]) -> Checkpoint:
+        moments = self.optimizer.state_dict()["state"]
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best_state.items()}
+        tensors |= {
+            f"optimizer/{number}/{name}": value
+            for number, state in moments.items()
+            for name, value in state.items()
+        }
+        best = self.best.epoch if self.best else 0
+        return Checkpoint(run, self.seed, list(self.history), best, tensors)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Take over the state of a checkpoint.
+
+        Raises:
+            RunError: if its tensors are not those of this model.
+        """
+        model, best = checkpoint.part("model"), checkpoint.part("best")
+        moments: dict[int, dict[str, Tensor]] = {}
+        shapes = [p.shape for p in self.model.parameters()]
+        try:
+            for key, value in checkpoint.part("optimizer").items():
+                number, _, name = key.partition("/")
+                if name != "step" and value.shape != shapes[int(number)]:
+                    raise ValueError(f"{key} has shape {tuple(value.shape)}")
+                moments.setdefault(int(number), {})[name] = value
+            self.model.load_state_dict(model)
+            if checkpoint.best_epoch:
+                expected = {name: value.shape for name, value in model.items()}
+                if {name: value.shape for name, value in best.items()} != expected:
+                    raise ValueError("its best state is of another model")
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        except (RuntimeError, LookupError, ValueError) as error:
+            raise RunError(f"the checkpoint does not fit the model: {error}") from error
+        self.history = list(checkpoint.history)
+        self.best = self.history[checkpoint.best_epoch - 1] if checkpoint.best_epoch else None
+        self.best_state = best
+
+    def _loss(self, logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits[self.train], self.train_y)
+
+    def _update(self, epoch: int, loss: Tensor) -> float:
+        lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return lr
+
+    def _set_sparsity(self, epoch: int) -> float | None:
+        if not isinstance(self.config, SearchConfig):
+            return None
+        sparsity = self.config.sparsity_at(epoch)
+        assert self.supermask is not None
+        self.supermask.sparsity = sparsity
+        return sparsity
+
+    def _forward(self, epoch: int) -> Tensor:
+        generator = None
+        if self.config.dropout:
+            generator = torch.Generator(self.config.device)
+            generator.manual_seed(Stream(self.seed, f"epoch {epoch}", "dropout").key[0] >> 1)
+        self.model.train()
+        logits: Tensor = self.model(*self.inputs, generator=generator)
+        return logits
+
+    def _score(
+        self,
+        epoch: int,
+        logits: Tensor,
+        loss_now: Tensor,
+        lr: float,
+        sparsity: float | None,
+        started: float,
+    ) -> Epoch:
+        # Without dropout the model is the same function in training: its logits score every split.
+        if self.model.config.dropout:
+            logits = predict(self.model, self.inputs)
+            loss_now = self._loss(logits)
+        loss = loss_now.item()
+        if not math.isfinite(loss):
+            raise GsltError(
+                f"the loss became {loss} at epoch {epoch} of seed {self.seed}; lower lr "
+                f"({self.config.lr:g}), or use batch_norm or another weight_init or scale"
+            )
+        record = Epoch(
+            seed=self.seed,
+            epoch=epoch,
+            loss=loss,
+            **self.dataset.accuracy(logits),
+            lr=lr,
+            sparsity=sparsity,
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(record)
+        at_target = sparsity is None or sparsity == self.config.sparsity  # type: ignore[union-attr]
+        if at_target and (self.best is None or record.val > self.best.val):
+            self.best = record
+            self.best_state = copy.deepcopy(self.model.state_dict())
+        return record
+
+    def _finish(self, seconds: float) -> Run:
+        assert self.best is not None
+        self.model.load_state_dict(self.best_state)
+        self.model.eval()
+        accuracy = self.dataset.evaluate(predict(self.model, self.exact_inputs))
+        ticket = None
+        if isinstance(self.config, SearchConfig):
+            results = {**accuracy, "epoch": self.best.epoch}
+            ticket = Ticket.of(
+                self.model,
+                dataset=self.dataset.name,
+                split=self.dataset.split,
+                results=results,
+            )
+        return Run(
+            seed=self.seed,
+            best_epoch=self.best.epoch,
+            train_accuracy=accuracy["train"],
+            val_accuracy=accuracy["val"],
+            test_accuracy=accuracy["test"],
+            seconds=seconds,
+            history=self.history,
+            model=self.model,
+            ticket=ticket,
+        )
+
+
+def identity(dataset: NodeDataset) -> dict[str, Any]:
+    """What tells a graph from others, for checkpoints."""
+    counts = (dataset.num_nodes, dataset.num_edges, dataset.num_features, dataset.num_classes)
+    return {"graph": [dataset.name, dataset.split, *counts]}
+
+
+def predict(model: GNN, inputs: Sequence[object]) -> Tensor:
+    """Logits without dropout or gradient."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits: Tensor = model(*inputs)
+    model.train(was_training)
+    return logits
+
+
+def _postfix(record: Epoch, best: Epoch | None) -> str:
+    text = f"loss {record.loss:.3f}, train {100 * record.train:.2f}, val {100 * record.val:.2f}"
+    return text + (f", best {100 * best.val:.2f} → test {100 * best.test:.2f}" if best else "")

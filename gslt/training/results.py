@@ -1,0 +1,111 @@
+"""What a search or a weight training returns: its epochs, its runs, their mean and spread."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from gslt.config import RunConfig
+from gslt.nn.gnn import GNN
+from gslt.ticket.ticket import Ticket
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch measured. Losses and accuracies are those after its update."""
+
+    seed: int
+    epoch: int
+    loss: float
+    """Mean cross entropy of the training nodes."""
+    train: float
+    """Accuracies, fractions in [0, 1]."""
+    val: float
+    test: float
+    lr: float
+    sparsity: float | None
+    """Sparsity of the mask; None in weight training."""
+    seconds: float
+    """Time since the run began."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of a search or of weight training."""
+
+    seed: int
+    best_epoch: int
+    """Epoch of the best validation accuracy, whose state is kept."""
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
+    seconds: float
+    history: list[Epoch]
+    model: GNN
+    """The model in its state of the best epoch."""
+    ticket: Ticket | None
+    """None in weight training."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """All runs of a config. Accuracies are fractions; spreads are unbiased standard deviations."""
+
+    config: RunConfig
+    dataset: str
+    runs: tuple[Run, ...]
+
+    @property
+    def best(self) -> Run:
+        """The run with the best validation accuracy."""
+        return max(self.runs, key=lambda run: run.val_accuracy)
+
+    @property
+    def test_accuracy(self) -> float:
+        """Mean test accuracy at the best validation epoch."""
+        return statistics.fmean(run.test_accuracy for run in self.runs)
+
+    @property
+    def val_accuracy(self) -> float:
+        """Mean of the best validation accuracies."""
+        return statistics.fmean(run.val_accuracy for run in self.runs)
+
+    @property
+    def test_std(self) -> float:
+        """Unbiased standard deviation of the test accuracies; NaN for one run."""
+        return _std([run.test_accuracy for run in self.runs])
+
+    @property
+    def val_std(self) -> float:
+        """Unbiased standard deviation of the validation accuracies; NaN for one run."""
+        return _std([run.val_accuracy for run in self.runs])
+
+    @property
+    def history(self) -> list[Epoch]:
+        """Every epoch of the best run."""
+        return self.best.history
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The ticket of the best run; None in weight training."""
+        return self.best.ticket
+
+    @property
+    def model(self) -> GNN:
+        """The model of the best run."""
+        return self.best.model
+
+    def __str__(self) -> str:
+        test = format_accuracy(self.test_accuracy, self.test_std)
+        val = format_accuracy(self.val_accuracy, self.val_std)
+        return f"{self.dataset}: test {test}, validation {val} ({len(self.runs)} run(s))"
+
+
+def format_accuracy(mean: float, std: float = math.nan) -> str:
+    """Percent as papers print it: ``78.75`` or, over several runs, ``78.75 ± 0.12``."""
+    return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
+
+
+def _std(values: list[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan

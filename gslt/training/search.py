@@ -1,0 +1,155 @@
+"""The search for a strong lottery ticket, and weight training, its baseline: one loop for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from gslt.backends import get_backend
+from gslt.config import RunConfig, SearchConfig, TrainConfig
+from gslt.data import NodeDataset
+from gslt.errors import ConfigError
+from gslt.masking.freeze import freeze
+from gslt.masking.initialise import initialise
+from gslt.nn import memory
+from gslt.nn.gnn import GNN
+from gslt.nn.graph import Backend
+from gslt.training.loop import Loop, OnEpoch, Probe, identity, inputs_of, predict
+from gslt.training.memory_budget import check_memory
+from gslt.training.results import Result, Run
+from gslt.training.run_folder import RunFolder
+
+
+def search(
+    dataset: NodeDataset,
+    config: SearchConfig | None = None,
+    *,
+    progress: bool = True,
+    on_epoch: OnEpoch | None = None,
+    folder: RunFolder | None = None,
+    probe: Probe | None = None,
+) -> Result:
+    """Search a strong lottery ticket in a frozen source network (Edge-Popup).
+
+    Args:
+        dataset: the graph, see :func:`gslt.load_dataset`.
+        config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
+        progress: show a progress bar on a terminal.
+        on_epoch: called after every epoch.
+        folder: where to write metrics, checkpoints, ticket and summary. What is finished there is
+            not computed again, so that a run that was killed goes on.
+        probe: measures the model on its way, see :class:`gslt.diagnostics.SearchProbe`.
+
+    Returns:
+        The runs, each with its ticket at the best validation epoch.
+
+    Raises:
+        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        GsltError: if the loss becomes infinite or NaN.
+        Interrupted: with a folder, after Ctrl-C or SIGTERM, once a checkpoint is written.
+    """
+    config = config or SearchConfig()
+    if not isinstance(config, SearchConfig):
+        raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
+
+    def prepare(model: GNN, seed: int) -> None:
+        freeze(model, replace(config, seed=seed))
+
+    return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
+
+
+def train(
+    dataset: NodeDataset,
+    config: TrainConfig | None = None,
+    *,
+    progress: bool = True,
+    on_epoch: OnEpoch | None = None,
+    folder: RunFolder | None = None,
+    probe: Probe | None = None,
+) -> Result:
+    """Train the weights of the same model with the same loop. See :func:`search`."""
+    config = config or TrainConfig()
+    if not isinstance(config, TrainConfig):
+        raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
+
+    def prepare(model: GNN, seed: int) -> None:
+        initialise(model, config.weight_init, seed, config.mask_sparsity)
+
+    return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
+
+
+def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
+    """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+
+    Raises:
+        ConfigError: if the data set has other numbers of features or classes than the model.
+    """
+    if (dataset.num_features, dataset.num_classes) != (model.in_channels, model.out_channels):
+        raise ConfigError(
+            f"the model takes {model.in_channels} features and gives {model.out_channels} classes, "
+            f"but {dataset.name} has {dataset.num_features} and {dataset.num_classes}"
+        )
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    dataset = dataset.to(device)
+    return dataset.evaluate(predict(model, inputs_of(model.backend, dataset).of("float32")))
+
+
+def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
+    """Device and backend of a run.
+
+    Raises:
+        ConfigError: if the device is not here.
+        MissingPackageError: if the backend's package is not installed.
+    """
+    kind, _, number = config.device.partition(":")
+    known = (kind == "cpu" and not number) or (kind == "cuda" and (not number or number.isdigit()))
+    if not known:
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {config.device!r}")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {config.device!r} is not here: torch sees {torch.cuda.device_count()} CUDA "
+            "devices; use --device cpu"
+        )
+    return torch.device(config.device), get_backend(config.backend)
+
+
+def _repeat(
+    dataset: NodeDataset,
+    config: SearchConfig | TrainConfig,
+    prepare: Callable[[GNN, int], None],
+    progress: bool,
+    on_epoch: OnEpoch | None,
+    folder: RunFolder | None,
+    probe: Probe | None,
+) -> Result:
+    device, backend = check_runnable(config)
+    if folder is not None and folder.config != config:
+        raise ConfigError("the folder was opened with another config")
+    if folder is None or not folder.finished:
+        check_memory(dataset, config, device)
+    dataset = dataset.to(device)
+    inputs = inputs_of(backend, dataset)
+
+    def build() -> GNN:
+        return GNN(dataset.num_features, dataset.num_classes, config, backend)
+
+    runs: list[Run] = []
+    for seed in range(config.seed, config.seed + config.runs):
+        stored = None if folder is None else folder.stored(seed, identity(dataset), build)
+        if stored is not None:
+            stored.model.to(device)
+            runs.append(stored)
+            continue
+        model = build()
+        prepare(model, seed)
+        loop = Loop(dataset, config, seed, model.to(device), inputs, probe)
+        with memory.reused():
+            runs.append(loop.run(progress, on_epoch, folder))
+        if folder is not None:
+            folder.keep(runs[-1])
+    result = Result(config, dataset.name, tuple(runs))
+    if folder is not None:
+        folder.finish(result)
+    return result

@@ -1,0 +1,412 @@
+"""The probe: every step is seen once, nothing is changed, and what is seen is what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from graphs import GRAPHS, adjacency, features, mean_matrix
+from torch import Tensor, nn
+
+import gslt
+from gslt.backends import BACKENDS, get_backend
+from gslt.diagnostics import as_topology, measure, probe
+from gslt.diagnostics.search_probe import SearchProbe
+from gslt.environment import import_quietly
+from gslt.errors import ConfigError, GraphError
+
+os.environ.setdefault("DGLBACKEND", "pytorch")
+try:
+    dgl = import_quietly("dgl")
+    AVAILABLE = BACKENDS
+except ImportError:
+    dgl = None
+    AVAILABLE = tuple(name for name in BACKENDS if name != "dgl")
+
+NODES, EDGES = GRAPHS["random"]
+TOPOLOGY = as_topology(EDGES, NODES)
+ARCHITECTURES = ["gin", "gcn", "sage"]
+
+
+def make(backend: str = "pyg", **options: Any) -> gslt.GNN:
+    config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 5, **options})
+    model = gslt.GNN(6, 4, config, get_backend(backend))
+    gslt.freeze(model, config)
+    return model
+
+
+def inputs(model: gslt.GNN) -> Any:
+    graph = model.backend.graph(EDGES, NODES)
+    return model.backend.inputs(features(NODES, 6, torch.float32), graph)
+
+
+def places(trace: Any) -> list[tuple[int, str, str, int]]:
+    return [(r.layer, r.module, r.step, r.width) for r in trace.readings]
+
+
+@pytest.mark.parametrize("backend", AVAILABLE)
+def test_steps_of_a_gin(backend: str) -> None:
+    model = make(backend, num_layers=2, hidden_channels=7)
+    with probe(model, TOPOLOGY) as trace:
+        model(*inputs(model))
+    # The second layer is narrower behind its product, so that comes first.
+    assert places(trace) == [
+        (0, "", "input", 6),
+        (1, "layers.0", "aggregation", 6),
+        (1, "layers.0.nn", "projection", 7),
+        (1, "activations.0", "normalisation", 7),
+        (1, "activations.0", "activation", 7),
+        (1, "", "layer", 7),
+        (2, "layers.1.nn", "projection", 4),
+        (2, "layers.1", "aggregation", 4),
+        (2, "activations.1", "normalisation", 4),
+        (2, "activations.1", "activation", 4),
+        (2, "", "layer", 4),
+        (2, "head", "projection", 4),
+    ]
+
+
+def test_what_is_measured_is_what_the_equations_give() -> None:
+    model, x = make(num_layers=2, hidden_channels=7).double(), features(NODES, 6)
+    with probe(model, TOPOLOGY, only=["dirichlet_energy", "effective_rank"]) as trace:
+        model(x, EDGES)
+    operator = torch.eye(NODES, dtype=x.dtype) + mean_matrix(adjacency(EDGES, NODES, NODES))
+    first, second, head = (m.weight for m in (model.layers[0].nn, model.layers[1].nn, model.head))
+    expected: dict[tuple[int, str], Tensor] = {(0, "input"): x}
+    gathered = expected[1, "aggregation"] = operator @ x
+    product = expected[1, "projection"] = gathered @ first.T
+    normal = expected[1, "normalisation"] = F.batch_norm(product, None, None, training=True)
+    hidden = expected[1, "activation"] = expected[1, "layer"] = normal.relu()
+    product = expected[2, "projection"] = hidden @ second.T
+    normal = F.batch_norm(operator @ product, None, None, training=True)
+    expected[2, "aggregation"], expected[2, "normalisation"] = operator @ product, normal
+    expected[2, "activation"] = expected[2, "layer"] = normal.relu()
+    seen = {(r.layer, r.step): r.smoothness for r in trace.readings if r.module != "head"}
+    assert seen.keys() == expected.keys()
+    for place, representation in expected.items():
+        wanted = measure(representation, TOPOLOGY, "random_walk", only=["dirichlet_energy"])
+        assert seen[place].dirichlet_energy == pytest.approx(wanted.dirichlet_energy, rel=1e-9)
+        assert seen[place].laplacian == "random_walk"
+        assert seen[place].collapse is None
+    assert trace.readings[-1].module == "head"
+    of_head = measure(hidden @ head.T, TOPOLOGY).effective_rank
+    assert trace.readings[-1].smoothness.effective_rank == pytest.approx(of_head, rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"batch_norm": False}], ids=str)
+@pytest.mark.parametrize("backend", AVAILABLE)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nothing_is_changed(architecture: str, backend: str, options: dict[str, bool]) -> None:
+    model = make(backend, architecture=architecture, **options)
+
+    def results() -> list[Tensor]:
+        model.zero_grad()
+        out = model(*inputs(model))
+        out.square().sum().backward()
+        return [out.detach(), *(p.grad for p in model.parameters())]
+
+    before = results()
+    with probe(model, TOPOLOGY) as trace:
+        during = results()
+    after = results()
+    assert all(map(torch.equal, before, during))
+    assert all(map(torch.equal, before, after))
+    assert [r.layer for r in trace.layers()] == [1, 2, 3]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_no_representation_is_kept() -> None:
+    model = make(num_layers=4)
+    seen: list[weakref.ref[Tensor]] = []
+
+    def remember(module: nn.Module, given: Any, out: Tensor) -> None:
+        seen.append(weakref.ref(out))
+
+    with probe(model, TOPOLOGY) as trace, torch.no_grad():
+        hook = model.layers[1].register_forward_hook(remember)
+        model(*inputs(model))
+        hook.remove()
+        assert seen[0]() is None
+    assert len(trace.layers()) == 4
+
+
+def test_backends_see_the_same() -> None:
+    if dgl is None:
+        pytest.skip("DGL is not installed")
+    traces = []
+    for backend in AVAILABLE:
+        model = make(backend, architecture="sage")
+        with probe(model, TOPOLOGY) as trace:
+            model(*inputs(model))
+        traces.append(trace)
+    assert places(traces[0]) == places(traces[1])
+    for one, other in zip(*(trace.readings for trace in traces), strict=True):
+        left, right = one.smoothness.as_dict(), other.smoothness.as_dict()
+        assert left.pop("laplacian") == right.pop("laplacian") == "random_walk"
+        assert left == pytest.approx(right, rel=1e-4, abs=1e-6)
+
+
+def test_a_model_of_pyg() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm = pyg.GCNConv(6, 8), pyg.BatchNorm(8)
+            self.second, self.last = pyg.SAGEConv(8, 4), pyg.GATConv(4, 3, heads=2)
+
+        def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+            x = F.relu(self.norm(self.first(x, edges)))
+            out: Tensor = self.last(torch.tanh(self.second(x, edges)), edges)
+            return out
+
+    model, x = Net().eval(), features(NODES, 6, torch.float32)
+    expected = model(x, EDGES)
+    with probe(model, TOPOLOGY) as trace:
+        assert torch.equal(model(x, EDGES), expected)
+    assert places(trace) == [
+        (0, "", "input", 6),
+        (1, "first.lin", "projection", 8),
+        (1, "first", "aggregation", 8),
+        (1, "first", "layer", 8),
+        (1, "norm.module", "normalisation", 8),
+        (1, "", "activation", 8),
+        (2, "second", "aggregation", 8),
+        (2, "second.lin_l", "projection", 4),
+        (2, "second.lin_r", "projection", 4),
+        (2, "second", "layer", 4),
+        (2, "", "activation", 4),
+        (3, "last.lin", "projection", 6),
+        (3, "last", "aggregation", 6),
+        (3, "last", "layer", 6),
+    ]
+    # The model knows no architecture of gslt's.
+    assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
+
+
+def test_a_model_of_dgl() -> None:
+    if dgl is None:
+        pytest.skip("DGL is not installed")
+    layers = import_quietly("dgl.nn.pytorch")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = layers.GraphConv(6, 8)
+            self.second = layers.SAGEConv(8, 4, "mean")
+
+        def forward(self, graph: Any, x: Tensor) -> Tensor:
+            out: Tensor = self.second(graph, torch.relu(self.first(graph, x)))
+            return out
+
+    graph = dgl.add_self_loop(dgl.graph((EDGES[0], EDGES[1]), num_nodes=NODES))
+    model, x = Net(), features(NODES, 6, torch.float32)
+    update_all, expected = dgl.DGLGraph.update_all, model(graph, x)
+    with probe(model, graph, laplacian="augmented") as trace:
+        assert torch.equal(model(graph, x), expected)
+    assert dgl.DGLGraph.update_all is update_all
+    assert places(trace) == [
+        (0, "", "input", 6),
+        (1, "first", "aggregation", 6),
+        (1, "first", "projection", 8),
+        (1, "first", "layer", 8),
+        (1, "", "activation", 8),
+        (2, "second.fc_neigh", "projection", 4),
+        (2, "second", "aggregation", 4),
+        (2, "second.fc_self", "projection", 4),
+        (2, "second", "layer", 4),
+    ]
+
+
+def test_layers_of_a_users_own() -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+    x = features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY, layers=["0", "2"], steps=["layer", "activation"]) as trace:
+        model(x)
+        model(2 * x)
+    assert places(trace) == 2 * [
+        (1, "0", "layer", 5),
+        (1, "1", "activation", 5),
+        (2, "2", "layer", 2),
+    ]
+    assert [r.call for r in trace.readings] == [0, 0, 0, 1, 1, 1]
+    assert [r.width for r in trace.layers(0)] == [5, 2]
+    unknown = probe(model, TOPOLOGY, layers=["third"])
+    with pytest.raises(ConfigError, match="the model has no module 'third'"):
+        unknown.__enter__()
+
+
+class InPlace(nn.Module):
+    """A product, a bias that is added in place, and an activation in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.relu = Shifted(), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.layer(x))
+        return out
+
+
+class Shifted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(6))
+        self.bias = nn.Parameter(torch.linspace(-2, 2, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x @ self.weight
+        out += self.bias
+        return out
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> None:
+    model, x = InPlace(), features(NODES, 6, torch.float32)
+    shifted = x + model.layer.bias.detach()
+    with mode(), probe(model, TOPOLOGY, layers=["layer"]) as trace:
+        model(x)
+    assert [r.step for r in trace.readings] == ["input", "projection", "layer", "activation"]
+    for reading, wanted in zip(trace.readings, (x, x, shifted, shifted.relu()), strict=True):
+        expected = measure(wanted, TOPOLOGY)
+        for name in ("dirichlet_energy", "collapse", "effective_rank"):
+            found = getattr(reading.smoothness, name)
+            assert found == pytest.approx(getattr(expected, name), rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_function_and_its_module_are_one_step(mode: Callable[[], Any]) -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
+    with mode(), probe(model, TOPOLOGY, layers=["2"]) as trace:
+        model(features(NODES, 6, torch.float32))
+    steps = ["input", "projection", "normalisation", "activation", "layer"]
+    assert [r.step for r in trace.readings] == steps
+
+
+def test_what_is_not_the_models_is_passed_by() -> None:
+    model, other, x = make(), make(), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY) as alone:
+        model(x, EDGES)
+    with probe(model, TOPOLOGY) as trace:
+        other(x, EDGES)
+        torch.sigmoid(model(F.relu(x) - F.relu(-x), EDGES))
+        other(x, EDGES)
+    assert places(trace) == places(alone)
+    assert {r.call for r in trace.readings} == {0}
+
+
+def test_a_model_called_as_a_function_is_seen() -> None:
+    model, x = make(), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY) as called:
+        model(x, EDGES)
+    weights = {name: 2 * p.detach() for name, p in model.named_parameters()}
+    with probe(model, TOPOLOGY) as trace:
+        torch.func.functional_call(model, weights, (x, EDGES))
+    assert places(trace) == places(called)
+
+
+def test_a_model_that_fails_leaves_no_hooks() -> None:
+    model = make()
+    with pytest.raises(GraphError, match="source nodes"), probe(model, TOPOLOGY) as trace:
+        model(torch.zeros(NODES - 1, 6), EDGES)
+    assert trace.readings == []
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+# Along a search
+
+
+SMALL = {"num_layers": 3, "hidden_channels": 6, "epochs": 5, "lr": 0.05}
+
+
+@pytest.mark.parametrize("run", ["search", "train"])
+def test_a_search_with_a_probe_is_the_same_search(
+    blocks: gslt.NodeDataset, tmp_path: Path, run: str
+) -> None:
+    options = {**SMALL, "dropout": 0.2, "runs": 2}
+    kind: Callable[..., Any] = gslt.SearchConfig if run == "search" else gslt.TrainConfig
+    results = []
+    for number, found in enumerate((None, SearchProbe(blocks, 2))):
+        with gslt.RunFolder(tmp_path / str(number), kind(**options)) as folder:
+            results.append(getattr(gslt, run)(blocks, kind(**options), folder=folder, probe=found))
+    name = "ticket" if run == "search" else "weights"
+    for file in ("metrics.jsonl", f"{name}-seed0.safetensors", f"{name}-seed1.safetensors"):
+        assert len({(tmp_path / str(number) / file).read_bytes() for number in (0, 1)}) == 1
+    assert found is not None
+    assert sorted({(row["seed"], row["epoch"]) for row in found.rows}) == [
+        (seed, epoch) for seed in (0, 1) for epoch in (0, 2, 4, 5)
+    ]
+    last = [row for row in found.rows if (row["seed"], row["epoch"]) == (1, 5)]
+    model = results[1].runs[1].model
+    if results[1].runs[1].best_epoch == 5:
+        with probe(model, blocks) as trace:
+            model(blocks.x, blocks.edge_index)
+        assert trace.readings[-1].smoothness.dirichlet_energy == pytest.approx(
+            last[-1]["dirichlet_energy"], rel=1e-4
+        )
+
+
+def test_what_a_killed_run_measured_is_there_once(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = gslt.SearchConfig(**SMALL)
+    paths = [tmp_path / name for name in ("whole", "killed")]
+    with gslt.RunFolder(paths[0], config) as folder:
+        gslt.search(
+            blocks, config, folder=folder, probe=SearchProbe(blocks, 1, paths[0] / "probe.jsonl")
+        )
+
+    class KilledError(Exception):
+        pass
+
+    def kill(epoch: Any) -> None:
+        if epoch.epoch == 4:
+            raise KilledError
+
+    for attempt in range(2):
+        watch = SearchProbe(blocks, 1, paths[1] / "probe.jsonl")
+        with gslt.RunFolder(paths[1], config, checkpoint_seconds=0) as folder:
+            try:
+                gslt.search(
+                    blocks, config, folder=folder, probe=watch, on_epoch=None if attempt else kill
+                )
+            except KilledError:
+                assert attempt == 0
+                with (paths[1] / "probe.jsonl").open("a") as file:
+                    file.write('{"seed": 0, "epo')
+    whole, killed = (path.joinpath("probe.jsonl").read_text() for path in paths)
+    assert whole == killed
+    assert len({json.loads(line)["epoch"] for line in whole.splitlines()}) == 6
+
+
+def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    def strict(text: str) -> Any:
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is no JSON")
+
+        return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+    path, model = tmp_path / "probe.jsonl", make()
+    # As an earlier version wrote it.
+    path.write_text('{"seed": 0, "epoch": 0, "mad": NaN}\n')
+    watch = SearchProbe(blocks, 1, path)
+    watch.begin(0, 1)
+    assert strict(path.read_text()) == [{"seed": 0, "epoch": 0, "mad": None}]
+    # Nothing is left of a constant, so that no quotient of it is a number.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    watch(0, 1, 5, model, (torch.zeros(blocks.num_nodes, 6), blocks.edge_index))
+    rows = strict(path.read_text())[1:]
+    assert rows[0]["rayleigh_quotient"] is None
+    assert rows[0]["dirichlet_energy"] == 0
+
+
+def test_no_epochs_between(blocks: gslt.NodeDataset) -> None:
+    with pytest.raises(ConfigError, match="probe_every must be at least 1, got 0"):
+        SearchProbe(blocks, 0)

@@ -1,0 +1,584 @@
+"""freeze(): any module becomes a source network whose parameters are the search space."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils import parametrizations
+
+from gslt.config import FreezeConfig
+from gslt.environment import import_quietly
+from gslt.errors import ConfigError
+from gslt.freezing import frozen_counts
+from gslt.masking.freeze import FrozenConv2d, FrozenLinear, freeze
+from gslt.masking.initialise import initialise
+from gslt.masking.parametrization import FrozenWeight, frozen_weights, random_weight
+
+pyg = import_quietly("torch_geometric.nn")
+
+FROZEN = FreezeConfig(sparsity=0.5, freezing_ratio=0.4)
+EDGES = torch.tensor([[0, 1, 2, 2, 3], [1, 0, 1, 3, 2]])
+
+
+def x(rows: int = 4, width: int = 6, dtype: torch.dtype = torch.float32) -> Tensor:
+    rng = torch.Generator().manual_seed(0)
+    return torch.randn(rows, width, generator=rng, dtype=torch.float64).to(dtype)
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 3, bias=False))
+
+
+def cnn() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(36, 5)
+    )
+
+
+#: Module, its forward, and the number of its weights.
+MODULES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], Tensor], int]] = {
+    "mlp": (mlp, lambda m: m(x()), 6 * 8 + 8 * 3),
+    "cnn": (cnn, lambda m: m(x(3, 18).view(3, 2, 3, 3)), 4 * 2 * 9 + 36 * 5),
+    "pyg gcn": (lambda: pyg.GCN(6, 8, 2, 3), lambda m: m(x(), EDGES), 6 * 8 + 8 * 3),
+    "pyg sage": (lambda: pyg.GraphSAGE(6, 8, 2, 3), lambda m: m(x(), EDGES), 2 * (6 * 8 + 8 * 3)),
+    "pyg gin": (
+        lambda: pyg.GIN(6, 8, 2, 3, norm="batch_norm"),
+        lambda m: m(x(), EDGES),
+        6 * 8 + 8 * 8 + 8 * 3 + 3 * 3,
+    ),
+    "pyg gat": (
+        lambda: pyg.GATConv(6, 5, heads=2),
+        lambda m: m(x(), EDGES),
+        6 * 10 + 2 * 10,
+    ),
+    "lstm": (lambda: nn.LSTM(6, 4), lambda m: m(x())[0], 4 * 4 * 6 + 4 * 4 * 4),
+    "attention": (
+        lambda: nn.MultiheadAttention(6, 2),
+        lambda m: m(x(), x(), x())[0],
+        3 * 6 * 6 + 6 * 6,
+    ),
+}
+
+
+@pytest.fixture(params=MODULES)
+def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Callable[[nn.Module], Tensor], int]:
+    build, call, weights = MODULES[request.param]
+    return build(), call, weights
+
+
+def size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def effective(module: nn.Module) -> dict[str, Tensor]:
+    return {
+        f.name: getattr(module.get_submodule(f.name.rpartition(".")[0]), f.name.rpartition(".")[2])
+        for f in frozen_weights(module)
+    }
+
+
+# Any module
+
+
+def test_parameters_are_the_search_space(case: Any) -> None:
+    module, call, weights = case
+    report = freeze(module, FROZEN)
+    counts = report.counts
+    assert counts.total == weights
+    assert counts.searched == size(module)
+    assert counts.pruned == weights - round((1 - FROZEN.ratios[0]) * weights)
+    assert counts.locked == round(FROZEN.ratios[1] * weights)
+    kept = sum(int((w != 0).sum()) for w in effective(module).values())
+    assert kept == round(0.5 * weights)
+    assert all(p.dim() == 1 and p.requires_grad for p in module.parameters())
+    out = call(module)
+    out.square().sum().backward()
+    assert out.isfinite().all()
+    assert all(p.grad is not None for p in module.parameters())
+
+
+def test_state_dict_round_trip_is_bitwise(case: Any) -> None:
+    module, call, _ = case
+    twin = copy.deepcopy(module)
+    freeze(module, FROZEN)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    state = module.state_dict()
+    stored = sum(v.numel() for k, v in state.items() if k.endswith(".original"))
+    assert stored == size(module)
+    assert not any(isinstance(v, Tensor) and v.dim() >= 2 for v in state.values())
+    freeze(twin, FROZEN)
+    module.eval()
+    twin.eval()
+    assert not torch.equal(call(twin), call(module))
+    twin.load_state_dict(state)
+    assert torch.equal(call(twin), call(module))
+
+
+def test_deepcopy_is_independent(case: Any) -> None:
+    module, call, _ = case
+    freeze(module, FROZEN)
+    module.eval()
+    # torch's LSTM keeps its last weights, which deepcopy refuses when they carry a graph.
+    with torch.no_grad():
+        before = call(module)
+    twin = copy.deepcopy(module)
+    with torch.no_grad():
+        assert torch.equal(call(twin), before)
+    assert size(twin) == size(module)
+    shared = {id(w.supermask) for w in frozen_weights(twin)}
+    assert len(shared) == 1
+    assert shared.isdisjoint({id(w.supermask) for w in frozen_weights(module)})
+    with torch.no_grad():
+        for p in twin.parameters():
+            p.copy_(p.abs().max() - p.abs())
+    with torch.no_grad():
+        assert not torch.allclose(call(twin), before)
+        assert torch.equal(call(module), before)
+
+
+def test_double_precision_keeps_the_mask(case: Any) -> None:
+    module, _, _ = case
+    freeze(module, FROZEN)
+    single = {name: w.detach().clone() for name, w in effective(module).items()}
+    module.to(torch.float64)
+    for name, weight in effective(module).items():
+        assert weight.dtype == torch.float64
+        assert torch.allclose(weight, single[name].double(), rtol=1e-6, atol=0)
+    assert {p.dtype for p in module.parameters()} == {torch.float64}
+
+
+def test_freezing_again_is_freezing_afresh(case: Any) -> None:
+    module, call, _ = case
+    fresh = copy.deepcopy(module)
+    module.eval()
+    fresh.eval()
+    freeze(module, FreezeConfig(sparsity=0.3))
+    freeze(module, FROZEN)
+    again = freeze(module, FROZEN)
+    assert freeze(fresh, FROZEN).layers == again.layers
+    assert torch.equal(call(module), call(fresh))
+    assert set(module.state_dict()) == set(fresh.state_dict())
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 1.0])
+def test_a_fully_frozen_source(sparsity: float) -> None:
+    module = mlp()
+    report = freeze(module, FreezeConfig(sparsity=sparsity, freezing_ratio=1.0))
+    assert report.counts.searched == size(module) == 0
+    out = module(x())
+    assert out.isfinite().all()
+    kept = sum(int((w != 0).sum()) for w in effective(module).values())
+    assert kept == round((1 - sparsity) * 72)
+    if sparsity == 1.0:
+        assert (out == 0).all()
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 1.0])
+@pytest.mark.parametrize("scale", ["none", "static", "dynamic"])
+def test_everything_or_nothing_kept_and_one_step(sparsity: float, scale: Any) -> None:
+    module = mlp()
+    freeze(module, FreezeConfig(sparsity=sparsity, scale=scale))
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.1)
+    out = module(x())
+    out.sum().backward()
+    optimiser.step()
+    assert all(p.isfinite().all() for p in module.parameters())
+    kept = {bool(w.mask().all()) for w in frozen_weights(module)}
+    assert kept == {sparsity == 0.0}
+
+
+def test_functional_call_takes_other_scores() -> None:
+    module = mlp()
+    freeze(module, FROZEN)
+    before = module(x())
+    scores = {name: 9.0 - p.detach().abs() for name, p in module.named_parameters()}
+    other = functional_call(module, scores, (x(),))
+    assert not torch.equal(other, before)
+    assert torch.equal(module(x()), before)
+    module.load_state_dict(scores, strict=False)
+    assert torch.equal(module(x()), other)
+
+
+# What is fixed, and the report
+
+
+def test_what_is_no_weight_is_fixed() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = nn.Linear(2, 3)
+            self.norm = nn.LayerNorm((4, 3))
+            self.act = nn.PReLU(init=0.3)
+            self.relation_bias = nn.Parameter(torch.ones(4, 3))
+            self.gain = nn.Parameter(torch.tensor(2.5))
+
+    module = Odd()
+    nn.init.uniform_(module.norm.weight)
+    report = freeze(module, FreezeConfig())
+    assert [layer.name for layer in report.layers] == ["lin.weight"]
+    assert dict(report.fixed) == {
+        "relation_bias": "fixed at 0",
+        "gain": "kept at its present value",
+        "lin.bias": "fixed at 0",
+        "norm.weight": "fixed at 1",
+        "norm.bias": "fixed at 0",
+        "act.weight": "kept at its present value",
+    }
+    assert (module.norm.weight == 1).all()
+    assert module.norm.weight.shape == (4, 3)
+    assert (module.relation_bias == 0).all()
+    assert module.act.weight.tolist() == pytest.approx([0.3])
+    assert module.gain == 2.5
+    assert {"lin.bias", "act.weight"} <= set(module.state_dict())
+
+
+def test_report_by_hand() -> None:
+    report = freeze(mlp(), FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25))
+    assert [layer.name for layer in report.layers] == ["0.weight", "3.weight"]
+    assert [layer.shape for layer in report.layers] == [(8, 6), (3, 8)]
+    # EPL: 54 of 72 are not pruned: 30 + 24; 36 stay searchable: 18 + 18.
+    assert [(c.pruned, c.locked) for c in (layer.counts for layer in report.layers)] == [
+        (18, 12),
+        (0, 6),
+    ]
+    text = str(report)
+    assert text.splitlines()[0].split() == [
+        "weight", "shape", "total", "pruned", "locked", "searched",
+    ]  # fmt: skip
+    assert text.splitlines()[1].split() == ["0.weight", "8×6", "48", "18", "12", "18"]
+    assert text.splitlines()[3].split() == ["all", "72", "18", "18", "36"]
+    assert "not a weight: 0.bias fixed at 0" in text
+    assert "48 weights: 18 pruned, 12 locked, 18 searched" in repr(_frozen_mlp())
+
+
+def _frozen_mlp() -> nn.Module:
+    module = mlp()
+    freeze(module, FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25))
+    return module
+
+
+def test_pruned_are_zero_and_locked_are_always_kept() -> None:
+    layer = nn.Linear(20, 10, bias=False)
+    freeze(layer, FreezeConfig(sparsity=0.6, prune_ratio=0.3, lock_ratio=0.2, scale="none"))
+    frozen = frozen_weights(layer)[0]
+    weight, pattern = frozen.regenerated()
+    dense = random_weight(layer.weight.shape, 20, "skc", 0, "weight")
+    assert [int((pattern == v).sum()) for v in (-1, 0, 1)] == [60, 100, 40]
+    assert torch.equal(weight, torch.where(pattern == -1, 0.0, dense))
+    for trial in range(3):
+        with torch.no_grad():
+            frozen.score().copy_(torch.randn(100, generator=torch.Generator().manual_seed(trial)))
+        now = layer.weight.flatten()
+        assert (now[pattern == -1] == 0).all()
+        assert torch.equal(now[pattern == 1], dense[pattern == 1])
+        assert int((now != 0).sum()) == 80
+
+
+# Random weights
+
+
+def test_signed_constant_is_exact() -> None:
+    weight = random_weight(torch.Size((300, 8)), 8, "skc", 0, "a")
+    assert weight.dtype == torch.float32
+    assert set(weight.tolist()) == {0.5, -0.5}
+    assert abs(weight.sign().mean()) < 3 / 2400**0.5
+
+
+@pytest.mark.parametrize(("init", "kurtosis"), [("ku", 1.8), ("kn", 3.0), ("skc", 1.0)])
+def test_moments(init: str, kurtosis: float) -> None:
+    weight = random_weight(torch.Size((400, 100)), 50, init, 0, "a").double()
+    assert float(weight.mean()) == pytest.approx(0, abs=0.004)
+    assert float(weight.var()) == pytest.approx(2 / 50, rel=0.03)
+    assert float((weight**4).mean() / weight.var() ** 2) == pytest.approx(kurtosis, rel=0.05)
+    if init == "ku":
+        assert float(weight.abs().max()) <= math.sqrt(6 / 50)
+
+
+def test_golden_weights() -> None:
+    """Changing these makes every ticket file unreadable."""
+    for init, expected in GOLDEN.items():
+        weight = random_weight(torch.Size((2, 2)), 2, init, 0, "layers.0.nn.weight")
+        assert [v.hex() for v in weight.tolist()] == expected
+
+
+GOLDEN: dict[str, list[str]] = {
+    "ku": [
+        "-0x1.e1e9cc0000000p-1",
+        "0x1.8b5b700000000p+0",
+        "0x1.1bd5940000000p-1",
+        "0x1.2db0ba0000000p-1",
+    ],
+    "kn": [
+        "-0x1.7d2e8a0000000p-1",
+        "0x1.9b08d60000000p+0",
+        "0x1.a672f60000000p-2",
+        "0x1.c2bffe0000000p-2",
+    ],
+    "skc": [
+        "0x1.0000000000000p+0",
+        "0x1.0000000000000p+0",
+        "0x1.0000000000000p+0",
+        "-0x1.0000000000000p+0",
+    ],
+}
+
+
+def test_fan_in_of_every_layout() -> None:
+    def bound(module: nn.Module, attribute: str = "weight") -> float:
+        freeze(module, FreezeConfig(sparsity=0.0, scale="none"))
+        return float(getattr(module, attribute).detach().abs().max())
+
+    dgl_like = nn.Module()
+    dgl_like._in_feats = 8  # type: ignore[assignment]
+    dgl_like.weight = nn.Parameter(torch.zeros(8, 50))
+    assert bound(nn.Linear(8, 50)) == pytest.approx(math.sqrt(2 / 8))
+    assert bound(dgl_like) == pytest.approx(math.sqrt(2 / 8))
+    assert bound(nn.Conv2d(2, 7, 3)) == pytest.approx(math.sqrt(2 / 18))
+    assert bound(pyg.dense.Linear(8, 50)) == pytest.approx(math.sqrt(2 / 8))
+
+
+def test_weights_do_not_depend_on_order_or_global_seeds() -> None:
+    torch.manual_seed(1)
+    first = nn.ModuleDict({"a": nn.Linear(5, 4), "b": nn.Linear(4, 3)})
+    freeze(first, FROZEN)
+    torch.manual_seed(2)
+    torch.randn(7)
+    second = nn.ModuleDict({"b": nn.Linear(4, 3), "a": nn.Linear(5, 4)})
+    state = torch.get_rng_state()
+    freeze(second, FROZEN)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in effective(first).items():
+        assert torch.equal(effective(second)[name], weight)
+
+
+def test_another_seed_is_another_network() -> None:
+    one, two = FrozenLinear(10, 10), FrozenLinear(10, 10, config=FreezeConfig(seed=1))
+    assert not torch.equal(one.weight, two.weight)
+    assert torch.equal(one.weight, FrozenLinear(10, 10).weight)
+    assert not torch.equal(one.weight, FrozenLinear(10, 10, name="b").weight)
+
+
+def test_dense_and_frozen_source_share_weights_and_scores() -> None:
+    dense, frozen = mlp(), mlp()
+    freeze(dense, FreezeConfig(weight_init="kn", scale="none"))
+    freeze(frozen, FreezeConfig(weight_init="kn", scale="none", freezing_ratio=0.5))
+    for d, f in zip(frozen_weights(dense), frozen_weights(frozen), strict=True):
+        full, (part, pattern) = d.regenerated()[0], f.regenerated()
+        assert torch.equal(part[pattern != -1], full[pattern != -1])
+        assert torch.equal(f.score(), d.score()[pattern == 0])
+
+
+def test_an_unfrozen_twin_gets_the_same_weights() -> None:
+    trained, frozen = mlp(), mlp()
+    initialise(trained, "kn", 3)
+    freeze(frozen, FreezeConfig(sparsity=0.0, weight_init="kn", scale="none", seed=3))
+    for name, weight in effective(frozen).items():
+        assert torch.equal(trained.get_parameter(name), weight)
+
+
+def test_a_weak_ticket_has_the_mask_and_the_scale_of_a_source_that_is_frozen_altogether() -> None:
+    trained, frozen = mlp(), mlp()
+    initialise(trained, "kn", 3, sparsity=0.5)
+    config = FreezeConfig(
+        sparsity=0.5, freezing_ratio=1.0, allocation="uniform", weight_init="kn", seed=3
+    )
+    freeze(frozen, config)
+    assert sum(p.numel() for p in frozen.parameters()) == 0
+    for name, weight in effective(frozen).items():
+        assert 0 < int((weight == 0).sum()) < weight.numel()
+        torch.testing.assert_close(trained.get_parameter(name).detach(), weight.detach())
+
+
+def test_no_optimizer_moves_what_a_weak_ticket_has_not() -> None:
+    model = mlp()
+    initialise(model, "ku", 0, sparsity=0.75)
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    before = [p.detach().clone() for p in matrices]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
+    x = torch.randn(9, matrices[0].size(1), generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+    for old, new in zip(before, matrices, strict=True):
+        assert float((old == 0).float().mean()) == pytest.approx(0.75, abs=0.5 / old.numel())
+        assert torch.equal(old == 0, new == 0)
+        assert not torch.equal(old, new)
+
+
+def test_single_layers() -> None:
+    linear = FrozenLinear(6, 4, config=FreezeConfig(sparsity=0.25))
+    assert int((linear.weight != 0).sum()) == 18
+    assert torch.equal(linear(x()), x() @ linear.weight.T)
+    conv = FrozenConv2d(2, 3, 3, padding=1, groups=1, bias=False, config=FreezeConfig())
+    image = torch.ones(1, 2, 5, 5)
+    assert torch.equal(conv(image), nn.functional.conv2d(image, conv.weight, padding=1))
+
+
+# Scale
+
+
+def test_scales_by_hand() -> None:
+    # 4 weights ± 1 (fan-in 2), sparsity 0.75 of 4: one is kept.
+    for scale, factor in (("none", 1.0), ("static", 2.0), ("dynamic", 2.0)):
+        layer = nn.Linear(2, 2, bias=False)
+        freeze(layer, FreezeConfig(sparsity=0.75, scale=scale))  # type: ignore[arg-type]
+        assert sorted(layer.weight.abs().flatten().tolist()) == [0, 0, 0, factor]
+
+
+def test_dynamic_scale_follows_the_layer_and_static_the_target() -> None:
+    module = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    for scale, factors in (("dynamic", (1.0, 2.0)), ("static", (1.6**0.5, 1.6**0.5))):
+        freeze(module, FreezeConfig(sparsity=0.375, scale=scale))  # type: ignore[arg-type]
+        first, second = frozen_weights(module)
+        with torch.no_grad():
+            first.score().copy_(torch.tensor([5.0, -6.0, 7.0, 8.0]))
+            second.score().copy_(torch.tensor([1.0, 2.0, 0.0, 0.0]) * -1)
+        # 5 of 8 are kept: all four of the first layer, one of the second.
+        assert [float(w.scale()) for w in (first, second)] == pytest.approx(factors, rel=1e-6)
+        assert float(module[1].weight.detach()[0, 1].abs()) == pytest.approx(factors[1])
+
+
+def test_scale_is_exact_in_double_precision() -> None:
+    layer = nn.Linear(3, 10, bias=False, dtype=torch.float64)
+    freeze(layer, FreezeConfig(sparsity=0.7))
+    assert float(frozen_weights(layer)[0].scale()) == pytest.approx(0.3**-0.5, rel=1e-15)
+
+
+# Refused
+
+
+def tied() -> nn.Module:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    module[1].weight = module[0].weight
+    return module
+
+
+def pruned() -> nn.Module:
+    return torch.nn.utils.prune.l1_unstructured(nn.Linear(3, 4), "weight", amount=2)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (nn.ReLU, "ReLU has no weight to freeze"),
+        (lambda: nn.BatchNorm1d(3), "no weight"),
+        (tied, "0.weight and 1.weight are the same tensor"),
+        (lambda: nn.LazyLinear(3), "no shape yet"),
+        (lambda: pyg.SAGEConv(-1, 3), "no shape yet"),
+        (lambda: parametrizations.weight_norm(nn.Linear(3, 4)), "another parametrization"),
+        (lambda: parametrizations.orthogonal(nn.Linear(3, 3)), "another parametrization"),
+        (lambda: nn.utils.spectral_norm(nn.Linear(3, 4)), "another parametrization"),
+        (pruned, "another parametrization"),
+    ],
+)
+def test_refused_modules(build: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        freeze(build(), FreezeConfig())
+
+
+def test_a_refused_module_is_left_as_it_was() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 40))
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    with pytest.raises(ConfigError, match="threshold='global'"):
+        freeze(module, FreezeConfig(sparsity=0.9, prune_ratio=0.85, threshold="layer"))
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert isinstance(module[0].weight, nn.Parameter)
+
+
+def test_a_part_of_a_frozen_network_is_refused() -> None:
+    module = mlp()
+    freeze(module, FROZEN)
+    before = module(x())
+    with pytest.raises(ConfigError, match=r"0.weight shares its threshold"):
+        freeze(module[0], FROZEN)
+    assert torch.equal(module(x()), before)
+    layers = nn.Sequential(FrozenLinear(6, 4, name="a"), FrozenLinear(4, 2, name="b"))
+    freeze(layers[0], FROZEN)
+    freeze(layers, FROZEN)
+    assert len({id(w.supermask) for w in frozen_weights(layers)}) == 1
+
+
+def test_assignment_is_refused() -> None:
+    layer = FrozenLinear(3, 2)
+    with pytest.raises(ConfigError, match="weight is frozen"):
+        layer.weight = torch.zeros(2, 3)
+    with pytest.raises(KeyError, match="already exists"):
+        layer.weight = nn.Parameter(torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"allocation": "even"}, "allocation must be one of"),
+        ({"weight_init": "xavier"}, "weight_init must be one of"),
+        ({"scale": "auto"}, "scale must be one of"),
+        ({"threshold": "row"}, "threshold must be one of"),
+        ({"ranking": "abs"}, "ranking must be one of"),
+        ({"score_init": "skc"}, "score_init must be one of"),
+        ({"seed": -1}, "seed must lie in"),
+        ({"sparsity": float("nan")}, "sparsity must lie in"),
+        ({"prune_ratio": 0.6}, "prune_ratio 0.6 exceeds"),
+    ],
+)
+def test_refused_configs(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FreezeConfig(**options)
+
+
+# DGL
+
+
+def test_dgl_layers() -> None:
+    pytest.importorskip("gslt.backends.dgl", exc_type=ImportError)
+    dgl = import_quietly("dgl")
+    layers = import_quietly("dgl.nn")
+    graph = dgl.graph((EDGES[0], EDGES[1]), num_nodes=4)
+    conv = layers.GraphConv(6, 3)
+    freeze(conv, FreezeConfig(sparsity=0.0, scale="none"))
+    assert set(conv.weight.abs().flatten().tolist()) == {
+        torch.tensor(math.sqrt(2 / 6), dtype=torch.float32).item()
+    }
+    for module in (conv, layers.SAGEConv(6, 3, "pool"), layers.SAGEConv(6, 3, "mean")):
+        module.eval()
+        report = freeze(module, FROZEN)
+        assert size(module) == report.counts.searched
+        twin = copy.deepcopy(module)
+        out = module(graph, x())
+        out.sum().backward()
+        assert torch.equal(twin(graph, x()), out)
+        twin.load_state_dict(module.state_dict())
+
+
+def test_counts_match_the_allocation() -> None:
+    module = mlp()
+    report = freeze(module, FROZEN)
+    expected = frozen_counts([(8, 6), (3, 8)], *FROZEN.ratios, "epl")
+    assert [layer.counts for layer in report.layers] == expected
+    assert all(isinstance(w, FrozenWeight) for w in frozen_weights(module))
+
+
+def test_a_refused_refreeze_changes_nothing():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    freeze(module, FreezeConfig(sparsity=0.5))
+    before = module[0].weight.clone()
+    # EPL prunes the large layer alone, by more than half.
+    infeasible = FreezeConfig(sparsity=0.5, prune_ratio=0.5, lock_ratio=0.0, threshold="layer")
+    uneven = nn.Sequential(nn.Linear(10, 10), nn.Linear(30, 30))
+    freeze(uneven, FreezeConfig(sparsity=0.5))
+    kept = uneven[1].weight.clone()
+    with pytest.raises(ConfigError, match="cannot have sparsity"):
+        freeze(uneven, infeasible)
+    assert torch.equal(uneven[1].weight, kept)
+    with pytest.raises(ConfigError, match="the module is frozen"):
+        initialise(module, "ku", 0)
+    assert torch.equal(module[0].weight, before)

@@ -1,0 +1,100 @@
+"""The estimate of memory before a run: by hand, against a measurement, and as a refusal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import gslt
+from gslt.config import SearchConfig
+from gslt.errors import GsltWarning
+from gslt.training import memory_budget
+
+CPU = torch.device("cpu")
+
+MEASURE = """
+import sys
+sys.path.insert(0, {benchmarks!r})
+import common
+import gslt
+from gslt.training.memory_budget import estimated_bytes
+dataset = common.arxiv_shape(1 / 8)
+before = common.resident_bytes()
+config = gslt.SearchConfig(num_layers=6, epochs=2)
+gslt.search(dataset, config, progress=False)
+print(estimated_bytes(dataset, config) / (common.peak_bytes("cpu") - before))
+"""
+
+
+def test_estimate_by_hand(blocks: gslt.NodeDataset) -> None:
+    # 120 nodes, 8 features, 3 classes, width 10: every row is one cache line of 64 bytes.
+    config = SearchConfig(num_layers=3, hidden_channels=10)
+    rows = (2 * 2 + 4) + 1 + 8
+    expected = 64_000_000 + 120 * 64 * rows + 56 * blocks.num_edges
+    assert memory_budget.estimated_bytes(blocks, config) == expected
+    sage = replace(config, architecture="sage", dropout=0.5)
+    extra = 120 * 64 * (3 * 2 + 2 * 2 - 2 * 2)
+    assert memory_budget.estimated_bytes(blocks, sage) == expected + extra
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+@pytest.mark.slow
+def test_estimate_is_near_the_measurement() -> None:
+    code = MEASURE.format(benchmarks=str(Path(__file__).parents[2] / "benchmarks"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0.8 < float(done.stdout) < 1.25
+
+
+def test_a_run_that_cannot_fit_is_refused_at_once(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = memory_budget.estimated_bytes(blocks, SearchConfig(hidden_channels=10**6))
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: needed // 4)
+    seen: list[object] = []
+    with pytest.raises(gslt.ConfigError) as refused:
+        gslt.search(blocks, SearchConfig(hidden_channels=10**6), on_epoch=seen.append)
+    assert not seen
+    text = str(refused.value)
+    assert f"needs about {needed / 1e9:.1f} GB" in text
+    assert f"{needed / 4e9:.1f} GB are available" in text
+    width = int(text.split("--hidden_channels of at most ")[1].split()[0])
+    fits = [
+        memory_budget.estimated_bytes(blocks, SearchConfig(hidden_channels=w)) <= needed // 4
+        for w in (width, width + 1)
+    ]
+    assert fits == [True, False]
+
+
+def test_a_run_that_hardly_fits_is_warned_of(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(hidden_channels=4, num_layers=2, epochs=1)
+    needed = memory_budget.estimated_bytes(blocks, config)
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: int(needed / 1.1))
+    with pytest.warns(GsltWarning, match="GB are available; use a smaller graph"):
+        gslt.search(blocks, config, progress=False)
+
+
+def test_bfloat16_is_offered_where_it_helps(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(hidden_channels=10**6, num_layers=30)
+    halved = memory_budget.estimated_bytes(blocks, replace(config, precision="bfloat16"))
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: halved)
+    with pytest.raises(gslt.ConfigError, match="--precision bfloat16"):
+        gslt.search(blocks, config)
+
+
+def test_limit_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_budget, "_CGROUP", tmp_path)
+    assert memory_budget.available_bytes(CPU) > 10**8
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("2000\n")
+    assert memory_budget.available_bytes(CPU) == 3000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_budget.available_bytes(CPU) > 10**8

@@ -1,0 +1,472 @@
+"""Runs that are killed and go on: the same bytes in the end as undisturbed."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gslt
+from gslt.cli import main
+from gslt.config import RunConfig, SearchConfig, TrainConfig
+from gslt.errors import GsltWarning, Interrupted, RunError
+from gslt.training.checkpoint import Checkpoints, read_checkpoint
+from gslt.training.run_folder import RunFolder, default_folder
+
+SMALL: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8, "epochs": 6, "lr": 0.1}
+#: Files that tell of time and place (finished records hold seconds); the others never differ.
+OWN = ("timing.jsonl", "environment.json", ".lock", "finished")
+
+
+class Crash(BaseException):
+    """The end of a process, as far as one process can play it."""
+
+
+def run(
+    path: Path,
+    dataset: gslt.NodeDataset,
+    config: RunConfig,
+    crash: int | None = None,
+    seconds: float = 0.0,
+) -> gslt.training.results.Result:
+    """A run in a folder that ends after as many epochs as ``crash``, counted over all seeds."""
+    seen: list[object] = []
+
+    def on_epoch(epoch: object) -> None:
+        assert len(list(path.glob("checkpoint-*"))) <= 2
+        seen.append(epoch)
+        if len(seen) == crash:
+            raise Crash
+
+    action: Any = gslt.search if isinstance(config, SearchConfig) else gslt.train
+    with RunFolder(path, config, checkpoint_seconds=seconds) as folder:
+        result: gslt.training.results.Result = action(
+            dataset, config, progress=False, on_epoch=on_epoch, folder=folder
+        )
+    return result
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(OWN)}
+
+
+CONFIGS = {
+    "search": SearchConfig(**SMALL),
+    "several seeds": SearchConfig(**SMALL, runs=2),
+    "dropout and ramp": SearchConfig(**SMALL, dropout=0.5, sparsity_schedule="linear"),
+    "frozen source": SearchConfig(**SMALL, freezing_ratio=0.5, architecture="sage"),
+    "bfloat16": SearchConfig(**SMALL, precision="bfloat16"),
+    "training": TrainConfig(**SMALL, runs=2),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("crash", [1, 2, 5, 6, 7, 11])
+def test_a_killed_run_ends_as_if_undisturbed(
+    name: str, crash: int, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = CONFIGS[name]
+    if crash > config.epochs * config.runs:
+        pytest.skip("the run is shorter")
+    whole = run(tmp_path / "whole", blocks, config)
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash)
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    again = run(tmp_path / "killed", blocks, config)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    for one, other in zip(whole.runs, again.runs, strict=True):
+        assert [e.loss for e in one.history] == [e.loss for e in other.history]
+        assert other.seconds > 0
+    files = {p.name for p in (tmp_path / "killed").iterdir()}
+    assert not any(name.startswith("checkpoint") for name in files)
+
+
+def test_a_run_killed_at_every_epoch(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    run(tmp_path / "whole", blocks, config)
+    # A checkpoint is written after the epoch is reported: one epoch is gained each time.
+    for _ in range(config.epochs - 1):
+        with pytest.raises(Crash):
+            run(tmp_path / "killed", blocks, config, crash=2)
+    run(tmp_path / "killed", blocks, config)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_process(tmp_path: Path) -> None:
+    options = [
+        "--dataset",
+        "debian",
+        "--num_layers",
+        "2",
+        "--hidden_channels",
+        "16",
+        "--epochs",
+        "12",
+    ]
+    base = [sys.executable, "-m", "gslt", "search", *options, "--checkpoint_seconds", "0"]
+
+    def start(folder: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*base, "--out", str(tmp_path / folder)], stdout=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    process = start("killed")
+    while process.poll() is None and not list(tmp_path.glob("killed/checkpoint-*")):
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    resume = [sys.executable, "-m", "gslt", "search", "--resume", str(tmp_path / "killed")]
+    subprocess.run(resume, check=True, stdout=subprocess.DEVNULL)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop(
+    number: signal.Signals, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL)
+    usual = signal.getsignal(number)
+    path = tmp_path / "run"
+    seen = []
+
+    def on_epoch(epoch: gslt.training.results.Epoch) -> None:
+        seen.append(epoch.epoch)
+        if epoch.epoch == 3:
+            os.kill(os.getpid(), number)
+
+    with RunFolder(path, config) as folder, pytest.raises(Interrupted) as stopped:
+        gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
+    assert seen == [1, 2, 3]
+    assert stopped.value.signal_number == number
+    assert f"gslt search --resume {path}" in str(stopped.value)
+    assert signal.getsignal(number) == usual
+    assert read_checkpoint(next(path.glob("checkpoint-*"))).epoch == 3
+    run(path, blocks, config)
+    run(tmp_path / "whole", blocks, config)
+    assert contents(path) == contents(tmp_path / "whole")
+
+
+def test_a_finished_run_is_not_computed_again(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL, runs=2)
+    first = run(tmp_path, blocks, config)
+    before = contents(tmp_path)
+    second = run(tmp_path, blocks, config, crash=1)
+    assert contents(tmp_path) == before
+    assert second.test_accuracy == first.test_accuracy
+    assert second.ticket is not None
+    assert first.ticket is not None
+    assert second.ticket.to_bytes() == first.ticket.to_bytes()
+    expected = first.best.model.eval()(blocks.x, blocks.edge_index)
+    assert torch.equal(second.best.model(blocks.x, blocks.edge_index), expected)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_checkpoint_is_not_used(
+    damage: str, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL)
+    run(tmp_path / "whole", blocks, config)
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash=5)
+    newest = max((tmp_path / "killed").glob("checkpoint-*"))
+    data = newest.read_bytes()
+    flipped = data[:-1] + bytes([data[-1] ^ 1])
+    newest.write_bytes({"truncated": data[:-9], "flipped": flipped, "empty": b""}[damage])
+    with pytest.warns(GsltWarning, match=r"damaged or no checkpoint.*not used"):
+        run(tmp_path / "killed", blocks, config)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "name", ["finished-seed0.safetensors", "metrics.jsonl", "ticket-seed0.safetensors"]
+)
+def test_a_damaged_record_means_once_more(
+    name: str, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL, runs=2)
+    run(tmp_path / "whole", blocks, config)
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash=9)
+    (tmp_path / "killed" / name).write_bytes(b'{"seed": 0')
+    run(tmp_path / "killed", blocks, config)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_another_config_is_refused_by_its_fields(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        run(tmp_path, blocks, SearchConfig(**SMALL), crash=3)
+    other = SearchConfig(**{**SMALL, "lr": 0.2}, seed=1)
+    with pytest.raises(RunError, match=r"seed is 0 there and 1 here, lr is 0.1 there and 0.2 here"):
+        RunFolder(tmp_path, other)
+    with pytest.raises(RunError, match="begun by gslt search, not train"):
+        RunFolder(tmp_path, TrainConfig(**SMALL))
+
+
+def test_another_graph_is_refused(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with pytest.raises(Crash):
+        run(tmp_path, blocks, config, crash=3)
+    smaller = replace(blocks, edge_index=blocks.edge_index[:, :-2])
+    with pytest.raises(RunError, match=r"graph is .* there and .* here"):
+        run(tmp_path, smaller, config)
+
+
+def test_two_processes_in_one_folder(tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with RunFolder(tmp_path, config), pytest.raises(RunError, match="another process is using"):
+        RunFolder(tmp_path, config)
+    RunFolder(tmp_path, config).__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("version", [99, "two", None])
+def test_a_folder_of_another_version(version: object, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with RunFolder(tmp_path, config):
+        pass
+    about = json.loads((tmp_path / "environment.json").read_text())
+    (tmp_path / "environment.json").write_text(json.dumps({**about, "format": version}))
+    with pytest.raises(RunError, match="upgrade gslt"):
+        RunFolder(tmp_path, config)
+
+
+def test_a_change_of_machine_is_said(tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with RunFolder(tmp_path, config):
+        pass
+    about = json.loads((tmp_path / "environment.json").read_text())
+    (tmp_path / "environment.json").write_text(json.dumps({**about, "threads": 64}))
+    with pytest.warns(GsltWarning, match="threads is 64 there and 1 here"):
+        RunFolder(tmp_path, config).__exit__(None, None, None)
+
+
+def test_a_full_disk_does_not_end_a_run(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(**SMALL)
+    run(tmp_path / "whole", blocks, config)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Checkpoints, "save", full)
+    with pytest.warns(GsltWarning, match="checkpoint could not be written.*No space left") as seen:
+        run(tmp_path / "full", blocks, config)
+    assert len(seen) == 1
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+
+
+def test_metrics_lost_on_a_full_disk_are_written_at_the_end(
+    blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL)
+    run(tmp_path / "whole", blocks, config)
+    opened = Path("/dev/full").open("a", encoding="utf-8")  # noqa: SIM115 - closed by the folder
+    with RunFolder(tmp_path / "full", config) as folder:
+
+        def on_epoch(epoch: gslt.training.results.Epoch) -> None:
+            if epoch.epoch == 2:
+                folder._logs["metrics.jsonl"].close()
+                folder._logs["metrics.jsonl"] = opened
+
+        with pytest.warns(GsltWarning, match=r"metrics .* could not be written.*No space"):
+            gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+
+
+def test_a_config_that_was_changed(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = SearchConfig(**SMALL)
+    with pytest.raises(Crash):
+        run(tmp_path, blocks, config, crash=3)
+    place = tmp_path / "config.yaml"
+    place.write_text(place.read_text().replace("seed: 0", "seed: 1"))
+    with pytest.raises(RunError, match="not as it was when the run began"):
+        run(tmp_path, blocks, replace(config, seed=1))
+
+
+@pytest.mark.usefixtures("as_debian")
+def test_a_disk_that_is_full_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["search", *TINY, "--out", "whole"]) == 0
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "keep", full)
+        assert main(["search", *TINY, "--out", "full"]) == 2
+    assert capsys.readouterr().err == (
+        "gslt: No space left on device: full; what was computed is kept: make room, then gslt "
+        "search --resume full\n"
+    )
+    seen = []
+    usual = RunFolder.on_epoch
+    monkeypatch.setattr(RunFolder, "on_epoch", lambda *a: (seen.append(a), usual(*a)))
+    assert main(["search", "--resume", "full"]) == 0
+    assert len(seen) == 1  # The last epoch alone is computed again.
+    assert contents(Path("full")) == contents(Path("whole"))
+
+
+@pytest.mark.usefixtures("as_debian")
+def test_a_read_only_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert main(["search", *TINY, "--out", "run"]) == 2
+    assert capsys.readouterr().err == "gslt: Read-only file system: run\n"
+
+
+def test_a_jumping_clock(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(**SMALL)
+    run(tmp_path / "whole", blocks, config)
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash=4)
+    for number, path in enumerate(sorted((tmp_path / "killed").glob("checkpoint-*"))):
+        os.utime(path, (1e9 - number, 1e9 - number))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    run(tmp_path / "killed", blocks, config)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    monkeypatch.setattr(time, "strftime", lambda _: "19700101-000000")
+    monkeypatch.chdir(tmp_path)
+    first = default_folder("search", "cora")
+    first.mkdir(parents=True)
+    assert default_folder("search", "cora") == first.with_name(f"{first.name}-2")
+
+
+def test_nan_loss_leaves_its_checkpoint(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(**SMALL)
+    usual = gslt.training.loop.Loop._loss
+
+    def broken(loop: Any, logits: torch.Tensor) -> torch.Tensor:
+        loss = usual(loop, logits)
+        return loss * float("nan") if len(loop.history) == 4 else loss
+
+    monkeypatch.setattr(gslt.training.loop.Loop, "_loss", broken)
+    with pytest.raises(gslt.GsltError, match="loss became nan at epoch 5 of seed 0; lower lr"):
+        run(tmp_path, blocks, config)
+    assert read_checkpoint(max(tmp_path.glob("checkpoint-*"))).epoch == 4
+
+
+def test_checkpoints_cost_a_hundredth(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Time stands still but for epochs of 0.5 s and checkpoints of 0.03 s.
+    now = [0.0]
+    monkeypatch.setattr(gslt.training.run_folder.time, "perf_counter", lambda: now[0])
+    usual = Checkpoints.save
+    written = []
+
+    def save(self: Checkpoints, checkpoint: Any) -> None:
+        now[0] += 0.03
+        written.append(checkpoint.epoch)
+        usual(self, checkpoint)
+
+    def on_epoch(_: object) -> None:
+        now[0] += 0.5
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    config = SearchConfig(**{**SMALL, "epochs": 40})
+    with RunFolder(tmp_path, config) as folder:
+        gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
+    # After one second the first, then every 3 s: 0.03 s are a hundredth of them.
+    assert written[0] == 2
+    assert all(6 <= b - a <= 7 for a, b in itertools.pairwise(written))
+    assert 5 <= len(written) <= 7
+
+
+# Commands
+
+TINY = ["--epochs", "4", "--num_layers", "2", "--hidden_channels", "4", "--checkpoint_seconds", "0"]
+
+
+@pytest.fixture
+def as_debian(blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("gslt.data.load_dataset", lambda *_, **__: blocks)
+    monkeypatch.chdir(tmp_path)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    usual = RunFolder.on_epoch
+
+    def on_epoch(self: RunFolder, found: gslt.training.results.Epoch) -> None:
+        usual(self, found)
+        if found.epoch == epoch:
+            monkeypatch.setattr(RunFolder, "on_epoch", usual)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "on_epoch", on_epoch)
+
+
+@pytest.mark.usefixtures("as_debian")
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_resume_command(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, *TINY, "--out", "whole"]) == 0
+    stop_at(monkeypatch, 2)
+    assert main([command, *TINY, "--out", "stopped"]) == 130
+    err = capsys.readouterr().err
+    assert "finishing this epoch" in err
+    assert f"go on with: gslt {command} --resume stopped" in err
+    assert main([command, "--resume", "stopped"]) == 0
+    assert contents(Path("stopped")) == contents(Path("whole"))
+    assert main([command, *TINY, "--out", "stopped"]) == 0
+    assert "stopped is finished" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("as_debian")
+def test_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_at(monkeypatch, 2)
+    assert main(["search", *TINY]) == 130
+    (folder,) = Path("runs").iterdir()
+    assert main(["search", *TINY, "--seed", "1"]) == 0
+    assert len(list(Path("runs").iterdir())) == 2
+    assert main(["search", *TINY]) == 0
+    assert f"going on with {folder}" in capsys.readouterr().out
+    assert main(["search", *TINY]) == 0
+    assert len(list(Path("runs").iterdir())) == 3
+
+
+@pytest.mark.usefixtures("as_debian")
+def test_resume_refusals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--resume", "nowhere"]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    assert main(["search", *TINY, "--out", "run"]) == 0
+    capsys.readouterr()
+    assert main(["search", "--resume", "run", "--lr", "0.5"]) == 2
+    assert "leave out --lr" in capsys.readouterr().err
+    assert main(["train", "--resume", "run"]) == 2
+    assert "gslt search --resume run" in capsys.readouterr().err
+    assert main(["search", *TINY, "--lr", "0.5", "--out", "run"]) == 2
+    assert "lr is 0.01 there and 0.5 here" in capsys.readouterr().err
+    Path("run/config.yaml").write_text("lr: [")
+    assert main(["search", "--resume", "run"]) == 2
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_no_warning_without_a_reason(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(tmp_path, blocks, SearchConfig(**SMALL))
+        run(tmp_path, blocks, SearchConfig(**SMALL))
