@@ -61,7 +61,7 @@ def frozen_counts(
         [n - kept for n, kept in zip(sizes, unpruned, strict=True)], pruned_total, sizes
     )
     locked = round_to_total(
-        [kept - free for kept, free in zip(unpruned, searched, strict=True)],
+        [kept - left for kept, left in zip(unpruned, searched, strict=True)],
         locked_total,
         [n - cut for n, cut in zip(sizes, pruned, strict=True)],
     )
@@ -71,7 +71,7 @@ def frozen_counts(
 def freezing_pattern(counts: FrozenCounts, seed: int, layer: str) -> npt.NDArray[np.int8]:
     """The ternary freezing pattern of a layer: −1 pruned, +1 locked, 0 searched.
 
-    Pruned and locked weights are disjoint and uniformly random: the first places of one random
+    Pruned and locked weights are disjoint and uniformly random: the first entries of one random
     permutation (stream role ``"pattern"``) are pruned, the next ones locked.
 
     Returns:
@@ -79,7 +79,7 @@ def freezing_pattern(counts: FrozenCounts, seed: int, layer: str) -> npt.NDArray
     """
     pattern = np.full(counts.total, SEARCHED, dtype=np.int8)
     if counts.searched < counts.total:
-        places = Stream(seed, layer, "pattern").permutation(counts.total)
-        pattern[places[: counts.pruned]] = PRUNED
-        pattern[places[counts.pruned : counts.pruned + counts.locked]] = LOCKED
+        order = Stream(seed, layer, "pattern").permutation(counts.total)
+        pattern[order[: counts.pruned]] = PRUNED
+        pattern[order[counts.pruned : counts.pruned + counts.locked]] = LOCKED
     return pattern

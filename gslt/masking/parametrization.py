@@ -52,9 +52,12 @@ class FrozenWeight(nn.Module):
         config: the frozen source network.
     """
 
-    free: Tensor
-    base: Tensor | None
-    places: Tensor | None
+    searched_weight: Tensor
+    """Random weights of the searched places, ``(m,)``."""
+    searched_index: Tensor | None
+    """Where they are in the flat weight, int64 ``(m,)``; None where every weight is searched."""
+    locked_weight: Tensor | None
+    """Random weights at locked places and zero elsewhere, ``(n,)``; None likewise."""
 
     def __init__(
         self,
@@ -72,12 +75,13 @@ class FrozenWeight(nn.Module):
         weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
         pattern = torch.from_numpy(freezing_pattern(counts, config.seed, name))
         dense = counts.searched == counts.total
-        places = None if dense else (pattern == SEARCHED).nonzero().flatten()
+        index = None if dense else (pattern == SEARCHED).nonzero().flatten()
+        searched = weight if index is None else weight[index]
+        locked = None if dense else torch.where(pattern == LOCKED, weight, 0.0)
         # Not persistent: what the seed regenerates is never stored.
-        self.register_buffer("places", places, persistent=False)
-        self.register_buffer("free", weight if places is None else weight[places], persistent=False)
-        base = None if dense else torch.where(pattern == LOCKED, weight, 0.0)
-        self.register_buffer("base", base, persistent=False)
+        self.register_buffer("searched_weight", searched, persistent=False)
+        self.register_buffer("searched_index", index, persistent=False)
+        self.register_buffer("locked_weight", locked, persistent=False)
 
     def mask(self) -> Tensor:
         """Which searched weights are kept now, boolean ``(m,)``."""
@@ -91,11 +95,11 @@ class FrozenWeight(nn.Module):
 
     def regenerated(self) -> tuple[Tensor, Tensor]:
         """Random weights ``(n,)``, pruned ones set to zero, and the int8 freezing pattern."""
-        if self.base is None or self.places is None:
-            return self.free, torch.zeros_like(self.free, dtype=torch.int8)
-        pattern = torch.where(self.base != 0, LOCKED, PRUNED).to(torch.int8)
-        pattern[self.places] = SEARCHED
-        return self.base.index_put((self.places,), self.free), pattern
+        if self.locked_weight is None or self.searched_index is None:
+            return self.searched_weight, torch.zeros_like(self.searched_weight, dtype=torch.int8)
+        pattern = torch.where(self.locked_weight != 0, LOCKED, PRUNED).to(torch.int8)
+        pattern[self.searched_index] = SEARCHED
+        return self.locked_weight.index_put((self.searched_index,), self.searched_weight), pattern
 
     def initial_score(self) -> Tensor:
         """Scores before the search, ``(m,)``: the full layer's draw at the searched places."""
@@ -103,18 +107,18 @@ class FrozenWeight(nn.Module):
         score = random_weight(
             self.shape, self.fan_in, config.score_init, config.seed, self.name, "score"
         )
-        return score if self.places is None else score[self.places.cpu()]
+        return score if self.searched_index is None else score[self.searched_index.cpu()]
 
     def forward(self, score: Tensor) -> Tensor:
         """Effective weight for the given scores."""
         with record_function("gslt::mask"):
             weight = masked_weight(
                 score,
-                self.free,
+                self.searched_weight,
                 self.mask(),
                 self.scale(),
-                self.base,
-                self.places,
+                self.locked_weight,
+                self.searched_index,
                 self.config.ranking,
             )
             return weight.view(self.shape)
@@ -122,14 +126,15 @@ class FrozenWeight(nn.Module):
     def scale(self) -> Tensor:
         """Present factor on the layer's weights, a scalar tensor."""
         assert self.supermask is not None
+        weight = self.searched_weight
         if self.config.scale == "dynamic":
             density = self.supermask.density(self.index)
         else:
             target = 1.0 - self.config.sparsity if self.config.scale == "static" else 1.0
             # Filled, not copied, so that a GPU need not wait.
-            density = torch.full((), target, device=self.free.device, dtype=real_dtype(self.free))
+            density = torch.full((), target, device=weight.device, dtype=real_dtype(weight))
         # A layer without any kept weight is zero whatever its factor: keep the factor finite.
-        return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(self.free.dtype)
+        return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(weight.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Initial scores at registration; afterwards ``layer.weight = …`` is refused."""

@@ -146,18 +146,18 @@ def _select(scores: list[Tensor], keep: int, ranking: Ranking, hint: Hint) -> Te
     mask = memory.empty(1, n, torch.bool, torch.device("cpu")).squeeze(0)
     marks = mask.numpy()
     for low, high in _bands(scores, keep, ranking, hint):
-        above, places, values = _sweep(scores, ranking, marks, low, high)
+        above, positions, values = _sweep(scores, ranking, marks, low, high)
         if above < keep <= above + values.size:
             break
     chosen, threshold = _largest(values, keep - above)
-    marks[places[chosen]] = True
+    marks[positions[chosen]] = True
     width = high - low
     hint.learn(threshold, values.size / width if width > 0.0 else _INF)
     return mask
 
 
 def _largest(values: Array, keep: int) -> tuple[Array, float]:
-    """Places of the ``keep`` largest values, the first ones among equals; the least of them."""
+    """Positions of the ``keep`` largest values, the first ones among equals; the least of them."""
     values[np.isnan(values)] = -_INF
     threshold = _order_statistic(values, values.size - keep)
     above = np.flatnonzero(values > threshold)
@@ -204,8 +204,8 @@ def _sampled_band(scores: list[Tensor], keep: int, ranking: Ranking) -> tuple[fl
 def _sweep(
     scores: list[Tensor], ranking: Ranking, marks: Array, low: float, high: float
 ) -> tuple[int, Array, Array]:
-    """Mark what is above the band; count it, and list the places and values inside the band."""
-    above, places, values = 0, [], []
+    """Mark what is above the band; count it, and list the positions and values inside the band."""
+    above, positions, values = 0, [], []
     inside = np.empty(BLOCK, dtype=np.bool_)
     # In the scores' own type a finite bound may be infinite.
     low, high = torch.tensor([low, high], dtype=torch.float64).to(_wide(scores)).tolist()
@@ -219,13 +219,13 @@ def _sweep(
             else:
                 np.greater_equal(block, low, out=band)
             found = np.flatnonzero(np.not_equal(band, kept, out=band))
-            places.append(found + start)
+            positions.append(found + start)
             values.append(block[found])
-    return above, np.concatenate(places), np.concatenate(values)
+    return above, np.concatenate(positions), np.concatenate(values)
 
 
 def _blocks(scores: list[Tensor], ranking: Ranking) -> Iterator[tuple[int, Array]]:
-    """What the scores are ranked by, in blocks that last until the next one, with their places."""
+    """What scores are ranked by, in blocks that last until the next one, with their positions."""
     scratch = torch.empty(BLOCK, dtype=_wide(scores))
     ranked = scratch.numpy()
     start = 0

@@ -33,25 +33,25 @@ class _Masked(torch.autograd.Function):
     def forward(
         ctx: Any,
         score: Tensor,
-        free: Tensor,
+        searched_weight: Tensor,
         mask: Tensor,
         scale: Tensor,
-        base: Tensor | None,
-        places: Tensor | None,
+        locked_weight: Tensor | None,
+        searched_index: Tensor | None,
         ranking: Ranking,
     ) -> Tensor:
-        ctx.save_for_backward(score, free, scale, places)
+        ctx.save_for_backward(score, searched_weight, scale, searched_index)
         ctx.ranking = ranking
-        kept = free * mask
-        if base is not None and places is not None:
-            kept = base.index_put((places,), kept)
+        kept = searched_weight * mask
+        if locked_weight is not None and searched_index is not None:
+            kept = locked_weight.index_put((searched_index,), kept)
         return kept * scale
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        score, free, scale, places = ctx.saved_tensors
-        grad = grads[0] if places is None else grads[0][places]
-        grad = grad * free * scale
+        score, searched_weight, scale, searched_index = ctx.saved_tensors
+        grad = grads[0] if searched_index is None else grads[0][searched_index]
+        grad = grad * searched_weight * scale
         if ctx.ranking == "magnitude":
             grad = torch.where(score < 0, -grad, grad)
         return (grad, None, None, None, None, None, None)
@@ -59,11 +59,11 @@ class _Masked(torch.autograd.Function):
 
 def masked_weight(
     score: Tensor,
-    free: Tensor,
+    searched_weight: Tensor,
     mask: Tensor,
     scale: Tensor,
-    base: Tensor | None = None,
-    places: Tensor | None = None,
+    locked_weight: Tensor | None = None,
+    searched_index: Tensor | None = None,
     ranking: Ranking = "magnitude",
 ) -> Tensor:
     """Effective weight of a layer (Otsuka et al. 2024, Eq. 1), flat.
@@ -72,14 +72,16 @@ def masked_weight(
 
     Args:
         score: scores of the m searched weights ``(m,)``; the only input with a gradient.
-        free: their random weights ``(m,)``.
+        searched_weight: their random weights ``(m,)``.
         mask: which of them are kept, boolean ``(m,)``.
         scale: factor on the whole layer, a scalar tensor, treated as a constant.
-        base: random weights at locked places and zero elsewhere ``(n,)``; None when m = n.
-        places: places of the searched weights in the layer, int64 ``(m,)``; None when m = n.
+        locked_weight: random weights at locked places and zero elsewhere ``(n,)``; None when m = n.
+        searched_index: where the searched weights are in the layer, int64 ``(m,)``; None when
+            m = n.
         ranking: what the scores are ranked by, see :class:`Supermask`.
     """
-    result: Tensor = _Masked.apply(score, free, mask, scale, base, places, ranking)  # type: ignore[no-untyped-call]
+    inputs = (score, searched_weight, mask, scale, locked_weight, searched_index, ranking)
+    result: Tensor = _Masked.apply(*inputs)  # type: ignore[no-untyped-call]
     return result
 
 

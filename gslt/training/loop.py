@@ -150,7 +150,9 @@ class Loop:
                 with torch.set_grad_enabled(epoch < last):
                     logits = self._forward(epoch)
                     loss = self._loss(logits)
-                record = self._score(epoch, logits.detach(), loss.detach(), lr, sparsity, started)
+                record = self._record_epoch(
+                    epoch, logits.detach(), loss.detach(), lr, sparsity, started
+                )
                 bar.set_postfix_str(_postfix(record, self.best))
                 if self.probe is not None:
                     self.probe(self.seed, epoch, last, self.model, self.exact_inputs)
@@ -159,10 +161,10 @@ class Loop:
                 if on_epoch is not None:
                     on_epoch(record)
                 if folder is not None and epoch < last:
-                    self._survive(folder, stop)
+                    self._checkpoint_or_stop(folder, stop)
         return self._finish(time.perf_counter() - started)
 
-    def _survive(self, folder: RunFolder, stop: Request) -> None:
+    def _checkpoint_or_stop(self, folder: RunFolder, stop: Request) -> None:
         """Write a checkpoint where it is time for one, and stop where that was asked for."""
         if not stop and not folder.wants_checkpoint():
             return
@@ -244,7 +246,7 @@ class Loop:
         logits: Tensor = self.model(*self.inputs, generator=generator)
         return logits
 
-    def _score(
+    def _record_epoch(
         self,
         epoch: int,
         logits: Tensor,

@@ -102,8 +102,10 @@ def compare(
         assert parameter.grad is not None
         gradient = (parameter.grad.t() if transposed else parameter.grad).flatten()
         score = weight.score()
-        free = gradient if weight.places is None else gradient[weight.places]
-        expected = free * weight.free * weight.scale() * torch.where(score < 0, -1.0, 1.0)
+        searched = gradient if weight.searched_index is None else gradient[weight.searched_index]
+        expected = (
+            searched * weight.searched_weight * weight.scale() * torch.where(score < 0, -1.0, 1.0)
+        )
         assert score.grad is not None
         assert torch.allclose(score.grad, expected, rtol=tolerance, atol=10 * tolerance)
     return a.detach()

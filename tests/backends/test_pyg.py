@@ -83,9 +83,12 @@ def compare(
     for weight in frozen_weights(frozen):
         gradient = wanted[weight.name].grad
         assert gradient is not None
-        free, score = gradient.flatten(), weight.score()
-        free = free if weight.places is None else free[weight.places]
-        expected = free * weight.free * weight.scale() * torch.where(score < 0, -1.0, 1.0)
+        searched, score = gradient.flatten(), weight.score()
+        index = weight.searched_index
+        searched = searched if index is None else searched[index]
+        expected = (
+            searched * weight.searched_weight * weight.scale() * torch.where(score < 0, -1.0, 1.0)
+        )
         assert score.grad is not None
         assert torch.allclose(score.grad, expected, rtol=tolerance, atol=10 * tolerance)
     return a.detach()

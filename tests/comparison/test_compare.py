@@ -104,7 +104,7 @@ def set_weights(candidate: Candidate, **weights: float) -> None:
         value = next(
             v for name, v in weights.items() if weight.name.startswith(name.replace("_", "."))
         )
-        weight.free.fill_(value)
+        weight.searched_weight.fill_(value)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -226,7 +226,7 @@ def test_a_wrong_weight_is_found(blocks: NodeDataset) -> None:
     expected = reference(right, blocks)
     with torch.no_grad():
         kept = wrong.weights[0].mask().nonzero()[0]
-        wrong.weights[0].free[kept] *= 1.01
+        wrong.weights[0].searched_weight[kept] *= 1.01
     figures = difference(outputs(wrong, blocks), expected, 1e-5)
     assert not figures["agrees"]
     assert figures["logits_rel"] > 1e-4
@@ -295,7 +295,7 @@ def test_the_race_is_the_search(architecture: str, blocks: NodeDataset) -> None:
 def test_a_search_that_goes_elsewhere_is_found(blocks: NodeDataset) -> None:
     config = search_config("gin")
     one, other = (Candidate(ROUTES[name], blocks, config) for name in (HOST, "gslt on PyG"))
-    other.weights[0].free.neg_()
+    other.weights[0].searched_weight.neg_()
     found = race([one, other], blocks, config)["gslt on PyG"]["trajectory"]
     assert found["loss_difference"] > 1e-3
     assert found["mask_agreement"][0] == 1

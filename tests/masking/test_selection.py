@@ -117,13 +117,13 @@ def test_one_narrow_band_is_enough() -> None:
     # Of 0 … 99 the 30 largest are kept; the band 68 … 71 holds the threshold 70.
     score = torch.arange(100.0).roll(13)
     marks = np.zeros(100, dtype=np.bool_)
-    above, places, values = selection._sweep([score], "raw", marks, 68.0, 71.0)
+    above, positions, values = selection._sweep([score], "raw", marks, 68.0, 71.0)
     assert above == 28
     assert marks.sum() == 28
     assert values.tolist() == [68.0, 69.0, 70.0, 71.0]
-    assert places.tolist() == [81, 82, 83, 84]
-    places, threshold = selection._largest(values, 2)
-    assert sorted(places.tolist()) == [2, 3]
+    assert positions.tolist() == [81, 82, 83, 84]
+    positions, threshold = selection._largest(values, 2)
+    assert sorted(positions.tolist()) == [2, 3]
     assert threshold == 70.0
 
 
@@ -271,9 +271,9 @@ def counted_sweeps() -> Iterator[list[float]]:
     sweep = selection._sweep
 
     def counting(scores: list[Tensor], *rest: object) -> tuple[int, np.ndarray, np.ndarray]:
-        above, places, values = sweep(scores, *rest)  # type: ignore[arg-type]
+        above, positions, values = sweep(scores, *rest)  # type: ignore[arg-type]
         shares.append(len(values) / sum(map(len, scores)))
-        return above, places, values
+        return above, positions, values
 
     with mock.patch.object(selection, "_sweep", counting):
         yield shares

@@ -42,12 +42,12 @@ def make(scores: list[Tensor], counts: list[FrozenCounts], **options: object) ->
 
 def test_forward_by_hand() -> None:
     score = torch.tensor([0.5, -2.0, 1.0])
-    free = torch.tensor([1.0, -3.0, 5.0])
+    searched = torch.tensor([1.0, -3.0, 5.0])
     mask = torch.tensor([False, True, True])
-    assert masked_weight(score, free, mask, torch.tensor(2.0)).tolist() == [0.0, -6.0, 10.0]
-    base = torch.tensor([0.0, 7.0, 0.0, 0.0, 0.0])  # 1 locked, 4 pruned
-    places = torch.tensor([0, 2, 3])
-    weight = masked_weight(score, free, mask, torch.tensor(0.5), base, places)
+    assert masked_weight(score, searched, mask, torch.tensor(2.0)).tolist() == [0.0, -6.0, 10.0]
+    locked = torch.tensor([0.0, 7.0, 0.0, 0.0, 0.0])  # 1 locked, 4 pruned
+    index = torch.tensor([0, 2, 3])
+    weight = masked_weight(score, searched, mask, torch.tensor(0.5), locked, index)
     assert weight.tolist() == [0.0, 3.5, -1.5, 2.5, 0.0]
 
 
@@ -58,9 +58,9 @@ def test_forward_by_hand() -> None:
 def test_gradient_by_hand(ranking: str, expected: list[float]) -> None:
     # dL/dw_eff · w · scale · sign(z), whether kept or not; at z = 0 the sign counts as +1.
     score = torch.tensor([1.0, -1.0, 0.0, 2.0], requires_grad=True)
-    free = torch.tensor([1.0, -3.0, 5.0, 7.0])
+    searched = torch.tensor([1.0, -3.0, 5.0, 7.0])
     mask = torch.tensor([True, False, True, False])
-    weight = masked_weight(score, free, mask, torch.tensor(2.0), ranking=ranking)  # type: ignore[arg-type]
+    weight = masked_weight(score, searched, mask, torch.tensor(2.0), ranking=ranking)  # type: ignore[arg-type]
     weight.backward(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     assert score.grad is not None
     assert score.grad.tolist() == expected
@@ -74,17 +74,17 @@ def test_gradient_is_that_of_the_surrogate(seed: int, frozen: bool, ranking: str
         return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
     m, n = 6, 10 if frozen else 6
-    score, free, scale, upstream = draw(m), draw(m), draw(1).squeeze(), draw(n)
+    score, searched, scale, upstream = draw(m), draw(m), draw(1).squeeze(), draw(n)
     mask = torch.rand(m, generator=rng) < 0.5
-    places = torch.randperm(n, generator=rng)[:m] if frozen else None
-    base = None if places is None else draw(n).index_fill(0, places, 0.0)
+    index = torch.randperm(n, generator=rng)[:m] if frozen else None
+    locked = None if index is None else draw(n).index_fill(0, index, 0.0)
     score.requires_grad_(True)
-    out = masked_weight(score, free, mask, scale, base, places, ranking)  # type: ignore[arg-type]
+    out = masked_weight(score, searched, mask, scale, locked, index, ranking)  # type: ignore[arg-type]
     (actual,) = torch.autograd.grad(out, score, upstream)
     indicator = score.abs() if ranking == "magnitude" else score
-    surrogate = free * indicator
-    if places is not None and base is not None:
-        surrogate = base.index_put((places,), surrogate)
+    surrogate = searched * indicator
+    if index is not None and locked is not None:
+        surrogate = locked.index_put((index,), surrogate)
     (expected,) = torch.autograd.grad(surrogate * scale, score, upstream)
     assert torch.allclose(actual, expected, rtol=1e-14, atol=0)
 

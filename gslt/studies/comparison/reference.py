@@ -139,10 +139,10 @@ def _norm(z: Tensor) -> Tensor:
 
 def _score_gradient(gradient: Tensor, weight: FrozenWeight) -> Tensor:
     """dL/dz of the searched weights of a layer from dL/dw of all."""
-    if weight.places is not None:
-        gradient = gradient[weight.places.cpu()]
+    if weight.searched_index is not None:
+        gradient = gradient[weight.searched_index.cpu()]
     sign = torch.where(weight.score().detach().cpu() < 0, -1.0, 1.0).double()
-    return gradient * double(weight.free) * double(weight.scale()) * sign
+    return gradient * double(weight.searched_weight) * double(weight.scale()) * sign
 
 
 def double(tensor: Tensor) -> Tensor:
