@@ -11,9 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
 from gslt.cli.options import Action
 from gslt.config import Architecture
+from gslt.conjecture.protocol import Size
+from gslt.conjecture.statistics.criteria import Criteria
 from gslt.errors import RunError
-from gslt.studies.conjecture.protocol import Size
-from gslt.studies.conjecture.statistics.criteria import Criteria
 
 
 def add(commands: Any) -> None:
@@ -48,10 +48,10 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
-    from gslt.studies.conjecture.plan import PLAN, settle
-    from gslt.studies.conjecture.report.summary import summary
-    from gslt.studies.conjecture.report.write import report_plan
-    from gslt.studies.conjecture.run import Progress, begin, run_plan
+    from gslt.conjecture.plan import PLAN, settle
+    from gslt.conjecture.report.summary import summary
+    from gslt.conjecture.report.write import report_plan
+    from gslt.conjecture.run import Progress, begin, run_plan
     from gslt.studies.execute import check_study
     from gslt.studies.records import StudyFolder
 

@@ -110,7 +110,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
 def _probe(every: int | None, out: Path, dataset: NodeDataset) -> Probe | None:
     if every is None:
         return None
-    from gslt.diagnostics.search_probe import PROBE, SearchProbe
+    from gslt.diagnostics import PROBE, SearchProbe
 
     return SearchProbe(dataset, every, out / PROBE)
 

@@ -13,7 +13,7 @@ from jsonargparse.typing import PositiveInt
 from gslt.cli.options import Action, add_root
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.errors import ConfigError
-from gslt.studies.smooth.source import SourceConfig
+from gslt.oversmoothing.source import SourceConfig
 
 _FIELDS = [field.name for field in dataclasses.fields(SourceConfig)]
 _OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *_FIELDS)}
@@ -65,7 +65,7 @@ def _parser() -> ArgumentParser:
 
 
 def _smooth(options: Namespace) -> None:
-    from gslt.studies.smooth.smooth import smooth
+    from gslt.oversmoothing.smooth import smooth
 
     source = None
     if not options.paths:

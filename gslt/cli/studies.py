@@ -10,9 +10,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
 from gslt.cli.options import Action, add_root, add_split
+from gslt.comparison.config import CompareConfig
 from gslt.config import Architecture, DemoConfig
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
-from gslt.studies.comparison.config import CompareConfig
 from gslt.studies.presets import Preset, Size
 
 
@@ -129,7 +129,7 @@ def _study_status(options: Namespace) -> None:
 
 
 def _report(options: Namespace) -> None:
-    from gslt.studies.conjecture.plan import PLAN
+    from gslt.conjecture.plan import PLAN
     from gslt.studies.records import StudyFolder
     from gslt.studies.report import write_report
 
@@ -143,8 +143,8 @@ def _report(options: Namespace) -> None:
 
 
 def _compare_backends(options: Namespace) -> None:
+    from gslt.comparison.compare import compare_backends
     from gslt.data import load_dataset
-    from gslt.studies.comparison.compare import compare_backends
 
     names = [field.name for field in dataclasses.fields(CompareConfig)]
     config = CompareConfig(**{name: options[name] for name in names})

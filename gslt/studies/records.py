@@ -1,61 +1,34 @@
-"""Records: what each run of a study found, one file each, in a folder that studies share.
+"""Records: what each run of a study found, one file each; and the one table that they make.
 
-Several studies may use one folder: a run that two of them need is computed once. Records of other
-machines are added by copying their files into ``records/``.
+Several studies may share a folder: a run that two of them need is computed once. Records of other
+machines are added by copying their files into ``records/``. Whoever counts, averages, pairs or
+draws runs begins with :func:`frame`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import plain, write_json, write_text
-from gslt.studies.smoothness import Profile, endpoints, profile
-from gslt.studies.study import RunSpec, Study, load_study
+from gslt.studies.columns import LOG_QUOTIENT, is_number, measured, named
+from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
+from gslt.studies.study import DERIVED, Cell, RunSpec, Study, load_study
 from gslt.training.results import Result
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 FORMAT_VERSION = 1
-
-
-def measured(result: Result) -> dict[str, Any]:
-    """What a search or training found and what it costs: columns of every table.
-
-    Accuracies and ratios are fractions, sizes bytes, times seconds; the best run's ticket is
-    measured.
-    """
-    ticket, config, best = result.ticket, result.config, result.best
-    total = sum(p.numel() for p in result.model.parameters())
-    prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
-    size = ticket.size() if ticket else None
-    # Weight training under a random mask.
-    removed = round(config.mask_sparsity * total) if isinstance(config, TrainConfig) else 0
-    return {
-        "test_accuracy": result.test_accuracy,
-        "val_accuracy": result.val_accuracy,
-        "train_accuracy": best.train_accuracy,
-        "best_epoch": best.best_epoch,
-        "weight_init": config.weight_init,  # type: ignore[attr-defined]
-        "sparsity": size.sparsity if size else removed / total,
-        "density": size.density if size else 1.0 - removed / total,
-        "prune_ratio": prune,
-        "lock_ratio": lock,
-        "freezing_ratio": None if prune is None or lock is None else prune + lock,
-        "searched": size.searched if size else total - removed,
-        "search_space": size.search_space if size else 1.0 - removed / total,
-        "num_weights": size.total if size else total,
-        "model_bytes": size.bits / 8 if size else 4 * (total - removed),
-        "times_smaller": size.ratio if size else total / (total - removed),
-        "file_bytes": size.bytes if size else None,
-        "seconds": best.seconds,
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +37,44 @@ class Record:
 
     spec: RunSpec
     measured: dict[str, Any]
-    """See :func:`measured`."""
+    """See :func:`gslt.studies.columns.measured`."""
     graph: dict[str, Any]
     """Facts about the graph: :meth:`gslt.NodeDataset.info`."""
     environment: dict[str, Any]
     """Versions and hardware of the machine that computed it."""
     profile: Profile | None = None
     """Smoothness layer by layer, where the run asks for it."""
+
+    @property
+    def graph_name(self) -> str:
+        """Name of the graph, with the word synthetic where it is."""
+        return shown_name(str(self.graph.get("name", self.spec.dataset)), self.graph)
+
+    @property
+    def graph_text(self) -> str:
+        """Name and size of the graph."""
+        counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
+        known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
+        return ": ".join([self.graph_name, ", ".join(known)])
+
+    @property
+    def hardware(self) -> str:
+        """The machine and the versions, in words."""
+        found = self.environment
+        parts = [str(found.get("processor") or ""), str(found.get("system", "unknown"))]
+        for name, one in (("cores", "core"), ("threads", "thread")):
+            if number := found.get(name):
+                parts.append(f"{number} {one if number == 1 else name}")
+        if gpu := found.get("gpu"):
+            parts.append(f"GPU {gpu}")
+        parts += [f"{name} {number}" for name, number in self.versions.items()]
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that were installed."""
+        found = self.environment.get("versions") or {}
+        return {name: number for name, number in found.items() if number != "not installed"}
 
     @classmethod
     def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
@@ -207,14 +211,22 @@ class StudyFolder:
             raise RunError(f"{str(path)!r} cannot be used: {error}") from error
         return record
 
-    def records(self, study: Study) -> Iterator[Record]:
-        """The records of a study that are there and whole."""
+    def results(self, study: Study) -> StudyResults:
+        """What the folder holds of a study."""
+        records: dict[str, Record] = {}
+        unusable, failures = {}, {}
         for identity in study.runs:
             try:
-                if (record := self.read(identity)) is not None:
-                    yield record
-            except RunError:
-                continue
+                record = self.read(identity)
+                if record is not None:
+                    _check_accuracies(record)
+                    records[identity] = record
+                elif (reason := self.failure(identity)) is not None:
+                    failures[identity] = reason
+            except RunError as error:
+                # The cause alone: the sentence around it has the path on this machine.
+                unusable[identity] = str(error.__cause__ or error)
+        return StudyResults(study, records, unusable, failures)
 
     def fail(self, spec: RunSpec, why: str) -> None:
         """Note why a run ended without a result; it is tried again the next time."""
@@ -227,6 +239,183 @@ class StudyFolder:
 
     def _failure_path(self, identity: str) -> Path:
         return self.path / "failures" / f"{identity}.txt"
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a folder holds of one study."""
+
+    study: Study
+    records: dict[str, Record]
+    """The records that can be used, by identity."""
+    unusable: dict[str, str]
+    """Why a record cannot be used, by identity."""
+    failures: dict[str, str]
+    """Why the last try of a run without a record failed, by identity."""
+
+    @cached_property
+    def frame(self) -> DataFrame:
+        """One row for every run that is there, see :func:`frame`."""
+        return _typed(
+            [
+                _row(self.study, cell, self.records[cell.spec.identity])
+                for cell in self.study.cells
+                if cell.spec.identity in self.records
+            ]
+        )
+
+    @property
+    def layers(self) -> DataFrame:
+        """One row for every layer of every run that has a profile.
+
+        The columns of :attr:`frame`, ``layer`` from 1, ``hidden``, and the measures of
+        :data:`gslt.diagnostics.MEASURES` in the place of the endpoints of the same names.
+        """
+        return _typed(
+            [
+                {**row, **layer}
+                for row in self.frame.to_dict("records")
+                if (found := self.records[row["identity"]].profile) is not None
+                for layer in layer_rows(found)
+            ]
+        )
+
+    @property
+    def total(self) -> int:
+        """Number of different runs of the study."""
+        return len(self.study.runs)
+
+    @property
+    def dataset(self) -> str:
+        """The graphs by name; a synthetic one is called so."""
+        return ", ".join(dict.fromkeys(each.graph_name for each in self.records.values()))
+
+    @property
+    def synthetic(self) -> list[str]:
+        """Names of the synthetic graphs."""
+        records = (each for each in self.records.values() if each.graph.get("synthetic"))
+        return list(dict.fromkeys(each.graph_name for each in records))
+
+
+def frame(folder: str | Path, study: str | None = None) -> DataFrame:
+    """The runs of the studies in a folder: one row for every run that has a record.
+
+    A run that two arms share has a row in each, with the same ``identity``. Columns, in this order:
+
+    - ``study``, ``arm``, ``label`` (arm and place on its axes, in words);
+    - ``axis_<name>`` for everything that some arm varies: the value that the grid names. Missing
+      where the arm does not vary it;
+    - ``seed``, ``identity``, ``method`` (search or train), ``dataset``, ``graph`` (its own name),
+      ``split``, ``synthetic``;
+    - every setting of :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, and
+      ``prune_share`` and ``window_position``;
+    - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy`` at ``best_epoch``,
+      ``searched``, ``model_bytes``, …). Accuracies and ratios are fractions, sizes bytes, times
+      seconds. Where a setting was measured too (sparsity, the ratios), the measured value stands:
+      it differs from that of ``axis_…`` by the rounding to whole weights;
+    - endpoints of over-smoothing where the study asks for them, and ``collapsed``: a run whose
+      last hidden representation has nothing left that varies. Its ``log_quotient`` is −∞;
+    - ``hardware`` and ``version_<package>`` of the machine that computed the run.
+
+    Args:
+        folder: of ``gslt study run`` or ``gslt conjecture``.
+        study: name of one study; default: all that the folder holds.
+
+    Returns:
+        Columns of whole numbers, numbers, truth values and text; what is missing is NaN or NA.
+
+    Raises:
+        RunError: if the folder holds no study (of this name), or no record that can be used.
+    """
+    place = StudyFolder(folder)
+    studies = [each for each in place.studies() if study in (None, each.name)]
+    if not studies:
+        names = ", ".join(each.name for each in place.studies())
+        raise RunError(f"{str(folder)!r} holds no study {study!r}; it holds {names}")
+    import pandas as pd
+
+    frames = [found for each in studies if len(found := place.results(each).frame)]
+    if not frames:
+        raise RunError(f"{str(folder)!r} holds no record that can be used")
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+#: Before the names of the columns with a grid's own values.
+AXIS = "axis_"
+
+
+def axis_names(runs: DataFrame) -> list[str]:
+    """Everything that some arm of these runs varies."""
+    return [
+        str(name).removeprefix(AXIS)
+        for name in runs.columns
+        if str(name).startswith(AXIS) and runs[name].notna().any()
+    ]
+
+
+def shown_name(name: str, graph: Mapping[str, Any]) -> str:
+    """Name of a graph, with the word synthetic where its facts say so.
+
+    >>> shown_name("blocks", {"synthetic": True})
+    'blocks (synthetic)'
+    """
+    unsaid = graph.get("synthetic") and "synthetic" not in name.lower()
+    return f"{name} (synthetic)" if unsaid else name
+
+
+def _check_accuracies(record: Record) -> None:
+    for name in ("test_accuracy", "val_accuracy"):
+        if not is_number(record.measured.get(name)):
+            raise RunError(f"its {name} is no number: {record.measured.get(name)!r}")
+
+
+def _row(study: Study, cell: Cell, record: Record) -> dict[str, Any]:
+    spec = cell.spec
+    arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
+    found = endpoints(record.profile) if record.profile else {}
+    return {
+        "study": study.name,
+        "arm": cell.arm,
+        "label": named(cell.arm, cell.axes),
+        **{f"{AXIS}{name}": value for name, value in cell.axes.items()},
+        "seed": spec.config.seed,
+        "identity": spec.identity,
+        "method": spec.method,
+        "dataset": spec.dataset,
+        "graph": record.graph_name,
+        "split": spec.split,
+        "synthetic": bool(record.graph.get("synthetic")),
+        **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
+        **spec.resolved,
+        **record.measured,
+        **found,
+        **({"collapsed": found.get(LOG_QUOTIENT) == -math.inf} if found else {}),
+        "hardware": record.hardware,
+        **{f"version_{name}": number for name, number in record.versions.items()},
+    }
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Rows as a frame whose columns have one type each; the grid's columns stand behind the arm."""
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    names.sort(key=lambda name: 0 if name in ("study", "arm", "label") else 2 - (AXIS in name))
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        given = [value for value in values if value is not None and value is not pd.NA]
+        kinds = {bool if isinstance(v, bool) else type(v) for v in given}
+        whole = len(given) == len(values)
+        if kinds == {bool}:
+            columns[name] = pd.array(values, dtype="bool" if whole else "boolean")
+        elif kinds == {int}:
+            columns[name] = pd.array(values, dtype="int64" if whole else "Int64")
+        elif kinds <= {int, float}:
+            columns[name] = [math.nan if value is None else float(value) for value in values]
+        else:
+            columns[name] = pd.array(values, dtype="object")
+    return pd.DataFrame(columns)
 
 
 def checksum(values: Mapping[str, Any]) -> str:

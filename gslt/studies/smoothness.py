@@ -10,26 +10,28 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.diagnostics.graphs import as_topology
-from gslt.diagnostics.probe import probe
-from gslt.diagnostics.smoothness import MEASURES
-from gslt.diagnostics.topology import Topology
+from gslt.diagnostics import DEFAULT_MEASURES, MEASURES, Topology, as_topology, probe
 from gslt.files import plain
 from gslt.nn.gnn import GNN
+from gslt.studies.columns import LOG_QUOTIENT
 from gslt.training.loop import inputs_of
 
 #: Measures by name, a number for every layer; None where a measure has none.
 Profile = dict[str, list[float | None]]
-#: Endpoints that a profile has at its last hidden layer and as a slope over the hidden layers.
-SLOPES = ("log_quotient", "effective_rank", "collapse")
-#: Measures that are endpoints, all but the energy, whose scale is the network's.
-LAST = ("effective_rank", "numerical_rank", "collapse", "rayleigh_quotient", "mad")
+#: What the logarithm of the centred quotient is computed from.
+OF_LOG_QUOTIENT = ("dirichlet_energy", "centred_rayleigh_quotient")
 
 
 def profile(model: GNN, dataset: NodeDataset) -> Profile:
     """Measures of every layer's result, in evaluation mode, with the propagation's own Laplacian.
 
-    The last entry of each list is of the layer that gives the logits; the others are hidden ones.
+    Args:
+        model: the network, which is left in the mode that it is in.
+        dataset: the graph that it is evaluated on.
+
+    Returns:
+        Every measure that does not sample. The last entry of each list is of the layer that gives
+        the logits; the others are hidden ones.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     dataset = dataset.to(device)
@@ -40,7 +42,7 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
         model(*inputs)
     model.train(was_training)
     readings = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
-    return {name: [reading[name] for reading in readings] for name in MEASURES[:-1]}
+    return {name: [reading[name] for reading in readings] for name in DEFAULT_MEASURES}
 
 
 @lru_cache(maxsize=2)
@@ -53,24 +55,64 @@ def log_quotients(found: Mapping[str, Sequence[float | None]]) -> list[float | N
 
     −∞ where a representation is finite and nothing of it is left outside the dominant eigenvector:
     a total collapse. None where a representation is not finite.
+
+    >>> log_quotients({"dirichlet_energy": [2.0, 0.0, None],
+    ...                "centred_rayleigh_quotient": [1.0, None, None]})
+    [0.0, -inf, None]
     """
-    pairs = zip(found["centred_rayleigh_quotient"], found["dirichlet_energy"], strict=True)
+    energies, quotients = (found[name] for name in OF_LOG_QUOTIENT)
     return [
         None if energy is None else math.log(value) if value else -math.inf
-        for value, energy in pairs
+        for energy, value in zip(energies, quotients, strict=True)
     ]
+
+
+def layer_rows(found: Profile) -> list[dict[str, float | int | bool | None]]:
+    """A row for every layer: its number from 1, whether it is hidden, measures, log quotient.
+
+    >>> layer_rows({"mad": [0.5, 0.25]})
+    [{'layer': 1, 'hidden': True, 'mad': 0.5}, {'layer': 2, 'hidden': False, 'mad': 0.25}]
+    """
+    columns = dict(found)
+    if all(name in found for name in OF_LOG_QUOTIENT):
+        columns[LOG_QUOTIENT] = log_quotients(found)
+    depth = len(next(iter(columns.values())))
+    return [
+        {
+            "layer": layer,
+            "hidden": layer < depth,
+            **{name: values[layer - 1] for name, values in columns.items()},
+        }
+        for layer in range(1, depth + 1)
+    ]
+
+
+def last_names() -> list[str]:
+    """Endpoints at the last hidden layer: all measures but those whose scale is the network's."""
+    return [LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.endpoint)]
+
+
+def slope_names() -> list[str]:
+    """Endpoints that are slopes over the hidden layers."""
+    slopes = (name for name, measure in MEASURES.items() if measure.slope)
+    return [f"{name}_slope" for name in (LOG_QUOTIENT, *slopes)]
 
 
 def endpoints(found: Profile) -> dict[str, float | None]:
     """Numbers of the last hidden layer, and slopes per layer over all hidden ones.
 
     A slope is that of the least-squares line through layers 1 … L − 1; None for fewer than two, or
-    where a layer has no finite number.
+    where a layer has no finite number. Of measures that the profile lacks there is no endpoint.
     """
     hidden = {name: values[:-1] for name, values in found.items()}
-    values: dict[str, list[float | None]] = {**hidden, "log_quotient": log_quotients(hidden)}
-    last = {name: values[name][-1] for name in ("log_quotient", *LAST)}
-    return {**last, **{f"{name}_slope": _slope(values[name]) for name in SLOPES}}
+    if all(name in hidden for name in OF_LOG_QUOTIENT):
+        hidden[LOG_QUOTIENT] = log_quotients(hidden)
+    last = {name: hidden[name][-1] for name in last_names() if name in hidden}
+    slopes = {name: name.removesuffix("_slope") for name in slope_names()}
+    return {
+        **last,
+        **{name: _slope(hidden[of]) for name, of in slopes.items() if of in hidden},
+    }
 
 
 def _slope(values: Sequence[float | None]) -> float | None:

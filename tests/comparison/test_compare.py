@@ -14,23 +14,23 @@ import torch
 from graphs import GRAPHS, adjacency, mean_matrix, symmetric_matrix
 
 import gslt
+from gslt.comparison import compare as module
+from gslt.comparison import figures, panels
+from gslt.comparison import routes as routes_module
+from gslt.comparison.compare import CompareConfig, compare_backends
+from gslt.comparison.graphs import block_model
+from gslt.comparison.layers import time_layers
+from gslt.comparison.memory import Meter, measure_memory, save_graph
+from gslt.comparison.parity import difference, outputs
+from gslt.comparison.reference import Outputs, operator, reference
+from gslt.comparison.routes import HOST, Candidate, HostBackend, HostGNN, Route, find_routes
+from gslt.comparison.rows import table
+from gslt.comparison.speed import race
+from gslt.comparison.tables import tables
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GsltError
-from gslt.studies.comparison import compare as module
-from gslt.studies.comparison import figures, panels
-from gslt.studies.comparison import routes as routes_module
-from gslt.studies.comparison.compare import CompareConfig, compare_backends
-from gslt.studies.comparison.graphs import block_model
-from gslt.studies.comparison.layers import time_layers
-from gslt.studies.comparison.memory import Meter, measure_memory, save_graph
-from gslt.studies.comparison.parity import difference, outputs
-from gslt.studies.comparison.reference import Outputs, operator, reference
-from gslt.studies.comparison.routes import HOST, Candidate, HostBackend, HostGNN, Route, find_routes
-from gslt.studies.comparison.rows import table
-from gslt.studies.comparison.speed import race
-from gslt.studies.comparison.tables import tables
 
 ROUTES, ABSENT = find_routes()
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -62,7 +62,7 @@ def test_operators_of_a_path_by_hand() -> None:
 def test_operators_are_those_of_the_layers(
     graph: str, sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gslt.studies.comparison.reference.DENSE_NODES", 0 if sparse else 100)
+    monkeypatch.setattr("gslt.comparison.reference.DENSE_NODES", 0 if sparse else 100)
     nodes, edges = GRAPHS[graph]
     A = adjacency(edges, nodes, nodes)
     others = edges[:, edges[0] != edges[1]]

@@ -11,10 +11,10 @@ from browser import NAMES, Browser, find_chromium
 from planted import SMALL, effect, plant, with_parts
 from report.test_page import column, elements
 
-from gslt.studies.conjecture.protocol import Part
-from gslt.studies.conjecture.report import appendix
-from gslt.studies.conjecture.report.pictures.draw import PICTURES
-from gslt.studies.conjecture.report.write import report_plan
+from gslt.conjecture.protocol import Part
+from gslt.conjecture.report import appendix
+from gslt.conjecture.report.pictures.draw import PICTURES
+from gslt.conjecture.report.write import report_plan
 from gslt.version import __version__
 
 CHROMIUM = find_chromium()

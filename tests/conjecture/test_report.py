@@ -16,25 +16,25 @@ from planted import SMALL, dose, effect, plant, with_parts
 
 import gslt
 from gslt.cli import main
-from gslt.errors import RunError
-from gslt.studies.conjecture.plan import Plan, settle
-from gslt.studies.conjecture.protocol import Part, studies
-from gslt.studies.conjecture.report import appendix
-from gslt.studies.conjecture.report.document import Findings
-from gslt.studies.conjecture.report.pictures import draw
-from gslt.studies.conjecture.report.summary import summary
-from gslt.studies.conjecture.report.words import (
+from gslt.conjecture.plan import Plan, settle
+from gslt.conjecture.protocol import Part, studies
+from gslt.conjecture.report import appendix
+from gslt.conjecture.report.document import Findings
+from gslt.conjecture.report.pictures import draw
+from gslt.conjecture.report.summary import summary
+from gslt.conjecture.report.words import (
     accuracy_words,
     association_words,
     factor,
     factor_words,
 )
-from gslt.studies.conjecture.report.write import report_plan
-from gslt.studies.conjecture.run import begin
-from gslt.studies.conjecture.statistics.criteria import Criteria
-from gslt.studies.conjecture.statistics.estimate import NONE, Estimate
-from gslt.studies.conjecture.statistics.mediation import Association, Line
-from gslt.studies.conjecture.statistics.sensitivity import design_power, what_if
+from gslt.conjecture.report.write import report_plan
+from gslt.conjecture.run import begin
+from gslt.conjecture.statistics.criteria import Criteria
+from gslt.conjecture.statistics.estimate import NONE, Estimate
+from gslt.conjecture.statistics.mediation import Association, Line
+from gslt.conjecture.statistics.sensitivity import design_power, what_if
+from gslt.errors import RunError
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Cell
@@ -466,7 +466,7 @@ def test_other_criteria_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_power_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gslt.studies.conjecture.statistics.power import detection_power
+    from gslt.conjecture.statistics.power import detection_power
 
     plan = with_parts(monkeypatch, SMALL)
     findings = report(plan, plant(tmp_path / "out", plan, effect(0.0, spread=1.0)))
@@ -479,7 +479,7 @@ def test_power_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert 0 <= row.exclusion <= 1
     # Four seeds can never reach 0.05: 2 / 2⁴ is larger.
     few = [run for run in findings.evidence.runs if run.seed < 4]
-    from gslt.studies.conjecture.statistics.endpoints import by_place
+    from gslt.conjecture.statistics.endpoints import by_place
 
     for row in design_power(by_place(few), plan.criteria):
         assert (row.detection, row.detectable, row.exclusion) == (0.0, math.inf, 0.0)

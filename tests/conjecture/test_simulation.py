@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gslt.studies.conjecture.statistics.criteria import Criteria
-from gslt.studies.conjecture.statistics.endpoints import PRIMARY, Place, by_place
-from gslt.studies.conjecture.statistics.error_rates import error_rates, false_outcomes, rate
-from gslt.studies.conjecture.statistics.judge import judge
-from gslt.studies.conjecture.statistics.scores import read_doses, score
-from gslt.studies.conjecture.statistics.seeds import Planner
-from gslt.studies.conjecture.statistics.simulate import Planted, synthetic_runs
-from gslt.studies.conjecture.statistics.trend import page_test
+from gslt.conjecture.statistics.criteria import Criteria
+from gslt.conjecture.statistics.endpoints import PRIMARY, Place, by_place
+from gslt.conjecture.statistics.error_rates import error_rates, false_outcomes, rate
+from gslt.conjecture.statistics.judge import judge
+from gslt.conjecture.statistics.scores import read_doses, score
+from gslt.conjecture.statistics.seeds import Planner
+from gslt.conjecture.statistics.simulate import Planted, synthetic_runs
+from gslt.conjecture.statistics.trend import page_test
 
 ALPHA = 0.05
 ONE = (16,)

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from verdict_runs import run
 
-from gslt.studies.conjecture.statistics.criteria import Criteria
-from gslt.studies.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, PRIMARY, Run
-from gslt.studies.conjecture.statistics.equivalence import equivalence_p
-from gslt.studies.conjecture.statistics.flips import least_p, tails, two_sided
-from gslt.studies.conjecture.statistics.mediation import associations
-from gslt.studies.conjecture.statistics.pairs import differences, filled
-from gslt.studies.conjecture.statistics.power import detection_power, exclusion_power, noncentral_t
-from gslt.studies.conjecture.statistics.scores import Scores
-from gslt.studies.conjecture.statistics.seeds import sd_range, seeds_needed
-from gslt.studies.conjecture.statistics.trend import page_test, taus
+from gslt.conjecture.statistics.criteria import Criteria
+from gslt.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, PRIMARY, Run
+from gslt.conjecture.statistics.equivalence import equivalence_p
+from gslt.conjecture.statistics.flips import least_p, tails, two_sided
+from gslt.conjecture.statistics.mediation import associations
+from gslt.conjecture.statistics.pairs import differences, filled
+from gslt.conjecture.statistics.power import detection_power, exclusion_power, noncentral_t
+from gslt.conjecture.statistics.scores import Scores
+from gslt.conjecture.statistics.seeds import sd_range, seeds_needed
+from gslt.conjecture.statistics.trend import page_test, taus
 from gslt.studies.report.statistics import sign_flip_test
 
 NEVER = -math.inf

@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_runs import Rows, changed, run, table
 
-from gslt.errors import ConfigError
-from gslt.studies.conjecture.statistics.analysis import analyse
-from gslt.studies.conjecture.statistics.contrasts import contrasts
-from gslt.studies.conjecture.statistics.criteria import Criteria
-from gslt.studies.conjecture.statistics.endpoints import (
+from gslt.conjecture.statistics.analysis import analyse
+from gslt.conjecture.statistics.contrasts import contrasts
+from gslt.conjecture.statistics.criteria import Criteria
+from gslt.conjecture.statistics.endpoints import (
     ACCURACY,
     DENSE,
     FROZEN,
@@ -25,8 +24,9 @@ from gslt.studies.conjecture.statistics.endpoints import (
     Run,
     by_place,
 )
-from gslt.studies.conjecture.statistics.judge import judge
-from gslt.studies.conjecture.statistics.verdict import Verdict, verdicts
+from gslt.conjecture.statistics.judge import judge
+from gslt.conjecture.statistics.verdict import Verdict, verdicts
+from gslt.errors import ConfigError
 
 NEVER = -math.inf
 

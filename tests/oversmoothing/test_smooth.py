@@ -18,24 +18,24 @@ import gslt
 from gslt.backends import get_backend
 from gslt.cli import main
 from gslt.config import ModelConfig
-from gslt.diagnostics import MEASURES, SearchProbe
+from gslt.diagnostics import DEFAULT_MEASURES, SearchProbe
 from gslt.errors import ConfigError, DataError, GsltError, RunError, TicketError
+from gslt.oversmoothing.arms import with_distinct_arms, with_distinct_graphs
+from gslt.oversmoothing.canvas import Curve, styles
+from gslt.oversmoothing.export import as_json, layers_csv
+from gslt.oversmoothing.groups import Spread, groups_of
+from gslt.oversmoothing.measurement import Measurement
+from gslt.oversmoothing.networks import Network, of_seed
+from gslt.oversmoothing.pictures import depth_figure, layers_figure, search_figure
+from gslt.oversmoothing.place import Place
+from gslt.oversmoothing.smooth import _loader, _placed, smooth
+from gslt.oversmoothing.source import SourceConfig
+from gslt.oversmoothing.steps import changes, stages
+from gslt.oversmoothing.steps_picture import steps_figure
+from gslt.oversmoothing.tables import cell, plain, tables_of
+from gslt.oversmoothing.write import write
 from gslt.studies.execute import Here, dataset_of, run_study
 from gslt.studies.records import StudyFolder
-from gslt.studies.smooth.arms import with_distinct_arms, with_distinct_graphs
-from gslt.studies.smooth.canvas import Curve, styles
-from gslt.studies.smooth.export import as_json, layers_csv
-from gslt.studies.smooth.groups import Spread, groups_of
-from gslt.studies.smooth.measurement import Measurement
-from gslt.studies.smooth.networks import Network, of_seed
-from gslt.studies.smooth.pictures import depth_figure, layers_figure, search_figure
-from gslt.studies.smooth.place import Place
-from gslt.studies.smooth.smooth import _loader, _placed, smooth
-from gslt.studies.smooth.source import SourceConfig
-from gslt.studies.smooth.steps import changes, stages
-from gslt.studies.smooth.steps_picture import steps_figure
-from gslt.studies.smooth.tables import cell, plain, tables_of
-from gslt.studies.smooth.write import write
 from gslt.studies.smoothness import profile
 from gslt.studies.study import Study
 
@@ -394,7 +394,7 @@ def runs(blocks: gslt.NodeDataset, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gslt.studies.smooth.write._figures", lambda found: iter(()))
+    monkeypatch.setattr("gslt.oversmoothing.write._figures", lambda found: iter(()))
 
 
 def by_label(found: list[Measurement]) -> dict[tuple[str, int, int], Measurement]:
@@ -497,7 +497,7 @@ def test_untrained_is_epoch_0_of_the_search(
                 and each.network.seed == row["seed"]
                 and Path(each.network.path).parent == path
             )
-            for name in MEASURES[:-1]:
+            for name in DEFAULT_MEASURES:
                 assert one.profile[name][row["layer"] - 1] == pytest.approx(row[name], rel=1e-6)
                 compared += 1
     assert compared == 3 * 3 * 7
@@ -583,7 +583,7 @@ def test_studies(
     folder.add(plain)
     said: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr("gslt.studies.smooth.measuring.measure_model", None)
+        patch.setattr("gslt.oversmoothing.measuring.measure_model", None)
         found = smooth([folder.path], tmp_path / "o", progress=False, say=said.append)
     assert any("unmeasured: 1 of 1 runs are left out" in line for line in said)
     arms = list(dict.fromkeys(each.network.label for each in found))

@@ -1,0 +1,70 @@
+"""What ``gslt compare-backends`` compares.
+
+The annotations stay evaluated (no postponed evaluation in this file): the command line reads them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gslt.comparison.graphs import LEAST_NODES
+from gslt.config import Architecture, SearchConfig, check_choice, check_values
+from gslt.errors import ConfigError
+
+ARCHITECTURES: tuple[Architecture, ...] = ("gin", "gcn", "sage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """What is compared. The defaults take eight minutes on two cores."""
+
+    architectures: tuple[Architecture, ...] = ARCHITECTURES
+    """Message passing: mean-GIN, GCN, mean-GraphSAGE."""
+    nodes: tuple[int, ...] = (1_000, 4_000, 16_000)
+    """Sizes of the synthetic graphs (40 classes, 128 features, 13.7 directed edges a node); a data
+    set of your own takes their place."""
+    hidden_channels: tuple[int, ...] = (64, 256)
+    """Widths of every layer but the last."""
+    num_layers: int = 3
+    """Number of message passing layers, at least 2."""
+    sparsity: float = 0.5
+    """Sparsity of the ticket."""
+    freezing_ratio: float = 0.4
+    """Fraction of all weights decided before the search."""
+    epochs: int = 12
+    """Epochs of each search. All but the first are timed; at least 2."""
+    lr: float = 0.01
+    """Learning rate of the first epoch."""
+    repeats: int = 7
+    """Timed calls of each layer."""
+    memory: bool = True
+    """Measure memory too, each route in a process of its own."""
+    seed: int = 0
+    """Seed of the ticket and of the synthetic graphs."""
+    device: str = "cpu"
+    """Torch device, such as cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        check_values(self)
+        for name in ("architectures", "nodes", "hidden_channels"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty; name at least one")
+        for architecture in self.architectures:
+            check_choice("architectures", architecture, ARCHITECTURES)
+        for nodes in self.nodes:
+            if not isinstance(nodes, int) or nodes < LEAST_NODES:
+                raise ConfigError(f"nodes must be integers of at least {LEAST_NODES}, got {nodes}")
+        for name, least in (("epochs", 2), ("repeats", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        _ = self.searches
+
+    @property
+    def searches(self) -> list[SearchConfig]:
+        """The model and search of every setting on one graph."""
+        names = ("num_layers", "sparsity", "freezing_ratio", "epochs", "lr", "seed", "device")
+        same: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return [
+            SearchConfig(**same, architecture=architecture, hidden_channels=width)
+            for architecture in self.architectures
+            for width in self.hidden_channels
+        ]

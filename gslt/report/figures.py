@@ -1,0 +1,345 @@
+"""Figures: a grid of panels with a title and a caption, and what is drawn in them.
+
+Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; marks differ as
+well. Lines are in :mod:`gslt.report.lines`.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gslt.files import replacing
+from gslt.report.lines import mark_collapsed, short
+
+#: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BASELINE = "#000000"
+MARKERS = "os^DvPX"
+GREY = "#555555"
+#: What is smaller than this matters to nobody: the colour of such a range.
+BAND = "#BBBBBB"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour and mark of an arm."""
+
+    colour: str
+    marker: str
+
+
+def looks(arms: Sequence[str], trained: Collection[str] = ()) -> dict[str, Look]:
+    """The look of every arm: the rule of all pictures and pages.
+
+    The only arm that trains all its weights is black; the others take the colours in their order.
+    Marks follow the order of the arms.
+
+    Args:
+        arms: every arm of a study, in its order, whether it has runs or not.
+        trained: those that train all their weights.
+
+    >>> looks(["weight training", "dense source"], {"weight training"})["dense source"]
+    Look(colour='#0072B2', marker='s')
+    """
+    black = set(trained) & set(arms) if len(set(trained) & set(arms)) == 1 < len(arms) else set()
+    others = [arm for arm in arms if arm not in black]
+    colours = {arm: COLOURS[number % len(COLOURS)] for number, arm in enumerate(others)}
+    colours |= dict.fromkeys(black, BASELINE)
+    return {
+        arm: Look(colours[arm], MARKERS[number % len(MARKERS)]) for number, arm in enumerate(arms)
+    }
+
+
+def variants(look: Look, number: int) -> list[Look]:
+    """Looks of the lines of one arm, in their order: from a light to a dark shade of its colour."""
+    if number == 1:
+        return [look]
+    first = MARKERS.index(look.marker)
+    shades = ramp(mixed(look.colour, "#FFFFFF", 0.4), mixed(look.colour, "#000000", 0.5), number)
+    return [
+        Look(shade, MARKERS[(first + place) % len(MARKERS)]) for place, shade in enumerate(shades)
+    ]
+
+
+def ramp(first: str, last: str, number: int) -> list[str]:
+    """So many colours from the first to the last, evenly.
+
+    >>> ramp("#000000", "#FFFFFF", 3)
+    ['#000000', '#808080', '#FFFFFF']
+    """
+    return [mixed(first, last, place / max(1, number - 1)) for place in range(number)]
+
+
+def mixed(colour: str, other: str, share: float) -> str:
+    """A colour with such a share of another."""
+    both = ([int(each[start : start + 2], 16) for start in (1, 3, 5)] for each in (colour, other))
+    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*both, strict=True))
+
+
+# Panels
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A figure and its panels."""
+
+    figure: Any
+    panels: dict[Any, Any]
+    """Axes by the key of the cell."""
+
+
+def canvas(
+    cells: Sequence[Sequence[Any]],
+    title: str,
+    caption: str,
+    *,
+    width: float = 5.6,
+    height: float = 3.7,
+    share: bool | str = False,
+) -> Canvas:
+    """A figure with a panel for every cell; None leaves a cell empty.
+
+    Args:
+        cells: rows of keys, all of one length.
+        title: above the figure.
+        caption: below it.
+        width: of a panel in inches.
+        height: of a panel in inches.
+        share: whether panels share their vertical axis, as matplotlib's ``sharey``.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    across = width * len(cells[0])
+    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
+    figure = Figure(figsize=(across, 0.9 + height * len(cells)), dpi=150, layout=layout)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(cells), len(cells[0]), squeeze=False, sharey=share)
+    heading = "\n".join(textwrap.fill(line, int(11 * across)) for line in title.splitlines())
+    # A dollar sign in the name of a graph is no formula.
+    figure.suptitle(heading, fontsize=11.5, x=0.01, ha="left", parse_math=False)
+    note = textwrap.fill(caption, int(15.5 * across))
+    figure.supxlabel(note, fontsize=7.5, color=GREY, x=0.01, ha="left", parse_math=False)
+    panels = {}
+    for axes, key in zip(grid.flat, (key for row in cells for key in row), strict=True):
+        if key is None:
+            axes.set_axis_off()
+            continue
+        bare(axes)
+        panels[key] = axes
+    return Canvas(figure, panels)
+
+
+def in_rows(keys: Sequence[Any], columns: int) -> list[list[Any]]:
+    """Keys in rows of so many columns, the last one filled up with None.
+
+    >>> in_rows(["a", "b", "c"], 2)
+    [['a', 'b'], ['c', None]]
+    """
+    padded = [*keys, *[None] * (-len(keys) % columns)]
+    return [padded[start : start + columns] for start in range(0, len(padded), columns)]
+
+
+def bare(axes: Any) -> None:
+    """Axes without a box, with a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+
+
+def heading(axes: Any, text: str, size: float = 10) -> None:
+    """The title of a panel."""
+    axes.set_title(text, fontsize=size, loc="left", parse_math=False)
+
+
+def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> None:
+    """Limits, ticks and label of a horizontal axis of numbers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    low, high = min(places), max(places)
+    if log and low > 0:
+        axes.set_xscale("log")
+        few = high < 6 * low
+        axes.xaxis.set_major_locator(MaxNLocator(6) if few else LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.10g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        factor = (1.5 * high / low) ** 0.05
+        axes.set_xlim(low / factor, high * factor)
+        label += ", logarithmic"
+    else:
+        margin = 0.04 * (high - low) or 0.5
+        axes.set_xlim(low - margin, high + margin)
+    axes.set_xlabel(label)
+
+
+def depth_axis(axes: Any, depths: Sequence[int]) -> None:
+    """A horizontal axis of numbers of layers, each twice as far as its half."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(depths, [str(depth) for depth in depths])
+    axes.xaxis.set_minor_locator(NullLocator())
+    margin = (1.5 * max(depths) / min(depths)) ** 0.04
+    axes.set_xlim(min(depths) / margin, max(depths) * margin)
+    axes.set_xlabel("layers")
+
+
+def plain_ticks(axes: Any) -> None:
+    """Plain numbers on a logarithmic vertical axis, however much or little it spans."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    if axes.get_yscale() != "log":
+        return
+    low, high = axes.get_ylim()
+    decades = math.log10(high / low)
+    if decades < 0.7:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+    else:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:,.4g}")
+
+
+# Other pictures than lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a forest: a mean with its interval, and what it comes from."""
+
+    label: str
+    colour: str
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    marker: str = "o"
+    hollow: bool = False
+    small: Sequence[tuple[float, str]] = ()
+    """Small marks: places and colours, such as single runs."""
+    note: str = ""
+    """Words on the right."""
+    bold: bool = False
+    collapsed: bool = False
+    """Whether runs collapsed totally: marked at the left."""
+
+
+def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) -> None:
+    """Means with intervals, one below the other, the first on top.
+
+    Args:
+        axes: the panel.
+        rows: from top to bottom.
+        label: of the horizontal axis.
+        below: how far below its row's mean a small mark stands, in rows.
+    """
+    for place, row in enumerate(rows):
+        for at, colour in row.small:
+            mark = "^" if below else "o"
+            axes.plot(
+                at, place + below, mark, color=colour, markersize=4, alpha=1 if below else 0.45
+            )
+        if not math.isnan(row.low):
+            axes.plot([row.low, row.high], [place, place], color=row.colour, linewidth=2.2)
+        if not math.isnan(row.mean):
+            face = "white" if row.hollow else row.colour
+            axes.plot(
+                row.mean, place, row.marker, color=row.colour, markerfacecolor=face, markersize=7
+            )
+        mark_collapsed(axes, [place] * row.collapsed, row.colour, at_left=True)
+        axes.annotate(
+            row.note,
+            (1.02, place),
+            xycoords=("axes fraction", "data"),
+            color=row.colour,
+            fontsize=8.5,
+            fontweight="bold" if row.bold else "normal",
+            va="center",
+            annotation_clip=False,
+            parse_math=False,
+        )
+    axes.set_yticks(range(len(rows)), [short(row.label) for row in rows])
+    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_fontweight("bold" if row.bold else "normal")
+        tick.set_parse_math(False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(label)
+
+
+def zero(axes: Any, matters: float, *, across: bool = False) -> None:
+    """A line at 0, and a grey range of what is smaller than the smallest effect that matters."""
+    span, line = (axes.axhspan, axes.axhline) if across else (axes.axvspan, axes.axvline)
+    span(-matters, matters, color=BAND, alpha=0.35, linewidth=0)
+    line(0, color="#444444", linewidth=1)
+
+
+def scatter(
+    axes: Any, groups: Mapping[str, tuple[Sequence[float], Sequence[float], str]], title: str
+) -> None:
+    """Points of several groups with a legend on the right.
+
+    Args:
+        axes: the panel.
+        groups: x, y and colour by the name in the legend.
+        title: of the legend.
+    """
+    for name, (x, y, colour) in groups.items():
+        axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=name)
+    legend = axes.legend(
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        fontsize=8.5,
+        title_fontsize=8.5,
+        handletextpad=0.2,
+    )
+    for handle in legend.legend_handles:
+        handle.set_alpha(1.0)
+
+
+def bars(axes: Any, rows: Mapping[str, Mapping[str, tuple[float, float]]], colours: Any) -> None:
+    """Groups of stacked bars, one group below the other: the first part in full colour, then pale.
+
+    Args:
+        axes: the panel.
+        rows: by the name of the group and the name of the bar, the lengths of both parts.
+        colours: colour of each bar by its name.
+    """
+    for number, found in enumerate(rows.values()):
+        for place, (name, (first, second)) in enumerate(found.items()):
+            y = number + 0.26 * (place - (len(found) - 1) / 2)
+            axes.barh(y, first, height=0.22, color=colours[name])
+            axes.barh(y, second, height=0.22, left=first, color=colours[name], alpha=0.4)
+            total = first + second
+            axes.annotate(f" {total:.1f}", (total, y), va="center", fontsize=7.5)
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+
+
+# Files
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure whole, as the suffix of its path says; the same figure has the same bytes."""
+    from matplotlib import rc_context
+
+    kind = path.suffix.removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else None
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "gslt"}):
+        figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+def save_both(figure: Any, folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG and as SVG; returns the two paths."""
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
+    for path in paths:
+        save_figure(figure, path)
+    return paths

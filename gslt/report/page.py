@@ -1,0 +1,80 @@
+"""Pages: templates of Jinja2 with autoescaping, in one HTML file that needs no other.
+
+A page extends ``report/templates/base.html.jinja``: style, tables that sort, and a script whose
+hash the page names, so that a browser runs no other, whatever the data hold. The macros in
+``parts.html.jinja`` make tables, pictures and commands.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gslt.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_SCRIPT = "report/templates/page.js"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page as text.
+
+    Args:
+        template: its path within the package, such as ``report/templates/study.html.jinja``.
+        values: what the template names; ``title`` and ``data`` (plain values for the figures to
+            play with, see :mod:`gslt.report.explorer`) are asked for by every page.
+
+    Raises:
+        jinja2.UndefinedError: for a name that has no value.
+        ValueError: for a number in ``data`` that JSON does not have.
+    """
+    pages = _templates()
+    script = resources.files("gslt").joinpath(_SCRIPT).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    values = {"data": {}, **values}
+    values["data"] = script_json(values["data"])
+    return pages.get_template(template).render(
+        script=script, script_hash=f"sha256-{digest}", version=__version__, **values
+    )
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    import jinja2
+
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("gslt", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["command"] = shlex.join
+    pages.filters["inline"] = inline
+    return pages
+
+
+def inline(picture: Path) -> str:
+    """An SVG file as the source of an image."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+def script_json(value: object) -> str:
+    """JSON that can stand in a ``<script>`` element: nothing in it ends the element.
+
+    Raises:
+        ValueError: for a number that JSON does not have.
+
+    >>> script_json("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,408 @@
+"""Statistics over frames of runs: means, pairs by seed, sign-flip tests, intervals, equivalence.
+
+A frame has a row for every run, see :func:`gslt.studies.frame`. A ``log_quotient`` of −∞ is a run
+that collapsed totally: nothing of its representation is left outside the Laplacian's kernel, so
+that nothing is smoother. It ranks below every number and ties with its like. That is dealt with
+here and nowhere else: :func:`averages` counts such runs beside the mean, :func:`difference` and
+:func:`fill_collapsed` put a number in the place of an infinite difference.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gslt.random import Float64, Stream
+from gslt.studies.records import AXIS, axis_names
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: All 2^n sign flips are taken where they are no more than this; else one fewer are drawn.
+EXACT_LIMIT = 10_000
+RESAMPLES = 9_999
+LEVEL = 0.95
+#: Numbers closer than this part of their own size are equal: sums have rounding errors.
+_ROUNDING = 1e-12
+
+
+def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """Mean and spread of columns over the runs of every group.
+
+    Args:
+        runs: one row a run.
+        by: columns that tell groups apart; a missing value is a value of its own.
+        columns: columns of numbers.
+
+    Returns:
+        A row for every group and column, in the order in which they come: the columns of ``by``,
+        ``column``, ``mean``, ``std`` (unbiased; NaN for fewer than two numbers), ``n`` (runs with
+        a finite number), ``collapsed`` (runs with −∞, left out of the mean) and ``missing`` (runs
+        without a number).
+    """
+    long = runs.melt(id_vars=list(by), value_vars=list(columns), var_name="column")
+    value = long["value"].astype(float)
+    long["value"] = value.where(np.isfinite(value))
+    long["collapsed"] = value == -math.inf
+    keys = list(by)
+    order = {name: place for place, name in enumerate(columns)}
+    long["_group"] = long.groupby(keys, sort=False, dropna=False).ngroup() if keys else 0
+    long["_column"] = long["column"].map(order)
+    found = long.groupby(["_group", "_column"]).agg(
+        **{name: (name, "first") for name in (*keys, "column")},
+        mean=("value", "mean"),
+        std=("value", "std"),
+        n=("value", "count"),
+        collapsed=("collapsed", "sum"),
+        runs=("collapsed", "size"),
+    )
+    found["missing"] = found.pop("runs") - found["n"] - found["collapsed"]
+    return found.reset_index(drop=True)
+
+
+def paired(
+    first: DataFrame, second: DataFrame, on: Sequence[str], columns: Sequence[str]
+) -> DataFrame:
+    """Runs of two arms side by side, where they agree in ``on``.
+
+    Args:
+        first: runs of one arm.
+        second: runs of another.
+        on: columns of a pair, such as seed, data set, split and what both arms vary.
+        columns: columns whose differences are wanted.
+
+    Returns:
+        A row a pair: the columns of ``on``; for each of ``columns`` the difference, first minus
+        second, see :func:`difference`; and ``shared``: whether both are the same run, which can
+        differ in nothing.
+
+    Raises:
+        ValueError: if a run of an arm is there twice.
+    """
+    keys, names = list(on), list(dict.fromkeys([*columns, "identity"]))
+    both = first[[*keys, *names]].merge(
+        second[[*keys, *names]], on=keys, suffixes=("", "_second"), validate="one_to_one"
+    )
+    for name in columns:
+        one, other = (both[each].to_numpy(float) for each in (name, f"{name}_second"))
+        both[name] = difference(one, other)
+    both["shared"] = both["identity"] == both["identity_second"]
+    return both[[*keys, *columns, "shared"]]
+
+
+def difference(first: Float64, second: Float64) -> Float64:
+    """First minus second; 0 where both have collapsed totally, ±∞ where one has, NaN for none.
+
+    >>> difference(np.array([3.0, -np.inf, -np.inf]), np.array([1.0, 0.0, -np.inf]))
+    array([  2., -inf,   0.])
+    """
+    both = np.isneginf(first) & np.isneginf(second)
+    return np.subtract(first, second, out=np.zeros_like(first), where=~both)
+
+
+def fill_collapsed(differences: Float64, least: float) -> Float64:
+    """Differences with ± the largest finite size in the place of ±∞, and no less than ``least``.
+
+    A run that collapsed beside one that did not is infinitely far from it: no mean exists. It
+    counts as the largest difference seen, and as one that matters. What is put there depends on
+    the sizes of the differences alone and not on their signs, so that a test by sign flips stays
+    exact.
+
+    >>> fill_collapsed(np.array([0.5, -2.0, np.inf]), least=0.2)
+    array([ 0.5, -2. ,  2. ])
+    """
+    infinite = np.isinf(differences)
+    if not infinite.any():
+        return differences
+    largest = np.abs(differences[~infinite]).max(initial=least)
+    return np.where(infinite, np.sign(differences) * largest, differences)
+
+
+# Tests
+
+
+def least_p(n: int) -> float:
+    """The smallest two-sided p-value that n numbers can reach: 2 / 2^n, not below 2 / 10,000.
+
+    >>> least_p(3), least_p(10)
+    (0.25, 0.001953125)
+    """
+    return min(1.0, 2.0 / len(_signs(n)))
+
+
+def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
+    """One-sided p-values of each row's mean under random signs: being above 0, and below.
+
+    Under the hypothesis that the distribution of a number is symmetric about 0, each could as well
+    have had the other sign. Exact over all 2^n signs for n up to 13, else over 9,999 drawn ones
+    and those observed; no form of distribution is assumed (Fisher 1935, The Design of Experiments,
+    section 21).
+
+    Args:
+        rows: numbers ``(k, n)``, one test a row.
+
+    Returns:
+        Two arrays ``(k,)``.
+    """
+    signs = _signs(rows.shape[1])
+    sums, observed = rows @ signs.T, rows.sum(axis=1, keepdims=True)
+    close = _ROUNDING * np.abs(rows).sum(axis=1, keepdims=True)
+    above = (sums >= observed - close).mean(axis=1)
+    below = (sums <= observed + close).mean(axis=1)
+    return above, below
+
+
+def sign_flip_test(rows: Float64) -> Float64:
+    """Two-sided p-values of each row's mean: twice the smaller tail, at most 1.
+
+    Args:
+        rows: numbers ``(k, n)``, one test a row; ``(n,)`` is one row.
+
+    Returns:
+        ``(k,)``.
+
+    >>> sign_flip_test(np.array([1.0, 2.0, 3.0]))
+    array([0.25])
+    """
+    p: Float64 = np.minimum(1.0, 2.0 * np.minimum(*sign_flip_tails(np.atleast_2d(rows))))
+    return p
+
+
+@lru_cache(maxsize=32)
+def _signs(n: int) -> Float64:
+    if 2**n <= EXACT_LIMIT:
+        return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+    drawn = Stream(0, "", "sign flips").signs(RESAMPLES * n).reshape(RESAMPLES, n)
+    return np.concatenate([np.ones((1, n)), drawn.astype(np.float64)])
+
+
+def equivalence_p(rows: Float64, margin: float) -> float:
+    """p-value of the hypothesis that some row's mean lies outside (−margin, margin).
+
+    Two one-sided tests (Schuirmann 1987) per row: mean + margin above 0, and mean − margin below
+    0. All must reject, so the largest p is that of them together, without a correction (an
+    intersection-union test, Berger 1982). Each is by sign flips of the numbers moved to the bound,
+    as the test of a difference is: exact for symmetric numbers of any distribution, with 1 / 2^n
+    as the smallest p, where Student's t would call two equal numbers certain.
+
+    Args:
+        rows: paired differences ``(k, n)``: a row for each that must be small.
+        margin: smallest size that matters, above 0.
+    """
+    above, _ = sign_flip_tails(rows + margin)
+    _, below = sign_flip_tails(rows - margin)
+    return float(np.maximum(above, below).max())
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: the k-th smallest of m p-values times m − k + 1, never falling.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure".
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    if len(values) == 0:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(values, method="holm")[1]]
+
+
+def taus(values: Float64) -> Float64:
+    """Kendall's tau-a of each row with the order of its columns: from −1 (falling) to 1 (rising).
+
+    Pairs of columns that rise, minus pairs that fall, over all pairs; a tie counts as neither. −∞
+    ranks below every number and ties with itself. (The library's tau is tau-b, which divides by
+    fewer pairs where there are ties.)
+
+    Args:
+        values: ``(n, k)``, one rank correlation a row.
+
+    >>> taus(np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]))
+    array([ 1.        , -0.66666667])
+    """
+    first, second = np.triu_indices(values.shape[1], k=1)
+    rises = difference(values[:, second], values[:, first])
+    signs = np.where(np.abs(rises) <= _ROUNDING, 0.0, np.sign(rises))
+    tau: Float64 = signs.mean(axis=1)
+    return tau
+
+
+@dataclass(frozen=True)
+class PageTest:
+    """Page's L for ordered alternatives (Page 1963), two-sided."""
+
+    statistic: float
+    p: float
+    method: str
+    """``exact`` or ``asymptotic``."""
+
+
+def page_test(values: Float64) -> PageTest | None:
+    """Page's L of rows (seeds) and columns (rising ratios); None for under 2 rows or 3 columns.
+
+    It takes the runs of a seed for exchangeable, and rejects too often where those at neighbouring
+    ratios resemble each other, as tickets do whose freezing patterns overlap.
+
+    Args:
+        values: ``(seeds, ratios)``.
+    """
+    from scipy import stats
+
+    if values.shape[0] < 2 or values.shape[1] < 3:
+        return None
+    columns = np.arange(1, values.shape[1] + 1)
+    found = [stats.page_trend_test(values, predicted_ranks=way) for way in (columns, columns[::-1])]
+    p = min(1.0, 2.0 * min(float(each.pvalue) for each in found))
+    statistic = float(found[0].statistic)
+    return PageTest(statistic, p if math.isfinite(p) else 1.0, str(found[0].method))
+
+
+# Estimates
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and its 95 % interval.
+
+    NaN where there is none: no number has no mean, and a single one no interval.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numbers: Float64) -> Estimate:
+        """Mean and interval of one number per seed, see :func:`bootstrap_interval`."""
+        if not len(numbers):
+            return cls(math.nan, math.nan, math.nan)
+        return cls(float(numbers.mean()), *bootstrap_interval(numbers))
+
+    def __str__(self) -> str:
+        return self.words("+.2f")
+
+    def words(self, form: str, times: float = 1.0, unit: str = "") -> str:
+        """The mean, so many times itself, with its unit and the interval in brackets."""
+        mean, low, high = (f"{times * each:{form}}" for each in (self.mean, self.low, self.high))
+        ends = "no interval" if math.isnan(self.low) else f"95 % interval {low} to {high}"
+        return f"{mean}{unit} ({ends})"
+
+
+def bootstrap_interval(numbers: Float64) -> tuple[float, float]:
+    """Bias-corrected and accelerated 95 % interval of the mean, 9,999 resamples, fixed seed.
+
+    NaN for one number, which says nothing about spread; a point where all are equal.
+
+    Args:
+        numbers: ``(n,)``.
+    """
+    from scipy import stats
+
+    if len(numbers) < 2:
+        return math.nan, math.nan
+    if np.ptp(numbers) <= _ROUNDING * np.abs(numbers).max():
+        return float(numbers[0]), float(numbers[0])
+    interval = stats.bootstrap(
+        (numbers,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=LEVEL,
+        method="BCa",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+# Comparisons of the arms of a study
+
+#: Differences that agree to so many decimals are equal: sums of accuracies have rounding errors.
+_DECIMALS = 12
+
+
+def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
+    """Every pair of arms of a study that has at least one pair of runs.
+
+    Two runs are a pair where they agree in seed, data set, split and everything that both arms
+    vary. What only one of two arms varies is no part of a pair: each of its values makes a
+    comparison of its own.
+
+    Args:
+        runs: the runs of one study, see :func:`gslt.studies.frame`.
+        column: what is compared.
+
+    Returns:
+        A row a comparison: ``first``, ``first_at`` and ``second``, ``second_at`` (the arms, and the
+        values of what each alone varies), ``difference`` (mean over the pairs, first minus second),
+        ``low`` and ``high`` (its bootstrap interval; NaN for one pair), ``pairs``, ``p_pairs``
+        (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all pairs of a seed together:
+        valid also where pairs of one seed resemble each other), ``least_p_pairs`` and
+        ``least_p_seeds`` (the smallest that so many can reach), ``p_seeds_holm`` (corrected for
+        all comparisons), ``shared_runs_left_out``.
+    """
+    import pandas as pd
+
+    arms = [group for _, group in runs.groupby("arm", sort=False)]
+    rows = [row for pair in itertools.combinations(arms, 2) for row in _comparisons(*pair, column)]
+    found = pd.DataFrame(rows)
+    if rows:
+        found.insert(list(found).index("shared_runs_left_out"), "p_seeds_holm", holm(found.p_seeds))
+    return found
+
+
+def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[dict[str, Any]]:
+    """Every comparison of two arms: one for each place on the axes that one of them alone has."""
+    mine, yours = axis_names(first), axis_names(second)
+    common = [name for name in mine if name in yours]
+    for (at, one), (other_at, other) in itertools.product(
+        _points(first, [name for name in mine if name not in common]),
+        _points(second, [name for name in yours if name not in common]),
+    ):
+        if found := _comparison(one, other, [f"{AXIS}{name}" for name in common], column):
+            yield {
+                "first": one["arm"].iloc[0],
+                "first_at": at,
+                "second": other["arm"].iloc[0],
+                "second_at": other_at,
+                **found,
+            }
+
+
+def _points(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
+    """Runs by their place on some axes."""
+    if not axes:
+        return [({}, runs)]
+    groups = runs.groupby([f"{AXIS}{name}" for name in axes], sort=False, dropna=False)
+    return [(dict(zip(axes, place, strict=True)), group) for place, group in groups]
+
+
+def _comparison(
+    first: DataFrame, second: DataFrame, common: Sequence[str], column: str
+) -> dict[str, Any]:
+    """Mean difference, its interval and both tests; empty where there is no pair."""
+    both = paired(first, second, ["seed", "dataset", "split", *common], [column])
+    pairs = both[~both["shared"]]
+    if not len(pairs):
+        return {}
+    differences = pairs[column].round(_DECIMALS)
+    by_seed = differences.groupby(pairs["seed"], sort=False).mean()
+    low, high = bootstrap_interval(differences.to_numpy())
+    return {
+        "difference": float(differences.mean()),
+        "low": low,
+        "high": high,
+        "pairs": len(pairs),
+        "p_pairs": float(sign_flip_test(differences.to_numpy())[0]),
+        "least_p_pairs": least_p(len(pairs)),
+        "seeds": len(by_seed),
+        "p_seeds": float(sign_flip_test(by_seed.to_numpy())[0]),
+        "least_p_seeds": least_p(len(by_seed)),
+        "shared_runs_left_out": int(both["shared"].sum()),
+    }

@@ -1,0 +1,245 @@
+"""Tables: rows of cells from a frame, as Markdown, LaTeX, plain text and, in templates, HTML.
+
+For programs there is :func:`csv_text`, in full precision from the same frame.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gslt.studies.columns import is_number, shown
+from gslt.training.results import format_accuracy
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What people read, and what it is sorted by."""
+
+    text: str
+    value: float | str | None = None
+
+
+#: A heading and what stands below it: of a row of a frame, as ``itertuples`` gives it.
+Column = tuple[str, Callable[[Any], Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people: headings, rows of cells, and notes below."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+    names: int = 1
+    """How many columns hold names and not numbers: they are set to the left."""
+    pick: bool = False
+    """Whether the page's lists pick rows by the values of the first two columns."""
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        rows: DataFrame | Iterable[Any],
+        columns: Sequence[Column],
+        notes: Sequence[str] = (),
+        *,
+        names: int = 1,
+        pick: bool = False,
+    ) -> Table:
+        """A line for every row.
+
+        Args:
+            title: above the table.
+            rows: a frame, whose columns a cell reads as attributes, or any objects.
+            columns: headings and cells.
+            notes: below the table.
+            names: see the fields.
+            pick: see the fields.
+        """
+        each = rows.itertuples() if hasattr(rows, "itertuples") else rows
+        cells = [[cell(row) for _, cell in columns] for row in each]
+        return cls(title, [heading for heading, _ in columns], cells, notes, names, pick)
+
+    def is_text(self, index: int) -> bool:
+        """Whether a column is sorted as words."""
+        return any(isinstance(row[index].value, str) for row in self.rows)
+
+    def markdown(self) -> str:
+        """The table as GitHub's Markdown."""
+        align = ["---"] * self.names + ["---:"] * (len(self.headings) - self.names)
+        lines = [self.headings, align, *([cell.text for cell in row] for row in self.rows)]
+        body = ["| " + " | ".join(map(_markdown, line)) + " |" for line in lines]
+        notes = [f"- {_markdown(note)}" for note in self.notes]
+        return "\n".join([f"# {_markdown(self.title)}", "", *body, "", *notes]) + "\n"
+
+    def latex(self) -> str:
+        """The table as a LaTeX ``table*``, shrunk where it is wider than a line."""
+        columns = "l" * self.names + "r" * (len(self.headings) - self.names)
+        lines = [
+            "% It needs \\usepackage{booktabs,graphicx}.",
+            "\\begin{table*}",
+            "\\centering\\footnotesize",
+            f"\\caption{{{_latex(self.title)}. {_latex(' '.join(self.notes))}}}",
+            "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
+            f"\\begin{{tabular}}{{{columns}}}",
+            "\\toprule",
+            " & ".join(map(_latex, self.headings)) + " \\\\",
+            "\\midrule",
+            *(" & ".join(_latex(cell.text) for cell in row) + " \\\\" for row in self.rows),
+            "\\bottomrule",
+            "\\end{tabular}}",
+            "\\end{table*}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def plain(self) -> str:
+        """The table in columns, for a terminal."""
+        lines = [list(self.headings), *([cell.text for cell in row] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        texts = [
+            "  ".join(
+                text.ljust(width) if place < self.names else text.rjust(width)
+                for place, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.title, *texts])
+
+
+def _markdown(text: str) -> str:
+    text = " ".join(text.split())
+    return re.sub(r"([\\|`*_\[\]])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "–": "--",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+# Cells
+
+
+def text(value: object) -> Cell:
+    """Words, or a value of an axis; sorted by itself.
+
+    >>> text("erk"), text(0.5)
+    (Cell(text='erk', value='erk'), Cell(text='0.5', value=0.5))
+    """
+    if _missing(value):
+        return Cell(NONE)
+    return Cell(shown(value), value if is_number(value) else str(value))  # type: ignore[arg-type]
+
+
+def number(value: Any, form: str = ".3g", *, factor: float = 1.0) -> Cell:
+    """A number, so many times itself; none where there is none, ``none`` where it is infinite.
+
+    >>> number(0.1234, ".1f", factor=100)
+    Cell(text='12.3', value=0.1234)
+    """
+    if _missing(value):
+        return Cell(NONE)
+    return Cell(f"{factor * value:{form}}" if math.isfinite(value) else "none", value)
+
+
+def mean_std(mean: float, std: float, form: str = ".3g", *, factor: float = 1.0) -> Cell:
+    """A mean ± the standard deviation, where there is one.
+
+    >>> mean_std(0.785, 0.0012, ".2f", factor=100).text
+    '78.50 ± 0.12'
+    """
+    if _missing(mean):
+        return Cell(NONE)
+    spread = "" if _missing(std) else f" ± {factor * std:{form}}"
+    return Cell(f"{factor * mean:{form}}{spread}", mean)
+
+
+def accuracy(mean: float, std: float = math.nan) -> Cell:
+    """An accuracy in percent, as papers print it."""
+    return Cell(format_accuracy(mean, std), mean)
+
+
+def interval(low: float, high: float, form: str = "+.3g", *, factor: float = 1.0) -> Cell:
+    """An interval, sorted by the lower end.
+
+    >>> interval(-0.01, 0.02, "+.2f", factor=100).text
+    '-1.00 to +2.00'
+    """
+    if _missing(low):
+        return Cell(NONE)
+    return Cell(f"{factor * low:{form}} to {factor * high:{form}}", low)
+
+
+def p_value(value: float) -> Cell:
+    """A p-value, or none."""
+    return number(value, ".2g")
+
+
+def size(count: float) -> Cell:
+    """Bytes."""
+    return Cell(NONE) if _missing(count) else Cell(format_bytes(count), count)
+
+
+def format_bytes(count: float) -> str:
+    """Bytes in words.
+
+    >>> format_bytes(532), format_bytes(8_800), format_bytes(1_500_000)
+    ('532 B', '8.8 kB', '1.5 MB')
+    """
+    if count < 1000:
+        return f"{count:,.0f} B"
+    return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
+
+
+def _missing(value: Any) -> bool:
+    """Whether a value is None, NaN or NA."""
+    import pandas as pd
+
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+# For programs
+
+
+def csv_text(rows: DataFrame) -> str:
+    """A frame as CSV in full precision; what is missing is an empty cell, −∞ is ``-inf``.
+
+    Mappings are JSON, and lists their values with blanks between.
+    """
+    flat = rows.copy()
+    for name in flat.columns:
+        if flat[name].dtype == object:
+            flat[name] = flat[name].map(_plain)
+    return str(flat.to_csv(index=False, lineterminator="\n"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return " ".join("" if each is None else str(each) for each in value).strip()
+    return value

@@ -1,0 +1,157 @@
+"""The columns of runs: what each holds, and how it is written on an axis and over a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gslt.config import SearchConfig, TrainConfig
+from gslt.diagnostics import MEASURES
+from gslt.training.results import Result
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column is written."""
+
+    label: str
+    """On an axis, with the unit."""
+    factor: float = 1.0
+    """What its values are multiplied by for people: accuracies are fractions and shown in %."""
+    log: bool = False
+    """Whether its axis is logarithmic: sizes, counts and times."""
+    heading: str = ""
+    """Over a table; empty: its name with blanks."""
+
+
+#: The primary endpoint: the logarithm of the centred Rayleigh quotient, last hidden layer.
+LOG_QUOTIENT = "log_quotient"
+
+COLUMNS: dict[str, Column] = {
+    "arm": Column("arm"),
+    "test_accuracy": Column("test accuracy (%)", 100, heading="test accuracy (%)"),
+    "val_accuracy": Column("validation accuracy (%)", 100, heading="validation (%)"),
+    "train_accuracy": Column("training accuracy (%)", 100, heading="training (%)"),
+    "sparsity": Column("sparsity (fraction of weights removed)"),
+    "density": Column("density (fraction of weights kept)"),
+    "prune_ratio": Column("pruning ratio"),
+    "lock_ratio": Column("locking ratio"),
+    "freezing_ratio": Column("freezing ratio (pruned + locked)"),
+    "prune_share": Column("share of the frozen weights that is pruned"),
+    "window_position": Column("position of the sparsity in the search window"),
+    "search_space": Column("search space (fraction of weights)"),
+    "searched": Column("search space (number of weights)", log=True),
+    "num_weights": Column("parameters of the network", log=True),
+    "model_bytes": Column("model size in kB: mask bits, or float32 weights", 1e-3, log=True),
+    "file_bytes": Column("ticket file in kB", 1e-3, log=True),
+    "times_smaller": Column("times smaller than float32 weights", log=True),
+    "hidden_channels": Column("width (hidden channels)", log=True),
+    "num_layers": Column("layers", heading="layers"),
+    "lr": Column("learning rate", log=True),
+    "weight_decay": Column("weight decay"),
+    "epochs": Column("epochs", log=True),
+    "best_epoch": Column("epoch of the best validation accuracy"),
+    "seconds": Column("time of a run in seconds", log=True),
+    "weight_init": Column("initialisation"),
+    "dataset": Column("data set", heading="data set"),
+    LOG_QUOTIENT: Column("log of the centred Rayleigh quotient, last hidden layer"),
+    f"{LOG_QUOTIENT}_slope": Column("log of the centred Rayleigh quotient, slope per layer"),
+}
+
+
+def column(name: str) -> Column:
+    """How a column is written; one without an entry of its own keeps its name.
+
+    Endpoints are written as the registry of measures says, :data:`gslt.diagnostics.MEASURES`.
+
+    >>> column("effective_rank").label
+    'effective rank, last hidden layer'
+    >>> column("batch_norm").label
+    'batch norm'
+    """
+    if name in COLUMNS:
+        return COLUMNS[name]
+    measure = MEASURES.get(name.removesuffix("_slope"))
+    if measure is None:
+        return Column(name.replace("_", " "))
+    if name.endswith("_slope"):
+        return Column(f"{measure.label}, slope per layer", heading=measure.label)
+    unit = f" ({measure.unit})" if measure.unit else ""
+    return Column(f"{measure.label}{unit}, last hidden layer", heading=measure.label)
+
+
+def heading(name: str) -> str:
+    """What stands over a column of a table.
+
+    >>> heading("log_quotient")
+    'log quotient'
+    >>> heading("mad")
+    'MAD'
+    """
+    return column(name).heading or name.replace("_", " ")
+
+
+def named(arm: str, axes: Mapping[str, Any]) -> str:
+    """An arm and where on its axes.
+
+    >>> named("dense source", {"sparsity": 0.5})
+    'dense source, sparsity 0.5'
+    """
+    places = (f"{name.replace('_', ' ')} {shown(value)}" for name, value in axes.items())
+    return ", ".join([arm, *places])
+
+
+def shown(value: Any) -> str:
+    """A value of an axis in a label or a table.
+
+    >>> shown(0.5), shown(4), shown("erk")
+    ('0.5', '4', 'erk')
+    """
+    return f"{value:g}" if is_number(value) else str(value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and not a truth value.
+
+    >>> is_number(1), is_number(True), is_number(float("nan"))
+    (True, False, False)
+    """
+    number = isinstance(value, int | float | np.integer | np.floating)
+    return number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def measured(result: Result) -> dict[str, Any]:
+    """What a search or training found and what it costs: columns of every table.
+
+    Accuracies and ratios are fractions, sizes bytes, times seconds; the best run's ticket is
+    measured.
+    """
+    ticket, config, best = result.ticket, result.config, result.best
+    total = sum(p.numel() for p in result.model.parameters())
+    prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
+    size = ticket.size() if ticket else None
+    # Weight training under a random mask.
+    removed = round(config.mask_sparsity * total) if isinstance(config, TrainConfig) else 0
+    return {
+        "test_accuracy": result.test_accuracy,
+        "val_accuracy": result.val_accuracy,
+        "train_accuracy": best.train_accuracy,
+        "best_epoch": best.best_epoch,
+        "weight_init": config.weight_init,  # type: ignore[attr-defined]
+        "sparsity": size.sparsity if size else removed / total,
+        "density": size.density if size else 1.0 - removed / total,
+        "prune_ratio": prune,
+        "lock_ratio": lock,
+        "freezing_ratio": None if prune is None or lock is None else prune + lock,
+        "searched": size.searched if size else total - removed,
+        "search_space": size.search_space if size else 1.0 - removed / total,
+        "num_weights": size.total if size else total,
+        "model_bytes": size.bits / 8 if size else 4 * (total - removed),
+        "times_smaller": size.ratio if size else total / (total - removed),
+        "file_bytes": size.bytes if size else None,
+        "seconds": best.seconds,
+    }
