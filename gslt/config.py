@@ -64,7 +64,11 @@ class FreezeConfig:
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """Pruning ratio p and locking ratio l."""
+        """Pruning ratio p and locking ratio l, fractions of all weights.
+
+        >>> FreezeConfig(sparsity=0.5, freezing_ratio=0.4).ratios
+        (0.2, 0.2)
+        """
         return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
 
 
@@ -164,9 +168,16 @@ class SearchConfig(RunConfig, FreezeConfig):
         _check_seeds(self.seed, self.runs)
 
     def sparsity_at(self, epoch: int) -> float:
-        """Sparsity of the mask that is scored after ``epoch`` of ``epochs`` updates.
+        """Sparsity of the mask after ``epoch`` of ``epochs`` updates, a fraction of all weights.
 
         A ramp begins at the pruning ratio: what is pruned is missing from the first mask on.
+
+        >>> ramp = SearchConfig(sparsity=0.8, sparsity_schedule="linear", epochs=10)
+        >>> [ramp.sparsity_at(epoch) for epoch in (0, 1, 4, 5, 10)]
+        [0.0, 0.16000000000000003, 0.6400000000000001, 0.8, 0.8]
+
+        Args:
+            epoch: number of updates so far; 0 is before the first.
         """
         if self.sparsity_schedule == "constant":
             return self.sparsity
@@ -198,6 +209,11 @@ C = TypeVar("C")
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value that is not among the choices.
 
+    Args:
+        name: of the setting, for the message.
+        value: what was given.
+        choices: what is possible.
+
     Raises:
         ConfigError: naming the choices.
     """
@@ -211,6 +227,10 @@ _ACCEPTED: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (in
 
 def check_values(config: Any) -> None:
     """Refuse a field whose value does not fit its annotation.
+
+    Args:
+        config: any dataclass; only fields of ``bool``, ``int``, ``float`` and ``Literal`` are
+            checked. An integer is a float, and a bool is no number.
 
     Raises:
         ConfigError: naming the field and what it may be.
@@ -227,13 +247,25 @@ def check_values(config: Any) -> None:
 
 
 def part(kind: type[C], config: object) -> C:
-    """The fields of one config class out of a wider config, such as a ``SearchConfig``."""
+    """The fields of one config class out of a wider config, such as a ``SearchConfig``.
+
+    >>> part(FreezeConfig, SearchConfig(seed=3)).seed
+    3
+
+    Args:
+        kind: the config class to make.
+        config: has every field of ``kind``, and maybe more.
+    """
     names = (field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
     return kind(**{name: getattr(config, name) for name in names})
 
 
 def build(kind: type[C], values: dict[str, Any]) -> C:
     """A config from stored values.
+
+    Args:
+        kind: the config class to make.
+        values: by field name; a field that is missing takes its default.
 
     Raises:
         ConfigError: naming fields that the class does not have.

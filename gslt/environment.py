@@ -41,7 +41,12 @@ def processor() -> str:
 
 
 def environment() -> dict[str, object]:
-    """Versions and hardware, for a run folder."""
+    """Versions and hardware, for a run folder.
+
+    Returns:
+        Plain values for JSON: ``versions``, ``python``, ``system``, ``processor``, ``cores``,
+        ``threads`` (of torch) and ``gpu`` (None without one).
+    """
     import torch
 
     return {
@@ -69,6 +74,10 @@ def quiet() -> Iterator[None]:
 
 
 def import_quietly(module: str) -> Any:
-    """The module of this dotted name; its warnings are about its own code, not the user's."""
+    """The module of this dotted name; its warnings are about its own code, not the user's.
+
+    Raises:
+        ImportError: as an import statement does.
+    """
     with quiet():
         return importlib.import_module(module)

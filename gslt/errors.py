@@ -32,7 +32,12 @@ class RunInUseError(RunError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that was asked to stop, and has: its checkpoint is written."""
+    """A run that was asked to stop, and has: its checkpoint is written.
+
+    Args:
+        message: how to go on.
+        signal_number: the signal that asked, such as ``signal.SIGINT``.
+    """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -44,7 +49,16 @@ class GsltWarning(UserWarning):
 
 
 class MissingPackageError(GsltError, ImportError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed and not installed.
+
+    >>> print(MissingPackageError("ogb", "the data set arxiv", "ogb"))
+    the data set arxiv needs the package 'ogb', which is not installed; run: pip install "gslt[ogb]"
+
+    Args:
+        package: name of the package.
+        purpose: what needs it, the subject of the sentence.
+        extra: extra of gslt that installs it.
+    """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
         super().__init__(

@@ -24,7 +24,8 @@ from gslt.errors import DataError
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary neighbour of ``path`` to write to; it takes the place of ``path`` at the end.
 
-    When the block raises, the neighbour is removed and ``path`` stays as it was.
+    When the block raises, the neighbour is removed and ``path`` stays as it was. Folders above
+    ``path`` are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -54,7 +55,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file at once or not at all."""
+    """Write a text file at once or not at all.
+
+    Args:
+        path: the file; folders above it are made.
+        text: written as UTF-8.
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -63,6 +69,9 @@ def plain(value: Any) -> Any:
     """A value as JSON can say it: dataclasses as dicts, tuples as lists, no infinity and no NaN.
 
     None stands in the place of a number that is not finite.
+
+    >>> plain({1: (0.5, math.inf)})
+    {'1': [0.5, None]}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -76,18 +85,33 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value as indented JSON at once or not at all."""
+    """Write a value as indented JSON at once or not at all.
+
+    Args:
+        path: the file; folders above it are made.
+        value: what JSON can say, see :func:`plain`.
+    """
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
-    """Write a compressed ``.npz`` at once or not at all."""
+    """Write a compressed ``.npz`` at once or not at all.
+
+    Args:
+        path: the file; folders above it are made.
+        **arrays: NumPy arrays by the names that :func:`read_npz` asks for.
+    """
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def read_npz(path: Path, keys: Sequence[str], cure: str) -> dict[str, npt.NDArray[Any]]:
     """The arrays ``keys`` of a ``.npz`` file; nothing in it is unpickled.
+
+    Args:
+        path: the file.
+        keys: names of arrays that it must hold; others are left alone.
+        cure: what the user can do about a damaged file, the end of the message.
 
     Raises:
         DataError: if the file is damaged or lacks an array; the sentence ends with the cure.

@@ -130,28 +130,50 @@ class Stream:
         return generator.random_raw(n)
 
     def uniform(self, n: int) -> Float64:
-        """``n`` numbers uniform on [0, 1): the upper 53 bits of each word times 2⁻⁵³."""
+        """``n`` numbers uniform on [0, 1), ``(n,)``: the upper 53 bits of each word times 2⁻⁵³."""
         bits: Float64 = (self.raw(n) >> np.uint64(11)).astype(np.float64)
         return bits * 2.0**-53
 
     def signs(self, n: int) -> npt.NDArray[np.int8]:
-        """``n`` signs ±1 with probability ½: bit ``i mod 64`` of word ``i // 64``, 1 meaning +1."""
+        """``n`` signs ±1 with probability ½, int8 ``(n,)``.
+
+        The sign of number i is bit ``i mod 64`` of word ``i // 64``, 1 meaning +1.
+
+        >>> Stream(0, "layers.0.nn.weight", "weight").signs(8).tolist()
+        [1, 1, 1, -1, 1, -1, 1, -1]
+        """
         words = self.raw((n + 63) // 64).astype("<u8")
         bits = np.unpackbits(words.view(np.uint8), count=n, bitorder="little")
         return (2 * bits.astype(np.int8) - 1).astype(np.int8)
 
     def normal(self, n: int) -> Float64:
-        """``n`` standard normal numbers: Φ⁻¹((k + ½) 2⁻⁵²), k the upper 52 bits of each word."""
+        """``n`` standard normal numbers, ``(n,)``: Φ⁻¹((k + ½) 2⁻⁵²), k a word's upper 52 bits."""
         k = (self.raw(n) >> np.uint64(12)).astype(np.float64)
         return normal_quantile((k + 0.5) * 2.0**-52)
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
-        """A uniformly random permutation of 0 … n − 1: the stable order of the first n words."""
+        """A uniformly random permutation of 0 … n − 1, int64 ``(n,)``.
+
+        It is the stable order of the first n words.
+
+        >>> Stream(0, "layers.0.nn.weight", "pattern").permutation(8).tolist()
+        [2, 7, 5, 0, 1, 3, 4, 6]
+        """
         return np.argsort(self.raw(n), kind="stable")
 
 
 def normal_quantile(p: Float64) -> Float64:
-    """Φ⁻¹(p) for 0 < p < 1 by algorithm AS 241, identical to the last bit on every machine."""
+    """Φ⁻¹(p) by algorithm AS 241 (Wichura 1988), identical to the last bit on every machine.
+
+    >>> normal_quantile(np.array([0.5, 0.975])).round(6).tolist()
+    [0.0, 1.959964]
+
+    Args:
+        p: probabilities, double ``(n,)``, 0 < p < 1.
+
+    Returns:
+        Quantiles of the standard normal distribution, double ``(n,)``.
+    """
     q = p - 0.5
     central = np.abs(q) <= 0.425
     result = np.empty_like(p)

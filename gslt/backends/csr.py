@@ -64,7 +64,13 @@ class CSRGraph(Graph):
         return self._shape
 
     def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
-        """M x, or Mᵀ x: one sparse product, all factors of M being in the matrix."""
+        """M x, or Mᵀ x: one sparse product, all factors of M being in the matrix.
+
+        Args:
+            operator: M.
+            x: representations ``(num_sources, width)``, or of the targets for Mᵀ.
+            transposed: whether Mᵀ is meant.
+        """
         matrix = self.matrix(operator, x.dtype, transposed)
         out = memory.empty(matrix.size(0), x.size(1), x.dtype, x.device)
         if x.device.type == "cpu" and x.dtype in _GATHERED:
@@ -72,7 +78,14 @@ class CSRGraph(Graph):
         return torch.addmm(out, matrix, x, beta=0, out=out)
 
     def symmetric(self, x: Tensor) -> Tensor:
-        """As in :class:`Graph`, which knows no edge weights."""
+        """D̂^(−½) Â D̂^(−½) x, as in :class:`Graph`, which knows no edge weights.
+
+        Args:
+            x: representations ``(num_nodes, width)``.
+
+        Raises:
+            GraphError: if the edges have weights.
+        """
         if self.weighted:
             raise GraphError(
                 "symmetric normalisation here counts edges, but this graph has edge weights; use "
@@ -94,7 +107,16 @@ class CSRGraph(Graph):
         return count.index_add_(0, self._row[loop], self._multiplicity[loop]).float()
 
     def matrix(self, operator: Propagation, dtype: torch.dtype, transposed: bool = False) -> Tensor:
-        """M (targets × sources), or its transpose, as a ``torch.sparse_csr`` tensor."""
+        """M, or its transpose, as a ``torch.sparse_csr`` tensor; built once.
+
+        Args:
+            operator: M.
+            dtype: type of its entries.
+            transposed: whether Mᵀ is meant.
+
+        Returns:
+            ``(num_targets, num_sources)``, or the other way round.
+        """
         key = (operator.name, dtype, transposed)
         if key not in self._matrices:
             self._matrices[key] = self._build(operator, dtype, transposed)
@@ -162,7 +184,18 @@ class NormalisedGraph(CSRGraph):
         improved: bool,
         add_self_loops: bool,
     ) -> NormalisedGraph:
-        """The graph after ``torch_geometric.nn.conv.gcn_conv.gcn_norm`` with these options."""
+        """The graph after ``torch_geometric.nn.conv.gcn_conv.gcn_norm`` with these options.
+
+        Args:
+            edge_index: int64 ``(2, E)``, or the transposed adjacency as a ``torch.sparse`` tensor.
+            edge_weight: ``(E,)``; None for ones.
+            num_nodes: number of nodes.
+            improved: self-loops of weight 2.
+            add_self_loops: whether self-loops are added at all.
+
+        Raises:
+            GraphError: as :class:`CSRGraph`.
+        """
         gcn_norm = import_quietly("torch_geometric.nn.conv.gcn_conv").gcn_norm
 
         edges, values = edges_of(edge_index, num_nodes, num_nodes)
@@ -180,7 +213,7 @@ class NormalisedGraph(CSRGraph):
         return cls(index, num_nodes, num_nodes, weight)
 
     def symmetric(self, x: Tensor) -> Tensor:
-        """The weighted sum: the weights are the normalisation."""
+        """The weighted sum of x ``(num_nodes, width)``: the weights are the normalisation."""
         return self.sum(x)
 
 
@@ -189,7 +222,13 @@ _CACHE: Any = WeakTensorKeyDictionary()
 
 
 def cached_graph(edges: Tensor, key: tuple[Any, ...], build: Callable[[], GraphT]) -> GraphT:
-    """The graph of this very tensor, built once as long as nobody writes to the tensor."""
+    """The graph of this very tensor, built once as long as nobody writes to the tensor.
+
+    Args:
+        edges: ``edge_index`` ``(2, E)`` or an adjacency; the graph is forgotten with it.
+        key: tells the graphs that are built from one tensor apart.
+        build: makes the graph.
+    """
     if edges.is_inference():
         return build()
     version, graphs = _CACHE.get(edges, (None, {}))
@@ -204,6 +243,12 @@ def cached_graph(edges: Tensor, key: tuple[Any, ...], build: Callable[[], GraphT
 
 def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
     """A graph from an ``edge_index``, ``EdgeIndex`` or ``torch.sparse`` transposed adjacency.
+
+    Args:
+        edges: ``(2, E)``, row 0 sources and row 1 targets, or an adjacency
+            ``(num_targets, num_sources)``; a :class:`CSRGraph` is returned as it is.
+        num_sources: number of source nodes.
+        num_targets: number of target nodes.
 
     Raises:
         GraphError: for any other type, or for edges that do not fit the number of nodes.
@@ -230,7 +275,19 @@ def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
 
 
 def edges_of(edges: Tensor, num_sources: int, num_targets: int) -> tuple[Tensor, Tensor | None]:
-    """``edge_index`` (2, E) and, of a ``torch.sparse`` transposed adjacency, its values."""
+    """``edge_index`` (2, E) and, of a ``torch.sparse`` transposed adjacency, its values.
+
+    Args:
+        edges: ``(2, E)``, or an adjacency ``(num_targets, num_sources)``.
+        num_sources: number of source nodes.
+        num_targets: number of target nodes.
+
+    Returns:
+        int64 ``(2, E)``, and values ``(E,)`` or None.
+
+    Raises:
+        GraphError: for an adjacency of another layout or shape.
+    """
     if edges.layout == torch.strided:
         # An EdgeIndex is a tensor subclass; the plain tensor has no overridden operations.
         return edges.as_subclass(Tensor), None

@@ -52,7 +52,13 @@ class WrappedGraph(Graph):
         return self.graph.num_dst_nodes(), self.graph.num_src_nodes()
 
     def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
-        """M x, or Mᵀ x: a sum of copied messages, scaled before and after."""
+        """M x, or Mᵀ x: a sum of copied messages, scaled before and after.
+
+        Args:
+            operator: M.
+            x: representations ``(num_sources, width)``, or of the targets for Mᵀ.
+            transposed: whether Mᵀ is meant.
+        """
         # DGL's kernel for two bytes per number is slower than this detour, and adds in two bytes.
         dtype = x.dtype if x.is_cuda else torch.promote_types(x.dtype, torch.float32)
         step = operator.transposed if transposed else operator
@@ -107,7 +113,11 @@ def _sum_of_copies(graph: Any, x: Tensor) -> Tensor:
 
 
 def as_graph(graph: object) -> WrappedGraph:
-    """A graph for gslt's layers from a ``dgl.DGLGraph``."""
+    """A graph for gslt's layers from a ``dgl.DGLGraph``.
+
+    Raises:
+        GraphError: for anything else, or for a graph of several edge types.
+    """
     return graph if isinstance(graph, WrappedGraph) else WrappedGraph(graph)
 
 
@@ -117,15 +127,25 @@ class DGLBackend:
     name = "dgl"
 
     def graph(self, edge_index: Tensor, num_nodes: int) -> WrappedGraph:
-        """The graph of ``edge_index`` (2, E), row 0 sources and row 1 targets."""
+        """The DGL graph of these edges.
+
+        Args:
+            edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
+            num_nodes: number of nodes.
+        """
         return WrappedGraph(dgl.graph((edge_index[0], edge_index[1]), num_nodes=num_nodes))
 
     def inputs(self, x: Tensor, graph: Graph) -> tuple[object, ...]:
-        """``(graph, x)``."""
+        """``(graph, x)``.
+
+        Args:
+            x: features ``(N, in)``.
+            graph: a graph of this backend.
+        """
         return graph, x
 
     def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
-        """Features and graph from ``(graph, x)``."""
+        """Features ``(N, in)`` and graph from ``(graph, x)``, the graph being DGL's or gslt's."""
         graph, x = inputs
         return x, as_graph(graph)
 
@@ -176,7 +196,13 @@ class FrozenGINConv(GINConv):
         return self.nn
 
     def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
+            feat: features ``(N, in)``, or a pair (sources, targets).
+            edge_weight: refused: messages are copies.
+        """
         _refuse_edge_weight(edge_weight)
         wrapped = as_graph(graph)
         out = super().forward(_pair(wrapped, feat), wrapped)
@@ -241,7 +267,14 @@ class FrozenGCNConv(GCNConv):
     def forward(  # type: ignore[override]
         self, graph: Any, feat: Features, weight: None = None, edge_weight: None = None
     ) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
+            feat: features ``(N, in)``, or a pair (sources, targets).
+            weight: refused: the frozen layer has its own.
+            edge_weight: refused: messages are copies.
+        """
         _refuse_edge_weight(edge_weight)
         if weight is not None:
             raise ConfigError("an external weight was given; the frozen layer has its own")
@@ -257,7 +290,12 @@ class FrozenGCNConv(GCNConv):
         return out if self.activation is None else self.activation(out)
 
     def propagate(self, x: Tensor, graph: Graph) -> Tensor:
-        """D_in^(−½) A D_out^(−½) x, or the one-sided normalisations."""
+        """D_in^(−½) A D_out^(−½) x, or the one-sided normalisations.
+
+        Args:
+            x: representations of the sources ``(N, width)``.
+            graph: a :class:`WrappedGraph`.
+        """
         assert isinstance(graph, WrappedGraph)
         wrapped, norm = graph, self.norm
         power = -0.5 if norm == "both" else -1.0
@@ -329,7 +367,13 @@ class FrozenSAGEConv(SAGEConv):
         return self.lin_r
 
     def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
+            feat: features ``(N, in)``, or a pair (sources, targets).
+            edge_weight: refused: messages are copies.
+        """
         _refuse_edge_weight(edge_weight)
         wrapped = as_graph(graph)
         source, target = _pair(wrapped, feat)

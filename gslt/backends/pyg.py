@@ -19,6 +19,8 @@ from gslt.masking.freeze import freeze
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
 from gslt.nn.graph import Graph
 
+#: ``edge_index`` (2, E), an ``EdgeIndex``, a ``torch.sparse`` transposed adjacency, or a graph of
+#: gslt.
 Adjacency = Tensor | CSRGraph
 
 
@@ -28,15 +30,25 @@ class PyGBackend:
     name = "pyg"
 
     def graph(self, edge_index: Tensor, num_nodes: int) -> CSRGraph:
-        """The graph of ``edge_index`` (2, E), row 0 sources and row 1 targets."""
+        """The sparse matrix of these edges.
+
+        Args:
+            edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
+            num_nodes: number of nodes.
+        """
         return CSRGraph(edge_index, num_nodes, num_nodes)
 
     def inputs(self, x: Tensor, graph: Graph) -> tuple[object, ...]:
-        """``(x, graph)``."""
+        """``(x, graph)``.
+
+        Args:
+            x: features ``(N, in)``.
+            graph: a graph of this backend.
+        """
         return x, graph
 
     def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
-        """Features and graph from ``(x, edge_index)``."""
+        """Features ``(N, in)`` and graph from ``(x, edge_index)``, see :data:`Adjacency`."""
         x, edge_index = inputs
         return x, as_graph(edge_index, x.size(0), x.size(0))
 
@@ -82,7 +94,13 @@ class FrozenGINConv(GINConv):
     def forward(  # type: ignore[override]
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None
     ) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: features ``(N, in)``, or a pair (sources, targets).
+            edge_index: the graph, see :data:`Adjacency`.
+            size: number of sources and of targets, where the features do not tell.
+        """
         return super().forward(x, _graph(x, edge_index, size))
 
     def __repr__(self) -> str:
@@ -139,7 +157,13 @@ class FrozenGCNConv(GCNConv):
     def forward(  # type: ignore[override]
         self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None
     ) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: features ``(N, in)``.
+            edge_index: the graph, see :data:`Adjacency`.
+            edge_weight: ``(E,)``. Default: ones.
+        """
         if not isinstance(x, Tensor):
             raise GraphError(
                 "FrozenGCNConv takes one feature tensor; its normalisation is not defined on "
@@ -233,7 +257,13 @@ class FrozenSAGEConv(SAGEConv):
     def forward(  # type: ignore[override]
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None
     ) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: features ``(N, in)``, or a pair (sources, targets).
+            edge_index: the graph, see :data:`Adjacency`.
+            size: number of sources and of targets, where the features do not tell.
+        """
         return super().forward(x, _graph(x, edge_index, size))
 
     def __repr__(self) -> str:

@@ -34,6 +34,13 @@ ALLOCATIONS: dict[str, Callable[[Shape], float]] = {
 def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
     """Divide ``total`` kept weights over layers; real numbers that add up to ``total``.
 
+    Half of 44 weights, a small layer among two larger ones:
+
+    >>> allocate("epl", 22, [(2, 2), (4, 5), (4, 5)])
+    [4.0, 9.0, 9.0]
+    >>> allocate("uniform", 22, [(2, 2), (4, 5), (4, 5)])
+    [2.0, 10.0, 10.0]
+
     Args:
         scheme: a key of :data:`ALLOCATIONS`.
         total: weights to keep in the whole network, 0 … Σ n_ℓ.
@@ -69,10 +76,16 @@ def round_to_total(values: Sequence[float], total: int, capacity: Sequence[int])
 
     Ties go to the earlier layer; a layer at its capacity passes its turn on.
 
+    >>> round_to_total([0.5, 0.5, 2.0], 3, [1, 1, 2])
+    [1, 0, 2]
+
     Args:
         values: real numbers, each at most its capacity, that add up to about ``total``.
         total: the sum to reach.
         capacity: upper bound per entry.
+
+    Returns:
+        One integer per entry, each within 1 of its value where the capacities allow that.
 
     Raises:
         ConfigError: if the capacities cannot hold the total.

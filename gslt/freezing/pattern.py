@@ -30,7 +30,11 @@ class FrozenCounts:
 
     @classmethod
     def sum(cls, counts: Iterable[FrozenCounts]) -> FrozenCounts:
-        """Counts of several layers together."""
+        """Counts of several layers together.
+
+        >>> FrozenCounts.sum([FrozenCounts(4, 0, 1), FrozenCounts(20, 11, 5)])
+        FrozenCounts(total=24, pruned=11, locked=6)
+        """
         each = [(c.total, c.pruned, c.locked) for c in counts]
         return cls(*map(sum, zip(*each, strict=True))) if each else cls(0, 0, 0)
 
@@ -45,11 +49,20 @@ def frozen_counts(
     Largest-remainder rounding meets the global counts exactly: N − round((1 − p) N) pruned and
     round(l N) locked.
 
+    >>> frozen_counts([(2, 2), (4, 5)], prune_ratio=0.5, lock_ratio=0.25, scheme="epl")
+    [FrozenCounts(total=4, pruned=0, locked=1), FrozenCounts(total=20, pruned=12, locked=5)]
+
     Args:
         shapes: weight shape of each layer, ``(out, in, *kernel)``.
         prune_ratio: p, fraction of all weights.
         lock_ratio: l, fraction of all weights, p + l ≤ 1.
         scheme: a key of :data:`gslt.freezing.ALLOCATIONS`.
+
+    Returns:
+        The counts of each layer, in the order of ``shapes``.
+
+    Raises:
+        ConfigError: for an unknown scheme.
     """
     sizes = [math.prod(shape) for shape in shapes]
     total = sum(sizes)
@@ -73,6 +86,14 @@ def freezing_pattern(counts: FrozenCounts, seed: int, layer: str) -> npt.NDArray
 
     Pruned and locked weights are disjoint and uniformly random: the first entries of one random
     permutation (stream role ``"pattern"``) are pruned, the next ones locked.
+
+    >>> freezing_pattern(FrozenCounts(12, 4, 3), seed=0, layer="layers.0.nn.weight").tolist()
+    [1, 0, -1, 0, 0, -1, 0, -1, 1, 0, 1, -1]
+
+    Args:
+        counts: how many weights of the layer are pruned and locked.
+        seed: seed of the source network.
+        layer: qualified parameter name, which names the stream.
 
     Returns:
         int8, flat, one entry per weight in row-major order.

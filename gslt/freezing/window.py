@@ -21,6 +21,15 @@ def search_window(sparsity: float, freezing_ratio: float) -> tuple[float, float]
     p = s − (1 − F)/2 and l = F − p. Where that makes p negative, p = 0 and l = F; where it makes l
     negative, l = 0 and p = F (Otsuka et al. 2024, arXiv 2402.14029).
 
+    >>> search_window(0.5, 0.4)
+    (0.2, 0.2)
+    >>> search_window(0.9, 0.4)
+    (0.4, 0.0)
+
+    Args:
+        sparsity: s, fraction of all weights that the ticket removes.
+        freezing_ratio: F, fraction of all weights decided before the search.
+
     Returns:
         ``(p, l)``, fractions of all weights, with p + l = F.
 
@@ -37,6 +46,13 @@ def search_window(sparsity: float, freezing_ratio: float) -> tuple[float, float]
 def split_ratio(freezing_ratio: float, prune_share: float) -> tuple[float, float]:
     """Pruning and locking ratio of a freezing ratio: p = share · F and l = F − p.
 
+    >>> split_ratio(0.4, 0.25)
+    (0.1, 0.3)
+
+    Args:
+        freezing_ratio: F, fraction of all weights decided before the search.
+        prune_share: fraction of them that is pruned; the others are locked.
+
     Returns:
         ``(p, l)``, fractions of all weights.
 
@@ -50,7 +66,15 @@ def split_ratio(freezing_ratio: float, prune_share: float) -> tuple[float, float
 
 
 def window_sparsity(prune: float, lock: float, position: float) -> float:
-    """Sparsity at a place in the search window [p, 1 − l]: p + position · (1 − p − l).
+    """Sparsity at a position in the search window [p, 1 − l]: p + position · (1 − p − l).
+
+    >>> window_sparsity(0.2, 0.3, 0.5)
+    0.45
+
+    Args:
+        prune: p, fraction of all weights.
+        lock: l, fraction of all weights.
+        position: 0 is the dense end of the window, s = p; 1 its sparse end, s = 1 − l.
 
     Raises:
         ConfigError: if the position is not in [0, 1], or p + l exceeds 1.
@@ -71,6 +95,20 @@ def resolve_ratios(
     With ``freezing_ratio`` alone the window is centred (:func:`search_window`). With
     ``prune_ratio`` or ``lock_ratio`` the other one is 0 unless given, or the rest of
     ``freezing_ratio`` where that is given too.
+
+    >>> resolve_ratios(0.5, freezing_ratio=0.4)
+    (0.2, 0.2)
+    >>> resolve_ratios(0.5, freezing_ratio=0.4, prune_ratio=0.1)
+    (0.1, 0.3)
+
+    Args:
+        sparsity: s, fraction of all weights that the ticket removes.
+        freezing_ratio: F = p + l. Default: 0, a dense source, unless p or l is given.
+        prune_ratio: p, fraction of all weights pruned before the search.
+        lock_ratio: l, fraction of all weights locked before the search.
+
+    Returns:
+        ``(p, l)``, fractions of all weights.
 
     Raises:
         ConfigError: if a ratio is outside [0, 1] or NaN, if the three contradict one another, or if

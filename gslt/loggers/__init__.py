@@ -23,7 +23,8 @@ unless it goes on elsewhere. Neither logger shows an epoch twice: TensorBoard sh
 reported last, MLflow what was reported first.
 """
 
+from gslt.loggers.common import Logger
 from gslt.loggers.mlflow import MLflowLogger
 from gslt.loggers.tensorboard import TensorBoardLogger
 
-__all__ = ["MLflowLogger", "TensorBoardLogger"]
+__all__ = ["Logger", "MLflowLogger", "TensorBoardLogger"]

@@ -60,7 +60,17 @@ def figures(run: Run) -> dict[str, float]:
 
 
 def hyperparameters(config: RunConfig, dataset: str, seed: int) -> dict[str, Any]:
-    """Method, data set and the config of one seed."""
+    """Method, data set and the config of one seed.
+
+    Args:
+        config: of a search or of weight training.
+        dataset: name of the data set.
+        seed: of the run; it takes the place of the config's first seed.
+
+    Returns:
+        ``method`` (``"search"`` or ``"train"``), ``dataset``, and every field of the config but
+        ``runs``.
+    """
     method = "search" if isinstance(config, SearchConfig) else "train"
     values = {"method": method, "dataset": dataset, **dataclasses.asdict(config), "seed": seed}
     del values["runs"]
@@ -84,7 +94,12 @@ class SeedLog(Protocol):
 
 
 class Logger(ABC):
-    """A log for each seed, opened when its first epoch comes."""
+    """A log for each seed, opened when its first epoch comes; use it as a context manager.
+
+    Args:
+        config: logged when a seed begins. None: of the result, in the end.
+        dataset: name of the data set, logged with the config.
+    """
 
     def __init__(self, config: RunConfig | None, dataset: str) -> None:
         self.config, self.dataset = config, dataset

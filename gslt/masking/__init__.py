@@ -10,7 +10,8 @@ from __future__ import annotations
 from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
-from gslt.masking.supermask import Supermask
+from gslt.masking.selection import select_largest
+from gslt.masking.supermask import Supermask, masked_weight
 
 __all__ = [
     "FreezeReport",
@@ -21,4 +22,6 @@ __all__ = [
     "freeze",
     "frozen_weights",
     "initialise",
+    "masked_weight",
+    "select_largest",
 ]

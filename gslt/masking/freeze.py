@@ -31,9 +31,10 @@ from gslt.masking.supermask import Supermask
 
 @dataclass(frozen=True)
 class FrozenLayer:
-    """One frozen weight in a report: its qualified name, shape and counts."""
+    """One frozen weight in a report."""
 
     name: str
+    """Qualified parameter name."""
     shape: tuple[int, ...]
     counts: FrozenCounts
 
@@ -118,7 +119,11 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
 
 
 def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
-    """Every weight to be frozen or drawn: qualified name, owner, attribute and parameter."""
+    """Every weight to be frozen or drawn, in the order of the module's parameters.
+
+    Yields:
+        Qualified name, the module that owns the parameter, its attribute there, the parameter.
+    """
     for path, owner in module.named_modules():
         for attribute, parameter in owner.named_parameters(recurse=False):
             if _is_weight(owner, attribute, parameter):
@@ -184,6 +189,13 @@ def fan_in_of(owner: nn.Module, shape: torch.Size) -> int:
 
     torch and PyG keep linear weights as (out, in, *kernel); DGL and bare parameters of some PyG
     layers as (in, out). The layer's declared input width tells them apart.
+
+    >>> fan_in_of(nn.Conv2d(2, 7, 3), torch.Size((7, 2, 3, 3)))
+    18
+
+    Args:
+        owner: the layer that holds the weight.
+        shape: shape of the weight.
     """
     for attribute in ("in_features", "in_channels", "in_feats", "_in_feats", "_in_src_feats"):
         width = getattr(owner, attribute, None)

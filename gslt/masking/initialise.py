@@ -50,7 +50,7 @@ def initialise(
 
 
 def _keep_zero(weight: nn.Parameter, kept: Tensor) -> None:
-    """Let no gradient reach the places that are not kept."""
+    """Let no gradient reach the weights that are not kept; ``kept`` has the weight's shape."""
     masks = {kept.device: kept}
 
     def mask(grad: Tensor) -> Tensor:

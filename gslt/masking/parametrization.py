@@ -36,6 +36,20 @@ def random_weight(
 
     KU: U(−b, b), b = √(6 / fan_in). KN: N(0, 2 / fan_in). SKC: ± √(2 / fan_in), each sign with
     probability ½ (He et al. 2015, arXiv 1502.01852; Ramanujan et al. 2020, arXiv 1911.13299).
+
+    >>> random_weight(torch.Size((2, 2)), 8, "skc", seed=0, name="layers.0.nn.weight").tolist()
+    [0.5, 0.5, 0.5, -0.5]
+
+    Args:
+        shape: shape of the weight, n entries.
+        fan_in: inputs of one output unit.
+        init: ``"ku"``, ``"kn"`` or ``"skc"``.
+        seed: seed of the source network.
+        name: qualified parameter name, which names the stream.
+        role: what the numbers are for; scores take ``"score"``.
+
+    Returns:
+        float32 ``(n,)`` on the CPU.
     """
     values = INITS[init](Stream(seed, name, role), math.prod(shape)) / math.sqrt(fan_in)
     return torch.from_numpy(values.astype("float32"))
@@ -94,7 +108,11 @@ class FrozenWeight(nn.Module):
         return self.supermask.holders[self.index].original
 
     def regenerated(self) -> tuple[Tensor, Tensor]:
-        """Random weights ``(n,)``, pruned ones set to zero, and the int8 freezing pattern."""
+        """Random weights ``(n,)``, pruned ones set to zero, and the freezing pattern.
+
+        Returns:
+            The weights without scale, and int8 ``(n,)``: −1 pruned, +1 locked, 0 searched.
+        """
         if self.locked_weight is None or self.searched_index is None:
             return self.searched_weight, torch.zeros_like(self.searched_weight, dtype=torch.int8)
         pattern = torch.where(self.locked_weight != 0, LOCKED, PRUNED).to(torch.int8)
@@ -110,7 +128,15 @@ class FrozenWeight(nn.Module):
         return score if self.searched_index is None else score[self.searched_index.cpu()]
 
     def forward(self, score: Tensor) -> Tensor:
-        """Effective weight for the given scores."""
+        """Effective weight for the given scores.
+
+        Args:
+            score: scores of the searched weights ``(m,)``. The mask follows from the scores that
+                the supermask holds, the gradient goes to these.
+
+        Returns:
+            The weight in the layer's shape, see :func:`gslt.masking.masked_weight`.
+        """
         with record_function("gslt::mask"):
             weight = masked_weight(
                 score,
@@ -124,7 +150,7 @@ class FrozenWeight(nn.Module):
             return weight.view(self.shape)
 
     def scale(self) -> Tensor:
-        """Present factor on the layer's weights, a scalar tensor."""
+        """Present factor on the layer's weights, a scalar tensor ``()``: 1 or 1/√density."""
         assert self.supermask is not None
         weight = self.searched_weight
         if self.config.scale == "dynamic":
@@ -137,7 +163,17 @@ class FrozenWeight(nn.Module):
         return density.clamp(min=1.0 / max(self.counts.total, 1)).rsqrt().to(weight.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """Initial scores at registration; afterwards ``layer.weight = …`` is refused."""
+        """Initial scores at registration; afterwards ``layer.weight = …`` is refused.
+
+        Args:
+            weight: the parameter to be replaced; its type and device are taken over, not its value.
+
+        Returns:
+            Scores ``(m,)``.
+
+        Raises:
+            ConfigError: for an assignment.
+        """
         if self.supermask is not None:
             raise ConfigError(
                 f"{self.name} is frozen: its value follows from the seed and the scores, so it "

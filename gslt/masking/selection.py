@@ -46,6 +46,9 @@ def keep_largest(values: Tensor, keep: int) -> Tensor:
 
     Nothing here makes the host wait for a GPU.
 
+    >>> keep_largest(torch.tensor([3.0, 5.0, 3.0, 1.0]), 2).tolist()
+    [True, True, False, False]
+
     Args:
         values: flat tensor ``(n,)``. A NaN counts as −∞.
         keep: number of entries to mark, 0 … n.
@@ -79,12 +82,17 @@ class Hint:
         self.last = self.centre = self.half = self.density = math.nan
 
     def band(self, n: int) -> tuple[float, float] | None:
-        """Bounds around the expected threshold of n scores, if they are expected to be narrow."""
+        """Bounds around the expected threshold of n scores; None if they are not narrow."""
         known = math.isfinite(self.centre) and 2.0 * self.half * self.density <= WIDEST * n
         return (self.centre - self.half, self.centre + self.half) if known else None
 
     def learn(self, threshold: float, density: float) -> None:
-        """Take note of a threshold, and of the number of scores per unit near it."""
+        """Take note of what a selection found.
+
+        Args:
+            threshold: the least score that was kept.
+            density: number of scores per unit near it.
+        """
         error = abs(threshold - self.centre)
         before = self.half if math.isfinite(self.half) else 0.0
         # The half-width stays NaN, which is never narrow, until there was an error to learn from.
@@ -104,6 +112,10 @@ def select_largest(
 
     Among equals the first ones are marked, in the order of the tensors and within each. A NaN
     counts as −∞, whatever the ranking.
+
+    >>> first, second = torch.tensor([0.1, -0.9]), torch.tensor([0.5, 0.2, -0.3])
+    >>> [mask.tolist() for mask in select_largest([first, second], 3)]
+    [[False, True], [True, False, True]]
 
     Args:
         scores: flat tensors ``(m_i,)``.
@@ -130,7 +142,7 @@ def select_largest(
 
 
 def count_true(mask: Tensor) -> Tensor:
-    """Number of true entries, an int64 scalar tensor where the mask is."""
+    """Number of true entries of a boolean ``(n,)``, an int64 scalar tensor where the mask is."""
     # torch's own count on the CPU takes four times as long.
     return torch.tensor(np.count_nonzero(mask.numpy())) if mask.is_cpu else mask.sum()
 

@@ -79,6 +79,9 @@ def masked_weight(
         searched_index: where the searched weights are in the layer, int64 ``(m,)``; None when
             m = n.
         ranking: what the scores are ranked by, see :class:`Supermask`.
+
+    Returns:
+        The weight ``(n,)``.
     """
     inputs = (score, searched_weight, mask, scale, locked_weight, searched_index, ranking)
     result: Tensor = _Masked.apply(*inputs)  # type: ignore[no-untyped-call]
@@ -86,9 +89,10 @@ def masked_weight(
 
 
 class ScoreHolder(Protocol):
-    """Whatever holds the present score tensor of a layer."""
+    """Whatever holds the present score tensor of a layer: torch's ``ParametrizationList``."""
 
     original: Tensor
+    """Scores of the searched weights, ``(m,)``."""
 
 
 @dataclass
@@ -155,7 +159,14 @@ class Supermask:
         self._sparsity = float(value)
 
     def budgets(self) -> list[int]:
-        """Searched weights to keep: one number for the network, or one per layer."""
+        """Searched weights to keep: one number for the network, or one per layer.
+
+        >>> layers = [FrozenCounts(10, 2, 1), FrozenCounts(30, 4, 5)]
+        >>> Supermask(layers, sparsity=0.5).budgets()  # half of 40, of which 6 are locked
+        [14]
+        >>> Supermask(layers, sparsity=0.5, threshold="layer").budgets()
+        [4, 10]
+        """
         if self.threshold == "layer":
             return [_budget(c, self._sparsity) for c in self.counts]
         return [_budget(FrozenCounts.sum(self.counts), self._sparsity)]
@@ -165,7 +176,7 @@ class Supermask:
         return self._current().masks[layer]
 
     def density(self, layer: int) -> Tensor:
-        """Present fraction of a layer's weights that are not removed, a scalar tensor."""
+        """Present fraction of a layer's weights that are not removed, a scalar tensor ``()``."""
         return self._current().densities[layer]
 
     def _current(self) -> _Selection:
@@ -211,7 +222,15 @@ register_optimizer_step_post_hook(_count_step)
 
 
 def check_layer_sparsity(counts: Sequence[FrozenCounts], sparsity: float) -> None:
-    """Refuse a per-layer threshold that some layer's frozen part makes impossible."""
+    """Refuse a per-layer threshold that some layer's frozen part makes impossible.
+
+    Args:
+        counts: frozen counts of each layer.
+        sparsity: fraction that every layer is to remove; a difference of one weight is rounding.
+
+    Raises:
+        ConfigError: naming the layer and what to use instead.
+    """
     for number, c in enumerate(counts):
         keep = round((1.0 - sparsity) * c.total)
         if not c.locked - 1 <= keep <= c.total - c.pruned + 1:
@@ -228,7 +247,10 @@ def _budget(counts: FrozenCounts, sparsity: float) -> int:
 
 
 def real_dtype(tensor: Tensor) -> torch.dtype:
-    """The tensor's type, but at least single precision: for counts, densities and scales."""
+    """The type of a tensor of any shape ``(…)``, but single precision at least.
+
+    For counts, densities and scales.
+    """
     return torch.promote_types(tensor.dtype, torch.float32)
 
 

@@ -1,7 +1,21 @@
-"""Layers and models, maths written once: no layer here knows a backend or a mask."""
+"""Layers and models, maths written once: no layer here knows a backend or a mask.
+
+``graph`` says what a layer needs of a graph (one sum over neighbours), ``conv`` has the three
+layers over it, ``gnn`` the one skeleton around them, ``ops`` the products and norms that cost time
+on a large graph, ``memory`` where their results live, and ``hooks`` lets a probe see every step.
+"""
 
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
-from gslt.nn.gnn import GNN
-from gslt.nn.graph import Backend, Graph
+from gslt.nn.gnn import GNN, weight_shapes
+from gslt.nn.graph import Backend, Graph, Propagation
 
-__all__ = ["GNN", "Backend", "GCNConv", "GINConv", "Graph", "SAGEConv"]
+__all__ = [
+    "GNN",
+    "Backend",
+    "GCNConv",
+    "GINConv",
+    "Graph",
+    "Propagation",
+    "SAGEConv",
+    "weight_shapes",
+]

@@ -22,7 +22,7 @@ Features = Tensor | tuple[Tensor, Tensor | None]
 
 
 def split_features(x: Features) -> tuple[Tensor, Tensor | None]:
-    """Sources and targets of a pair; twice the same tensor where there is but one."""
+    """Sources ``(N, in)`` and targets of a pair; twice the same tensor where there is but one."""
     return (x, x) if isinstance(x, Tensor) else x
 
 
@@ -31,6 +31,12 @@ def project_first(x: Tensor, graph: Graph, in_channels: int, out_channels: int) 
 
     Aggregation and a linear map commute, so the order is a matter of cost alone. What the graph
     remembers is aggregated already.
+
+    Args:
+        x: representations ``(N, in)``, dense or ``torch.sparse_csr``.
+        graph: the graph that is to sum them.
+        in_channels: width before the map.
+        out_channels: width after it.
     """
     if x.layout != torch.strided:
         return True
@@ -64,7 +70,12 @@ class GINConv(nn.Module):
         self.nn, self.eps, self.aggr = nn, float(eps), aggr
 
     def forward(self, x: Features, graph: Graph) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: representations ``(N, in)``, or a pair (sources, targets).
+            graph: the graph that sums them.
+        """
         source, target = split_features(x)
         linear = self.nn
         if not isinstance(linear, nn.Linear) or not project_first(
@@ -117,7 +128,12 @@ class GCNConv(nn.Module):
         return self.lin.weight
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: representations ``(N, in)``.
+            graph: the graph that sums them.
+        """
         if project_first(x, graph, self.in_channels, self.out_channels):
             out = self.propagate(self.lin(x), graph)
         else:
@@ -125,7 +141,15 @@ class GCNConv(nn.Module):
         return out if self.bias is None else out + self.bias
 
     def propagate(self, x: Tensor, graph: Graph) -> Tensor:
-        """P x."""
+        """P x.
+
+        Args:
+            x: representations ``(N, width)``.
+            graph: the graph whose P it is.
+
+        Returns:
+            ``(N, width)``.
+        """
         return graph.symmetric(x) if self.normalize else graph.sum(x)
 
 
@@ -163,7 +187,12 @@ class SAGEConv(nn.Module):
         self.lin_r = ops.Linear(target, out_channels) if root_weight else None
 
     def forward(self, x: Features, graph: Graph) -> Tensor:
-        """``(N, in)`` → ``(N, out)``."""
+        """``(N, in)`` → ``(N, out)``.
+
+        Args:
+            x: representations ``(N, in)``, or a pair (sources, targets).
+            graph: the graph that sums them.
+        """
         source, target = split_features(x)
         if self.lin is not None:
             source = observed("activation", F.relu(self.lin(source)))
@@ -177,7 +206,15 @@ class SAGEConv(nn.Module):
         return out
 
     def neighbours(self, source: Tensor, graph: Graph) -> Tensor:
-        """W_l mean_{j → i} x_j + b."""
+        """W_l mean_{j → i} x_j + b, or with the sum.
+
+        Args:
+            source: representations of the sources ``(N, in)``.
+            graph: the graph that sums them.
+
+        Returns:
+            One row per target, ``(N, out)``.
+        """
         aggregate = graph.mean if self.aggr == "mean" else graph.sum
         linear = self.lin_l
         if not project_first(source, graph, linear.in_features, linear.out_features):

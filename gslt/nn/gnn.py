@@ -73,14 +73,24 @@ class GNN(nn.Module):
         )
 
     def forward(self, *inputs: object, generator: torch.Generator | None = None) -> Tensor:
-        """Logits ``(N, classes)``; dropout draws from the generator (default: torch's own)."""
+        """Logits ``(N, classes)``.
+
+        Args:
+            *inputs: features and graph, in the order and the types of the backend.
+            generator: what dropout draws from. Default: torch's own.
+        """
         x, graph = self.backend.bind(*inputs)
         return self.logits(x, graph, generator)
 
     def logits(self, x: Tensor, graph: Graph, generator: torch.Generator | None = None) -> Tensor:
-        """Logits ``(N, classes)`` from features ``(N, in)`` and a graph of the backend.
+        """Logits ``(N, classes)`` from features and a graph of the backend.
 
         Activations and products have the type of ``x``; logits are single precision at least.
+
+        Args:
+            x: features ``(N, in)``, dense or ``torch.sparse_csr``.
+            graph: the graph of the N nodes.
+            generator: what dropout draws from. Default: torch's own.
         """
         for number, layer in enumerate(self.layers[:-1]):
             x = self._hidden(number, layer, self._drop(x, generator), graph)
@@ -124,7 +134,16 @@ def _dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
 def weight_shapes(
     in_channels: int, out_channels: int, config: ModelConfig
 ) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a model's weights, in their order; no weight is allocated."""
+    """Names and shapes of a model's weights, in their order; no weight is allocated.
+
+    >>> weight_shapes(3, 2, ModelConfig(num_layers=2, hidden_channels=4))
+    {'layers.0.nn.weight': (4, 3), 'layers.1.nn.weight': (2, 4), 'head.weight': (2, 4)}
+
+    Args:
+        in_channels: number of features.
+        out_channels: number of classes.
+        config: architecture, depth, width.
+    """
     with torch.device("meta"):
         model = GNN(in_channels, out_channels, config, cast(Backend, None))
     return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
@@ -134,6 +153,9 @@ def compact_features(x: Tensor) -> Tensor:
     """Features as a ``torch.sparse_csr`` tensor where at most a tenth of them is not zero.
 
     Bags of words are; the first layer's product is then many times cheaper.
+
+    Args:
+        x: features ``(N, in)``; returned as they are where they are sparse already, or too dense.
     """
     if x.layout != torch.strided or int(torch.count_nonzero(x)) > 0.1 * x.numel():
         return x

@@ -32,7 +32,7 @@ class Propagation:
 
     @property
     def transposed(self) -> Propagation:
-        """The operator with Aᵀ in the place of A whose matrix is Mᵀ."""
+        """The operator whose matrix is Mᵀ, Aᵀ being in the place of A."""
         return Propagation((*self.name, "transposed"), self.right, self.left, self.root)
 
 
@@ -68,14 +68,39 @@ class Graph(ABC):
 
     @abstractmethod
     def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
-        """M x, or Mᵀ x, without a gradient; summed in single precision at least."""
+        """M x, or Mᵀ x, without a gradient; summed in single precision at least.
+
+        Args:
+            operator: M.
+            x: representations ``(num_sources, width)``, or of the targets for Mᵀ.
+            transposed: whether Mᵀ is meant.
+
+        Returns:
+            ``(num_targets, width)``, or of the sources for Mᵀ, in the type of ``x``.
+        """
 
     def sum(self, x: Tensor, root: float = 0.0) -> Tensor:
-        """Sum root x_i + Σ_{j → i} x_j for every target i, ``(num_targets, width)``."""
+        """Sum root x_i + Σ_{j → i} x_j for every target i.
+
+        Args:
+            x: representations ``(num_sources, width)``.
+            root: factor on the node itself.
+
+        Returns:
+            ``(num_targets, width)``.
+        """
         return self.propagate(x, self.operator(("sum", root), lambda: {"root": self._root(root)}))
 
     def mean(self, x: Tensor, root: float = 0.0) -> Tensor:
-        """Mean of x_j over the edges j → i, zero where there is none, and root x_i."""
+        """Mean of x_j over the edges j → i, zero where there is none, plus root x_i.
+
+        Args:
+            x: representations ``(num_sources, width)``.
+            root: factor on the node itself.
+
+        Returns:
+            ``(num_targets, width)``.
+        """
 
         def factors() -> Factors:
             left = self.in_degree.double().clamp(min=1).reciprocal()
@@ -88,6 +113,12 @@ class Graph(ABC):
 
         Â is the adjacency with exactly one self-loop at every node (a loop that is there counts as
         that one), D̂ its in-degrees.
+
+        Args:
+            x: representations ``(num_nodes, width)``.
+
+        Returns:
+            ``(num_nodes, width)``.
         """
 
         def factors() -> Factors:
@@ -98,13 +129,25 @@ class Graph(ABC):
         return self.propagate(x, self.operator(("symmetric",), factors))
 
     def operator(self, name: tuple[object, ...], factors: Callable[[], Factors]) -> Propagation:
-        """The operator of this name, whose factors are computed once."""
+        """The operator of this name, whose factors are computed once.
+
+        Args:
+            name: tells it from the other operators of this graph.
+            factors: computes ``left``, ``right`` and ``root`` of :class:`Propagation`.
+        """
         if name not in self._operators:
             self._operators[name] = Propagation(name, **factors())
         return self._operators[name]
 
     def propagate(self, x: Tensor, operator: Propagation) -> Tensor:
         """M x; of a tensor told to :meth:`remember` it is computed once.
+
+        Args:
+            x: representations ``(num_sources, width)``.
+            operator: M.
+
+        Returns:
+            ``(num_targets, width)``.
 
         Raises:
             GraphError: if the features do not fit the graph.
@@ -128,6 +171,9 @@ class Graph(ABC):
 
         The features of a full-batch search are. A tensor that is written to is forgotten.
 
+        Args:
+            x: representations ``(num_sources, width)``, held from now on.
+
         Raises:
             GraphError: if ``x`` requires a gradient.
         """
@@ -136,7 +182,7 @@ class Graph(ABC):
         self._constants[id(x)] = _Constant(x, x._version)
 
     def remembers(self, x: Tensor) -> bool:
-        """Whether ``x`` was told to :meth:`remember` and has not changed since."""
+        """Whether this very ``x`` ``(num_sources, width)`` is remembered and has not changed."""
         constant = self._constants.get(id(x))
         return constant is not None and constant.x is x and constant.version == x._version
 
@@ -177,6 +223,10 @@ class _Propagate(torch.autograd.Function):
 def check_features(x: Tensor, num_sources: int) -> None:
     """Refuse features that no graph of this size can sum.
 
+    Args:
+        x: what was given as ``(num_sources, width)``.
+        num_sources: number of source nodes.
+
     Raises:
         GraphError: unless ``x`` is a dense matrix with one row per source node.
     """
@@ -196,26 +246,59 @@ class Backend(Protocol):
     """An engine: how it builds a graph, and in which order its layers take their inputs."""
 
     name: str
+    """``"pyg"`` or ``"dgl"``."""
 
     def graph(self, edge_index: Tensor, num_nodes: int) -> Graph:
-        """The graph of ``edge_index`` (2, E), row 0 sources and row 1 targets."""
+        """A graph of this engine.
+
+        Args:
+            edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
+            num_nodes: number of nodes.
+        """
 
     def inputs(self, x: Tensor, graph: Graph) -> Sequence[object]:
-        """Arguments of a layer or model of this backend, in the host's order."""
+        """Arguments of a layer or model of this backend, in the host's order.
+
+        Args:
+            x: features ``(N, in)``.
+            graph: a graph of this backend.
+        """
 
     def bind(self, *inputs: object) -> tuple[Tensor, Graph]:
-        """Features and graph from the arguments of a call, in the host's order and types."""
+        """Features ``(N, in)`` and graph from the arguments of a call: undoes :meth:`inputs`.
+
+        Args:
+            *inputs: in the host's order, and of the host's types.
+        """
 
 
 def row_starts(row: Tensor, height: int) -> Tensor:
-    """Where each row begins in a list of entries sorted by ``row``: the pointers of CSR."""
+    """Where each row begins in a list of entries sorted by ``row``: the pointers of CSR.
+
+    >>> row_starts(torch.tensor([0, 0, 2]), 4).tolist()
+    [0, 2, 2, 3, 3]
+
+    Args:
+        row: row of each entry, int64 ``(E,)``, ascending.
+        height: number of rows.
+
+    Returns:
+        int64 ``(height + 1,)``.
+    """
     start = torch.zeros(height + 1, dtype=torch.int64, device=row.device)
     start[1:] = torch.bincount(row, minlength=height).cumsum(0)
     return start
 
 
 def sparse_csr(start: Tensor, column: Tensor, value: Tensor, shape: torch.Size) -> Tensor:
-    """``torch.sparse_csr_tensor`` without the notice that its support is in beta."""
+    """``torch.sparse_csr_tensor`` without the notice that its support is in beta.
+
+    Args:
+        start: where each row begins ``(height + 1,)``, see :func:`row_starts`.
+        column: column of each entry, int64 ``(E,)``.
+        value: value of each entry ``(E,)``.
+        shape: height and width.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(start, column, value, shape)

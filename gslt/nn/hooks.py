@@ -19,7 +19,13 @@ def is_observed() -> bool:
 
 
 def observed(step: str, value: Tensor) -> Tensor:
-    """The value itself, once every observer has seen it."""
+    """The value itself, once every observer has seen it.
+
+    Args:
+        step: what was computed: ``"projection"``, ``"aggregation"``, ``"normalisation"``,
+            ``"activation"``, or ``"layer"`` at a layer's end.
+        value: what it gave, ``(N, width)``.
+    """
     for observer in _observers:
         observer(step, value)
     return value

@@ -41,7 +41,15 @@ class Pool:
         self._open = True
 
     def empty(self, count: int, dtype: torch.dtype) -> Tensor:
-        """An uninitialised flat tensor that begins on a cache line."""
+        """An uninitialised flat tensor that begins on a cache line.
+
+        Args:
+            count: number of entries.
+            dtype: their type.
+
+        Returns:
+            ``(count,)``, on the CPU.
+        """
         size = count * dtype.itemsize
         block = self._take(size)
         start = -block.ctypes.data % LINE
@@ -88,6 +96,12 @@ def empty(rows: int, width: int, dtype: torch.dtype, device: torch.device) -> Te
 
     A padded row begins on a cache line: the row stride is the next multiple of 64 bytes, unless
     that would waste more than a quarter.
+
+    Args:
+        rows: number of rows.
+        width: number of columns.
+        dtype: type of the entries.
+        device: where it is.
     """
     stride = -(-width * dtype.itemsize // LINE) * LINE // dtype.itemsize
     count = rows * stride
@@ -99,12 +113,22 @@ def empty(rows: int, width: int, dtype: torch.dtype, device: torch.device) -> Te
 
 
 def empty_like(x: Tensor, width: int | None = None) -> Tensor:
-    """A matrix by :func:`empty` of the type and height of ``x``."""
+    """A matrix by :func:`empty` of the type and height of ``x``.
+
+    Args:
+        x: any matrix ``(N, width)``.
+        width: number of columns. Default: as ``x``.
+    """
     return empty(x.size(0), x.size(1) if width is None else width, x.dtype, x.device)
 
 
 def converted(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """``x`` in another type, or ``x`` itself where it has that type."""
+    """``x`` in another type, or ``x`` itself where it has that type.
+
+    Args:
+        x: a matrix ``(N, width)``.
+        dtype: the type wanted.
+    """
     if x.dtype == dtype:
         return x
     return empty(x.size(0), x.size(1), dtype, x.device).copy_(x)
@@ -114,6 +138,12 @@ def whole_rows(x: Tensor) -> Tensor:
     """The contiguous matrix that ``x`` is the left part of, its padding included, or a copy of x.
 
     The padding holds arbitrary numbers.
+
+    Args:
+        x: a matrix ``(N, width)``.
+
+    Returns:
+        ``(N, stride)`` in the memory of ``x``, or ``(N, width)``.
     """
     rows, width = x.shape
     stride = x.stride(0)
@@ -124,7 +154,11 @@ def whole_rows(x: Tensor) -> Tensor:
 
 
 def block_height(*matrices: Tensor) -> int:
-    """Rows of a block in single precision that fits the cache; all rows elsewhere than on a CPU."""
+    """Rows of a block in single precision that fits the cache; all rows elsewhere than on a CPU.
+
+    Args:
+        *matrices: matrices ``(N, …)`` of one height; the widest one counts.
+    """
     rows, width = matrices[0].size(0), max(x.size(1) for x in matrices)
     if matrices[0].device.type != "cpu":
         return max(1, rows)

@@ -27,9 +27,14 @@ NATIVE_BFLOAT16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: F
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """Product x Wᵀ in the type of ``x``: ``(N, in)``, ``(out, in)`` → ``(N, out)``.
+    """Product x Wᵀ in the type of ``x``.
 
-    The weight may be more precise than ``x``. A ``torch.sparse_csr`` x gets no gradient.
+    Args:
+        x: representations ``(N, in)``. A ``torch.sparse_csr`` one gets no gradient.
+        weight: W ``(out, in)``, as precise as ``x`` or more.
+
+    Returns:
+        ``(N, out)``.
     """
     return observed("projection", _product(x, weight))
 
@@ -89,18 +94,21 @@ class _Scratch:
         )
 
     def wide(self, block: Tensor) -> Tensor:
-        """The block in the working type; itself where it has that type."""
+        """The block ``(rows, width)`` in the working type; itself where it has that type."""
         if block.dtype == self.dtype:
             return block
         return self._input[: block.size(0)].copy_(block)
 
     def like(self, block: Tensor) -> Tensor:
-        """An uninitialised block of the working type."""
+        """An uninitialised block of the working type, as high as ``block`` ``(rows, width)``."""
         return self._result[: block.size(0)]
 
     @contextlib.contextmanager
     def writing(self, block: Tensor) -> Iterator[Tensor]:
-        """Where to compute what the block is to hold: in itself where it has the working type."""
+        """Where to compute what the block ``(rows, width)`` is to hold.
+
+        In itself where it has the working type, else in scratch memory that is copied at the end.
+        """
         place = block if block.dtype == self.dtype else self.like(block)
         yield place
         if place is not block:
@@ -149,10 +157,17 @@ def _inner(left: Tensor, right: Tensor) -> Tensor:
 
 
 def norm_relu(x: Tensor, eps: float = 1e-5) -> Tensor:
-    """ReLU((x − μ) / √(σ² + ε)) with mean and biased variance of each column, ``(N, width)``.
+    """ReLU((x − μ) / √(σ² + ε)) with mean and biased variance of each column.
 
     Batch normalisation over the whole graph without affine part (Ioffe & Szegedy 2015, arXiv
     1502.03167, Algorithm 1 with γ = 1, β = 0) and the activation after it, as one operation.
+
+    Args:
+        x: representations ``(N, width)``.
+        eps: ε, torch's default.
+
+    Returns:
+        ``(N, width)`` in the type of ``x``.
     """
     result: Tensor = _NormReLU.apply(x, eps)  # type: ignore[no-untyped-call]
     if is_observed():
@@ -243,7 +258,7 @@ def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -
 
 
 def fan_out(x: Tensor) -> tuple[Tensor, Tensor]:
-    """``x`` for two consumers, whose gradients are added up in reused memory."""
+    """``x`` ``(N, width)`` for two consumers, whose gradients are added up in reused memory."""
     result: tuple[Tensor, Tensor] = _FanOut.apply(x)  # type: ignore[no-untyped-call]
     return result
 

@@ -1,10 +1,21 @@
 """Tickets: a seed, a description of the source network and a few packed bits, in one sealed file.
 
-``docs/ticket-format.md`` specifies the bytes.
+``ticket`` is what others use: take a ticket of a frozen module, load one, make a model of it.
+Below it ``schema`` says what a ticket holds and the rules among its parts, ``file`` writes and
+reads that, ``mask_code`` turns masks into bytes, and ``container`` seals any values and tensors
+with a checksum (checkpoints too). ``docs/ticket-format.md`` specifies the bytes.
 """
 
 from __future__ import annotations
 
-from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
+from gslt.ticket.schema import Architecture, StoredTicket
+from gslt.ticket.ticket import Ticket, TicketSize, load_ticket, weights_checksum
 
-__all__ = ["Ticket", "TicketSize", "load_ticket"]
+__all__ = [
+    "Architecture",
+    "StoredTicket",
+    "Ticket",
+    "TicketSize",
+    "load_ticket",
+    "weights_checksum",
+]

@@ -23,12 +23,24 @@ def seal(kind: str, values: dict[str, Any], tensors: dict[str, Tensor]) -> bytes
 
     The safetensors metadata have the one key ``gslt-<kind>``: the checksum, a space, the values as
     JSON.
+
+    Args:
+        kind: what it is, such as ``"ticket"``.
+        values: what JSON can say.
+        tensors: by name, of any shape ``(…)``, on the CPU.
     """
     return _sealed(kind, json.dumps(values, separators=(",", ":")), tensors)
 
 
 def unseal(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Values and tensors of a sealed file; the inverse of :func:`seal`.
+
+    Args:
+        kind: what it should be.
+        data: the whole file.
+
+    Returns:
+        The values, and the tensors by name.
 
     Raises:
         ValueError: if any bit of it is not as :func:`seal` left it.
@@ -60,7 +72,15 @@ def _sealed(kind: str, text: str, tensors: dict[str, Tensor]) -> bytes:
 
 
 def checksum(text: str, tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the JSON text, then in name order each tensor's name, a zero byte, its bytes."""
+    """SHA-256 over the JSON text, then in name order each tensor's name, a zero byte, its bytes.
+
+    Args:
+        text: the values as JSON.
+        tensors: by name, of any shape ``(…)``, on the CPU.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(name.encode() + b"\0")

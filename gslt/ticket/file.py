@@ -52,6 +52,9 @@ _ADDED = ("residual", "unit_gain")
 def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     """The content of the ticket file, and how many bytes of it are masks.
 
+    Args:
+        ticket: what to store; masks may be on any device.
+
     Raises:
         TicketError: if the ticket breaks a rule of the format, so that it could not be read back.
     """

@@ -38,19 +38,41 @@ _CHUNK = 1 << 20
 
 
 def entropy_bits(total: int, kept: int) -> float:
-    """N H(k / n): what no code of a mask can beat on average, knowing n and k."""
+    """Bits n H(k / n): what no code of a mask can beat on average, knowing n and k.
+
+    >>> entropy_bits(8, 4)
+    8.0
+
+    Args:
+        total: n, bits of the mask.
+        kept: k, those that are set.
+    """
     return -sum(
         count * math.log2(count / total) for count in (kept, total - kept) if 0 < count < total
     )
 
 
 def share(total: int, kept: int) -> int:
-    """Probability of a set bit in 2⁻²⁴: k 2²⁴ / n rounded half up, within 1 … 2²⁴ − 1."""
+    """Probability of a set bit in 2⁻²⁴: k 2²⁴ / n rounded half up, within 1 … 2²⁴ − 1.
+
+    >>> share(4, 1) == 2**22
+    True
+
+    Args:
+        total: n, bits of the mask.
+        kept: k, those that are set.
+    """
     return min(max((2 * kept * _WHOLE + total) // (2 * total), 1), _WHOLE - 1)
 
 
 def encode_mask(mask: Mask) -> bytes:
-    """The shortest form of a boolean mask ``(n,)``; inverse of :func:`decode_mask`."""
+    """The shortest form of a boolean mask ``(n,)``; inverse of :func:`decode_mask`.
+
+    >>> encode_mask(np.array([True, False, True, True, False, False, False, False, True])).hex()
+    '0d01'
+    >>> encode_mask(np.ones(1000, dtype=bool))
+    b''
+    """
     total, kept = mask.size, int(np.count_nonzero(mask))
     if kept in (0, total):
         return b""
@@ -59,7 +81,18 @@ def encode_mask(mask: Mask) -> bytes:
 
 
 def decode_mask(data: bytes, total: int, kept: int) -> Mask:
-    """The mask ``(n,)`` of ``total`` bits, of which ``kept`` are set, from its bytes.
+    """The mask of ``total`` bits, of which ``kept`` are set, from its bytes.
+
+    >>> decode_mask(bytes.fromhex("0d01"), 9, 4).astype(int).tolist()
+    [1, 0, 1, 1, 0, 0, 0, 0, 1]
+
+    Args:
+        data: any of the three forms; its length tells which.
+        total: n, bits of the mask.
+        kept: k, those that are set.
+
+    Returns:
+        Boolean ``(n,)``.
 
     Raises:
         ValueError: if the bytes are not a form of such a mask.
@@ -88,6 +121,13 @@ def pack(mask: Mask) -> bytes:
 
 def unpack(data: bytes, total: int) -> Mask:
     """Inverse of :func:`pack`.
+
+    Args:
+        data: ⌈n / 8⌉ bytes.
+        total: n, bits of the mask.
+
+    Returns:
+        Boolean ``(n,)``.
 
     Raises:
         ValueError: if the bits after the last one are not zero.
@@ -124,7 +164,15 @@ def _decode(data: bytes, total: int, one: int) -> Mask:
 
 
 def encode_words(mask: Mask, one: int) -> list[int]:
-    """The code of a mask as 32-bit words; ``one`` is the share of set bits."""
+    """The code of a mask as 32-bit words.
+
+    Args:
+        mask: boolean ``(n,)``.
+        one: probability of a set bit in 2⁻²⁴, see :func:`share`.
+
+    Returns:
+        The words in the order of output, the low word of the last state first.
+    """
     zero = _WHOLE - one
     widest = _STATE - _PRECISION
     full_zero, full_one = zero << widest, one << widest
@@ -148,6 +196,14 @@ def encode_words(mask: Mask, one: int) -> list[int]:
 
 def decode_words(words: npt.NDArray[np.uint32], total: int, one: int) -> Mask:
     """Inverse of :func:`encode_words`.
+
+    Args:
+        words: uint32 ``(k,)``.
+        total: n, bits of the mask.
+        one: probability of a set bit in 2⁻²⁴, see :func:`share`.
+
+    Returns:
+        Boolean ``(n,)``.
 
     Raises:
         ValueError: if the words are not the code of ``total`` bits.

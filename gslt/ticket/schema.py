@@ -24,8 +24,11 @@ class Architecture:
     """What rebuilds the network around the weights."""
 
     model: ModelConfig
+    """Message passing, depth, width."""
     in_channels: int
+    """Number of features."""
     out_channels: int
+    """Number of classes."""
 
     def __post_init__(self) -> None:
         for width in (self.in_channels, self.out_channels):

@@ -93,6 +93,13 @@ class Ticket(StoredTicket):
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
+        Args:
+            module: a module frozen as one network; a :class:`gslt.GNN` can be rebuilt by
+                :meth:`model`, any other one is restored by :meth:`restore`.
+            dataset: name of the data set it was found on.
+            split: number of its split.
+            results: figures of the search, finite numbers.
+
         Raises:
             TicketError: if the module is not frozen, or holds several frozen networks.
         """
@@ -113,6 +120,12 @@ class Ticket(StoredTicket):
 
         Its logits equal the searched model's: bit for bit on the same backend.
 
+        Args:
+            backend: engine of the message passing; need not be that of the search.
+
+        Returns:
+            A frozen model on the CPU, in evaluation mode.
+
         Raises:
             TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
         """
@@ -130,6 +143,9 @@ class Ticket(StoredTicket):
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
 
         The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask.
+
+        Args:
+            module: of the ticket's architecture; frozen or not, its weights are discarded.
 
         Raises:
             TicketError: if the module is not the ticket's architecture, or if this machine does not
@@ -184,7 +200,11 @@ class Ticket(StoredTicket):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the ticket file, at once or not at all."""
+        """Write the ticket file, at once or not at all.
+
+        Raises:
+            TicketError: if the ticket breaks a rule of the format.
+        """
         content = self.to_bytes()
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
@@ -199,7 +219,15 @@ class Ticket(StoredTicket):
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "this file") -> Ticket:
-        """The ticket of a file's content, which errors call ``name``; see :func:`load_ticket`."""
+        """The ticket of a file's content; see :func:`load_ticket`.
+
+        Args:
+            data: the whole file.
+            name: what errors call it.
+
+        Raises:
+            TicketError: if it is damaged, no ticket, or of another format version.
+        """
         return cls(**vars(read_ticket(data, name)))
 
 

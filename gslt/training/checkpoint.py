@@ -94,6 +94,10 @@ def history_rows(history: list[Epoch]) -> list[list[float | None]]:
 def read_history(rows: list[list[float | None]], seed: int) -> list[Epoch]:
     """The inverse of :func:`history_rows`.
 
+    Args:
+        rows: one per epoch, the fields of :class:`Epoch` in their order.
+        seed: whose epochs they should be.
+
     Raises:
         ValueError: unless these are the epochs 1, 2, … of this seed, of numbers.
     """
@@ -160,6 +164,14 @@ class Checkpoints:
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """The fields in which two configs differ, as a sentence."""
+    """The fields in which two configs differ, as a sentence.
+
+    >>> differences({"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 0})
+    'lr is 0.1 there and 0.2 here'
+
+    Args:
+        there: plain values, as they were stored.
+        here: plain values, as they are wanted.
+    """
     names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
     return ", ".join(f"{n} is {there.get(n)!r} there and {here.get(n)!r} here" for n in names)

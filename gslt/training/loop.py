@@ -34,16 +34,34 @@ class Probe(Protocol):
     """Looks at the model on its way, such as :class:`gslt.diagnostics.SearchProbe`."""
 
     def begin(self, seed: int, done: int) -> None:
-        """A seed's run begins, or goes on after ``done`` epochs."""
+        """A seed's run begins, or goes on.
+
+        Args:
+            seed: of the run.
+            done: epochs that an earlier process finished; 0 for a run that begins.
+        """
 
     def __call__(
         self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
     ) -> None:
-        """An epoch ended; epoch 0 is before the first."""
+        """An epoch ended.
+
+        Args:
+            seed: of the run.
+            epoch: the last finished one; 0 is before the first.
+            epochs: how many there will be.
+            model: as it is now; leave it so.
+            inputs: what to call it with, features ``(N, in)`` in single precision.
+        """
 
 
 class Inputs:
-    """What a model of this backend is called with, in single precision and in any other."""
+    """What a model of this backend is called with, in single precision and in any other.
+
+    Args:
+        backend: builds the graph.
+        dataset: on the device of the run.
+    """
 
     def __init__(self, backend: Backend, dataset: NodeDataset) -> None:
         self.backend = backend
@@ -69,6 +87,10 @@ def inputs_of(backend: Backend, dataset: NodeDataset) -> Inputs:
     """The inputs of a data set, made once for several runs and kept as long as the data set is.
 
     They are made anew where its features or edges have been written to.
+
+    Args:
+        backend: builds the graph.
+        dataset: on the device of the run.
     """
     ready = _READY.setdefault(dataset, {})
     versions = dataset.x._version, dataset.edge_index._version
@@ -78,7 +100,16 @@ def inputs_of(backend: Backend, dataset: NodeDataset) -> Inputs:
 
 
 class Loop:
-    """One run: every forward gives the loss of the next update and the accuracy of the last."""
+    """One run: every forward gives the loss of the next update and the accuracy of the last.
+
+    Args:
+        dataset: on the device of the run.
+        config: of a search or of weight training.
+        seed: of this run; the config's own seed is that of the first.
+        model: frozen, or with initial weights, on the device.
+        inputs: what the model is called with.
+        probe: looks at the model after every epoch.
+    """
 
     def __init__(
         self,
@@ -111,6 +142,11 @@ class Loop:
         folder: RunFolder | None = None,
     ) -> Run:
         """Every epoch that is still to come, and the result.
+
+        Args:
+            progress: show a progress bar on a terminal.
+            on_epoch: called after every epoch.
+            folder: where to go on from and to write to.
 
         Raises:
             GsltError: if the loss becomes infinite or NaN.
@@ -315,7 +351,12 @@ def identity(dataset: NodeDataset) -> dict[str, Any]:
 
 
 def predict(model: GNN, inputs: Sequence[object]) -> Tensor:
-    """Logits without dropout or gradient."""
+    """Logits ``(N, classes)`` without dropout or gradient.
+
+    Args:
+        model: left in the mode that it is in.
+        inputs: what it is called with, such as features ``(N, in)`` and a graph.
+    """
     was_training = model.training
     model.eval()
     with torch.no_grad():

@@ -32,6 +32,13 @@ def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
 
     With N nodes, hidden width h and L layers, N h numbers are kept 2 (L − 1) times (input of a
     product, input of a norm), in GraphSAGE 3 (L − 1) times, with dropout twice more per layer.
+
+    Args:
+        dataset: numbers of nodes, edges, features and classes count.
+        config: architecture, depth, width, dropout and precision count.
+
+    Returns:
+        Bytes; the test holds it within a quarter of what is measured.
     """
     n, hidden = dataset.num_nodes, config.hidden_channels
     kept = (3 if config.architecture == "sage" else 2) * (config.num_layers - 1)
@@ -52,7 +59,7 @@ def _row_bytes(width: int, size: int) -> int:
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that a new run can have on a device, with what may be swapped out."""
+    """Bytes that a new run can have on a device, with what may be swapped out."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free: int = psutil.virtual_memory().available + psutil.swap_memory().free
@@ -71,6 +78,13 @@ def _container_bytes() -> int:
 
 def check_memory(dataset: NodeDataset, config: RunConfig, device: torch.device) -> None:
     """Refuse a run that cannot fit, before anything is computed.
+
+    An estimate slightly above what is there is a :class:`GsltWarning`.
+
+    Args:
+        dataset: the graph.
+        config: the run.
+        device: where it would run.
 
     Raises:
         ConfigError: with the estimate, what is there, and what to reduce to what.

@@ -16,14 +16,19 @@ class Epoch:
     """What one epoch measured. Losses and accuracies are those after its update."""
 
     seed: int
+    """Of the run."""
     epoch: int
+    """Its number; 1 is the first."""
     loss: float
-    """Mean cross entropy of the training nodes."""
+    """Mean cross entropy of the training nodes, in nats."""
     train: float
-    """Accuracies, fractions in [0, 1]."""
+    """Accuracy of the training nodes, a fraction in [0, 1]."""
     val: float
+    """Accuracy of the validation nodes, a fraction."""
     test: float
+    """Accuracy of the test nodes, a fraction."""
     lr: float
+    """Learning rate of its update."""
     sparsity: float | None
     """Sparsity of the mask; None in weight training."""
     seconds: float
@@ -38,10 +43,13 @@ class Run:
     best_epoch: int
     """Epoch of the best validation accuracy, whose state is kept."""
     train_accuracy: float
+    """Of that epoch, evaluated in float32; a fraction, as are the next two."""
     val_accuracy: float
     test_accuracy: float
     seconds: float
+    """What the run took."""
     history: list[Epoch]
+    """Every epoch in order."""
     model: GNN
     """The model in its state of the best epoch."""
     ticket: Ticket | None
@@ -54,7 +62,9 @@ class Result:
 
     config: RunConfig
     dataset: str
+    """Name of the data set."""
     runs: tuple[Run, ...]
+    """One for each seed, in order."""
 
     @property
     def best(self) -> Run:
@@ -103,7 +113,17 @@ class Result:
 
 
 def format_accuracy(mean: float, std: float = math.nan) -> str:
-    """Percent as papers print it: ``78.75`` or, over several runs, ``78.75 ± 0.12``."""
+    """Percent as papers print it.
+
+    >>> format_accuracy(0.7875)
+    '78.75'
+    >>> format_accuracy(0.7875, 0.0012)
+    '78.75 ± 0.12'
+
+    Args:
+        mean: a fraction in [0, 1].
+        std: standard deviation over runs, a fraction; NaN where there is but one run.
+    """
     return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
 
 

@@ -57,7 +57,12 @@ LEAST_SECONDS = 1.0
 
 
 def default_folder(kind: str, dataset: str) -> Path:
-    """``runs/<time>-<kind>-<dataset>``."""
+    """A folder that is not there yet: ``runs/<time>-<kind>-<dataset>``.
+
+    Args:
+        kind: the command, such as ``"search"``.
+        dataset: name of the data set, or the path of its file.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path("runs") / f"{stamp}-{kind}-{Path(dataset).stem}"
     # Two runs may start within the same second.
@@ -68,7 +73,13 @@ def default_folder(kind: str, dataset: str) -> Path:
 def unfinished_folder(
     command: str, values: dict[str, Any], runs: Path = Path("runs")
 ) -> Path | None:
-    """The newest folder below ``runs`` of a run with this command and these values that goes on."""
+    """The newest folder of an unfinished run with this command and these values; None without one.
+
+    Args:
+        command: ``"search"`` or ``"train"``.
+        values: options and config, as :func:`read_config` gives them.
+        runs: where run folders are.
+    """
     for path in sorted(runs.glob(f"*-{command}-*"), reverse=True):
         if (path / SUMMARY).exists() or not (path / CONFIG).exists():
             continue
@@ -216,7 +227,13 @@ class RunFolder:
     # One seed
 
     def stored(self, seed: int, identity: dict[str, Any], build: Callable[[], GNN]) -> Run | None:
-        """The run of a seed if it was finished before; anything wrong with it means it was not."""
+        """The run of a seed if it was finished before; anything wrong with it means it was not.
+
+        Args:
+            seed: of the run.
+            identity: what tells its graph from others.
+            build: makes a model to restore.
+        """
         try:
             found, _ = unseal("run", self._named(FINISHED, seed).read_bytes())
             state = self._state_path(seed).read_bytes()
@@ -247,7 +264,15 @@ class RunFolder:
         return run
 
     def begin(self, seed: int, identity: dict[str, Any]) -> Checkpoint | None:
-        """Begin a seed's run, or go on with it from the checkpoint that is returned."""
+        """Begin a seed's run, or go on with it from the checkpoint that is returned.
+
+        Args:
+            seed: of the run.
+            identity: what tells its graph from others.
+
+        Raises:
+            RunError: if the checkpoint belongs to another run.
+        """
         self.checkpoints = Checkpoints(self.path, self._identity(identity))
         found = self.checkpoints.load(seed)
         self._histories[seed] = list(found.history) if found else []

@@ -69,7 +69,24 @@ def train(
     folder: RunFolder | None = None,
     probe: Probe | None = None,
 ) -> Result:
-    """Train the weights of the same model with the same loop. See :func:`search`."""
+    """Train the weights of the same model with the same loop: the baseline of a ticket.
+
+    Args:
+        dataset: the graph, see :func:`gslt.load_dataset`.
+        config: model, initial weights, optimisation. Default: the Frozen paper's GIN.
+        progress: show a progress bar on a terminal.
+        on_epoch: called after every epoch.
+        folder: where to write metrics, checkpoints, weights and summary, as in :func:`search`.
+        probe: measures the model on its way.
+
+    Returns:
+        The runs, each with its model at the best validation epoch.
+
+    Raises:
+        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        GsltError: if the loss becomes infinite or NaN.
+        Interrupted: with a folder, after Ctrl-C or SIGTERM, once a checkpoint is written.
+    """
     config = config or TrainConfig()
     if not isinstance(config, TrainConfig):
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
@@ -82,6 +99,13 @@ def train(
 
 def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
     """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+
+    Args:
+        model: on any device and backend.
+        dataset: the graph; it is taken to the model's device.
+
+    Returns:
+        Fractions ``train``, ``val`` and ``test``.
 
     Raises:
         ConfigError: if the data set has other numbers of features or classes than the model.

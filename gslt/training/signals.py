@@ -15,10 +15,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Request:
-    """Whether somebody asked to stop, and by which signal."""
+    """Whether somebody asked to stop, and by which signal; true once somebody did."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        """The signal, such as ``signal.SIGINT``; None before."""
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
