@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError, RunError
 from gslt.files import write_json, write_text
-from gslt.studies.records import measured
-from gslt.studies.report.figures import plot_accuracy_against_size, plot_learning_curves
-from gslt.training.results import Result
+from gslt.report.figures import canvas, looks, number_axis, save_figure
+from gslt.report.lines import Line, darker, draw_lines, label_lines
+from gslt.report.study import SUMMARY
+from gslt.report.tables import Column, Table, accuracy, text
+from gslt.studies.columns import measured
+from gslt.training.results import Result, Run
 from gslt.training.run_folder import RunFolder, read_config
 from gslt.training.search import search, train
+
+#: The arm that the tickets are compared with.
+TRAINED = "weight training"
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ def arms(config: DemoConfig) -> dict[str, SearchConfig | TrainConfig]:
     same = {name: getattr(config, name) for name in ("epochs", "hidden_channels", "lr", "seed")}
     ticket = SearchConfig(**same, sparsity=config.sparsity)
     return {
-        "weight training": TrainConfig(**same),
+        TRAINED: TrainConfig(**same),
         "ticket, dense source": ticket,
         "ticket, sparse source": replace(ticket, prune_ratio=config.freezing_ratio, lock_ratio=0.0),
         "ticket, frozen source": replace(ticket, freezing_ratio=config.freezing_ratio),
@@ -126,39 +135,70 @@ def set_aside(folder: Path) -> Path | None:
     return folder.rename(target)
 
 
-def table(rows: list[dict[str, object]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as the Markdown table of the Frozen paper."""
-    head = [
-        "method",
-        "test accuracy (%)",
-        "validation (%)",
-        "sparsity (density)",
-        "pruned / locked",
-        "search space",
-        "model size",
-        "× smaller",
-    ]
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    return "\n".join(lines + [_line(row) for row in rows]) + "\n"
+    return Table.of("", [SimpleNamespace(**row) for row in rows], TABLE).body() + "\n"
 
 
-def _line(row: dict[str, object]) -> str:
-    def number(name: str) -> float:
-        value = row[name]
-        assert isinstance(value, int | float)
-        return float(value)
+#: Columns that the demo's table has in common with that of a study.
+_COMMON = ("sparsity (density)", "pruned / locked", "search space", "model size", "× smaller")
+TABLE: list[Column] = [
+    ("method", lambda row: text(row.method)),
+    ("test accuracy (%)", lambda row: accuracy(row.test_accuracy)),
+    ("validation (%)", lambda row: accuracy(row.val_accuracy)),
+    *((name, dict(SUMMARY)[name]) for name in _COMMON),
+]
 
-    frozen = "–"
-    if row["prune_ratio"] is not None:
-        frozen = f"{number('prune_ratio'):.2f} / {number('lock_ratio'):.2f}"
-    cells = [
-        str(row["method"]),
-        f"{100 * number('test_accuracy'):.2f}",
-        f"{100 * number('val_accuracy'):.2f}",
-        f"{number('sparsity'):.2f} ({number('density'):.2f})",
-        frozen,
-        f"{number('searched'):,.0f} ({100 * number('search_space'):.0f} %)",
-        f"{number('model_bytes') / 1000:,.1f} kB",
-        f"{number('times_smaller'):.1f}",
-    ]
-    return "| " + " | ".join(cells) + " |"
+
+# Pictures
+
+
+def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Test accuracy of each row against its model size in bytes, each point labelled."""
+    title = f"{rows[0]['dataset']}: accuracy against model size"
+    caption = "Model size: mask bits of tickets, float32 weights of the trained network. One seed."
+    picture = canvas([[""]], title, caption, width=7.5)
+    axes = picture.panels[""]
+    look = looks([row["method"] for row in rows], {TRAINED})
+    sizes = [row["model_bytes"] / 1000 for row in rows]
+    middle = math.sqrt(min(sizes) * max(sizes))
+    for size, row in zip(sizes, rows, strict=True):
+        percent, mine = 100 * row["test_accuracy"], look[row["method"]]
+        left = size > middle
+        axes.plot(size, percent, mine.marker, color=mine.colour, markersize=9)
+        axes.annotate(
+            f"{row['method']}\n{percent:.2f} %{_times(row)}",
+            (size, percent),
+            textcoords="offset points",
+            xytext=(-10 if left else 10, 0),
+            ha="right" if left else "left",
+            va="center",
+            color=darker(mine.colour),
+        )
+    number_axis(axes, sizes, "model size in kB", log=True)
+    axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
+    axes.margins(y=0.15)
+    axes.set_ylabel("test accuracy (%)")
+    save_figure(picture.figure, path)
+
+
+def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> None:
+    """Validation accuracy (lines) and test accuracy at the best epoch (dots) over the epochs."""
+    title = f"{dataset}: validation accuracy during search and training"
+    caption = "Lines: validation accuracy. Marks: test accuracy at the best epoch. One seed."
+    picture = canvas([[""]], title, caption, width=7.5)
+    axes = picture.panels[""]
+    lines = []
+    for (name, run), look in zip(runs.items(), looks(list(runs), {TRAINED}).values(), strict=True):
+        x, y = [each.epoch for each in run.history], [100 * each.val for each in run.history]
+        lines.append(Line(label=name, colour=look.colour, marker="", x=x, y=y))
+        axes.plot(run.best_epoch, 100 * run.test_accuracy, look.marker, color=look.colour)
+    draw_lines(axes, lines)
+    number_axis(axes, [x for line in lines for x in line.x], "epoch", log=False)
+    axes.set_ylabel("validation accuracy (%)")
+    label_lines(picture.figure, [(axes, lines)])
+    save_figure(picture.figure, path)
+
+
+def _times(row: Mapping[str, Any]) -> str:
+    return f", × {row['times_smaller']:.0f} smaller" if row["times_smaller"] > 1 else ""

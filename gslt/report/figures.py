@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.report.lines import mark_collapsed, short
+from gslt.report.lines import darker, mark_collapsed, short
 
 #: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -100,7 +100,7 @@ def canvas(
     *,
     width: float = 5.6,
     height: float = 3.7,
-    share: bool | str = False,
+    share: Any = False,
 ) -> Canvas:
     """A figure with a panel for every cell; None leaves a cell empty.
 
@@ -256,7 +256,7 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
             row.note,
             (1.02, place),
             xycoords=("axes fraction", "data"),
-            color=row.colour,
+            color=darker(row.colour, 0.75),
             fontsize=8.5,
             fontweight="bold" if row.bold else "normal",
             va="center",

@@ -27,8 +27,8 @@ _MOST_MARKS = 20
 _MARK = 5.0
 #: What a caption says of the hollow triangles of :func:`draw_lines`.
 COLLAPSED = (
-    " Hollow triangles at the edge: some runs have collapsed totally there; they have no logarithm, "
-    "and the mean leaves them out."
+    " Hollow triangles at the edge: some runs have collapsed totally there; they have no "
+    "logarithm, and the mean leaves them out."
 )
 
 
@@ -79,8 +79,8 @@ def draw_lines(axes: Any, lines: Sequence[Line]) -> None:
     """Draw bands first, lines above them, and a mark at the bottom where runs collapsed totally."""
     for line in lines:
         if line.level:
-            low, high = (ends[0] if len(ends) else math.nan for ends in (line.low, line.high))
-            axes.axhspan(low, high, color=line.colour, alpha=0.1, linewidth=0)
+            if len(line.low):
+                axes.axhspan(line.low[0], line.high[0], color=line.colour, alpha=0.1, linewidth=0)
             axes.axhline(line.y[0], color=line.colour, linestyle="--", linewidth=1.3)
         elif len(line.low):
             low, high = _band(axes, line)

@@ -72,9 +72,6 @@ def script_json(value: object) -> str:
 
     Raises:
         ValueError: for a number that JSON does not have.
-
-    >>> script_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gslt.random import Float64, Stream
-from gslt.studies.records import AXIS, axis_names
+from gslt.studies.runs import AXIS, axis_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame

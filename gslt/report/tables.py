@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gslt.studies.columns import is_number, shown
+from gslt.studies.columns import is_missing, is_number, shown
 from gslt.training.results import format_accuracy
 
 if TYPE_CHECKING:
@@ -75,13 +75,16 @@ class Table:
         """Whether a column is sorted as words."""
         return any(isinstance(row[index].value, str) for row in self.rows)
 
-    def markdown(self) -> str:
-        """The table as GitHub's Markdown."""
+    def body(self) -> str:
+        """The rows alone as GitHub's Markdown."""
         align = ["---"] * self.names + ["---:"] * (len(self.headings) - self.names)
         lines = [self.headings, align, *([cell.text for cell in row] for row in self.rows)]
-        body = ["| " + " | ".join(map(_markdown, line)) + " |" for line in lines]
+        return "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines)
+
+    def markdown(self) -> str:
+        """The table as GitHub's Markdown, with its title and notes."""
         notes = [f"- {_markdown(note)}" for note in self.notes]
-        return "\n".join([f"# {_markdown(self.title)}", "", *body, "", *notes]) + "\n"
+        return "\n".join([f"# {_markdown(self.title)}", "", self.body(), "", *notes]) + "\n"
 
     def latex(self) -> str:
         """The table as a LaTeX ``table*``, shrunk where it is wider than a line."""
@@ -150,18 +153,18 @@ def text(value: object) -> Cell:
     >>> text("erk"), text(0.5)
     (Cell(text='erk', value='erk'), Cell(text='0.5', value=0.5))
     """
-    if _missing(value):
+    if is_missing(value):
         return Cell(NONE)
     return Cell(shown(value), value if is_number(value) else str(value))  # type: ignore[arg-type]
 
 
-def number(value: Any, form: str = ".3g", *, factor: float = 1.0) -> Cell:
+def number(value: Any, form: str = ".3g", *, factor: float = 1) -> Cell:
     """A number, so many times itself; none where there is none, ``none`` where it is infinite.
 
     >>> number(0.1234, ".1f", factor=100)
     Cell(text='12.3', value=0.1234)
     """
-    if _missing(value):
+    if is_missing(value):
         return Cell(NONE)
     return Cell(f"{factor * value:{form}}" if math.isfinite(value) else "none", value)
 
@@ -172,9 +175,9 @@ def mean_std(mean: float, std: float, form: str = ".3g", *, factor: float = 1.0)
     >>> mean_std(0.785, 0.0012, ".2f", factor=100).text
     '78.50 ± 0.12'
     """
-    if _missing(mean):
+    if is_missing(mean):
         return Cell(NONE)
-    spread = "" if _missing(std) else f" ± {factor * std:{form}}"
+    spread = "" if is_missing(std) else f" ± {factor * std:{form}}"
     return Cell(f"{factor * mean:{form}}{spread}", mean)
 
 
@@ -189,7 +192,7 @@ def interval(low: float, high: float, form: str = "+.3g", *, factor: float = 1.0
     >>> interval(-0.01, 0.02, "+.2f", factor=100).text
     '-1.00 to +2.00'
     """
-    if _missing(low):
+    if is_missing(low):
         return Cell(NONE)
     return Cell(f"{factor * low:{form}} to {factor * high:{form}}", low)
 
@@ -201,7 +204,7 @@ def p_value(value: float) -> Cell:
 
 def size(count: float) -> Cell:
     """Bytes."""
-    return Cell(NONE) if _missing(count) else Cell(format_bytes(count), count)
+    return Cell(NONE) if is_missing(count) else Cell(format_bytes(count), count)
 
 
 def format_bytes(count: float) -> str:
@@ -213,13 +216,6 @@ def format_bytes(count: float) -> str:
     if count < 1000:
         return f"{count:,.0f} B"
     return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
-
-
-def _missing(value: Any) -> bool:
-    """Whether a value is None, NaN or NA."""
-    import pandas as pd
-
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 # For programs

@@ -105,6 +105,16 @@ def named(arm: str, axes: Mapping[str, Any]) -> str:
     return ", ".join([arm, *places])
 
 
+def shown_name(name: str, graph: Mapping[str, Any]) -> str:
+    """Name of a graph, with the word synthetic where its facts say so.
+
+    >>> shown_name("blocks", {"synthetic": True})
+    'blocks (synthetic)'
+    """
+    unsaid = graph.get("synthetic") and "synthetic" not in name.lower()
+    return f"{name} (synthetic)" if unsaid else name
+
+
 def shown(value: Any) -> str:
     """A value of an axis in a label or a table.
 
@@ -122,6 +132,17 @@ def is_number(value: object) -> bool:
     """
     number = isinstance(value, int | float | np.integer | np.floating)
     return number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value of a frame is missing: None, NaN or NA.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    import pandas as pd
+
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def measured(result: Result) -> dict[str, Any]:

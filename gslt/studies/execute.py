@@ -1,7 +1,8 @@
-"""Runs of a study: what is missing is computed, here or elsewhere, and written down at once."""
+"""Runs of a study: how many are there; what is missing is computed and written down at once."""
 
 from __future__ import annotations
 
+import statistics
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -18,7 +19,7 @@ from gslt.errors import GsltError, GsltWarning, Interrupted, RunError, RunInUseE
 from gslt.studies.records import Record, StudyFolder
 from gslt.studies.study import RunSpec, Study
 from gslt.training.results import Epoch, Result
-from gslt.training.run_folder import RunFolder
+from gslt.training.run_folder import RunFolder, in_use
 from gslt.training.search import check_runnable, search, train
 
 #: Called with the number of epochs that a run has just finished.
@@ -210,3 +211,45 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Node
         config = next(s.config for s in study.runs.values() if s.config.backend == backend)
         check_runnable(replace(config, device=device))
     return [dataset_of(name, dataset_dir, split) for name, split in places]
+
+
+def status_lines(folder: StudyFolder) -> Iterator[str]:
+    """A line a study, and one for every run that failed or whose record cannot be used.
+
+    Raises:
+        RunError: if the folder holds no study.
+    """
+    for study in folder.studies():
+        yield from _lines(folder, study)
+
+
+def _lines(folder: StudyFolder, study: Study) -> Iterator[str]:
+    seconds, running, troubles = [], 0, []
+    for identity in study.runs:
+        try:
+            record = folder.read(identity)
+        except RunError as error:
+            troubles.append(f"  {error}")
+            continue
+        if record is not None:
+            seconds.append(record.measured["seconds"])
+            continue
+        running += in_use(folder.run_path(identity))
+        if (reason := folder.failure(identity)) is not None:
+            troubles.append(f"  {identity} failed: {reason}")
+    total, done = len(study.runs), len(seconds)
+    parts = [f"{done} of {total} runs done", f"{running} running" if running else ""]
+    if seconds and done < total:
+        left = (total - done) * statistics.fmean(seconds)
+        parts.append(f"about {duration(left)} of computing left, {duration(sum(seconds))} spent")
+    elif seconds:
+        parts.append(f"{duration(sum(seconds))} of computing")
+    yield f"{study.name}: " + ", ".join(part for part in parts if part)
+    yield from troubles
+
+
+def duration(seconds: float) -> str:
+    """Such as ``12 s``, ``3 min`` or ``1.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +18,10 @@ from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import plain, write_json, write_text
-from gslt.studies.columns import LOG_QUOTIENT, is_number, measured, named
-from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
-from gslt.studies.study import DERIVED, Cell, RunSpec, Study, load_study
+from gslt.studies.columns import is_number, measured, shown_name
+from gslt.studies.runs import StudyResults
+from gslt.studies.smoothness import Profile, endpoints, profile
+from gslt.studies.study import RunSpec, Study, load_study
 from gslt.training.results import Result
 
 if TYPE_CHECKING:
@@ -241,62 +240,6 @@ class StudyFolder:
         return self.path / "failures" / f"{identity}.txt"
 
 
-@dataclass(frozen=True)
-class StudyResults:
-    """What a folder holds of one study."""
-
-    study: Study
-    records: dict[str, Record]
-    """The records that can be used, by identity."""
-    unusable: dict[str, str]
-    """Why a record cannot be used, by identity."""
-    failures: dict[str, str]
-    """Why the last try of a run without a record failed, by identity."""
-
-    @cached_property
-    def frame(self) -> DataFrame:
-        """One row for every run that is there, see :func:`frame`."""
-        return _typed(
-            [
-                _row(self.study, cell, self.records[cell.spec.identity])
-                for cell in self.study.cells
-                if cell.spec.identity in self.records
-            ]
-        )
-
-    @property
-    def layers(self) -> DataFrame:
-        """One row for every layer of every run that has a profile.
-
-        The columns of :attr:`frame`, ``layer`` from 1, ``hidden``, and the measures of
-        :data:`gslt.diagnostics.MEASURES` in the place of the endpoints of the same names.
-        """
-        return _typed(
-            [
-                {**row, **layer}
-                for row in self.frame.to_dict("records")
-                if (found := self.records[row["identity"]].profile) is not None
-                for layer in layer_rows(found)
-            ]
-        )
-
-    @property
-    def total(self) -> int:
-        """Number of different runs of the study."""
-        return len(self.study.runs)
-
-    @property
-    def dataset(self) -> str:
-        """The graphs by name; a synthetic one is called so."""
-        return ", ".join(dict.fromkeys(each.graph_name for each in self.records.values()))
-
-    @property
-    def synthetic(self) -> list[str]:
-        """Names of the synthetic graphs."""
-        records = (each for each in self.records.values() if each.graph.get("synthetic"))
-        return list(dict.fromkeys(each.graph_name for each in records))
-
-
 def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     """The runs of the studies in a folder: one row for every run that has a record.
 
@@ -340,82 +283,10 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
-#: Before the names of the columns with a grid's own values.
-AXIS = "axis_"
-
-
-def axis_names(runs: DataFrame) -> list[str]:
-    """Everything that some arm of these runs varies."""
-    return [
-        str(name).removeprefix(AXIS)
-        for name in runs.columns
-        if str(name).startswith(AXIS) and runs[name].notna().any()
-    ]
-
-
-def shown_name(name: str, graph: Mapping[str, Any]) -> str:
-    """Name of a graph, with the word synthetic where its facts say so.
-
-    >>> shown_name("blocks", {"synthetic": True})
-    'blocks (synthetic)'
-    """
-    unsaid = graph.get("synthetic") and "synthetic" not in name.lower()
-    return f"{name} (synthetic)" if unsaid else name
-
-
 def _check_accuracies(record: Record) -> None:
     for name in ("test_accuracy", "val_accuracy"):
         if not is_number(record.measured.get(name)):
             raise RunError(f"its {name} is no number: {record.measured.get(name)!r}")
-
-
-def _row(study: Study, cell: Cell, record: Record) -> dict[str, Any]:
-    spec = cell.spec
-    arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
-    found = endpoints(record.profile) if record.profile else {}
-    return {
-        "study": study.name,
-        "arm": cell.arm,
-        "label": named(cell.arm, cell.axes),
-        **{f"{AXIS}{name}": value for name, value in cell.axes.items()},
-        "seed": spec.config.seed,
-        "identity": spec.identity,
-        "method": spec.method,
-        "dataset": spec.dataset,
-        "graph": record.graph_name,
-        "split": spec.split,
-        "synthetic": bool(record.graph.get("synthetic")),
-        **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
-        **spec.resolved,
-        **record.measured,
-        **found,
-        **({"collapsed": found.get(LOG_QUOTIENT) == -math.inf} if found else {}),
-        "hardware": record.hardware,
-        **{f"version_{name}": number for name, number in record.versions.items()},
-    }
-
-
-def _typed(rows: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Rows as a frame whose columns have one type each; the grid's columns stand behind the arm."""
-    import pandas as pd
-
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    names.sort(key=lambda name: 0 if name in ("study", "arm", "label") else 2 - (AXIS in name))
-    columns: dict[str, Any] = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        given = [value for value in values if value is not None and value is not pd.NA]
-        kinds = {bool if isinstance(v, bool) else type(v) for v in given}
-        whole = len(given) == len(values)
-        if kinds == {bool}:
-            columns[name] = pd.array(values, dtype="bool" if whole else "boolean")
-        elif kinds == {int}:
-            columns[name] = pd.array(values, dtype="int64" if whole else "Int64")
-        elif kinds <= {int, float}:
-            columns[name] = [math.nan if value is None else float(value) for value in values]
-        else:
-            columns[name] = pd.array(values, dtype="object")
-    return pd.DataFrame(columns)
 
 
 def checksum(values: Mapping[str, Any]) -> str:

@@ -51,6 +51,11 @@ class RunSpec:
         return "search" if isinstance(self.config, SearchConfig) else "train"
 
     @property
+    def trains_all(self) -> bool:
+        """Whether all weights are trained: no ticket is searched, and no mask is on them."""
+        return isinstance(self.config, TrainConfig) and not self.config.mask_sparsity
+
+    @property
     def values(self) -> dict[str, Any]:
         """Method, data set, split and the settings that differ from their defaults."""
         values: dict[str, Any] = {

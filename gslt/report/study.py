@@ -1,0 +1,433 @@
+"""The report of a folder of studies: tables, figures and one page, from what is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gslt.errors import RunError
+from gslt.files import write_text
+from gslt.report.explorer import study_data
+from gslt.report.figures import (
+    Look,
+    Row,
+    canvas,
+    forest,
+    heading,
+    number_axis,
+    save_both,
+    variants,
+)
+from gslt.report.groups import LineGroups, StudyGroups
+from gslt.report.lines import Line, draw_lines, label_lines
+from gslt.report.page import render
+from gslt.report.statistics import compare_arms
+from gslt.report.tables import (
+    NONE,
+    Cell,
+    Column,
+    Table,
+    accuracy,
+    csv_text,
+    interval,
+    number,
+    p_value,
+    size,
+    text,
+)
+from gslt.studies.columns import column, is_missing, is_number, named
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import AXIS, StudyResults
+from gslt.training.results import format_accuracy
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PAGE = "report.html"
+#: Axes that the columns of the summary show already.
+_SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
+#: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
+_LEAST_RANGE = 1.0
+#: Settings that are told below the figure where all runs share them.
+_FACTS = {
+    "architecture": "{}",
+    "num_layers": "{} layers",
+    "hidden_channels": "width {}",
+    "epochs": "{} epochs",
+}
+
+
+def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = None) -> list[Path]:
+    """Write ``report.html``, ``tables/`` and ``figures/`` into the folder of the studies.
+
+    It may be called while studies run: it reports the records that are there. The same records
+    give the same files.
+
+    Args:
+        folder: where the studies and their records are.
+        say: told a line about every study and every record that cannot be used.
+
+    Returns:
+        The files, the page first.
+
+    Raises:
+        RunError: if the folder holds no study, or no record that can be used.
+    """
+    found = [StudyReport(folder.results(study)) for study in folder.studies()]
+    there = [report for report in found if report.results.records]
+    troubles = _troubles(folder, [report.results for report in found])
+    for line in [*(report.headline for report in there), *troubles]:
+        if say is not None:
+            say(line)
+    if not there:
+        unusable = sum(len(report.results.unusable) for report in found)
+        why = f"{unusable} records that cannot be used and no other" if unusable else "no record"
+        raise RunError(f"{str(folder.path)!r} holds {why}; gslt study run computes what is missing")
+    files = [file for report in there for file in report.write(folder.path)]
+    target = folder.path / PAGE
+    write_text(target, study_page(there, folder.path.resolve(), troubles))
+    return [target, *files]
+
+
+def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[str]) -> str:
+    """The page as text.
+
+    Args:
+        reports: of the studies that have records; their figures must have been written.
+        folder: of the studies.
+        troubles: sentences about records that cannot be used, and studies without any.
+    """
+    records = [each for report in reports for each in report.results.records.values()]
+    return render(
+        "report/templates/study.html.jinja",
+        title=f"gslt report: {folder.name}",
+        folder=folder,
+        reports=reports,
+        troubles=troubles,
+        done=sum(len(report.results.records) for report in reports),
+        total=sum(report.results.total for report in reports),
+        machines=dict.fromkeys(record.hardware for record in records),
+        data={report.name: report.data for report in reports},
+    )
+
+
+def _troubles(folder: StudyFolder, found: Sequence[StudyResults]) -> list[str]:
+    """Sentences on what is not in the report, each once though studies share runs."""
+    lines = []
+    for results in found:
+        name = results.study.name
+        if not results.records:
+            lines.append(f"{name}: skipped, it has no record that can be used")
+        if results.unusable:
+            lines.append(f"{name}: {len(results.unusable)} records cannot be used")
+    lines += [line for results in found for line in results.troubles]
+    known = {identity for results in found for identity in results.study.runs}
+    present = {path.stem for path in folder.record_path("any").parent.glob("*.json")}
+    if strays := len(present - known):
+        lines.append(f"{strays} records belong to no study in this folder")
+    return list(dict.fromkeys(lines))
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """Everything that the report says of one study."""
+
+    results: StudyResults
+
+    @cached_property
+    def groups(self) -> StudyGroups:
+        """Its runs by arm and place."""
+        return StudyGroups(self.results)
+
+    @property
+    def name(self) -> str:
+        """Of the study, which names its files."""
+        return self.results.study.name
+
+    @property
+    def title(self) -> str:
+        """Heading of the study."""
+        return self.results.study.title or self.name
+
+    @property
+    def headline(self) -> str:
+        """How much is there, in a line."""
+        results = self.results
+        arms = f"{len(self.groups.arms)} of {len(results.study.arms)} arms"
+        return f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
+
+    @property
+    def graphs(self) -> list[str]:
+        """The graphs with their sizes."""
+        return list(dict.fromkeys(each.graph_text for each in self.results.records.values()))
+
+    @cached_property
+    def comparisons(self) -> DataFrame:
+        """Paired comparisons of the arms, see :func:`gslt.report.statistics.compare_arms`."""
+        return compare_arms(self.results.frame)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What the figure to play with draws."""
+        return study_data(self.results)
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write tables and figure; returns the files."""
+        name = self.name
+        texts = {
+            f"{name}.md": self.summary.markdown(),
+            f"{name}.tex": self.summary.latex(),
+            f"{name}.csv": csv_text(self.groups.frame),
+            f"{name}-runs.csv": csv_text(self.results.frame),
+        }
+        if len(self.comparisons):
+            texts |= {
+                f"{name}-comparisons.md": self.comparison_table.markdown(),
+                f"{name}-comparisons.tex": self.comparison_table.latex(),
+                f"{name}-comparisons.csv": csv_text(self.comparisons),
+            }
+        for file, content in texts.items():
+            write_text(folder / "tables" / file, content)
+        figures = save_both(self.figure(), folder / "figures", name)
+        return [*(folder / "tables" / file for file in texts), *figures]
+
+    # Tables
+
+    @property
+    def summary(self) -> Table:
+        """One line a group: the table of the Frozen paper, with OGB's columns."""
+        axes = [name for name in self.groups.axes if name not in _SHOWN]
+        columns: list[Column] = [
+            ("method", lambda group: text(group.arm)),
+            *((name.replace("_", " "), _axis_cell(name)) for name in axes),
+            *SUMMARY,
+        ]
+        title = f"{self.title} on {self.results.dataset}"
+        return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
+
+    def _notes(self) -> list[str]:
+        results = self.results
+        hardware = dict.fromkeys(record.hardware for record in results.records.values())
+        notes = [
+            f"Accuracies: mean ± unbiased standard deviation over n seeds ({self.groups.seeds} "
+            "here), at the epoch of the best validation accuracy.",
+            "Parameters: weights of the whole network; search space: those that have a score. "
+            "Model size: one bit per searched weight, or float32 weights.",
+            f"Hardware: {'; '.join(hardware)}.",
+        ]
+        if names := results.synthetic:
+            notes.append(f"Synthetic graph, no accuracy on real data: {', '.join(names)}.")
+        if missing := results.total - len(results.records):
+            notes.append(f"Partial: {missing} of {results.total} runs are missing.")
+        return notes
+
+    @property
+    def comparison_table(self) -> Table:
+        """One line a comparison: differences of test accuracy in points.
+
+        The seeds have columns of their own where some comparison has more pairs than seeds.
+        """
+        found = self.comparisons
+        several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
+        columns = [*COMPARISON, *(SEEDS if several else []), HOLM]
+        title = f"{self.title} on {self.results.dataset}: paired comparisons"
+        notes = [*COMPARISON_NOTES, *([SEEDS_NOTE] if several else [])]
+        return Table.of(title, found, columns, notes, names=2, pick=True)
+
+    @property
+    def runs(self) -> Table:
+        """One line a run, for the page."""
+        return Table.of(f"{self.name}: every run", self.results.frame, RUNS, names=2)
+
+    # Figure
+
+    def figure(self) -> Any:
+        """Test accuracy: lines over an axis, or a row for each arm where there is no axis.
+
+        Means and unbiased standard deviations; every line is named at its end.
+        """
+        x = self.groups.x
+        parts = self.groups.panels if x else {"": self.groups.frame}
+        title = f"{self.title}\n{self.results.dataset}"
+        figure = canvas(
+            [list(parts)],
+            title,
+            self._caption(bool(x)),
+            width=7.5 if len(parts) == 1 else 5.2,
+            height=3.7 if x else 1.0 + 0.34 * len(self.groups.frame),
+            share=True,
+        )
+        if not x:
+            forest(figure.panels[""], self._rows(), "test accuracy (%)")
+            return figure.figure
+        drawn = []
+        for title, groups in parts.items():
+            axes = figure.panels[title]
+            heading(axes, title)
+            drawn.append((axes, self._lines(groups, x)))
+            draw_lines(*drawn[-1])
+            self._scale(axes, x)
+        first = drawn[0][0]
+        first.set_ylabel("test accuracy (%)")
+        bottom, top = first.get_ylim()
+        if (lack := _LEAST_RANGE - (top - bottom)) > 0:
+            first.set_ylim(bottom - lack / 2, top + lack / 2)
+        label_lines(figure.figure, drawn)
+        return figure.figure
+
+    def _caption(self, curves: bool) -> str:
+        what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
+        runs, facts = self.results.frame, []
+        for name, words in _FACTS.items():
+            values = runs[name].unique()
+            if len(values) == 1:
+                facts.append(words.format(str(values[0]).upper()))
+        spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
+        return ". ".join(part for part in (spread, ", ".join(facts)) if part)
+
+    @cached_property
+    def _categories(self) -> list[Any]:
+        """The places of all panels in order where they are no numbers; else nothing."""
+        places = dict.fromkeys(self.groups.place(self.groups.x))
+        found = [place for place in places if place is not None]
+        return [] if all(map(is_number, found)) else found
+
+    def _at(self, groups: DataFrame, x: str) -> list[float]:
+        """Where groups that have a place stand on the horizontal axis."""
+        places = [place for place in self.groups.place(x, groups) if place is not None]
+        if self._categories:
+            return [float(self._categories.index(place)) for place in places]
+        return [float(place) * column(x).factor for place in places]
+
+    def _lines(self, groups: DataFrame, x: str) -> list[Line]:
+        found = self.groups.lines(groups, x, self.results.study.panel)
+        of_arm: dict[str, list[LineGroups]] = {}
+        for each in found:
+            of_arm.setdefault(each.arm, []).append(each)
+        return [
+            self._line(each, look, x)
+            for arm, mine in of_arm.items()
+            for each, look in zip(mine, variants(self.groups.looks[arm], len(mine)), strict=True)
+        ]
+
+    def _line(self, line: LineGroups, look: Look, x: str) -> Line:
+        means, stds = (100 * line.groups[f"test_accuracy{end}"] for end in ("", "_std"))
+        return Line(
+            label=line.label,
+            colour=look.colour,
+            marker=look.marker,
+            x=[] if line.level else self._at(line.groups, x),
+            y=means.tolist(),
+            low=(means - stds).tolist(),
+            high=(means + stds).tolist(),
+            level=line.level,
+        )
+
+    def _scale(self, axes: Any, x: str) -> None:
+        kind, places = column(x), self._at(self.groups.frame, x)
+        number_axis(axes, places, kind.label, kind.log and not self._categories)
+        if self._categories:
+            axes.set_xticks(range(len(self._categories)), [str(each) for each in self._categories])
+
+    def _rows(self) -> list[Row]:
+        """A row of the forest for each group."""
+        runs, rows = self.results.frame, []
+        for group in self.groups.frame.itertuples():
+            mean, std = 100 * group.test_accuracy, 100 * group.test_accuracy_std
+            look = self.groups.looks[group.arm]
+            mine = runs[(runs["arm"] == group.arm) & (runs["label"] == group.label)]
+            rows.append(
+                Row(
+                    label=group.label,
+                    colour=look.colour,
+                    marker=look.marker,
+                    mean=mean,
+                    low=mean - std,
+                    high=mean + std,
+                    small=[(100 * value, look.colour) for value in mine["test_accuracy"]],
+                    note=format_accuracy(group.test_accuracy, group.test_accuracy_std),
+                )
+            )
+        return rows
+
+
+def _axis_cell(name: str) -> Callable[[Any], Cell]:
+    return lambda group: text(getattr(group, f"{AXIS}{name}"))
+
+
+def _sparsity(group: Any) -> Cell:
+    if is_missing(group.sparsity):
+        return Cell(NONE)
+    return Cell(f"{group.sparsity:.2f} ({group.density:.2f})", group.sparsity)
+
+
+def _frozen(group: Any) -> Cell:
+    if is_missing(group.prune_ratio):
+        return Cell(NONE)
+    return Cell(f"{group.prune_ratio:.2f} / {group.lock_ratio:.2f}", group.prune_ratio)
+
+
+def _search_space(group: Any) -> Cell:
+    if is_missing(group.searched):
+        return Cell(NONE)
+    share = f"{100 * group.search_space:.0f} %"
+    return Cell(f"{group.searched:,.0f} ({share})", group.searched)
+
+
+#: The summary: of a row of :attr:`gslt.report.groups.StudyGroups.frame`.
+SUMMARY: list[Column] = [
+    ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
+    ("sparsity (density)", _sparsity),
+    ("pruned / locked", _frozen),
+    ("freezing ratio", lambda group: number(group.freezing_ratio, ".2f")),
+    ("search space", _search_space),
+    ("test accuracy (%)", lambda group: accuracy(group.test_accuracy, group.test_accuracy_std)),
+    ("validation (%)", lambda group: accuracy(group.val_accuracy, group.val_accuracy_std)),
+    ("n", lambda group: number(group.n, "d")),
+    ("model size", lambda group: size(group.model_bytes)),
+    ("× smaller", lambda group: number(group.times_smaller, ".1f")),
+    ("parameters", lambda group: number(group.num_weights, ",.0f")),
+]
+
+COMPARISON: list[Column] = [
+    ("first arm", lambda each: Cell(named(each.first, each.first_at), each.first)),
+    ("second arm", lambda each: Cell(named(each.second, each.second_at), each.second)),
+    ("first − second (points)", lambda each: number(each.difference, "+.2f", factor=100)),
+    ("95 % interval", lambda each: interval(each.low, each.high, "+.2f", factor=100)),
+    ("pairs", lambda each: number(each.pairs, "d")),
+    ("p", lambda each: p_value(each.p_pairs)),
+    ("least p", lambda each: p_value(each.least_p_pairs)),
+]
+SEEDS: list[Column] = [
+    ("seeds", lambda each: number(each.seeds, "d")),
+    ("p by seeds", lambda each: p_value(each.p_seeds)),
+    ("least p by seeds", lambda each: p_value(each.least_p_seeds)),
+]
+HOLM: Column = ("p, Holm", lambda each: p_value(each.p_seeds_holm))
+COMPARISON_NOTES = [
+    "Differences of test accuracy between runs of the same seed, graph and values of what both "
+    "arms vary; runs that two arms share are left out.",
+    "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
+    "p: two-sided sign-flip permutation test of the mean difference; least p: the smallest that so "
+    "many pairs can reach, whatever the accuracies.",
+    "Holm: p corrected for all comparisons of this table, by seeds where there are more pairs.",
+]
+SEEDS_NOTE = (
+    "p by seeds flips all pairs of a seed together, as runs of one seed share their random "
+    "numbers: trust it where there are more pairs than seeds; the interval takes pairs for "
+    "independent."
+)
+
+RUNS: list[Column] = [
+    ("arm", lambda run: text(run.label)),
+    ("run", lambda run: text(run.identity)),
+    ("seed", lambda run: number(run.seed, "d")),
+    ("test (%)", lambda run: accuracy(run.test_accuracy)),
+    ("validation (%)", lambda run: accuracy(run.val_accuracy)),
+    ("best epoch", lambda run: text(getattr(run, "best_epoch", math.nan))),
+    ("seconds", lambda run: number(getattr(run, "seconds", math.nan), ".1f")),
+]
