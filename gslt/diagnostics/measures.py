@@ -1,17 +1,19 @@
-"""The measures one by one. Several at once cost little more: see :func:`measure`."""
+"""Energies, quotients, collapse and ranks one by one.
+
+Several at once cost little more: see :func:`gslt.diagnostics.measure`.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 
 from gslt.config import check_choice
-from gslt.diagnostics.cosine import Average
-from gslt.diagnostics.laplacians import Components, Laplacian
-from gslt.diagnostics.ranks import NAN
-from gslt.diagnostics.smoothness import measure
+from gslt.diagnostics.laplacians import Components, Laplacian, edge_factor
+from gslt.diagnostics.representation import Form, Representation, singular_values
 
 Normalisation = Literal["none", "survey", "survey_root"]
 
@@ -62,12 +64,16 @@ def dirichlet_energy(
     Raises:
         GraphError: if the graph cannot be read or does not fit x.
         ConfigError: for another Laplacian or normalisation.
+
+    >>> x, path = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0, 1], [1, 2]])
+    >>> dirichlet_energy(x, path), dirichlet_energy(x, path, normalisation="survey")
+    (2.0, 1.3333333333333333)
     """
     check_choice("normalisation", normalisation, get_args(Normalisation))
-    energy = _one("dirichlet_energy", x, graph, laplacian)
+    energy = Representation.of(x, graph, laplacian).value(dirichlet_energy_of)
     if normalisation == "none":
         return energy
-    mean = 2 * energy / x.size(0) if x.size(0) else NAN
+    mean = 2 * energy / x.size(0) if x.size(0) else math.nan
     return mean if normalisation == "survey" else math.sqrt(mean)
 
 
@@ -82,6 +88,11 @@ def rayleigh_quotient(x: Tensor, graph: Any, laplacian: Laplacian = "combinatori
     Axioms (see :func:`dirichlet_energy`): the combinatorial and random-walk quotients meet the
     first, on X ≠ 0; none meets the triangle inequality.
 
+    Args:
+        x: representations ``(n, h)``, any floating-point type.
+        graph: whatever :func:`as_topology` reads.
+        laplacian: one of :data:`LAPLACIANS`, see :func:`dirichlet_energy`.
+
     Returns:
         A number in [0, 2] for the symmetric and the random-walk Laplacian, [0, 2) for the
         augmented, [0, n] for the combinatorial; 0 where E is. NaN if X is 0 (for the random walk:
@@ -90,8 +101,12 @@ def rayleigh_quotient(x: Tensor, graph: Any, laplacian: Laplacian = "combinatori
     Raises:
         GraphError: if the graph cannot be read or does not fit x.
         ConfigError: for another Laplacian.
+
+    >>> x, path = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0, 1], [1, 2]])
+    >>> rayleigh_quotient(x, path)
+    0.4
     """
-    return _one("rayleigh_quotient", x, graph, laplacian)
+    return Representation.of(x, graph, laplacian).value(rayleigh_quotient_of)
 
 
 def centred_rayleigh_quotient(
@@ -110,6 +125,12 @@ def centred_rayleigh_quotient(
 
     Axioms (see :func:`dirichlet_energy`): neither; it is never 0, and undefined on constant X.
 
+    Args:
+        x: representations ``(n, h)``, any floating-point type.
+        graph: whatever :func:`as_topology` reads.
+        laplacian: one of :data:`LAPLACIANS`, see :func:`dirichlet_energy`.
+        components: ``"each"`` or ``"whole"``, see :func:`collapse`.
+
     Returns:
         A number between the smallest non-zero eigenvalue of the Laplacian
         (:func:`spectral_gap`) and the largest. NaN if X is not finite, or lies in the kernel up to
@@ -119,9 +140,14 @@ def centred_rayleigh_quotient(
 
     Raises:
         GraphError: if the graph cannot be read or does not fit x.
-        ConfigError: for another Laplacian.
+        ConfigError: for another Laplacian or choice of components.
+
+    >>> x, path = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0, 1], [1, 2]])
+    >>> centred_rayleigh_quotient(x, path)
+    1.0
     """
-    return _one("centred_rayleigh_quotient", x, graph, laplacian, components)
+    representation = Representation.of(x, graph, laplacian, components=components)
+    return representation.value(centred_rayleigh_quotient_of)
 
 
 def collapse(
@@ -146,48 +172,123 @@ def collapse(
 
     Axioms (see :func:`dirichlet_energy`): as :func:`rayleigh_quotient`.
 
+    Args:
+        x: representations ``(n, h)``, any floating-point type.
+        graph: whatever :func:`as_topology` reads.
+        laplacian: one of :data:`LAPLACIANS`, see :func:`dirichlet_energy`.
+        components: as above.
+
     Returns:
         A number in [0, 1]; NaN if X is 0 or not finite. Of X in the kernel it is 0 up to the
         square of rounding errors.
 
     Raises:
         GraphError: if the graph cannot be read or does not fit x.
-        ConfigError: for another Laplacian.
+        ConfigError: for another Laplacian or choice of components.
+
+    >>> x, path = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0, 1], [1, 2]])
+    >>> collapse(x, path), collapse(torch.ones(3, 1), path)
+    (0.4, 0.0)
     """
-    return _one("collapse", x, graph, laplacian, components)
+    representation = Representation.of(x, graph, laplacian, components=components)
+    return representation.value(collapse_of)
 
 
-def mad(x: Tensor, graph: Any, average: Average = "nodes") -> float:
-    r"""Mean average distance: the mean cosine distance between neighbours.
+def numerical_rank(x: Tensor) -> float:
+    r"""Numerical rank: how much of X there is, in units of its strongest direction.
 
-    .. math:: \frac{1}{|V_+|} Σ_{i ∈ V_+} \frac{1}{d_i} Σ_{j ∈ N(i)}
-        \Bigl(1 − \frac{x_i · x_j}{‖x_i‖ ‖x_j‖}\Bigr)
+    .. math:: ‖X‖_F^2 / ‖X‖_2^2 = Σ_k σ_k^2 / \max_k σ_k^2
 
-    This is ``average="nodes"``, V₊ the nodes with neighbours: Chen et al. 2020 (arXiv 1909.03211),
-    Eq. 1 – 4, over pairs of neighbours; but where they leave out distances of exactly 0, these
-    count here, so that it ends at 0 and not at 0/0. ``"edges"`` is the plain mean over edges.
-    ``"survey"`` is (1/n) Σ_i Σ_{j ∈ N(i)} as in Rusch et al. 2023 (arXiv 2303.10993): without 1/d_i
-    it can exceed 2. A zero row, such as ReLU makes, is at distance 1 from any other and 0 from
-    another zero row.
+    Rudelson & Vershynin 2007 (arXiv math/0503442), as a measure of over-smoothing Zhang et al. 2025
+    (arXiv 2502.04591). Scale-free. Axioms of a node-similarity measure (Rusch et al. 2023, arXiv
+    2303.10993, Definition 1): neither; it is 1 for every X of rank one, constant or not.
 
-    Axioms (see :func:`dirichlet_energy`): neither. It is 0 on rows that are parallel and differ,
-    and always 0 for h = 1 and x > 0; and it breaks the triangle inequality.
+    Args:
+        x: representations ``(n, h)``, any floating-point type.
 
     Returns:
-        A number in [0, 2], at most 1 for x ≥ 0; NaN without edges, or if x is not finite.
+        A number in [1, min(n, h)]; NaN if X is zero, empty or not finite.
 
     Raises:
-        GraphError: if the graph cannot be read or does not fit x.
-        ConfigError: for another average.
+        GraphError: unless ``x`` is a dense floating-point matrix.
+
+    >>> numerical_rank(torch.eye(3)), numerical_rank(torch.ones(4, 3))
+    (3.0, 1.0)
     """
-    found = measure(x, graph, only={"mad"}, mad=average).mad
-    assert found is not None
-    return found
+    return numerical_rank_of(singular_values(x))
 
 
-def _one(
-    name: str, x: Tensor, graph: Any, laplacian: Laplacian, components: Components = "each"
-) -> float:
-    found = measure(x, graph, laplacian, only={name}, components=components)
-    value: float = getattr(found, name)
-    return value
+def effective_rank(x: Tensor) -> float:
+    r"""Effective rank: the number of equally strong directions that have X's entropy.
+
+    .. math:: \exp\Bigl(−Σ_k p_k \ln p_k\Bigr), \qquad p_k = σ_k \Big/ Σ_l σ_l
+
+    Roy & Vetterli 2007, Definition 1. Scale-free. Singular values below √(h · 2.2e-16) of the
+    largest (3e-7 for h = 386) cannot be told from rounding in the Gram matrix and count as zero.
+    Axioms of a node-similarity measure (Rusch et al. 2023, arXiv 2303.10993, Definition 1):
+    neither, see :func:`numerical_rank`.
+
+    Args:
+        x: representations ``(n, h)``, any floating-point type.
+
+    Returns:
+        A number in [1, min(n, h)]; NaN if X is zero, empty or not finite.
+
+    Raises:
+        GraphError: unless ``x`` is a dense floating-point matrix.
+
+    >>> round(effective_rank(torch.eye(3)), 12), effective_rank(torch.ones(4, 3))
+    (3.0, 1.0)
+    """
+    return effective_rank_of(singular_values(x))
+
+
+# Each as a function of a representation
+
+
+def energy_form(representation: Representation) -> Form:
+    """The form that sums up to the Dirichlet energy."""
+    return Form(edge_factor(representation.topology, representation.laplacian))
+
+
+def dirichlet_energy_of(representation: Representation) -> float:
+    """The energy, not normalised; see :func:`dirichlet_energy`."""
+    return representation.edge_sum(energy_form)
+
+
+def rayleigh_quotient_of(representation: Representation) -> float:
+    """See :func:`rayleigh_quotient`."""
+    return _ratio(representation.edge_sum(energy_form), representation.size)
+
+
+def centred_rayleigh_quotient_of(representation: Representation) -> float:
+    """See :func:`centred_rayleigh_quotient`."""
+    rounding = torch.finfo(representation.x.dtype).eps ** 2 * representation.size
+    if representation.rest <= rounding:
+        return math.nan
+    # X − PX has the energy of X, since the Laplacian maps PX to zero.
+    return _ratio(representation.edge_sum(energy_form), representation.rest)
+
+
+def collapse_of(representation: Representation) -> float:
+    """See :func:`collapse`."""
+    return _ratio(representation.rest, representation.size)
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else math.nan
+
+
+def numerical_rank_of(sigma: Tensor) -> float:
+    """The numerical rank from singular values ``(k,)`` in ascending order; NaN if all are 0."""
+    if sigma.numel() == 0 or sigma[-1] == 0:
+        return math.nan
+    return float((sigma / sigma[-1]).square().sum())
+
+
+def effective_rank_of(sigma: Tensor) -> float:
+    """The effective rank from singular values ``(k,)`` in ascending order; NaN if all are 0."""
+    if sigma.numel() == 0 or sigma[-1] == 0:
+        return math.nan
+    p = sigma / sigma.sum()
+    return float(torch.special.entr(p).sum().exp())

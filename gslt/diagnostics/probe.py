@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from gslt.diagnostics.dgl_messages import dgl_aggregations
-from gslt.diagnostics.graphs import as_topology
 from gslt.diagnostics.laplacians import Laplacian, laplacian_of
-from gslt.diagnostics.smoothness import Smoothness, measure
-from gslt.diagnostics.steps import FunctionSteps
-from gslt.diagnostics.topology import Topology
+from gslt.diagnostics.steps import Reading, Step, watching
+from gslt.diagnostics.topology import as_topology
 from gslt.errors import ConfigError
-from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.files import plain, write_text
 from gslt.nn.gnn import GNN
-from gslt.nn.hooks import observing
-from gslt.nn.ops import Linear, NormReLU
 
-#: Modules that tell their steps to observers.
-_OWN = (GNN, GINConv, GCNConv, SAGEConv, Linear, NormReLU)
-
-Step = Literal["input", "aggregation", "projection", "normalisation", "activation", "layer"]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One measurement."""
-
-    call: int
-    """Number of the model's call, from 0."""
-    layer: int
-    """Number of the layer, from 1; 0 is what comes before the first."""
-    module: str
-    """Qualified name of the innermost module at work; empty for the model itself."""
-    step: Step
-    """What the representation is the result of; ``layer`` is a layer's own result."""
-    width: int
-    smoothness: Smoothness
-
-    def as_dict(self) -> dict[str, Any]:
-        """A flat row of a table."""
-        place = ("call", "layer", "module", "step", "width")
-        return {**{name: getattr(self, name) for name in place}, **self.smoothness.as_dict()}
+#: Name of the file in a run folder.
+PROBE = "probe.jsonl"
 
 
 @dataclass
@@ -55,10 +28,16 @@ class Trace:
     """What a probe measured, in the order of the computation."""
 
     laplacian: Laplacian
+    """What the measures took."""
     readings: list[Reading] = field(default_factory=list)
+    """Every measurement."""
 
     def layers(self, call: int = -1) -> list[Reading]:
-        """The results of the layers in one call of the model, by default the last, in order."""
+        """The results of the layers in one call of the model, in order.
+
+        Args:
+            call: number of the call; default: the last.
+        """
         calls = sorted({reading.call for reading in self.readings})
         if not calls:
             return []
@@ -117,152 +96,101 @@ def probe(
         laplacian = "combinatorial"
         if isinstance(model, GNN):
             laplacian = laplacian_of(model.config.architecture)
-    watch = _Watch(topology, Trace(laplacian), only, steps)
-    with ExitStack() as stack:
-        _hook(model, watch, layers, stack)
-        stack.enter_context(observing(watch.see))
-        stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
-        stack.enter_context(FunctionSteps(watch.see_foreign))
-        yield watch.trace
+    trace = Trace(laplacian)
+    with watching(model, topology, laplacian, trace.readings.append, only, steps, layers):
+        yield trace
 
 
-class _Watch:
-    """Where the model is, and what was measured there."""
+class SearchProbe:
+    """Measures the model every few epochs, before the first and after the last; see :func:`probe`.
+
+    Hand it over as ``probe=`` to :func:`gslt.search` or :func:`gslt.train`. It computes one more
+    forward pass, in evaluation mode and single precision, and changes nothing: metrics and ticket
+    are bit for bit those without it.
+
+    Args:
+        graph: that of the search: its data set, or whatever :func:`as_topology` reads.
+        every: number of epochs between measurements.
+        path: file that gets a JSON object per measurement and line, with null for what is not a
+            finite number; those of a run that goes on stay there.
+        steps: which steps are measured; default all.
+        only: names of measures, see :func:`gslt.diagnostics.measure`.
+
+    Raises:
+        ConfigError: unless ``every`` is at least 1.
+    """
 
     def __init__(
         self,
-        topology: Topology,
-        trace: Trace,
-        only: Collection[str] | None,
-        steps: Collection[Step] | None,
+        graph: Any,
+        every: int,
+        path: str | Path | None = None,
+        *,
+        steps: Collection[Step] | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
-        self.topology, self.trace, self.only, self.steps = topology, trace, only, steps
-        self.modules: list[tuple[str, nn.Module]] = []
-        self.call, self.layer, self.inside = -1, 0, 0
-        self.busy = False
-        self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
+        if every < 1:
+            raise ConfigError(f"probe_every must be at least 1, got {every}")
+        self.topology = as_topology(graph)
+        self.every, self.steps, self.only = every, steps, only
+        self.path = None if path is None else Path(path)
+        self.rows: list[dict[str, Any]] = []
+        """Seed, epoch, layer, module, step, width and measures; epoch 0 is before the first."""
 
-    def see(self, step: Any, value: Any) -> None:
-        """Measure a representation; pass by anything else, and what was seen a moment ago."""
-        if not self.modules:
-            return  # The model is not at work.
-        wanted = self.steps is None or step in self.steps
-        if self.busy or not wanted or not self._is_representation(value):
+    def begin(self, seed: int, done: int) -> None:
+        """Forget what an earlier process measured of epochs that this one runs again.
+
+        Args:
+            seed: of the run that begins or goes on.
+            done: number of epochs that it has behind it; 0 at its beginning.
+        """
+        if self.path is not None:
+            self.rows = list(_read(self.path)) if self.path.exists() else []
+        self.rows = [row for row in self.rows if row["seed"] != seed or row["epoch"] <= done]
+        if self.path is not None:
+            write_text(self.path, "".join(map(_line, self.rows)))
+
+    def __call__(
+        self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+    ) -> None:
+        """Measure after an epoch, where it is time.
+
+        Args:
+            seed: of the run.
+            epoch: number of the epoch, from 1; 0 is before the first.
+            epochs: number of the last one.
+            model: the network, which is left in the mode that it is in.
+            inputs: arguments of its forward pass.
+        """
+        if epoch % self.every and epoch != epochs:
             return
-        state = _state(step, value)
-        if self.last is not None and self.last[0]() is value and self.last[1] == state:
-            # A module and the function that it calls give the same tensor.
-            if step == "layer":
-                self._write(step, value, self.last[2])
-            return
-        # Measuring calls functions of torch too.
-        self.busy = True
+        was_training = model.training
+        model.eval()
+        with (
+            torch.no_grad(),
+            probe(model, self.topology, only=self.only, steps=self.steps) as trace,
+        ):
+            model(*inputs)
+        model.train(was_training)
+        new = [{"seed": seed, "epoch": epoch, **row} for row in trace.rows()]
+        for row in new:
+            del row["call"]
+        self.rows += new
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(map(_line, new))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(plain(row), allow_nan=False) + "\n"
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The lines of an earlier process; a torn last one is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            # The heads of an attention stand side by side.
-            flat = value.detach().flatten(1)
-            smoothness = measure(flat, self.topology, self.trace.laplacian, only=self.only)
-        finally:
-            self.busy = False
-        self._write(step, value, smoothness)
-        self.last = weakref.ref(value), state, smoothness
-
-    def see_foreign(self, step: Any, value: Any) -> None:
-        """What a function gave: gslt's own layers, whose insides these are, say it themselves."""
-        if not (self.modules and isinstance(self.modules[-1][1], _OWN)):
-            self.see(step, value)
-
-    def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
-        module, width = self.modules[-1][0], value[0].numel()
-        reading = Reading(self.call, self.layer, module, step, width, smoothness)
-        self.trace.readings.append(reading)
-
-    def _is_representation(self, value: Any) -> bool:
-        return (
-            isinstance(value, Tensor)
-            and value.layout == torch.strided
-            and value.dim() >= 2
-            and value.size(0) == self.topology.num_nodes
-            and value.is_floating_point()
-        )
-
-    # Hooks
-
-    def enter(self, name: str, module: nn.Module, is_layer: bool, inputs: Any) -> None:
-        """A module begins."""
-        outermost = not self.modules
-        self.modules.append((name, module))
-        if outermost:
-            self.call, self.layer, self.last = self.call + 1, 0, None
-            for value in inputs:
-                self.see("input", value)
-        if is_layer:
-            # A layer that consists of layers is one.
-            self.layer += self.inside == 0
-            self.inside += 1
-
-    def leave(self, is_layer: bool, step: str | None, output: Any) -> None:
-        """A module ends; its output is the result of a step, unless None."""
-        if step is not None and not (is_layer and self.inside > 1):
-            self.see(step, output)
-        self.modules.pop()
-        self.inside -= is_layer
-
-
-def _state(step: str, value: Tensor) -> object:
-    """What a tensor that was not written to in place has had since it was seen."""
-    # An inference tensor counts no versions: another step is taken for another content.
-    return step if value.is_inference() else value._version
-
-
-def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: ExitStack) -> None:
-    """Hooks that tell the watch where the model is; the stack removes them."""
-    modules = dict(model.named_modules())
-    if unknown := sorted(set(layers or ()) - set(modules)):
-        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
-    # A GNN says itself what its layers give.
-    own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
-    for name, module in modules.items():
-        is_layer = name in layers if layers is not None else _is_layer(module)
-        step = "layer" if is_layer and id(module) not in own else None
-        if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
-            step = "normalisation"
-        _hook_one(module, name, is_layer, step, watch, stack)
-
-
-def _hook_one(
-    module: nn.Module,
-    name: str,
-    is_layer: bool,
-    step: str | None,
-    watch: _Watch,
-    stack: ExitStack,
-) -> None:
-    def enter(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        watch.enter(name, module, is_layer, inputs)
-
-    def leave(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        watch.leave(is_layer, step, output)
-
-    def aggregated(_: nn.Module, inputs: Any, output: Any) -> None:
-        watch.see("aggregation", output)
-
-    handles = [
-        module.register_forward_pre_hook(enter),
-        module.register_forward_hook(leave, always_call=True),
-    ]
-    if _is_message_passing(module):
-        handles.append(module.register_propagate_forward_hook(aggregated))  # type: ignore[operator]
-    for handle in handles:
-        stack.callback(handle.remove)
-
-
-def _is_layer(module: nn.Module) -> bool:
-    if isinstance(module, (GINConv, GCNConv, SAGEConv)) or _is_message_passing(module):
-        return True
-    return type(module).__module__.startswith("dgl.nn.pytorch.conv")
-
-
-def _is_message_passing(module: nn.Module) -> bool:
-    # By name, so that PyG is not imported for a model that does not use it.
-    place = "torch_geometric.nn.conv.message_passing"
-    return any(kind.__module__ == place for kind in type(module).__mro__)
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows

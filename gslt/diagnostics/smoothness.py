@@ -1,71 +1,162 @@
-"""Every measure at once: one pass over the edges, one Gram matrix."""
+"""The measures of over-smoothing in one registry, and all of them at once."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from gslt.config import check_choice
-from gslt.diagnostics.cosine import Average, mad_form, mad_of
-from gslt.diagnostics.gap import mad_gap
-from gslt.diagnostics.graphs import as_topology
-from gslt.diagnostics.laplacians import (
-    LAPLACIANS,
-    Components,
-    Laplacian,
-    edge_factor,
-    inner_weight,
+from gslt.diagnostics.cosines import cosine_form, mad_gap_of, mad_of
+from gslt.diagnostics.laplacians import Components, Laplacian
+from gslt.diagnostics.measures import (
+    centred_rayleigh_quotient_of,
+    collapse_of,
+    dirichlet_energy_of,
+    effective_rank_of,
+    energy_form,
+    numerical_rank_of,
+    rayleigh_quotient_of,
 )
-from gslt.diagnostics.ranks import NAN, effective_rank_of, numerical_rank_of, singular_values
-from gslt.diagnostics.sums import (
-    Form,
-    check_representations,
-    edge_sums,
-    residual,
-    squared_norms,
-)
-from gslt.diagnostics.topology import Topology
+from gslt.diagnostics.representation import Average, EdgeForm, Representation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One measure: how it is computed, and what tables and pictures say of it."""
+
+    function: Callable[[Representation], float]
+    """Pure function of one representation on its graph; NaN where the measure is not defined. It is
+    not called where the representation holds NaN or infinity."""
+    label: str
+    """What the field calls it."""
+    unit: str = ""
+    """What a value is; empty where there is nothing to say."""
+    smoother: Literal["lower", "higher"]
+    """Which values are those of smoother representations."""
+    source: str
+    """Paper, equation or section, arXiv number."""
+    log: bool = False
+    """Whether pictures draw it on a logarithmic axis."""
+    sampled: bool = False
+    """Whether it samples pairs of nodes; such a measure is taken only where it is named."""
+    endpoint: bool = True
+    """Whether its value at the last hidden layer is an endpoint of a run."""
+    slope: bool = False
+    """Whether its slope over the hidden layers is an endpoint of a run."""
+    form: EdgeForm | None = None
+    """What ``function`` sums over the edges by :meth:`Representation.edge_sum`, if anything:
+    :func:`measure` takes the sums of all its measures in one pass."""
+
+
+#: Every measure by name. A new one is one entry here; all else reads this registry.
+MEASURES: dict[str, Measure] = {
+    "dirichlet_energy": Measure(
+        function=dirichlet_energy_of,
+        form=energy_form,
+        label="Dirichlet energy",
+        smoother="lower",
+        source="Cai & Wang 2020, arXiv 2006.13318; Rusch et al. 2023, arXiv 2303.10993",
+        log=True,
+        endpoint=False,
+    ),
+    "rayleigh_quotient": Measure(
+        function=rayleigh_quotient_of,
+        form=energy_form,
+        label="Rayleigh quotient",
+        smoother="lower",
+        source="the energy of Cai & Wang 2020, arXiv 2006.13318, over the squared norm of X",
+    ),
+    "centred_rayleigh_quotient": Measure(
+        function=centred_rayleigh_quotient_of,
+        form=energy_form,
+        label="centred Rayleigh quotient",
+        smoother="lower",
+        source="Rayleigh quotient outside of the invariant space of Oono & Suzuki 2020, arXiv "
+        "1905.10947",
+        log=True,
+        endpoint=False,
+    ),
+    "collapse": Measure(
+        function=collapse_of,
+        label="collapse",
+        unit="0: total",
+        smoother="lower",
+        source="squared distance to the invariant space of Oono & Suzuki 2020, arXiv 1905.10947, "
+        "as a fraction",
+        slope=True,
+    ),
+    "numerical_rank": Measure(
+        function=lambda representation: numerical_rank_of(representation.singular_values),
+        label="numerical rank",
+        smoother="lower",
+        source="Rudelson & Vershynin 2007, arXiv math/0503442; Zhang et al. 2025, arXiv 2502.04591",
+    ),
+    "effective_rank": Measure(
+        function=lambda representation: effective_rank_of(representation.singular_values),
+        label="effective rank",
+        smoother="lower",
+        source="Roy & Vetterli 2007, Definition 1",
+        slope=True,
+    ),
+    "mad": Measure(
+        function=mad_of,
+        form=cosine_form,
+        label="MAD",
+        unit="cosine distance of neighbours",
+        smoother="lower",
+        source="Chen et al. 2020, arXiv 1909.03211, Eq. 1 – 4",
+    ),
+    "mad_gap": Measure(
+        function=mad_gap_of,
+        label="MADGap",
+        unit="remote minus near",
+        smoother="lower",
+        source="Chen et al. 2020, arXiv 1909.03211, Eq. 5",
+        sampled=True,
+        endpoint=False,
+    ),
+}
+
+
+def default_measures() -> tuple[str, ...]:
+    """Names of the measures that are taken unless others are named: those that do not sample."""
+    return tuple(name for name, measure in MEASURES.items() if not measure.sampled)
+
+
+#: What :func:`default_measures` gives of gslt's own measures.
+DEFAULT_MEASURES: tuple[str, ...] = default_measures()
+
+
+@dataclass(frozen=True, repr=False)
 class Smoothness:
-    """What :func:`measure` found; a measure that was not asked for is None."""
+    """What :func:`measure` found.
+
+    Every measure is an attribute, as ``found.effective_rank``; one that was not asked for is None.
+    """
 
     laplacian: Laplacian
     """Laplacian of the energy, the two quotients and the collapse."""
-    dirichlet_energy: float | None = None
-    """E(X), not normalised; see :func:`gslt.diagnostics.dirichlet_energy`."""
-    rayleigh_quotient: float | None = None
-    """See :func:`gslt.diagnostics.rayleigh_quotient`."""
-    centred_rayleigh_quotient: float | None = None
-    """See :func:`gslt.diagnostics.centred_rayleigh_quotient`."""
-    collapse: float | None = None
-    """See :func:`gslt.diagnostics.collapse`."""
-    numerical_rank: float | None = None
-    """See :func:`gslt.diagnostics.numerical_rank`."""
-    effective_rank: float | None = None
-    """See :func:`gslt.diagnostics.effective_rank`."""
-    mad: float | None = None
-    """See :func:`gslt.diagnostics.mad`."""
-    mad_gap: float | None = None
-    """See :func:`gslt.diagnostics.mad_gap`; only where it is asked for by name."""
+    values: Mapping[str, float]
+    """Value of each measure that was asked for, by name, in the order of ``MEASURES``."""
+
+    def __getattr__(self, name: str) -> float | None:
+        # Not self.values: while a copy is made, it is not there yet.
+        values: Mapping[str, float] = self.__dict__.get("values", {})
+        if name in values:
+            return values[name]
+        if name in MEASURES:
+            return None
+        raise AttributeError(f"no measure is called {name!r}; known are {', '.join(MEASURES)}")
 
     def as_dict(self) -> dict[str, str | float]:
         """Name and value of the Laplacian and of every measure that was asked for."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {"laplacian": self.laplacian, **self.values}
 
-
-#: Every measure; all but the last, which samples, are taken unless others are named.
-MEASURES: tuple[str, ...] = tuple(field.name for field in fields(Smoothness)[1:])
-_ENERGIES = {"dirichlet_energy", "rayleigh_quotient", "centred_rayleigh_quotient"}
-_CENTRED = {"centred_rayleigh_quotient", "collapse"}
-_RANKS = {"numerical_rank", "effective_rank"}
+    def __repr__(self) -> str:
+        return f"Smoothness({', '.join(f'{k}={v!r}' for k, v in self.as_dict().items())})"
 
 
 def measure(
@@ -87,7 +178,7 @@ def measure(
         graph: whatever :func:`as_topology` reads; give a ``Topology`` to measure more than once.
         laplacian: ``"combinatorial"``, ``"symmetric"``, ``"augmented"`` or ``"random_walk"``; see
             :func:`laplacian_of` for an architecture's own.
-        only: names out of ``MEASURES``; default: all but ``"mad_gap"``.
+        only: names out of ``MEASURES``; default: all but those that sample (``"mad_gap"``).
         mad: how distances are averaged, see :func:`mad`.
         components: what is taken off X, see :func:`collapse`.
 
@@ -95,58 +186,21 @@ def measure(
         GraphError: if the graph cannot be read or does not fit x, or x is no dense matrix of
             floating-point numbers.
         ConfigError: for a name that does not exist.
+
+    >>> import torch
+    >>> x, path = torch.tensor([[1.0], [1.0], [3.0]]), torch.tensor([[0, 1], [1, 2]])
+    >>> measure(x, path, only=["dirichlet_energy", "collapse", "numerical_rank"]).as_dict()
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'laplacian': 'combinatorial', 'dirichlet_energy': 4.0, 'collapse': 0.2424242424242424,
+     'numerical_rank': 1.0}
     """
-    wanted = set(MEASURES[:-1]) if only is None else set(only)
-    for name in wanted:
-        check_choice("only", name, MEASURES)
-    check_representations(x)
-    x = x.detach()
-    with torch.no_grad():
-        topology = as_topology(graph, x.size(0)).to(x.device)
-        check_choice("laplacian", laplacian, LAPLACIANS)
-        norms = squared_norms(x)
-        if not math.isfinite(float(norms.sum())):
-            return Smoothness(laplacian, **dict.fromkeys(wanted, NAN))
-        found = _of_edges(x, topology, laplacian, components, norms, mad, wanted)
-        if wanted & _RANKS:
-            sigma = singular_values(x)
-            found["numerical_rank"] = numerical_rank_of(sigma)
-            found["effective_rank"] = effective_rank_of(sigma)
-        if "mad_gap" in wanted:
-            found["mad_gap"] = mad_gap(x, topology)
-    return Smoothness(laplacian, **{name: found[name] for name in wanted})
-
-
-def _of_edges(
-    x: Tensor,
-    topology: Topology,
-    laplacian: Laplacian,
-    components: Components,
-    norms: Tensor,
-    average: Average,
-    wanted: set[str],
-) -> dict[str, float]:
-    """Energy, quotients, collapse and MAD; those that are not wanted may be missing or NaN."""
-    forms = {}
-    if wanted & _ENERGIES:
-        forms["energy"] = Form(edge_factor(topology, laplacian))
-    if "mad" in wanted:
-        forms["mad"] = mad_form(topology, norms, average)
-    sums = dict(zip(forms, edge_sums(x, topology, list(forms.values())), strict=True))
-    inner = inner_weight(topology, laplacian)
-    size = float((norms if inner is None else norms * inner).sum())
-    energy = sums.get("energy", NAN)
-    found = {"dirichlet_energy": energy, "rayleigh_quotient": _ratio(energy, size)}
-    if wanted & _CENTRED:
-        rest = residual(x, topology, laplacian, components)
-        # X − PX has the energy of X, since the Laplacian maps PX to zero.
-        rounding = torch.finfo(x.dtype).eps ** 2 * size
-        found["centred_rayleigh_quotient"] = _ratio(energy, rest) if rest > rounding else NAN
-        found["collapse"] = _ratio(rest, size)
-    if "mad" in wanted:
-        found["mad"] = mad_of(sums["mad"], topology, norms, average)
-    return found
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0 else NAN
+    asked = default_measures() if only is None else tuple(only)
+    known = tuple(MEASURES)
+    for name in asked:
+        check_choice("only", name, known)
+    wanted = {name: entry for name, entry in MEASURES.items() if name in asked}
+    representation = Representation.of(x, graph, laplacian, average=mad, components=components)
+    if representation.finite:
+        representation.sum_edges(*{e.form: None for e in wanted.values() if e.form is not None})
+    values = {name: representation.value(entry.function) for name, entry in wanted.items()}
+    return Smoothness(laplacian, values)

@@ -1,14 +1,33 @@
-"""Which functions of torch are a step of message passing: projection, normalisation, activation."""
+"""The steps of a model, measured as they happen: modules, functions of torch, DGL graphs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from gslt.diagnostics.laplacians import Laplacian
+from gslt.diagnostics.smoothness import Smoothness, measure
+from gslt.diagnostics.topology import Topology
+from gslt.errors import ConfigError
+from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.nn.gnn import GNN
+from gslt.nn.hooks import observing
+from gslt.nn.ops import Linear, NormReLU
+
+Step = Literal["input", "aggregation", "projection", "normalisation", "activation", "layer"]
+
+#: Modules that tell their steps to observers.
+_OWN = (GNN, GINConv, GCNConv, SAGEConv, Linear, NormReLU)
 
 _PRODUCTS = {
     F.linear,
@@ -28,8 +47,234 @@ _ACTIVATIONS = {
 }
 
 
+@dataclass(frozen=True)
+class Reading:
+    """One measurement."""
+
+    call: int
+    """Number of the model's call, from 0."""
+    layer: int
+    """Number of the layer, from 1; 0 is what comes before the first."""
+    module: str
+    """Qualified name of the innermost module at work; empty for the model itself."""
+    step: Step
+    """What the representation is the result of; ``layer`` is a layer's own result."""
+    width: int
+    """Numbers in a row of the representation, those of all heads together."""
+    smoothness: Smoothness
+    """What was measured."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """A flat row of a table."""
+        place = ("call", "layer", "module", "step", "width")
+        return {**{name: getattr(self, name) for name in place}, **self.smoothness.as_dict()}
+
+
+@contextmanager
+def watching(
+    model: nn.Module,
+    topology: Topology,
+    laplacian: Laplacian,
+    measured: Callable[[Reading], None],
+    only: Collection[str] | None = None,
+    steps: Collection[Step] | None = None,
+    layers: Sequence[str] | None = None,
+) -> Iterator[None]:
+    """Measure what every step of the model gives, as long as this block lasts.
+
+    Args:
+        model: any torch, PyG or DGL model.
+        topology: the graph.
+        laplacian: see :func:`gslt.diagnostics.measure`.
+        measured: called with each measurement.
+        only: names of measures, see :func:`gslt.diagnostics.measure`.
+        steps: which steps are measured; default all.
+        layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
+            DGL.
+
+    Raises:
+        ConfigError: for a layer that the model does not have.
+    """
+    watch = _Watch(topology, laplacian, measured, only, steps)
+    with ExitStack() as stack:
+        _hook(model, watch, layers, stack)
+        stack.enter_context(observing(watch.see))
+        stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
+        stack.enter_context(FunctionSteps(watch.see_foreign))
+        yield
+
+
+class _Watch:
+    """Where the model is, and what was measured there."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        laplacian: Laplacian,
+        measured: Callable[[Reading], None],
+        only: Collection[str] | None,
+        steps: Collection[Step] | None,
+    ) -> None:
+        self.topology, self.laplacian, self.measured = topology, laplacian, measured
+        self.only, self.steps = only, steps
+        self.modules: list[tuple[str, nn.Module]] = []
+        self.call, self.layer, self.inside = -1, 0, 0
+        self.busy = False
+        self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
+
+    def see(self, step: Any, value: Any) -> None:
+        """Measure a representation; pass by anything else, and what was seen a moment ago.
+
+        Args:
+            step: what the value is the result of.
+            value: anything; a representation is dense and floating-point, ``(n, …)``.
+        """
+        if not self.modules:
+            return  # The model is not at work.
+        wanted = self.steps is None or step in self.steps
+        if self.busy or not wanted or not self._is_representation(value):
+            return
+        state = _state(step, value)
+        if self.last is not None and self.last[0]() is value and self.last[1] == state:
+            # A module and the function that it calls give the same tensor.
+            if step == "layer":
+                self._write(step, value, self.last[2])
+            return
+        # Measuring calls functions of torch too.
+        self.busy = True
+        try:
+            # The heads of an attention stand side by side.
+            flat = value.detach().flatten(1)
+            smoothness = measure(flat, self.topology, self.laplacian, only=self.only)
+        finally:
+            self.busy = False
+        self._write(step, value, smoothness)
+        self.last = weakref.ref(value), state, smoothness
+
+    def see_foreign(self, step: Any, value: Any) -> None:
+        """Measure what a function gave, except inside of gslt's own layers, which tell it.
+
+        Args:
+            step: what the value is the result of.
+            value: anything, see :meth:`see`.
+        """
+        if not (self.modules and isinstance(self.modules[-1][1], _OWN)):
+            self.see(step, value)
+
+    def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
+        module, width = self.modules[-1][0], value[0].numel()
+        self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
+
+    def _is_representation(self, value: Any) -> bool:
+        return (
+            isinstance(value, Tensor)
+            and value.layout == torch.strided
+            and value.dim() >= 2
+            and value.size(0) == self.topology.num_nodes
+            and value.is_floating_point()
+        )
+
+    # Hooks
+
+    def enter(self, name: str, module: nn.Module, is_layer: bool, inputs: Any) -> None:
+        """A module begins.
+
+        Args:
+            name: its qualified name.
+            module: itself.
+            is_layer: whether it is a layer.
+            inputs: its positional arguments.
+        """
+        outermost = not self.modules
+        self.modules.append((name, module))
+        if outermost:
+            self.call, self.layer, self.last = self.call + 1, 0, None
+            for value in inputs:
+                self.see("input", value)
+        if is_layer:
+            # A layer that consists of layers is one.
+            self.layer += self.inside == 0
+            self.inside += 1
+
+    def leave(self, is_layer: bool, step: str | None, output: Any) -> None:
+        """A module ends.
+
+        Args:
+            is_layer: whether it is a layer.
+            step: what its output is the result of; None for no step.
+            output: what it gave.
+        """
+        if step is not None and not (is_layer and self.inside > 1):
+            self.see(step, output)
+        self.modules.pop()
+        self.inside -= is_layer
+
+
+def _state(step: str, value: Tensor) -> object:
+    """What a tensor that was not written to in place has had since it was seen."""
+    # An inference tensor counts no versions: another step is taken for another content.
+    return step if value.is_inference() else value._version
+
+
+def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: ExitStack) -> None:
+    """Hooks that tell the watch where the model is; the stack removes them."""
+    modules = dict(model.named_modules())
+    if unknown := sorted(set(layers or ()) - set(modules)):
+        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
+    # A GNN says itself what its layers give.
+    own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
+    for name, module in modules.items():
+        is_layer = name in layers if layers is not None else _is_layer(module)
+        step = "layer" if is_layer and id(module) not in own else None
+        if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
+            step = "normalisation"
+        _hook_one(module, name, is_layer, step, watch, stack)
+
+
+def _hook_one(
+    module: nn.Module,
+    name: str,
+    is_layer: bool,
+    step: str | None,
+    watch: _Watch,
+    stack: ExitStack,
+) -> None:
+    handles = [
+        module.register_forward_pre_hook(lambda _, x: watch.enter(name, module, is_layer, x)),
+        module.register_forward_hook(
+            lambda _, x, out: watch.leave(is_layer, step, out), always_call=True
+        ),
+    ]
+    if _is_message_passing(module):
+        register: Any = module.register_propagate_forward_hook
+        handles.append(register(lambda _, x, out: watch.see("aggregation", out)))
+    for handle in handles:
+        stack.callback(handle.remove)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    if isinstance(module, (GINConv, GCNConv, SAGEConv)) or _is_message_passing(module):
+        return True
+    return type(module).__module__.startswith("dgl.nn.pytorch.conv")
+
+
+def _is_message_passing(module: nn.Module) -> bool:
+    # By name, so that PyG is not imported for a model that does not use it.
+    place = "torch_geometric.nn.conv.message_passing"
+    return any(kind.__module__ == place for kind in type(module).__mro__)
+
+
 def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
-    """The step that a call of a function is; None where it is no step."""
+    """The step that a call of a function is; None where it is no step.
+
+    Args:
+        function: of torch.
+        args: its positional arguments; the first tells an aggregation, by a square sparse matrix,
+            from a projection.
+
+    >>> step_of(torch.tanh, ()), step_of(torch.mm, (torch.eye(2), torch.eye(2)))
+    ('activation', 'projection')
+    """
     if function in _NORMS:
         return "normalisation"
     if function in _ACTIVATIONS:
@@ -66,3 +311,30 @@ class FunctionSteps(TorchFunctionMode):
         if step is not None:
             self.observer(step, result)
         return result
+
+
+@contextmanager
+def dgl_aggregations(seen: Callable[[Any], None]) -> Iterator[None]:
+    """Call ``seen`` with what every ``update_all`` of a DGL graph in this block gave.
+
+    DGL has no hook for it, so the method of the class is wrapped as long as the block lasts. Where
+    DGL was not imported there is no such graph.
+    """
+    dgl = sys.modules.get("dgl")
+    if dgl is None:
+        yield
+        return
+    update_all = dgl.DGLGraph.update_all
+
+    @functools.wraps(update_all)
+    def watched(graph: Any, message_func: Any, reduce_func: Any, *args: Any, **kwargs: Any) -> None:
+        update_all(graph, message_func, reduce_func, *args, **kwargs)
+        field = getattr(reduce_func, "out_field", None)
+        if field is not None and field in graph.dstdata:
+            seen(graph.dstdata[field])
+
+    dgl.DGLGraph.update_all = watched
+    try:
+        yield
+    finally:
+        dgl.DGLGraph.update_all = update_all

@@ -1,7 +1,8 @@
-"""The simple undirected graph that every measure is computed on, prepared once."""
+"""The simple undirected graph that every measure is computed on, from graphs of every library."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,14 @@ import torch
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from gslt.backends.csr import CSRGraph, edges_of
 from gslt.errors import GraphError
+
+#: Edge data of these names are weights.
+WEIGHTS = ("edge_weight", "weight")
+
+#: int64 (2, E), number of nodes where the graph tells it, edge weights where it has some.
+Parts = tuple[Tensor, int | None, Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +43,17 @@ class Topology:
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> Topology:
-        """The graph that has an edge i – j wherever ``edge_index`` (2, E) has i → j or j → i.
+        """The graph that has an edge i – j wherever ``edge_index`` has i → j or j → i.
+
+        Args:
+            edge_index: directed edges, any integer type ``(2, E)``.
+            num_nodes: n.
 
         Raises:
             GraphError: if ``edge_index`` is not integer (2, E), or names nodes that are not there.
+
+        >>> Topology.of(torch.tensor([[0, 1, 1], [1, 0, 1]]), num_nodes=3)
+        Topology(3 nodes, 1 undirected edges, 2 components)
         """
         _check(edge_index, num_nodes)
         ends = edge_index.detach().to("cpu", torch.int64)
@@ -107,3 +122,155 @@ def _check(edge_index: Tensor, num_nodes: int) -> None:
             f"edge {edge} joins {edge_index[0, edge].item()} and {edge_index[1, edge].item()}, but "
             f"the nodes are 0 … {num_nodes - 1}: one per row of the representations"
         )
+
+
+def as_topology(
+    graph: Any, num_nodes: int | None = None, *, ignore_weights: bool = False
+) -> Topology:
+    """The simple undirected graph behind ``graph``, for all the measures.
+
+    Direction, multiplicity and self-loops are left out: i – j is an edge where i → j or j → i is
+    one. A measure prepares the graph each time unless it is given a ``Topology``.
+
+    Args:
+        graph: a ``Topology``; an ``edge_index`` (2, E) or PyG ``EdgeIndex``; a square ``torch``
+            (COO, CSR, CSC) or ``scipy`` sparse adjacency, whose explicit zeros are no edges; a PyG
+            ``Data``; a homogeneous ``DGLGraph``; a NetworkX graph, whose nodes are numbered in the
+            order of ``graph.nodes``; a :class:`gslt.NodeDataset`; or a graph of
+            :mod:`gslt.backends`.
+        num_nodes: number of nodes; needed for an ``edge_index``, checked against the rest.
+        ignore_weights: take a weighted graph as if its weights were 1. Weights are the values of a
+            sparse matrix and edge data called ``weight`` or ``edge_weight``.
+
+    Raises:
+        GraphError: for another type, a graph of another size, an edge that leads nowhere, or
+            weights other than 1 that are not ignored.
+
+    >>> as_topology(torch.tensor([[0, 1], [1, 2]]), num_nodes=3)
+    Topology(3 nodes, 2 undirected edges, 1 components)
+    """
+    if isinstance(graph, Topology):
+        found: int | None = graph.num_nodes
+    else:
+        edges, found, weight = _parts(graph)
+    if num_nodes is not None and found is not None and found != num_nodes:
+        raise GraphError(
+            f"the graph has {found} nodes, but there are {num_nodes} rows of representations"
+        )
+    if isinstance(graph, Topology):
+        return graph
+    nodes = num_nodes if found is None else found
+    if nodes is None:
+        raise GraphError("an edge_index does not tell the number of nodes; give num_nodes")
+    if weight is not None:
+        edges = _unweighted(edges, weight.detach().reshape(-1).cpu(), ignore_weights)
+    return Topology.of(edges, nodes)
+
+
+def _unweighted(edges: Tensor, weight: Tensor, ignore: bool) -> Tensor:
+    """The edges whose weight is not zero; refused if one is not 1, unless that is to be ignored."""
+    odd = (weight != 1) & (weight != 0)
+    if bool(odd.any()) and not ignore:
+        edge = int(odd.nonzero()[0])
+        raise GraphError(
+            f"edge {edge} has the weight {weight[edge].item():g}, but the measures are of an "
+            "unweighted graph; give as_topology(graph, ignore_weights=True) to leave weights out"
+        )
+    return edges.cpu()[:, weight != 0]
+
+
+def _parts(graph: Any) -> Parts:
+    if isinstance(graph, Tensor):
+        return _from_tensor(graph)
+    if sp.issparse(graph):
+        return _from_scipy(graph)
+    if isinstance(graph, CSRGraph):
+        operator = graph.operator(("sum", 0.0), lambda: {"root": None})
+        edges, _, weight = _from_tensor(graph.matrix(operator, torch.float64))
+        return edges, _side(graph.shape), weight if graph.weighted else None
+    # A graph of a library proves that the library is loaded: nothing heavy is imported to ask.
+    if _is(graph, "gslt.data.dataset", "NodeDataset"):
+        return graph.edge_index, graph.num_nodes, None
+    if _is(graph, "torch_geometric.data", "Data"):
+        return _from_pyg(graph)
+    if _is(graph, "gslt.backends.dgl", "WrappedGraph"):
+        return _from_dgl(graph.graph)
+    if _is(graph, "dgl", "DGLGraph"):
+        return _from_dgl(graph)
+    if _is(graph, "networkx", "Graph"):
+        return _from_networkx(graph)
+    raise GraphError(
+        f"cannot read a graph from {type(graph).__name__}; give an edge_index, a sparse adjacency, "
+        "a PyG Data, a DGLGraph, a NetworkX graph or a NodeDataset"
+    )
+
+
+def _is(obj: Any, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(obj, kind)
+
+
+def _side(shape: tuple[int, ...]) -> int:
+    """The side of a square adjacency.
+
+    Raises:
+        GraphError: if it is not square.
+    """
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise GraphError(
+            f"an adjacency of shape {tuple(shape)} joins two sets of nodes; smoothness is measured "
+            "over one set, so give a square adjacency"
+        )
+    return shape[0]
+
+
+def _from_tensor(graph: Tensor) -> Parts:
+    if graph.layout == torch.strided:
+        # An EdgeIndex may know its size; a plain edge_index does not.
+        sides = getattr(graph, "sparse_size", lambda: ())()
+        known = [side for side in sides if side is not None]
+        return graph.as_subclass(Tensor), max(known, default=None), None
+    size = _side(tuple(graph.shape))
+    if graph.layout == torch.sparse_coo:
+        # Not coalesced first: that would turn parallel edges into a weight.
+        return graph._indices(), size, graph._values()
+    edges, weight = edges_of(graph, size, size)
+    return edges, size, weight
+
+
+def _from_scipy(graph: Any) -> Parts:
+    size = _side(graph.shape)
+    coo = graph.tocoo()
+    edges = np.stack([coo.row, coo.col]).astype(np.int64)
+    return torch.from_numpy(edges), size, torch.from_numpy(np.asarray(coo.data, dtype=np.float64))
+
+
+def _from_pyg(data: Any) -> Parts:
+    edges = data.edge_index
+    if edges is None:
+        adjacency = getattr(data, "adj_t", None)
+        if isinstance(adjacency, Tensor):
+            return _from_tensor(adjacency)
+        raise GraphError("the PyG Data has neither an edge_index nor a torch.sparse adj_t")
+    return edges.as_subclass(Tensor), int(data.num_nodes), _first(data)
+
+
+def _from_dgl(graph: Any) -> Parts:
+    if not graph.is_homogeneous or graph.is_block:
+        raise GraphError(
+            f"the DGLGraph has node types {graph.ntypes} and edge types {graph.etypes}; "
+            "make it homogeneous with dgl.to_homogeneous"
+        )
+    return torch.stack(graph.edges()), graph.num_nodes(), _first(graph.edata)
+
+
+def _first(store: Any) -> Tensor | None:
+    """The edge weights in a store of edge data, if it holds some."""
+    return next((store[name] for name in WEIGHTS if name in store), None)
+
+
+def _from_networkx(graph: Any) -> Parts:
+    number = {node: i for i, node in enumerate(graph.nodes)}
+    edges = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
+    weight = [float(data.get("weight", 1)) for _, _, data in graph.edges(data=True)]
+    return edges.reshape(-1, 2).T, len(number), torch.tensor(weight, dtype=torch.float64)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 import gslt
 from gslt.backends import BACKENDS, get_backend
-from gslt.diagnostics import as_topology, measure, probe
-from gslt.diagnostics.search_probe import SearchProbe
+from gslt.diagnostics import MEASURES, Measure, SearchProbe, as_topology, measure, probe
+from gslt.diagnostics.probe import PROBE
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
 
@@ -29,6 +29,7 @@ try:
 except ImportError:
     dgl = None
     AVAILABLE = tuple(name for name in BACKENDS if name != "dgl")
+
 
 NODES, EDGES = GRAPHS["random"]
 TOPOLOGY = as_topology(EDGES, NODES)
@@ -153,78 +154,6 @@ def test_backends_see_the_same() -> None:
         assert left == pytest.approx(right, rel=1e-4, abs=1e-6)
 
 
-def test_a_model_of_pyg() -> None:
-    pyg = import_quietly("torch_geometric.nn")
-
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.norm = pyg.GCNConv(6, 8), pyg.BatchNorm(8)
-            self.second, self.last = pyg.SAGEConv(8, 4), pyg.GATConv(4, 3, heads=2)
-
-        def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-            x = F.relu(self.norm(self.first(x, edges)))
-            out: Tensor = self.last(torch.tanh(self.second(x, edges)), edges)
-            return out
-
-    model, x = Net().eval(), features(NODES, 6, torch.float32)
-    expected = model(x, EDGES)
-    with probe(model, TOPOLOGY) as trace:
-        assert torch.equal(model(x, EDGES), expected)
-    assert places(trace) == [
-        (0, "", "input", 6),
-        (1, "first.lin", "projection", 8),
-        (1, "first", "aggregation", 8),
-        (1, "first", "layer", 8),
-        (1, "norm.module", "normalisation", 8),
-        (1, "", "activation", 8),
-        (2, "second", "aggregation", 8),
-        (2, "second.lin_l", "projection", 4),
-        (2, "second.lin_r", "projection", 4),
-        (2, "second", "layer", 4),
-        (2, "", "activation", 4),
-        (3, "last.lin", "projection", 6),
-        (3, "last", "aggregation", 6),
-        (3, "last", "layer", 6),
-    ]
-    # The model knows no architecture of gslt's.
-    assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
-
-
-def test_a_model_of_dgl() -> None:
-    if dgl is None:
-        pytest.skip("DGL is not installed")
-    layers = import_quietly("dgl.nn.pytorch")
-
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first = layers.GraphConv(6, 8)
-            self.second = layers.SAGEConv(8, 4, "mean")
-
-        def forward(self, graph: Any, x: Tensor) -> Tensor:
-            out: Tensor = self.second(graph, torch.relu(self.first(graph, x)))
-            return out
-
-    graph = dgl.add_self_loop(dgl.graph((EDGES[0], EDGES[1]), num_nodes=NODES))
-    model, x = Net(), features(NODES, 6, torch.float32)
-    update_all, expected = dgl.DGLGraph.update_all, model(graph, x)
-    with probe(model, graph, laplacian="augmented") as trace:
-        assert torch.equal(model(graph, x), expected)
-    assert dgl.DGLGraph.update_all is update_all
-    assert places(trace) == [
-        (0, "", "input", 6),
-        (1, "first", "aggregation", 6),
-        (1, "first", "projection", 8),
-        (1, "first", "layer", 8),
-        (1, "", "activation", 8),
-        (2, "second.fc_neigh", "projection", 4),
-        (2, "second", "aggregation", 4),
-        (2, "second.fc_self", "projection", 4),
-        (2, "second", "layer", 4),
-    ]
-
-
 def test_layers_of_a_users_own() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     x = features(NODES, 6, torch.float32)
@@ -241,53 +170,6 @@ def test_layers_of_a_users_own() -> None:
     unknown = probe(model, TOPOLOGY, layers=["third"])
     with pytest.raises(ConfigError, match="the model has no module 'third'"):
         unknown.__enter__()
-
-
-class InPlace(nn.Module):
-    """A product, a bias that is added in place, and an activation in place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer, self.relu = Shifted(), nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.relu(self.layer(x))
-        return out
-
-
-class Shifted(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.eye(6))
-        self.bias = nn.Parameter(torch.linspace(-2, 2, 6))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = x @ self.weight
-        out += self.bias
-        return out
-
-
-@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
-def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> None:
-    model, x = InPlace(), features(NODES, 6, torch.float32)
-    shifted = x + model.layer.bias.detach()
-    with mode(), probe(model, TOPOLOGY, layers=["layer"]) as trace:
-        model(x)
-    assert [r.step for r in trace.readings] == ["input", "projection", "layer", "activation"]
-    for reading, wanted in zip(trace.readings, (x, x, shifted, shifted.relu()), strict=True):
-        expected = measure(wanted, TOPOLOGY)
-        for name in ("dirichlet_energy", "collapse", "effective_rank"):
-            found = getattr(reading.smoothness, name)
-            assert found == pytest.approx(getattr(expected, name), rel=1e-6)
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_function_and_its_module_are_one_step(mode: Callable[[], Any]) -> None:
-    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
-    with mode(), probe(model, TOPOLOGY, layers=["2"]) as trace:
-        model(features(NODES, 6, torch.float32))
-    steps = ["input", "projection", "normalisation", "activation", "layer"]
-    assert [r.step for r in trace.readings] == steps
 
 
 def test_what_is_not_the_models_is_passed_by() -> None:
@@ -410,3 +292,30 @@ def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_
 def test_no_epochs_between(blocks: gslt.NodeDataset) -> None:
     with pytest.raises(ConfigError, match="probe_every must be at least 1, got 0"):
         SearchProbe(blocks, 0)
+
+
+def test_a_new_measure_is_in_every_row(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Measure(
+        function=lambda representation: float(representation.norms.max()),
+        label="largest norm",
+        smoother="lower",
+        source="this test",
+    )
+    monkeypatch.setitem(MEASURES, "largest_norm", entry)
+    model, x = make(), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY) as trace:
+        model(x, EDGES)
+    largest = float(x.double().square().sum(1).max())
+    assert trace.readings[0].smoothness.largest_norm == pytest.approx(largest)
+    assert all(row["largest_norm"] > 0 for row in trace.rows())
+    config, path = gslt.SearchConfig(**SMALL), tmp_path / PROBE
+    watch = SearchProbe(blocks, 5, path, only=["largest_norm"])
+    gslt.search(blocks, config, probe=watch)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {row["epoch"] for row in rows} == {0, 5}
+    assert all(row["largest_norm"] > 0 and "collapse" not in row for row in rows)
+    everything = SearchProbe(blocks, 5)
+    gslt.search(blocks, config, probe=everything)
+    assert all({"largest_norm", "collapse"} < row.keys() for row in everything.rows)

@@ -1,4 +1,4 @@
-"""Spectral gaps, and the exponential decay of energy that they set."""
+"""The Laplacians are NetworkX's; gaps, and the exponential decay of energy that they set."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from graphs import features
 from torch import Tensor
 
 import gslt
+from gslt import diagnostics
 from gslt.backends import get_backend
 from gslt.data import list_datasets
-from gslt.diagnostics import (
+from gslt.diagnostics import as_topology, dirichlet_energy, measure
+from gslt.diagnostics.laplacians import (
     LAPLACIANS,
-    as_topology,
     decay_rate,
-    dirichlet_energy,
-    measure,
+    dominant_eigenvectors,
+    laplacian_matrix,
     spectral_gap,
 )
 from gslt.errors import ConfigError, GraphError
@@ -30,7 +32,6 @@ from gslt.random import Stream
 
 ROOT = os.environ.get("GSLT_DATA")
 HERE = {facts.name for facts in list_datasets(ROOT) if facts.present} if ROOT else set()
-
 #: Graph, smallest non-zero eigenvalue of D − A and of I − D⁻¹A, largest of the latter, degree.
 REGULAR: dict[str, tuple[Any, float, float, float, int]] = {
     "hypercube of 16": (nx.hypercube_graph(4), 2, 2 / 4, 2, 4),
@@ -52,6 +53,68 @@ REGULAR: dict[str, tuple[Any, float, float, float, int]] = {
         1,
     ),
 }
+
+
+def test_laplacian_of_an_architecture() -> None:
+    found = {name: diagnostics.laplacian_of(name) for name in ("gin", "gcn", "sage")}
+    assert found == {"gin": "random_walk", "gcn": "augmented", "sage": "random_walk"}
+
+
+def networkx_matrix(graph: nx.Graph, laplacian: str) -> tuple[Any, Any]:
+    """The Laplacian's form and its inner product, dense, by NetworkX."""
+    order, one = range(len(graph)), np.eye(len(graph))
+    if laplacian == "symmetric":
+        return nx.normalized_laplacian_matrix(graph, nodelist=order).toarray(), one
+    form = nx.laplacian_matrix(graph, nodelist=order).toarray().astype(float)
+    if laplacian == "combinatorial":
+        return form, one
+    if laplacian == "random_walk":
+        return form, np.diag([float(graph.degree(i)) for i in order])
+    looped = nx.to_numpy_array(graph, nodelist=order) + one
+    scale = np.diag(1 / np.sqrt(looped.sum(1)))
+    return one - scale @ looped @ scale, one
+
+
+def random_graph(seed: int) -> nx.Graph:
+    # Sparse enough for several components and isolated nodes.
+    return nx.gnm_random_graph(40, 45, seed=seed)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("seed", range(5))
+def test_networkx_gives_the_same(laplacian: str, seed: int) -> None:
+    graph, x = random_graph(seed), features(40, 7, seed=seed)
+    form, inner = networkx_matrix(graph, laplacian)
+    array = x.numpy()
+    energy = np.trace(array.T @ form @ array)
+    size = np.trace(array.T @ inner @ array)
+    # P from a dense kernel, orthonormal under the inner product; isolated nodes weigh 0 in a walk.
+    root = np.sqrt(np.diag(inner))
+    inverse = np.divide(1, root, where=root > 0, out=np.zeros_like(root))
+    values, vectors = np.linalg.eigh(inverse[:, None] * form * inverse)
+    kernel = vectors[:, values < 1e-9]
+    scaled = root[:, None] * array
+    rest = ((scaled - kernel @ (kernel.T @ scaled)) ** 2).sum()
+    found = measure(x, graph, laplacian)
+    assert found.dirichlet_energy == pytest.approx(energy, rel=1e-10)
+    assert found.rayleigh_quotient == pytest.approx(energy / size, rel=1e-10)
+    assert found.centred_rayleigh_quotient == pytest.approx(energy / rest, rel=1e-10)
+    assert found.collapse == pytest.approx(rest / size, rel=1e-10)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_matrices_are_those_of_networkx(laplacian: str) -> None:
+    graph = random_graph(0)
+    form, inner = networkx_matrix(graph, laplacian)
+    matrix, kernel = laplacian_matrix(graph, laplacian), dominant_eigenvectors(graph, laplacian)
+    assert np.allclose(inner @ matrix.toarray(), form, rtol=0, atol=1e-14)
+    assert np.allclose((matrix @ kernel).toarray(), 0, atol=1e-14)
+    gram = kernel.T @ inner @ kernel.toarray()
+    isolated = [len(c) == 1 for c in nx.connected_components(graph)]
+    assert any(isolated)
+    lengths = np.sort([not (alone and laplacian == "random_walk") for alone in isolated])
+    assert np.allclose(gram, np.diag(np.diag(gram)), atol=1e-14)
+    assert np.allclose(np.sort(np.diag(gram)), lengths)
 
 
 @pytest.mark.parametrize("name", REGULAR)
@@ -76,7 +139,7 @@ def test_lanczos_finds_what_the_dense_solver_finds(
     assert nx.number_connected_components(graph) > 10
     rates = [] if laplacian == "combinatorial" else [decay_rate(graph, laplacian)]
     dense = [spectral_gap(graph, laplacian), *rates]
-    monkeypatch.setattr("gslt.diagnostics.spectrum.DENSE", 0)
+    monkeypatch.setattr("gslt.diagnostics.laplacians.DENSE", 0)
     rates = [] if laplacian == "combinatorial" else [decay_rate(graph, laplacian)]
     assert [spectral_gap(graph, laplacian), *rates] == pytest.approx(dense, rel=1e-8)
 
@@ -98,7 +161,7 @@ def test_no_spectrum() -> None:
 
 
 def test_a_gap_too_small_to_find_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gslt.diagnostics.spectrum._RESTARTS", 2)
+    monkeypatch.setattr("gslt.diagnostics.laplacians._RESTARTS", 2)
     with pytest.raises(GraphError, match="did not converge on the combinatorial Laplacian"):
         spectral_gap(nx.path_graph(3000))
 

@@ -16,7 +16,8 @@ from torch_geometric.data import Data
 import gslt
 from gslt.backends import get_backend
 from gslt.backends.csr import NormalisedGraph
-from gslt.diagnostics import MEASURES, as_topology, measure
+from gslt.diagnostics import MEASURES, measure
+from gslt.diagnostics.topology import as_topology
 from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.nn.graph import row_starts, sparse_csr

@@ -1,0 +1,171 @@
+"""Steps of models of PyG, of DGL and of plain torch are seen, each once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from graphs import GRAPHS, features
+from torch import Tensor, nn
+
+from gslt.diagnostics import as_topology, measure, probe
+from gslt.diagnostics.steps import Reading, step_of, watching
+from gslt.environment import import_quietly
+
+os.environ.setdefault("DGLBACKEND", "pytorch")
+try:
+    dgl = import_quietly("dgl")
+except ImportError:
+    dgl = None
+
+
+NODES, EDGES = GRAPHS["random"]
+TOPOLOGY = as_topology(EDGES, NODES)
+
+
+def places(trace: Any) -> list[tuple[int, str, str, int]]:
+    return [(r.layer, r.module, r.step, r.width) for r in trace.readings]
+
+
+class InPlace(nn.Module):
+    """A product, a bias that is added in place, and an activation in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.relu = Shifted(), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.layer(x))
+        return out
+
+
+class Shifted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(6))
+        self.bias = nn.Parameter(torch.linspace(-2, 2, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x @ self.weight
+        out += self.bias
+        return out
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> None:
+    model, x = InPlace(), features(NODES, 6, torch.float32)
+    shifted = x + model.layer.bias.detach()
+    with mode(), probe(model, TOPOLOGY, layers=["layer"]) as trace:
+        model(x)
+    assert [r.step for r in trace.readings] == ["input", "projection", "layer", "activation"]
+    for reading, wanted in zip(trace.readings, (x, x, shifted, shifted.relu()), strict=True):
+        expected = measure(wanted, TOPOLOGY)
+        for name in ("dirichlet_energy", "collapse", "effective_rank"):
+            found = getattr(reading.smoothness, name)
+            assert found == pytest.approx(getattr(expected, name), rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_function_and_its_module_are_one_step(mode: Callable[[], Any]) -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
+    with mode(), probe(model, TOPOLOGY, layers=["2"]) as trace:
+        model(features(NODES, 6, torch.float32))
+    steps = ["input", "projection", "normalisation", "activation", "layer"]
+    assert [r.step for r in trace.readings] == steps
+
+
+def test_a_model_of_pyg() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm = pyg.GCNConv(6, 8), pyg.BatchNorm(8)
+            self.second, self.last = pyg.SAGEConv(8, 4), pyg.GATConv(4, 3, heads=2)
+
+        def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+            x = F.relu(self.norm(self.first(x, edges)))
+            out: Tensor = self.last(torch.tanh(self.second(x, edges)), edges)
+            return out
+
+    model, x = Net().eval(), features(NODES, 6, torch.float32)
+    expected = model(x, EDGES)
+    with probe(model, TOPOLOGY) as trace:
+        assert torch.equal(model(x, EDGES), expected)
+    assert places(trace) == [
+        (0, "", "input", 6),
+        (1, "first.lin", "projection", 8),
+        (1, "first", "aggregation", 8),
+        (1, "first", "layer", 8),
+        (1, "norm.module", "normalisation", 8),
+        (1, "", "activation", 8),
+        (2, "second", "aggregation", 8),
+        (2, "second.lin_l", "projection", 4),
+        (2, "second.lin_r", "projection", 4),
+        (2, "second", "layer", 4),
+        (2, "", "activation", 4),
+        (3, "last.lin", "projection", 6),
+        (3, "last", "aggregation", 6),
+        (3, "last", "layer", 6),
+    ]
+    # The model knows no architecture of gslt's.
+    assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
+
+
+def test_a_model_of_dgl() -> None:
+    if dgl is None:
+        pytest.skip("DGL is not installed")
+    layers = import_quietly("dgl.nn.pytorch")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = layers.GraphConv(6, 8)
+            self.second = layers.SAGEConv(8, 4, "mean")
+
+        def forward(self, graph: Any, x: Tensor) -> Tensor:
+            out: Tensor = self.second(graph, torch.relu(self.first(graph, x)))
+            return out
+
+    graph = dgl.add_self_loop(dgl.graph((EDGES[0], EDGES[1]), num_nodes=NODES))
+    model, x = Net(), features(NODES, 6, torch.float32)
+    update_all, expected = dgl.DGLGraph.update_all, model(graph, x)
+    with probe(model, graph, laplacian="augmented") as trace:
+        assert torch.equal(model(graph, x), expected)
+    assert dgl.DGLGraph.update_all is update_all
+    assert places(trace) == [
+        (0, "", "input", 6),
+        (1, "first", "aggregation", 6),
+        (1, "first", "projection", 8),
+        (1, "first", "layer", 8),
+        (1, "", "activation", 8),
+        (2, "second.fc_neigh", "projection", 4),
+        (2, "second", "aggregation", 4),
+        (2, "second.fc_self", "projection", 4),
+        (2, "second", "layer", 4),
+    ]
+
+
+def test_functions_that_are_steps() -> None:
+    x, square = torch.zeros(3, 2), torch.eye(3).to_sparse()
+    assert step_of(torch.matmul, (x, x.T)) == "projection"
+    assert step_of(torch.sparse.mm, (square, x)) == "aggregation"
+    assert step_of(torch.sparse.mm, (torch.zeros(3, 2).to_sparse(), x.T)) == "projection"
+    assert step_of(F.layer_norm, (x,)) == "normalisation"
+    assert step_of(torch.tanh, (x,)) == "activation"
+    assert step_of(torch.add, (x, x)) is None
+
+
+def test_each_reading_is_handed_over_at_once() -> None:
+    seen: list[Reading] = []
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU())
+    with watching(model, TOPOLOGY, "combinatorial", seen.append, layers=["1"]):
+        model[0](features(NODES, 6, torch.float32))
+        assert [reading.step for reading in seen] == ["input", "projection"]
+        model(features(NODES, 6, torch.float32))
+    assert [reading.step for reading in seen[2:]] == ["input", "projection", "activation", "layer"]
+    assert {reading.smoothness.laplacian for reading in seen} == {"combinatorial"}
