@@ -18,7 +18,7 @@ import torch
 
 import gslt
 from gslt.data import NodeDataset, to_undirected
-from gslt.data.synthetic_graph import CLASSES, FEATURES, Counts, node_classes, random_edges
+from gslt.data.synthetic import CLASSES, FEATURES, Counts, node_classes, random_edges
 from gslt.environment import environment
 from gslt.files import write_json
 

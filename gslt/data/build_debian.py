@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse.linalg
 
 from gslt.data.debian import DEBIAN_FILE, UNLABELLED, Floats, Ints, tfidf
-from gslt.data.debian_index import Package, dependencies, read_packages
+from gslt.errors import DataError
 from gslt.files import write_npz
 from gslt.random import Stream
 
@@ -41,12 +41,99 @@ here there again once ever never
 """
 _STOP_WORDS = frozenset(_GRAMMAR.split())
 
+_RELATIONS = ("Depends", "Pre-Depends", "Recommends", "Suggests")
+_NAME_END = re.compile(r"[\s(:\[]")
+
+Package = dict[str, str]
+
+
+def read_packages(lines: Iterable[str]) -> list[Package]:
+    """The stanzas of a package index as dictionaries, in order of the package names.
+
+    Raises:
+        DataError: if a stanza has no package name or no section, or two have the same name.
+    """
+    packages = sorted(_stanzas(lines), key=lambda package: package.get("Package", ""))
+    for number, package in enumerate(packages):
+        for field in ("Package", "Section"):
+            if field not in package:
+                raise DataError(
+                    f"stanza {number} of the package index has no field {field!r}; "
+                    "hand over the whole output of `apt-cache dumpavail`"
+                )
+        if number and packages[number - 1]["Package"] == package["Package"]:
+            raise DataError(
+                f"package {package['Package']!r} stands twice in the index; "
+                "build from a machine with one architecture and one release"
+            )
+    return packages
+
+
+def _stanzas(lines: Iterable[str]) -> Iterator[Package]:
+    package: Package = {}
+    field = ""
+    for line in lines:
+        text = line.rstrip("\n")
+        if not text:
+            if package:
+                yield package
+            package = {}
+        elif text[0] in " \t":
+            package[field] += text
+        else:
+            field, _, value = text.partition(":")
+            package[field] = value.strip()
+    if package:
+        yield package
+
+
+def _names_in(field: str) -> Iterator[str]:
+    """Package names of a relation field, of each group its first alternative."""
+    for group in field.split(","):
+        first = group.split("|")[0].strip()
+        if first:
+            yield _NAME_END.split(first, maxsplit=1)[0]
+
+
+def dependencies(packages: list[Package]) -> list[list[int]]:
+    """For each package the sorted numbers of the packages that it names, itself left out.
+
+    A name that is no package is virtual, and resolves when one Provides entry of the whole index
+    declares it (so not when one package provides several versions of it).
+
+    >>> dependencies([{"Package": "a", "Depends": "b (>= 1) | c"}, {"Package": "b"}])
+    [[1], []]
+    """
+    number = {package["Package"]: i for i, package in enumerate(packages)}
+    providers: dict[str, list[int]] = {}
+    for i, package in enumerate(packages):
+        for name in _names_in(package.get("Provides", "")):
+            providers.setdefault(name, []).append(i)
+    for name, found in providers.items():
+        if len(found) == 1:
+            number.setdefault(name, found[0])
+    return [
+        sorted(
+            {
+                number[name]
+                for relation in _RELATIONS
+                for name in _names_in(package.get(relation, ""))
+                if name in number
+            }
+            - {i}
+        )
+        for i, package in enumerate(packages)
+    ]
+
 
 def description_words(packages: list[Package]) -> tuple[list[list[int]], list[str]]:
     """For each package the sorted numbers of its description's words, and the words.
 
     Words are runs of at least two letters, lower case, in at least ``MIN_WORD_COUNT`` packages and
     no stop words; the most frequent comes first.
+
+    Args:
+        packages: of the index, see :func:`read_packages`.
     """
     found = [
         set(_WORD.findall(package.get("Description", "").lower())) - _STOP_WORDS
@@ -71,7 +158,11 @@ def labels(packages: list[Package]) -> tuple[Ints, list[str]]:
 
 
 def split_by_class(label: Ints) -> Ints:
-    """0, 1, 2 for training, validation, test, random by class; ``UNLABELLED`` stays."""
+    """0, 1, 2 for training, validation, test, random by class; ``UNLABELLED`` stays.
+
+    >>> np.bincount(split_by_class(np.zeros(100, dtype=np.int64))).tolist()
+    [54, 18, 28]
+    """
     split = np.full(len(label), UNLABELLED)
     order = Stream(0, "debian", "split").permutation(len(label))
     for number in np.unique(label[label != UNLABELLED]):
@@ -84,7 +175,12 @@ def split_by_class(label: Ints) -> Ints:
 
 
 def word_vectors(matrix: scipy.sparse.csr_matrix, width: int = NUM_FEATURES) -> Floats:
-    """The first right singular vectors ``(words, width)``, largest first, signs fixed."""
+    """The first right singular vectors ``(words, width)``, largest first, signs fixed.
+
+    Args:
+        matrix: TF-IDF ``(N, words)``, see :func:`gslt.data.debian.tfidf`.
+        width: number of vectors.
+    """
     start = Stream(0, "debian", "svd").normal(min(matrix.shape))
     _, values, rows = scipy.sparse.linalg.svds(matrix, k=width, v0=start, solver="arpack")
     vectors: Floats = rows[np.argsort(-values)].T
@@ -94,7 +190,15 @@ def word_vectors(matrix: scipy.sparse.csr_matrix, width: int = NUM_FEATURES) -> 
 
 
 def build(lines: Iterable[str], path: Path) -> None:
-    """Write the graph of a package index, and say what it holds."""
+    """Write the graph of a package index, and say what it holds.
+
+    Args:
+        lines: of the index, as ``apt-cache dumpavail`` prints it.
+        path: file to write.
+
+    Raises:
+        DataError: if the index is broken, see :func:`read_packages`.
+    """
     packages = read_packages(lines)
     targets = dependencies(packages)
     words, vocabulary = description_words(packages)

@@ -1,4 +1,4 @@
-"""Graphs of PyTorch Geometric, DGL and NetworkX as a NodeDataset."""
+"""Graphs of PyTorch Geometric, DGL and NetworkX as a NodeDataset, and random splits for them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
-from gslt.data.networkx_graph import networkx_parts
-from gslt.errors import DataError
+from gslt.errors import ConfigError, DataError
+from gslt.random import Stream
 
 _FEATURE_NAMES = ("x", "feat")
 _LABEL_NAMES = ("y", "label")
@@ -82,6 +83,52 @@ def as_dataset(
     )
 
 
+def random_split(
+    y: Tensor, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0
+) -> dict[str, Tensor]:
+    """Split the labelled nodes at random within each class.
+
+    Args:
+        y: labels, int64 ``(N,)``, −1 for unlabelled nodes, which stay out of every split.
+        fractions: of training, validation and test nodes; each above 0, together at most 1.
+        seed: names the random stream; the same seed gives the same split everywhere.
+
+    Returns:
+        ``{"train_mask", "val_mask", "test_mask"}``, bool ``(N,)`` each: keyword arguments of
+        :func:`gslt.data.as_dataset`.
+
+    Raises:
+        ConfigError: if the fractions break their rule.
+        DataError: if y is not int64 ``(N,)``, or has too few nodes to fill three splits.
+
+    >>> masks = random_split(torch.tensor([0] * 10 + [1] * 5 + [-1]))
+    >>> {name: int(mask.sum()) for name, mask in masks.items()}
+    {'train_mask': 9, 'val_mask': 3, 'test_mask': 3}
+    """
+    if len(fractions) != 3 or min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
+        raise ConfigError(
+            f"fractions must be three numbers above 0 with a sum of at most 1, got {fractions}; "
+            "for example (0.6, 0.2, 0.2)"
+        )
+    if y.dim() != 1 or y.dtype != torch.int64:
+        raise DataError(f"y must be int64 of shape (nodes,), got {y.dtype} {tuple(y.shape)}")
+    order = torch.from_numpy(Stream(seed, "random_split", "split").permutation(len(y)))
+    shuffled = y.cpu()[order]
+    masks = {f"{name}_mask": torch.zeros(len(y), dtype=torch.bool) for name in SPLITS}
+    for label in torch.unique(shuffled[shuffled >= 0]):
+        members = order[shuffled == label]
+        ends = [round(sum(fractions[: i + 1]) * len(members)) for i in range(3)]
+        for mask, start, end in zip(masks.values(), [0, *ends], ends, strict=False):
+            mask[members[start:end]] = True
+    for name, mask in masks.items():
+        if not mask.any():
+            raise DataError(
+                f"{name} would be empty with fractions {fractions} of {int((y >= 0).sum())} "
+                "labelled nodes; give larger fractions or label more nodes"
+            )
+    return {name: mask.to(y.device) for name, mask in masks.items()}
+
+
 def _complete(parts: dict[str, Any]) -> dict[str, Any]:
     """The parts in the types of a NodeDataset; refused where a mask is missing."""
     absent = [key for key in _MASK_NAMES if parts.get(key) is None]
@@ -123,7 +170,7 @@ def _parts(obj: Any, x: str | None, y: str | None, split: str) -> dict[str, Any]
         return _from_dgl(obj, x, y)
     if _is(obj, "networkx", "Graph"):
         x_names, y_names = _names(x, _FEATURE_NAMES), _names(y, _LABEL_NAMES)
-        return networkx_parts(obj, x_names, y_names, split)
+        return _from_networkx(obj, x_names, y_names, split)
     raise DataError(
         f"cannot read a graph from {type(obj).__name__}; give a PyG Data, a DGLGraph, a NetworkX "
         "graph or a NodeDataset"
@@ -179,3 +226,87 @@ def _from_dgl(graph: Any, x: str | None, y: str | None) -> dict[str, Any]:
         "edge_index": torch.stack(graph.edges()).to(torch.int64),
         **_masks(store),
     }
+
+
+def _from_networkx(
+    graph: Any, x_names: tuple[str, ...], y_names: tuple[str, ...], split: str
+) -> dict[str, Any]:
+    """``x``, ``y``, ``edge_index`` and, where the nodes tell them, the masks.
+
+    Nodes are numbered in the order of ``graph.nodes``. The attribute of the first name that the
+    first node holds is used; every node must hold it. A node without label has None or −1.
+
+    Raises:
+        DataError: names the first node whose attribute is missing or unusable.
+    """
+    nodes = list(graph.nodes(data=True))
+    if not nodes:
+        raise DataError("the NetworkX graph has no nodes; add some with features and labels")
+    number = {node: i for i, (node, _) in enumerate(nodes)}
+    edges = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
+    edges = edges.reshape(-1, 2).T.contiguous()
+    if not graph.is_directed():
+        loops = edges[0] == edges[1]
+        edges = torch.cat([edges, edges[:, ~loops].flip(0)], dim=1)
+    label = [-1 if v is None else v for v in _attribute(nodes, y_names, "labels")]
+    return {
+        "x": _feature_rows(nodes, _attribute(nodes, x_names, "features")),
+        "y": _whole_numbers(nodes, label, "label"),
+        "edge_index": edges,
+        **_networkx_masks(nodes, split),
+    }
+
+
+def _attribute(nodes: list[Any], names: tuple[str, ...], what: str) -> list[Any]:
+    first = nodes[0][1]
+    name = next((name for name in names if name in first), None)
+    if name is None:
+        raise DataError(
+            f"node {nodes[0][0]!r} has no {what} named {' or '.join(map(repr, names))}; it has "
+            f"{', '.join(map(repr, first)) or 'no attributes'}; set it or name the attribute"
+        )
+    for node, attributes in nodes:
+        if name not in attributes:
+            raise DataError(f"node {node!r} has no attribute {name!r}; give it to every node")
+    return [attributes[name] for _, attributes in nodes]
+
+
+def _feature_rows(nodes: list[Any], values: list[Any]) -> Tensor:
+    rows: list[Any] = []
+    for (node, _), value in zip(nodes, values, strict=True):
+        try:
+            row = np.atleast_1d(np.asarray(value, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the features of node {node!r} are no numbers ({error})") from error
+        if rows and row.shape != rows[0].shape:
+            raise DataError(
+                f"the features of node {node!r} have shape {row.shape}, those of node "
+                f"{nodes[0][0]!r} {rows[0].shape}; give every node equally many"
+            )
+        rows.append(row)
+    return torch.from_numpy(np.stack(rows))
+
+
+def _whole_numbers(nodes: list[Any], values: list[Any], what: str) -> Tensor:
+    for (node, _), value in zip(nodes, values, strict=True):
+        if isinstance(value, str) or int(value) != value:
+            raise DataError(
+                f"the {what} of node {node!r} is {value!r}; number the classes from 0, "
+                "and use None or -1 where there is none"
+            )
+    return torch.tensor([int(value) for value in values], dtype=torch.int64)
+
+
+def _networkx_masks(nodes: list[Any], split: str) -> dict[str, Tensor]:
+    """Masks from boolean attributes ``train_mask`` …, or from the name of each node's split."""
+    if any(f"{name}_mask" in attributes for _, attributes in nodes for name in SPLITS):
+        return {
+            f"{name}_mask": torch.tensor([bool(a.get(f"{name}_mask", False)) for _, a in nodes])
+            for name in SPLITS
+        }
+    if any(split in attributes for _, attributes in nodes):
+        return {
+            f"{name}_mask": torch.tensor([a.get(split) == name for _, a in nodes])
+            for name in SPLITS
+        }
+    return {}

@@ -39,6 +39,9 @@ def load_debian(path: Path = DEBIAN_FILE) -> NodeDataset:
     standardised. The split is fixed, random by class, 54 / 18 / 28 %; packages of small sections
     carry −1.
 
+    Args:
+        path: file of the graph; default: the one that the package carries.
+
     Raises:
         DataError: if the file is missing or damaged.
     """
@@ -62,7 +65,11 @@ def load_debian(path: Path = DEBIAN_FILE) -> NodeDataset:
 
 
 def rows_of(counts: npt.NDArray[np.integer]) -> Ints:
-    """Row number of every entry, for rows of the given lengths: [2, 0, 1] → [0, 0, 2]."""
+    """Row number of every entry, int64 ``(sum of counts,)``, for rows of the lengths ``(N,)``.
+
+    >>> rows_of(np.array([2, 0, 1])).tolist()
+    [0, 0, 2]
+    """
     return np.repeat(np.arange(len(counts), dtype=np.int64), counts.astype(np.int64))
 
 
@@ -71,6 +78,13 @@ def tfidf(num_words: npt.NDArray[np.integer], word: npt.NDArray[np.integer]) -> 
 
     Row i holds ``num_words[i]`` of the concatenated word numbers. A word weighs
     ``1 + ln((1 + N) / (1 + number of descriptions with it))``; an empty description is a zero row.
+
+    Args:
+        num_words: number of words of each description, ``(N,)``.
+        word: numbers of the words of all descriptions, one after another, ``(sum of num_words,)``.
+
+    >>> tfidf(np.array([1, 2]), np.array([0, 0, 1])).toarray().round(4).tolist()
+    [[1.0, 0.0], [0.5797, 0.8148]]
     """
     n = len(num_words)
     column = word.astype(np.int64)
@@ -87,7 +101,16 @@ def features(
     word: npt.NDArray[np.integer],
     word_vector: npt.NDArray[np.floating],
 ) -> npt.NDArray[np.float32]:
-    """The weighted average of the word vectors of each description, columns standardised."""
+    """The weighted average of the word vectors of each description, columns standardised.
+
+    Args:
+        num_words: number of words of each description, ``(N,)``.
+        word: numbers of the words of all descriptions, one after another, ``(sum of num_words,)``.
+        word_vector: a vector for each word, ``(words, d)``.
+
+    Returns:
+        Features, float32 ``(N, d)``.
+    """
     average: Floats = tfidf(num_words, word) @ word_vector.astype(np.float64)
     standard: Floats = (average - average.mean(axis=0)) / average.std(axis=0)
     return standard.astype(np.float32)

@@ -11,8 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gslt.data.catalogue import Entry, data_root, find_dataset, get_entry, is_complete
-from gslt.data.ogb import missing_files
-from gslt.data.ogb_package import metadata
+from gslt.data.ogb import metadata, missing_files
 from gslt.data.planetoid import raw_files
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, DataError
@@ -94,6 +93,10 @@ def _download_ogb(entry: Entry, target: Path) -> None:
 
 def fetch(url: str, path: Path) -> None:
     """Copy what a URL sends to ``path``, whole or not at all, with a progress bar.
+
+    Args:
+        url: address of the file.
+        path: where it goes; its folder is made.
 
     Raises:
         DataError: if it cannot be had.

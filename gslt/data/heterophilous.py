@@ -25,6 +25,12 @@ def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOUR
     edge once or twice, and ``train_masks``, ``val_masks``, ``test_masks (splits, N)``. Features are
     taken as they are, edges stand in both directions afterwards. Nothing in it is unpickled.
 
+    Args:
+        path: the ``.npz`` file.
+        name: of the data set.
+        split: number of the split, from 0.
+        source: one line: where the data comes from, and its licence where it is known.
+
     Raises:
         DataError: if the file is not of this layout.
         ConfigError: if it has no such split.

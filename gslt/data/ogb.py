@@ -1,21 +1,35 @@
-"""OGBN-Arxiv, its stand-in, and other folders in OGB's raw layout."""
+"""OGBN-Arxiv, its stand-in, and other folders in OGB's raw layout.
+
+The package ``ogb`` 1.3.6 looks for a newer version of itself on the network, in a thread, when it
+is imported; its readers print and draw; its data set classes call ``input()`` and cannot read back
+their own cache under torch ≥ 2.6. Only its metadata, raw reader and ``Evaluator`` are used here,
+without prints, questions and network access.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib.util
 import json
+import os
 import sys
 import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from gslt.data.dataset import NodeDataset, to_undirected
-from gslt.data.ogb_cache import fingerprint, read_cache, write_cache
-from gslt.data.ogb_package import BenchmarkEvaluator, import_ogb, metadata, read_raw_graph
-from gslt.errors import DataError
+from gslt.environment import quiet
+from gslt.errors import DataError, MissingPackageError
+from gslt.files import replacing
 
 ARXIV = "ogbn-arxiv"
 SOURCE = "OGBN-Arxiv (Hu et al. 2020, arXiv 2005.00687, from Microsoft Academic Graph), ODC-BY"
@@ -27,6 +41,7 @@ SYNTHETIC_MARK = "SYNTHETIC.json"
 _RAW = ("edge", "node-feat", "node-label", "num-node-list", "num-edge-list")
 _SPLIT = ("train", "valid", "test")
 _NO_SPLIT = 255
+_CACHE_FORMAT = "1"
 
 
 def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
@@ -150,3 +165,132 @@ def _column(path: Path) -> np.ndarray[Any, Any]:
 
     table = pd.read_csv(path, compression="gzip", header=None)
     return np.asarray(table.iloc[:, 0].to_numpy(), dtype=np.float64)
+
+
+# What was parsed, kept as plain tensors
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """Names, sizes and modification times of files, as text: it changes when a file does."""
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return json.dumps([_CACHE_FORMAT, stats])
+
+
+def read_cache(path: Path, key: str) -> dict[str, Tensor] | None:
+    """The tensors written under ``key``; None if there are none, or if they are damaged.
+
+    Args:
+        path: file of the cache.
+        key: what :func:`fingerprint` says of the raw files now.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            if facts.get("key") != key:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError):
+        return None
+    return tensors if facts.get("checksum") == _checksum(tensors) else None
+
+
+def write_cache(path: Path, key: str, tensors: dict[str, Tensor]) -> bool:
+    """Keep tensors for :func:`read_cache`; False where the folder cannot be written to.
+
+    Args:
+        path: file of the cache; its folder is made.
+        key: what :func:`fingerprint` says of the raw files that were read.
+        tensors: by name, of any shapes ``(…)`` and types.
+    """
+    facts = {"key": key, "checksum": _checksum(tensors)}
+    try:
+        with replacing(path) as temporary:
+            save_file({name: t.contiguous() for name, t in tensors.items()}, temporary, facts)
+    except (OSError, SafetensorError):
+        return False
+    return True
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    value = 0
+    for name in sorted(tensors):
+        value = zlib.crc32(tensors[name].contiguous().view(torch.uint8).numpy().data, value)
+    return f"{value:08x}"
+
+
+# The package ogb
+
+
+@contextlib.contextmanager
+def _without_update_check() -> Iterator[None]:
+    """Let ``import ogb`` find no package ``outdated``, which would ask the network."""
+    known = "outdated" in sys.modules
+    module = sys.modules.get("outdated")
+    variable = os.environ.get("OUTDATED_IGNORE")
+    sys.modules["outdated"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["outdated"]
+        if known:
+            sys.modules["outdated"] = module  # type: ignore[assignment]
+        if variable is None:
+            os.environ.pop("OUTDATED_IGNORE", None)
+
+
+def import_ogb() -> Any:
+    """The package ``ogb`` with its node classification part loaded.
+
+    Raises:
+        MissingPackageError: if ogb is not installed.
+    """
+    if importlib.util.find_spec("ogb") is None:
+        raise MissingPackageError("ogb", "Reading data in OGB's layout", "ogb")
+    # ogb imports dgl where it is there; unless told its backend, dgl prints and writes a file.
+    os.environ.setdefault("DGLBACKEND", "pytorch")
+    with _without_update_check(), quiet():
+        import ogb.io.read_graph_raw
+        import ogb.nodeproppred
+
+    return ogb
+
+
+def metadata(name: str) -> dict[str, str]:
+    """What ogb's own table says of a data set: url, version, split, number of classes."""
+    package = import_ogb()
+    import pandas as pd
+
+    table = Path(package.nodeproppred.__file__).with_name("master.csv")
+    column = pd.read_csv(table, index_col=0, keep_default_na=False)[name]
+    return {str(key): str(value) for key, value in column.items()}
+
+
+def read_raw_graph(raw: Path) -> dict[str, Any]:
+    """The first graph of a raw folder: ``edge_index (2, E)``, ``node_feat``, ``num_nodes``."""
+    package = import_ogb()
+    with quiet():
+        graph: dict[str, Any] = package.io.read_graph_raw.read_csv_graph_raw(str(raw))[0]
+    return graph
+
+
+@dataclass(frozen=True)
+class BenchmarkEvaluator:
+    """OGB's own measure of a data set, as a function of two int64 tensors ``(n,)``.
+
+    It holds nothing but the name, so that it can be sent to another process.
+    """
+
+    name: str
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor) -> float:
+        """The measure, in [0, 1]."""
+        judge = _judge(self.name)
+        columns = {"y_true": y_true.reshape(-1, 1), "y_pred": y_pred.reshape(-1, 1)}
+        return float(judge.eval(columns)[judge.eval_metric])
+
+
+@functools.cache
+def _judge(name: str) -> Any:
+    return import_ogb().nodeproppred.Evaluator(name)

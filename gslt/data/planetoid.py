@@ -18,7 +18,11 @@ _PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 
 
 def raw_files(name: str) -> list[str]:
-    """Names of the raw files of one network."""
+    """Names of the raw files of one network.
+
+    >>> raw_files("cora")[-2:]
+    ['ind.cora.graph', 'ind.cora.test.index']
+    """
     return [f"ind.{name}.{part}" for part in _PARTS]
 
 
@@ -29,6 +33,10 @@ def load_planetoid(raw: Path, name: str) -> NodeDataset:
     of words of each node is divided by its sum, as in Kipf & Welling (1609.02907); the few nodes
     without words keep zeros. Self-loops and repeated edges are merged away. The raw files are
     pickles, so read only those that you trust.
+
+    Args:
+        raw: folder of the raw files.
+        name: ``"cora"``, ``"citeseer"`` or ``"pubmed"``.
 
     Raises:
         DataError: if a raw file is missing or damaged.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from gslt.data import NodeDataset, as_dataset, random_split
+from gslt.data import NodeDataset
+from gslt.data.convert import as_dataset, random_split
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, DataError
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from gslt.data import NodeDataset, to_undirected
+from gslt.data.dataset import NodeDataset, to_undirected
 from gslt.errors import DataError
 
 

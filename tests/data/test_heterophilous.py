@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gslt.data import load_dataset
+from gslt.data.heterophilous import load_heterophilous
 from gslt.errors import ConfigError, DataError
 
 
@@ -41,7 +42,7 @@ def test_by_hand(tmp_path: Path) -> None:
 def test_split_out_of_range(tmp_path: Path, split: int) -> None:
     path = write(tmp_path / "mine.npz")
     with pytest.raises(ConfigError, match=rf"split must lie in 0 … 1 .* got {split}"):
-        load_dataset(str(path), split=split)
+        load_heterophilous(path, "mine", split)
 
 
 @pytest.mark.parametrize(

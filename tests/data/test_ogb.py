@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from gslt.data import NodeDataset, load_dataset, write_standin
 from gslt.data import ogb as ogb_module
-from gslt.data.ogb_cache import read_cache, write_cache
+from gslt.data.ogb import read_cache, write_cache
 from gslt.errors import DataError, MissingPackageError
 
 pytest.importorskip("pandas")

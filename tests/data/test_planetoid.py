@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from gslt.data import load_dataset
+from gslt.data.planetoid import raw_files
 from gslt.errors import DataError
 
 OTHERS, TESTS, TRAIN = 506, 4, 3
@@ -63,6 +64,7 @@ def test_by_hand(root: Path) -> None:
 
 def test_loading_writes_nothing(root: Path) -> None:
     before = sorted(root.rglob("*"))
+    assert [f.name for f in before if f.is_file()] == sorted(raw_files("cora"))
     load_dataset("cora", root)
     assert sorted(root.rglob("*")) == before
 

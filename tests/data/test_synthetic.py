@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gslt.data import write_standin
-from gslt.data.synthetic_graph import Counts, feature_blocks, node_classes, random_edges
+from gslt.data.synthetic import Counts, feature_blocks, node_classes, random_edges
 from gslt.errors import ConfigError
 
 SCALE = 0.005

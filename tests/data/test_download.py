@@ -1,4 +1,4 @@
-"""Names, places and downloads."""
+"""Downloads, from a folder that stands for the network."""
 
 from __future__ import annotations
 
@@ -8,66 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gslt.data import download, download_dataset, list_datasets, load_dataset, write_standin
+from gslt.data import download, download_dataset, write_standin
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError, DataError
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("debain", "debian"), ("CORRA", "cora"), ("ogbnarxiv", "ogbn-arxiv")],
-)
-def test_unknown_name_is_refused_with_the_closest(name: str, meant: str) -> None:
-    with pytest.raises(ConfigError, match=f"no data set '{name}'.*did you mean '{meant}"):
-        load_dataset(name)
-    with pytest.raises(ConfigError, match=f"did you mean '{meant}"):
-        download_dataset(name)
-
-
-def test_a_name_like_no_other_is_refused_without_a_guess() -> None:
-    with pytest.raises(ConfigError, match=r"by path\. Known are debian") as refusal:
-        load_dataset("zz")
-    assert "did you mean" not in str(refusal.value)
-    with pytest.raises(ConfigError, match="may not be empty"):
-        load_dataset(" ")
-
-
-@pytest.mark.parametrize("name", [facts.name for facts in list_datasets() if facts.needs_download])
-def test_absent_data_is_refused_with_the_command(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"is not on disk .*`gslt data download {name}`"):
-        load_dataset(name, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_absent_standin_is_refused_with_the_command(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="synthetic graph with `gslt data synthesize`"):
-        load_dataset("ogbn-arxiv-synthetic", tmp_path)
-    with pytest.raises(ConfigError, match="is synthetic, so it is not downloaded"):
-        download_dataset("ogbn-arxiv-synthetic", tmp_path)
-
-
-def test_list_of_an_empty_root(tmp_path: Path) -> None:
-    facts = {entry.name: entry for entry in list_datasets(tmp_path)}
-    assert [name for name, entry in facts.items() if entry.present] == ["debian"]
-    assert [name for name, entry in facts.items() if not entry.needs_download] == [
-        "debian",
-        "ogbn-arxiv-synthetic",
-    ]
-    assert [name for name, entry in facts.items() if entry.synthetic] == [
-        "ogbn-arxiv-synthetic",
-        "minesweeper",
-    ]
-    assert all("synthetic" in e.description for e in facts.values() if e.synthetic)
-    assert all(entry.description and entry.source for entry in facts.values())
-
-
-def test_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GSLT_DATA", str(tmp_path / "there"))
-    with pytest.raises(DataError, match="there"):
-        load_dataset("cora")
-    monkeypatch.delenv("GSLT_DATA")
-    with pytest.raises(DataError, match="below dataset"):
-        load_dataset("cora")
+from gslt.errors import DataError
 
 
 def test_download_heterophilous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
