@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from graphs import GRAPHS
 from torch import Tensor
 
+from gslt.backends import csr
 from gslt.backends.csr import CSRGraph
 from gslt.nn import memory
 from gslt.nn.graph import Propagation
@@ -86,3 +88,15 @@ def test_any_strides(layout: str) -> None:
     given = x[layout]
     found = graph.multiply(PLAIN, given, transposed=False)
     assert torch.allclose(found.double(), dense @ given.double(), atol=1e-4)
+
+
+def test_the_graph_is_built_once_and_forgotten_with_its_tensor() -> None:
+    _, edges = GRAPHS["random"]
+    edges = edges.clone()
+    built = csr.as_graph(edges, 12, 12)
+    assert csr.as_graph(edges, 12, 12) is built
+    assert csr.as_graph(edges, 13, 13) is not built
+    assert csr.as_graph(edges.clone(), 12, 12) is not built
+    size = len(csr._CACHE)
+    del edges
+    assert len(csr._CACHE) == size - 1

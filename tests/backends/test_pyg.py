@@ -14,7 +14,6 @@ import torch
 from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
 from torch import Tensor, nn
 
-from gslt.backends import csr
 from gslt.backends.csr import CSRGraph
 from gslt.backends.pyg import BACKEND, FrozenGCNConv, FrozenGINConv, FrozenSAGEConv
 from gslt.config import FreezeConfig
@@ -276,31 +275,6 @@ def test_layers_are_matrix_algebra(widths: tuple[int, int], graph: str) -> None:
     assert torch.allclose(sage(x, edges), expected, atol=1e-10)
 
 
-def test_a_path_by_hand() -> None:
-    # 0 → 1 → 2 and x = (1, 10, 100); weight 1.
-    edges = torch.tensor([[0, 1], [1, 2]])
-    x = torch.tensor([[1.0], [10.0], [100.0]])
-    graph = BACKEND.graph(edges, 3)
-    assert graph.sum(x).flatten().tolist() == [0, 1, 10]
-    assert graph.mean(x).flatten().tolist() == [0, 1, 10]
-    assert graph.in_degree.tolist() == [0, 1, 1]
-    # D̂ = (1, 2, 2).
-    expected = [1.0, 1 / 2**0.5 + 10 / 2, 10 / 2 + 100 / 2]
-    assert graph.symmetric(x).flatten().tolist() == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("graph", GRAPHS)
-def test_sparse_product_gradient(graph: str) -> None:
-    nodes, edges = GRAPHS[graph]
-    csr_graph = CSRGraph(edges, nodes, nodes, torch.linspace(-1, 2, edges.size(1)))
-    x = features(nodes, 2).requires_grad_()
-    assert torch.autograd.gradcheck(csr_graph.sum, (x,))
-    assert torch.autograd.gradgradcheck(csr_graph.sum, (x,))
-    plain = CSRGraph(edges, nodes, nodes)
-    assert torch.autograd.gradcheck(plain.mean, (x,))
-    assert torch.autograd.gradcheck(plain.symmetric, (x,))
-
-
 # Inputs
 
 
@@ -354,18 +328,6 @@ def test_values_written_in_place_are_seen(layout: str) -> None:
     before = layer(x, adj)
     adj.values().mul_(3.0)
     assert torch.allclose(layer(x, adj) - before, 2 * (before - x @ layer.nn.weight.T))
-
-
-def test_the_graph_is_built_once_and_forgotten_with_its_tensor() -> None:
-    _, edges = GRAPHS["random"]
-    edges = edges.clone()
-    built = csr.as_graph(edges, 12, 12)
-    assert csr.as_graph(edges, 12, 12) is built
-    assert csr.as_graph(edges, 13, 13) is not built
-    assert csr.as_graph(edges.clone(), 12, 12) is not built
-    size = len(csr._CACHE)
-    del edges
-    assert len(csr._CACHE) == size - 1
 
 
 def test_inference_mode() -> None:
@@ -494,44 +456,3 @@ def test_names_separate_layers_of_equal_shape() -> None:
     one, two = FrozenGCNConv(4, 4, name="one"), FrozenGCNConv(4, 4, name="two")
     assert not torch.equal(one.weight, two.weight)
     assert torch.equal(one.weight, FrozenGCNConv(4, 4, name="one").weight)
-
-
-def test_a_constant_is_aggregated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes, edges = GRAPHS["random"]
-    graph, x = BACKEND.graph(edges, nodes), features(nodes, 3)
-    plain = graph.mean(x)
-    calls: list[int] = []
-    multiply = CSRGraph.multiply
-    monkeypatch.setattr(
-        CSRGraph, "multiply", lambda *args, **kw: calls.append(1) or multiply(*args, **kw)
-    )
-    graph.remember(x)
-    assert graph.remembers(x)
-    assert not graph.remembers(x.clone())
-    assert torch.equal(graph.mean(x), plain)
-    assert graph.mean(x) is graph.mean(x)
-    assert len(calls) == 1
-    graph.sum(x)
-    graph.mean(x, root=1.0)
-    assert len(calls) == 3
-    x += 1
-    assert not graph.remembers(x)
-    assert torch.allclose(graph.mean(x), plain + (graph.in_degree > 0).unsqueeze(1), atol=1e-12)
-    assert not copy.deepcopy(graph).remembers(x)
-    with pytest.raises(GraphError, match="no constant"):
-        graph.remember(features(nodes, 3).requires_grad_())
-
-
-@pytest.mark.parametrize("graph", GRAPHS)
-def test_roots_are_the_identity(graph: str) -> None:
-    nodes, edges = GRAPHS[graph]
-    built, A, x = BACKEND.graph(edges, nodes), adjacency(edges, nodes, nodes), features(nodes, 3)
-    assert torch.allclose(built.sum(x, root=1.5), A @ x + 1.5 * x, atol=1e-12)
-    assert torch.allclose(built.mean(x, root=-1.0), mean_matrix(A) @ x - x, atol=1e-12)
-    x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: built.mean(x, root=2.0), (x,))
-
-
-def test_a_bipartite_graph_has_no_roots() -> None:
-    with pytest.raises(GraphError, match="no roots"):
-        CSRGraph(torch.tensor([[0, 1], [0, 0]]), 2, 1).sum(features(2, 1), root=1.0)

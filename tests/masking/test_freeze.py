@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_modules import effective, mlp
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations
@@ -19,7 +20,7 @@ from gslt.errors import ConfigError
 from gslt.freezing import frozen_counts
 from gslt.masking.freeze import FrozenConv2d, FrozenLinear, freeze
 from gslt.masking.initialise import initialise
-from gslt.masking.parametrization import FrozenWeight, frozen_weights, random_weight
+from gslt.masking.parametrization import FrozenWeight, frozen_weights
 
 pyg = import_quietly("torch_geometric.nn")
 
@@ -30,10 +31,6 @@ EDGES = torch.tensor([[0, 1, 2, 2, 3], [1, 0, 1, 3, 2]])
 def x(rows: int = 4, width: int = 6, dtype: torch.dtype = torch.float32) -> Tensor:
     rng = torch.Generator().manual_seed(0)
     return torch.randn(rows, width, generator=rng, dtype=torch.float64).to(dtype)
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 3, bias=False))
 
 
 def cnn() -> nn.Module:
@@ -75,13 +72,6 @@ def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Callable[[nn.Module
 
 def size(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
-
-
-def effective(module: nn.Module) -> dict[str, Tensor]:
-    return {
-        f.name: getattr(module.get_submodule(f.name.rpartition(".")[0]), f.name.rpartition(".")[2])
-        for f in frozen_weights(module)
-    }
 
 
 # Any module
@@ -266,70 +256,7 @@ def _frozen_mlp() -> nn.Module:
     return module
 
 
-def test_pruned_are_zero_and_locked_are_always_kept() -> None:
-    layer = nn.Linear(20, 10, bias=False)
-    freeze(layer, FreezeConfig(sparsity=0.6, prune_ratio=0.3, lock_ratio=0.2, scale="none"))
-    frozen = frozen_weights(layer)[0]
-    weight, pattern = frozen.regenerated()
-    dense = random_weight(layer.weight.shape, 20, "skc", 0, "weight")
-    assert [int((pattern == v).sum()) for v in (-1, 0, 1)] == [60, 100, 40]
-    assert torch.equal(weight, torch.where(pattern == -1, 0.0, dense))
-    for trial in range(3):
-        with torch.no_grad():
-            frozen.score().copy_(torch.randn(100, generator=torch.Generator().manual_seed(trial)))
-        now = layer.weight.flatten()
-        assert (now[pattern == -1] == 0).all()
-        assert torch.equal(now[pattern == 1], dense[pattern == 1])
-        assert int((now != 0).sum()) == 80
-
-
-# Random weights
-
-
-def test_signed_constant_is_exact() -> None:
-    weight = random_weight(torch.Size((300, 8)), 8, "skc", 0, "a")
-    assert weight.dtype == torch.float32
-    assert set(weight.tolist()) == {0.5, -0.5}
-    assert abs(weight.sign().mean()) < 3 / 2400**0.5
-
-
-@pytest.mark.parametrize(("init", "kurtosis"), [("ku", 1.8), ("kn", 3.0), ("skc", 1.0)])
-def test_moments(init: str, kurtosis: float) -> None:
-    weight = random_weight(torch.Size((400, 100)), 50, init, 0, "a").double()
-    assert float(weight.mean()) == pytest.approx(0, abs=0.004)
-    assert float(weight.var()) == pytest.approx(2 / 50, rel=0.03)
-    assert float((weight**4).mean() / weight.var() ** 2) == pytest.approx(kurtosis, rel=0.05)
-    if init == "ku":
-        assert float(weight.abs().max()) <= math.sqrt(6 / 50)
-
-
-def test_golden_weights() -> None:
-    """Changing these makes every ticket file unreadable."""
-    for init, expected in GOLDEN.items():
-        weight = random_weight(torch.Size((2, 2)), 2, init, 0, "layers.0.nn.weight")
-        assert [v.hex() for v in weight.tolist()] == expected
-
-
-GOLDEN: dict[str, list[str]] = {
-    "ku": [
-        "-0x1.e1e9cc0000000p-1",
-        "0x1.8b5b700000000p+0",
-        "0x1.1bd5940000000p-1",
-        "0x1.2db0ba0000000p-1",
-    ],
-    "kn": [
-        "-0x1.7d2e8a0000000p-1",
-        "0x1.9b08d60000000p+0",
-        "0x1.a672f60000000p-2",
-        "0x1.c2bffe0000000p-2",
-    ],
-    "skc": [
-        "0x1.0000000000000p+0",
-        "0x1.0000000000000p+0",
-        "0x1.0000000000000p+0",
-        "-0x1.0000000000000p+0",
-    ],
-}
+# Layers
 
 
 def test_fan_in_of_every_layout() -> None:
@@ -346,75 +273,6 @@ def test_fan_in_of_every_layout() -> None:
     assert bound(pyg.dense.Linear(8, 50)) == pytest.approx(math.sqrt(2 / 8))
 
 
-def test_weights_do_not_depend_on_order_or_global_seeds() -> None:
-    torch.manual_seed(1)
-    first = nn.ModuleDict({"a": nn.Linear(5, 4), "b": nn.Linear(4, 3)})
-    freeze(first, FROZEN)
-    torch.manual_seed(2)
-    torch.randn(7)
-    second = nn.ModuleDict({"b": nn.Linear(4, 3), "a": nn.Linear(5, 4)})
-    state = torch.get_rng_state()
-    freeze(second, FROZEN)
-    assert torch.equal(torch.get_rng_state(), state)
-    for name, weight in effective(first).items():
-        assert torch.equal(effective(second)[name], weight)
-
-
-def test_another_seed_is_another_network() -> None:
-    one, two = FrozenLinear(10, 10), FrozenLinear(10, 10, config=FreezeConfig(seed=1))
-    assert not torch.equal(one.weight, two.weight)
-    assert torch.equal(one.weight, FrozenLinear(10, 10).weight)
-    assert not torch.equal(one.weight, FrozenLinear(10, 10, name="b").weight)
-
-
-def test_dense_and_frozen_source_share_weights_and_scores() -> None:
-    dense, frozen = mlp(), mlp()
-    freeze(dense, FreezeConfig(weight_init="kn", scale="none"))
-    freeze(frozen, FreezeConfig(weight_init="kn", scale="none", freezing_ratio=0.5))
-    for d, f in zip(frozen_weights(dense), frozen_weights(frozen), strict=True):
-        full, (part, pattern) = d.regenerated()[0], f.regenerated()
-        assert torch.equal(part[pattern != -1], full[pattern != -1])
-        assert torch.equal(f.score(), d.score()[pattern == 0])
-
-
-def test_an_unfrozen_twin_gets_the_same_weights() -> None:
-    trained, frozen = mlp(), mlp()
-    initialise(trained, "kn", 3)
-    freeze(frozen, FreezeConfig(sparsity=0.0, weight_init="kn", scale="none", seed=3))
-    for name, weight in effective(frozen).items():
-        assert torch.equal(trained.get_parameter(name), weight)
-
-
-def test_a_weak_ticket_has_the_mask_and_the_scale_of_a_source_that_is_frozen_altogether() -> None:
-    trained, frozen = mlp(), mlp()
-    initialise(trained, "kn", 3, sparsity=0.5)
-    config = FreezeConfig(
-        sparsity=0.5, freezing_ratio=1.0, allocation="uniform", weight_init="kn", seed=3
-    )
-    freeze(frozen, config)
-    assert sum(p.numel() for p in frozen.parameters()) == 0
-    for name, weight in effective(frozen).items():
-        assert 0 < int((weight == 0).sum()) < weight.numel()
-        torch.testing.assert_close(trained.get_parameter(name).detach(), weight.detach())
-
-
-def test_no_optimizer_moves_what_a_weak_ticket_has_not() -> None:
-    model = mlp()
-    initialise(model, "ku", 0, sparsity=0.75)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    before = [p.detach().clone() for p in matrices]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
-    x = torch.randn(9, matrices[0].size(1), generator=torch.Generator().manual_seed(0))
-    for _ in range(3):
-        optimizer.zero_grad()
-        model(x).square().sum().backward()
-        optimizer.step()
-    for old, new in zip(before, matrices, strict=True):
-        assert float((old == 0).float().mean()) == pytest.approx(0.75, abs=0.5 / old.numel())
-        assert torch.equal(old == 0, new == 0)
-        assert not torch.equal(old, new)
-
-
 def test_single_layers() -> None:
     linear = FrozenLinear(6, 4, config=FreezeConfig(sparsity=0.25))
     assert int((linear.weight != 0).sum()) == 18
@@ -422,36 +280,6 @@ def test_single_layers() -> None:
     conv = FrozenConv2d(2, 3, 3, padding=1, groups=1, bias=False, config=FreezeConfig())
     image = torch.ones(1, 2, 5, 5)
     assert torch.equal(conv(image), nn.functional.conv2d(image, conv.weight, padding=1))
-
-
-# Scale
-
-
-def test_scales_by_hand() -> None:
-    # 4 weights ± 1 (fan-in 2), sparsity 0.75 of 4: one is kept.
-    for scale, factor in (("none", 1.0), ("static", 2.0), ("dynamic", 2.0)):
-        layer = nn.Linear(2, 2, bias=False)
-        freeze(layer, FreezeConfig(sparsity=0.75, scale=scale))  # type: ignore[arg-type]
-        assert sorted(layer.weight.abs().flatten().tolist()) == [0, 0, 0, factor]
-
-
-def test_dynamic_scale_follows_the_layer_and_static_the_target() -> None:
-    module = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
-    for scale, factors in (("dynamic", (1.0, 2.0)), ("static", (1.6**0.5, 1.6**0.5))):
-        freeze(module, FreezeConfig(sparsity=0.375, scale=scale))  # type: ignore[arg-type]
-        first, second = frozen_weights(module)
-        with torch.no_grad():
-            first.score().copy_(torch.tensor([5.0, -6.0, 7.0, 8.0]))
-            second.score().copy_(torch.tensor([1.0, 2.0, 0.0, 0.0]) * -1)
-        # 5 of 8 are kept: all four of the first layer, one of the second.
-        assert [float(w.scale()) for w in (first, second)] == pytest.approx(factors, rel=1e-6)
-        assert float(module[1].weight.detach()[0, 1].abs()) == pytest.approx(factors[1])
-
-
-def test_scale_is_exact_in_double_precision() -> None:
-    layer = nn.Linear(3, 10, bias=False, dtype=torch.float64)
-    freeze(layer, FreezeConfig(sparsity=0.7))
-    assert float(frozen_weights(layer)[0].scale()) == pytest.approx(0.3**-0.5, rel=1e-15)
 
 
 # Refused
@@ -506,33 +334,6 @@ def test_a_part_of_a_frozen_network_is_refused() -> None:
     freeze(layers[0], FROZEN)
     freeze(layers, FROZEN)
     assert len({id(w.supermask) for w in frozen_weights(layers)}) == 1
-
-
-def test_assignment_is_refused() -> None:
-    layer = FrozenLinear(3, 2)
-    with pytest.raises(ConfigError, match="weight is frozen"):
-        layer.weight = torch.zeros(2, 3)
-    with pytest.raises(KeyError, match="already exists"):
-        layer.weight = nn.Parameter(torch.zeros(2, 3))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"allocation": "even"}, "allocation must be one of"),
-        ({"weight_init": "xavier"}, "weight_init must be one of"),
-        ({"scale": "auto"}, "scale must be one of"),
-        ({"threshold": "row"}, "threshold must be one of"),
-        ({"ranking": "abs"}, "ranking must be one of"),
-        ({"score_init": "skc"}, "score_init must be one of"),
-        ({"seed": -1}, "seed must lie in"),
-        ({"sparsity": float("nan")}, "sparsity must lie in"),
-        ({"prune_ratio": 0.6}, "prune_ratio 0.6 exceeds"),
-    ],
-)
-def test_refused_configs(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        FreezeConfig(**options)
 
 
 # DGL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 import signal
@@ -13,54 +12,17 @@ import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from run_folders import SMALL, Crash, contents, run
 
 import gslt
 from gslt.cli import main
-from gslt.config import RunConfig, SearchConfig, TrainConfig
-from gslt.errors import GsltWarning, Interrupted, RunError
-from gslt.training.checkpoint import Checkpoints, read_checkpoint
+from gslt.config import SearchConfig, TrainConfig
+from gslt.errors import GsltWarning, RunError
+from gslt.training.checkpoint import Checkpoints
 from gslt.training.run_folder import RunFolder, default_folder
-
-SMALL: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8, "epochs": 6, "lr": 0.1}
-#: Files that tell of time and place (finished records hold seconds); the others never differ.
-OWN = ("timing.jsonl", "environment.json", ".lock", "finished")
-
-
-class Crash(BaseException):
-    """The end of a process, as far as one process can play it."""
-
-
-def run(
-    path: Path,
-    dataset: gslt.NodeDataset,
-    config: RunConfig,
-    crash: int | None = None,
-    seconds: float = 0.0,
-) -> gslt.training.results.Result:
-    """A run in a folder that ends after as many epochs as ``crash``, counted over all seeds."""
-    seen: list[object] = []
-
-    def on_epoch(epoch: object) -> None:
-        assert len(list(path.glob("checkpoint-*"))) <= 2
-        seen.append(epoch)
-        if len(seen) == crash:
-            raise Crash
-
-    action: Any = gslt.search if isinstance(config, SearchConfig) else gslt.train
-    with RunFolder(path, config, checkpoint_seconds=seconds) as folder:
-        result: gslt.training.results.Result = action(
-            dataset, config, progress=False, on_epoch=on_epoch, folder=folder
-        )
-    return result
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(OWN)}
-
 
 CONFIGS = {
     "search": SearchConfig(**SMALL),
@@ -132,32 +94,6 @@ def test_a_killed_process(tmp_path: Path) -> None:
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_request_to_stop(
-    number: signal.Signals, blocks: gslt.NodeDataset, tmp_path: Path
-) -> None:
-    config = SearchConfig(**SMALL)
-    usual = signal.getsignal(number)
-    path = tmp_path / "run"
-    seen = []
-
-    def on_epoch(epoch: gslt.training.results.Epoch) -> None:
-        seen.append(epoch.epoch)
-        if epoch.epoch == 3:
-            os.kill(os.getpid(), number)
-
-    with RunFolder(path, config) as folder, pytest.raises(Interrupted) as stopped:
-        gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
-    assert seen == [1, 2, 3]
-    assert stopped.value.signal_number == number
-    assert f"gslt search --resume {path}" in str(stopped.value)
-    assert signal.getsignal(number) == usual
-    assert read_checkpoint(next(path.glob("checkpoint-*"))).epoch == 3
-    run(path, blocks, config)
-    run(tmp_path / "whole", blocks, config)
-    assert contents(path) == contents(tmp_path / "whole")
-
-
 def test_a_finished_run_is_not_computed_again(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
     config = SearchConfig(**SMALL, runs=2)
     first = run(tmp_path, blocks, config)
@@ -170,23 +106,6 @@ def test_a_finished_run_is_not_computed_again(blocks: gslt.NodeDataset, tmp_path
     assert second.ticket.to_bytes() == first.ticket.to_bytes()
     expected = first.best.model.eval()(blocks.x, blocks.edge_index)
     assert torch.equal(second.best.model(blocks.x, blocks.edge_index), expected)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
-def test_a_damaged_checkpoint_is_not_used(
-    damage: str, blocks: gslt.NodeDataset, tmp_path: Path
-) -> None:
-    config = SearchConfig(**SMALL)
-    run(tmp_path / "whole", blocks, config)
-    with pytest.raises(Crash):
-        run(tmp_path / "killed", blocks, config, crash=5)
-    newest = max((tmp_path / "killed").glob("checkpoint-*"))
-    data = newest.read_bytes()
-    flipped = data[:-1] + bytes([data[-1] ^ 1])
-    newest.write_bytes({"truncated": data[:-9], "flipped": flipped, "empty": b""}[damage])
-    with pytest.warns(GsltWarning, match=r"damaged or no checkpoint.*not used"):
-        run(tmp_path / "killed", blocks, config)
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
@@ -212,15 +131,6 @@ def test_another_config_is_refused_by_its_fields(blocks: gslt.NodeDataset, tmp_p
         RunFolder(tmp_path, other)
     with pytest.raises(RunError, match="begun by gslt search, not train"):
         RunFolder(tmp_path, TrainConfig(**SMALL))
-
-
-def test_another_graph_is_refused(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
-    config = SearchConfig(**SMALL)
-    with pytest.raises(Crash):
-        run(tmp_path, blocks, config, crash=3)
-    smaller = replace(blocks, edge_index=blocks.edge_index[:, :-2])
-    with pytest.raises(RunError, match=r"graph is .* there and .* here"):
-        run(tmp_path, smaller, config)
 
 
 def test_two_processes_in_one_folder(tmp_path: Path) -> None:
@@ -348,49 +258,6 @@ def test_a_jumping_clock(
     first = default_folder("search", "cora")
     first.mkdir(parents=True)
     assert default_folder("search", "cora") == first.with_name(f"{first.name}-2")
-
-
-def test_nan_loss_leaves_its_checkpoint(
-    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = SearchConfig(**SMALL)
-    usual = gslt.training.loop.Loop._loss
-
-    def broken(loop: Any, logits: torch.Tensor) -> torch.Tensor:
-        loss = usual(loop, logits)
-        return loss * float("nan") if len(loop.history) == 4 else loss
-
-    monkeypatch.setattr(gslt.training.loop.Loop, "_loss", broken)
-    with pytest.raises(gslt.GsltError, match="loss became nan at epoch 5 of seed 0; lower lr"):
-        run(tmp_path, blocks, config)
-    assert read_checkpoint(max(tmp_path.glob("checkpoint-*"))).epoch == 4
-
-
-def test_checkpoints_cost_a_hundredth(
-    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Time stands still but for epochs of 0.5 s and checkpoints of 0.03 s.
-    now = [0.0]
-    monkeypatch.setattr(gslt.training.run_folder.time, "perf_counter", lambda: now[0])
-    usual = Checkpoints.save
-    written = []
-
-    def save(self: Checkpoints, checkpoint: Any) -> None:
-        now[0] += 0.03
-        written.append(checkpoint.epoch)
-        usual(self, checkpoint)
-
-    def on_epoch(_: object) -> None:
-        now[0] += 0.5
-
-    monkeypatch.setattr(Checkpoints, "save", save)
-    config = SearchConfig(**{**SMALL, "epochs": 40})
-    with RunFolder(tmp_path, config) as folder:
-        gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
-    # After one second the first, then every 3 s: 0.03 s are a hundredth of them.
-    assert written[0] == 2
-    assert all(6 <= b - a <= 7 for a, b in itertools.pairwise(written))
-    assert 5 <= len(written) <= 7
 
 
 # Commands

@@ -1,0 +1,146 @@
+"""Kept weights of every layer: the method's check values, toys by hand, then the schemes' laws."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from layer_shapes import PAPER_GIN, N, fraction, schemes, shapes_strategy
+
+from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts, allocate, frozen_counts, round_to_total
+
+EPL = {
+    0.8: (49_408, 111_168, 111_168, 15_440, 15_440),
+    0.6: (49_408, 73_340, 73_340, 15_440, 15_440),
+    0.5: (49_408, 54_426, 54_426, 15_440, 15_440),
+    0.2: (15_131, 15_131, 15_131, 15_131, 15_131),
+}
+
+ERK = {
+    0.8: (49_408, 111_169, 111_169, 15_440, 15_440),
+    0.6: (48_974, 73_557, 73_557, 15_440, 15_440),
+    0.5: (39_526, 59_366, 59_366, 15_440, 15_440),
+    0.2: (13_363, 20_071, 20_071, 11_075, 11_075),
+}
+
+
+def kept_epl(total: int, sizes: list[int]) -> list[float]:
+    """The equal share, and a small layer's surplus divided among the rest, repeatedly."""
+    kept = [Fraction(0)] * len(sizes)
+    open_layers, left = set(range(len(sizes))), Fraction(total)
+    while open_layers:
+        share = left / len(open_layers)
+        small = {i for i in open_layers if sizes[i] <= share}
+        if not small:
+            for i in open_layers:
+                kept[i] = share
+            break
+        for i in small:
+            kept[i] = Fraction(sizes[i])
+        left -= sum(sizes[i] for i in small)
+        open_layers -= small
+    return [float(x) for x in kept]
+
+
+def kept_erk(total: int, shapes: list[tuple[int, ...]]) -> list[float]:
+    """Evci et al. 2020: solve for the factor, keep dense what exceeds density 1, solve again."""
+    sizes = [math.prod(shape) for shape in shapes]
+    raw = [Fraction(sum(shape), size) for shape, size in zip(shapes, sizes, strict=True)]
+    dense: set[int] = set()
+    while len(dense) < len(shapes):
+        rest = [i for i in range(len(shapes)) if i not in dense]
+        left = total - sum(sizes[i] for i in dense)
+        factor = Fraction(left) / sum(raw[i] * sizes[i] for i in rest)
+        over = {i for i in rest if factor * raw[i] > 1}
+        if not over:
+            return [
+                float(sizes[i] if i in dense else factor * raw[i] * sizes[i])
+                for i in range(len(shapes))
+            ]
+        dense |= over
+    return [float(size) for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ratio", "expected"),
+    [("epl", r, e) for r, e in EPL.items()] + [("erk", r, e) for r, e in ERK.items()],
+)
+def test_kept_counts_of_the_paper_gin(scheme: str, ratio: float, expected: tuple[int, ...]) -> None:
+    kept = allocate(scheme, round(ratio * N), PAPER_GIN)
+    assert kept == pytest.approx(expected, abs=1)
+    pruned = frozen_counts(PAPER_GIN, 1 - ratio, 0.0, scheme)
+    assert [c.total - c.pruned for c in pruned] == pytest.approx(expected, abs=1)
+    assert sum(c.pruned for c in pruned) == N - round(ratio * N)
+
+
+def test_hand_computed_toy() -> None:
+    shapes = [(2, 2), (4, 5), (4, 5)]  # 4 + 20 + 20 = 44 weights
+    # Half of 44 is 22: the small layer keeps its 4, the others 9 each.
+    assert allocate("epl", 22, shapes) == [4.0, 9.0, 9.0]
+    assert allocate("uniform", 22, shapes) == [2.0, 10.0, 10.0]
+    # ERK: 22 = c (4 + 9 + 9), so c = 1.
+    assert allocate("erk", 22, shapes) == [4.0, 9.0, 9.0]
+    # A quarter is 11, 3 2/3 each: 1/3, 5 1/3 and 5 1/3 are locked, 11 after rounding.
+    counts = frozen_counts(shapes, 0.5, 0.25, "epl")
+    assert counts == [FrozenCounts(4, 0, 1), FrozenCounts(20, 11, 5), FrozenCounts(20, 11, 5)]
+
+
+def test_convolutions_count_their_kernel_in_erk() -> None:
+    # Shares 2 + 2 + 3 + 3 = 10 and 3 + 7 = 10: equal numbers.
+    assert allocate("erk", 20, [(2, 2, 3, 3), (3, 7)]) == [10.0, 10.0]
+
+
+@given(shapes_strategy, fraction)
+def test_epl_is_the_iterative_redistribution(shapes: list[tuple[int, ...]], r: float) -> None:
+    sizes = [math.prod(s) for s in shapes]
+    total = round(r * sum(sizes))
+    assert allocate("epl", total, shapes) == pytest.approx(kept_epl(total, sizes), abs=1e-9)
+
+
+@given(shapes_strategy, fraction)
+def test_erk_is_evcis_iteration(shapes: list[tuple[int, ...]], r: float) -> None:
+    total = round(r * sum(map(math.prod, shapes)))
+    assert allocate("erk", total, shapes) == pytest.approx(kept_erk(total, shapes), abs=1e-9)
+
+
+@given(shapes_strategy, schemes, fraction, fraction)
+def test_allocation_fits_adds_up_and_grows(
+    shapes: list[tuple[int, ...]], scheme: str, first: float, second: float
+) -> None:
+    sizes = [math.prod(s) for s in shapes]
+    low, high = sorted((round(first * sum(sizes)), round(second * sum(sizes))))
+    some, more = allocate(scheme, low, shapes), allocate(scheme, high, shapes)
+    assert math.fsum(some) == pytest.approx(low, abs=1e-9)
+    for a, b, size in zip(some, more, sizes, strict=True):
+        assert 0 <= a <= b + 1e-9
+        assert b <= size
+
+
+@pytest.mark.parametrize(
+    ("values", "total", "capacity", "expected"),
+    [
+        ([1.5, 1.5], 3, [2, 2], [2, 1]),  # a tie goes to the earlier layer
+        ([0.2, 0.7, 0.1], 1, [1, 1, 1], [0, 1, 0]),
+        ([2.9, 0.1], 3, [2, 5], [2, 1]),  # a full layer passes its turn on
+        ([2.9999999999, 1.0], 4, [9, 9], [3, 1]),
+        ([], 0, [], []),
+        ([0.0, 0.0], 0, [3, 3], [0, 0]),
+    ],
+)
+def test_largest_remainder(
+    values: list[float], total: int, capacity: list[int], expected: list[int]
+) -> None:
+    assert round_to_total(values, total, capacity) == expected
+
+
+def test_refused_totals_and_schemes() -> None:
+    with pytest.raises(ConfigError, match="cannot place 3 weights"):
+        round_to_total([1.0], 3, [2])
+    for total in (-1, 5):
+        with pytest.raises(ConfigError, match="cannot keep"):
+            allocate("epl", total, [(2, 2)])
+    with pytest.raises(ConfigError, match="epl, erk, uniform"):
+        allocate("balanced", 1, [(2, 2)])

@@ -1,0 +1,146 @@
+"""A frozen weight: random weights of a stream, pattern, scores and scale."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from small_modules import effective, mlp
+from torch import nn
+
+from gslt.config import FreezeConfig
+from gslt.errors import ConfigError
+from gslt.masking.freeze import FrozenLinear, freeze
+from gslt.masking.parametrization import frozen_weights, random_weight
+
+FROZEN = FreezeConfig(sparsity=0.5, freezing_ratio=0.4)
+
+
+def test_signed_constant_is_exact() -> None:
+    weight = random_weight(torch.Size((300, 8)), 8, "skc", 0, "a")
+    assert weight.dtype == torch.float32
+    assert set(weight.tolist()) == {0.5, -0.5}
+    assert abs(weight.sign().mean()) < 3 / 2400**0.5
+
+
+@pytest.mark.parametrize(("init", "kurtosis"), [("ku", 1.8), ("kn", 3.0), ("skc", 1.0)])
+def test_moments(init: str, kurtosis: float) -> None:
+    weight = random_weight(torch.Size((400, 100)), 50, init, 0, "a").double()
+    assert float(weight.mean()) == pytest.approx(0, abs=0.004)
+    assert float(weight.var()) == pytest.approx(2 / 50, rel=0.03)
+    assert float((weight**4).mean() / weight.var() ** 2) == pytest.approx(kurtosis, rel=0.05)
+    if init == "ku":
+        assert float(weight.abs().max()) <= math.sqrt(6 / 50)
+
+
+def test_golden_weights() -> None:
+    """Changing these makes every ticket file unreadable."""
+    for init, expected in GOLDEN.items():
+        weight = random_weight(torch.Size((2, 2)), 2, init, 0, "layers.0.nn.weight")
+        assert [v.hex() for v in weight.tolist()] == expected
+
+
+GOLDEN: dict[str, list[str]] = {
+    "ku": [
+        "-0x1.e1e9cc0000000p-1",
+        "0x1.8b5b700000000p+0",
+        "0x1.1bd5940000000p-1",
+        "0x1.2db0ba0000000p-1",
+    ],
+    "kn": [
+        "-0x1.7d2e8a0000000p-1",
+        "0x1.9b08d60000000p+0",
+        "0x1.a672f60000000p-2",
+        "0x1.c2bffe0000000p-2",
+    ],
+    "skc": [
+        "0x1.0000000000000p+0",
+        "0x1.0000000000000p+0",
+        "0x1.0000000000000p+0",
+        "-0x1.0000000000000p+0",
+    ],
+}
+
+
+def test_pruned_are_zero_and_locked_are_always_kept() -> None:
+    layer = nn.Linear(20, 10, bias=False)
+    freeze(layer, FreezeConfig(sparsity=0.6, prune_ratio=0.3, lock_ratio=0.2, scale="none"))
+    frozen = frozen_weights(layer)[0]
+    weight, pattern = frozen.regenerated()
+    dense = random_weight(layer.weight.shape, 20, "skc", 0, "weight")
+    assert [int((pattern == v).sum()) for v in (-1, 0, 1)] == [60, 100, 40]
+    assert torch.equal(weight, torch.where(pattern == -1, 0.0, dense))
+    for trial in range(3):
+        with torch.no_grad():
+            frozen.score().copy_(torch.randn(100, generator=torch.Generator().manual_seed(trial)))
+        now = layer.weight.flatten()
+        assert (now[pattern == -1] == 0).all()
+        assert torch.equal(now[pattern == 1], dense[pattern == 1])
+        assert int((now != 0).sum()) == 80
+
+
+def test_weights_do_not_depend_on_order_or_global_seeds() -> None:
+    torch.manual_seed(1)
+    first = nn.ModuleDict({"a": nn.Linear(5, 4), "b": nn.Linear(4, 3)})
+    freeze(first, FROZEN)
+    torch.manual_seed(2)
+    torch.randn(7)
+    second = nn.ModuleDict({"b": nn.Linear(4, 3), "a": nn.Linear(5, 4)})
+    state = torch.get_rng_state()
+    freeze(second, FROZEN)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in effective(first).items():
+        assert torch.equal(effective(second)[name], weight)
+
+
+def test_another_seed_is_another_network() -> None:
+    one, two = FrozenLinear(10, 10), FrozenLinear(10, 10, config=FreezeConfig(seed=1))
+    assert not torch.equal(one.weight, two.weight)
+    assert torch.equal(one.weight, FrozenLinear(10, 10).weight)
+    assert not torch.equal(one.weight, FrozenLinear(10, 10, name="b").weight)
+
+
+def test_dense_and_frozen_source_share_weights_and_scores() -> None:
+    dense, frozen = mlp(), mlp()
+    freeze(dense, FreezeConfig(weight_init="kn", scale="none"))
+    freeze(frozen, FreezeConfig(weight_init="kn", scale="none", freezing_ratio=0.5))
+    for d, f in zip(frozen_weights(dense), frozen_weights(frozen), strict=True):
+        full, (part, pattern) = d.regenerated()[0], f.regenerated()
+        assert torch.equal(part[pattern != -1], full[pattern != -1])
+        assert torch.equal(f.score(), d.score()[pattern == 0])
+
+
+def test_scales_by_hand() -> None:
+    # 4 weights ± 1 (fan-in 2), sparsity 0.75 of 4: one is kept.
+    for scale, factor in (("none", 1.0), ("static", 2.0), ("dynamic", 2.0)):
+        layer = nn.Linear(2, 2, bias=False)
+        freeze(layer, FreezeConfig(sparsity=0.75, scale=scale))  # type: ignore[arg-type]
+        assert sorted(layer.weight.abs().flatten().tolist()) == [0, 0, 0, factor]
+
+
+def test_dynamic_scale_follows_the_layer_and_static_the_target() -> None:
+    module = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    for scale, factors in (("dynamic", (1.0, 2.0)), ("static", (1.6**0.5, 1.6**0.5))):
+        freeze(module, FreezeConfig(sparsity=0.375, scale=scale))  # type: ignore[arg-type]
+        first, second = frozen_weights(module)
+        with torch.no_grad():
+            first.score().copy_(torch.tensor([5.0, -6.0, 7.0, 8.0]))
+            second.score().copy_(torch.tensor([1.0, 2.0, 0.0, 0.0]) * -1)
+        # 5 of 8 are kept: all four of the first layer, one of the second.
+        assert [float(w.scale()) for w in (first, second)] == pytest.approx(factors, rel=1e-6)
+        assert float(module[1].weight.detach()[0, 1].abs()) == pytest.approx(factors[1])
+
+
+def test_scale_is_exact_in_double_precision() -> None:
+    layer = nn.Linear(3, 10, bias=False, dtype=torch.float64)
+    freeze(layer, FreezeConfig(sparsity=0.7))
+    assert float(frozen_weights(layer)[0].scale()) == pytest.approx(0.3**-0.5, rel=1e-15)
+
+
+def test_assignment_is_refused() -> None:
+    layer = FrozenLinear(3, 2)
+    with pytest.raises(ConfigError, match="weight is frozen"):
+        layer.weight = torch.zeros(2, 3)
+    with pytest.raises(KeyError, match="already exists"):
+        layer.weight = nn.Parameter(torch.zeros(2, 3))

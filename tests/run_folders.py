@@ -1,0 +1,47 @@
+"""Runs that are killed and go on, in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gslt
+from gslt.config import RunConfig, SearchConfig
+from gslt.training.run_folder import RunFolder
+
+SMALL: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8, "epochs": 6, "lr": 0.1}
+
+#: Files that tell of time and place (finished records hold seconds); the others never differ.
+OWN = ("timing.jsonl", "environment.json", ".lock", "finished")
+
+
+class Crash(BaseException):
+    """The end of a process, as far as one process can play it."""
+
+
+def run(
+    path: Path,
+    dataset: gslt.NodeDataset,
+    config: RunConfig,
+    crash: int | None = None,
+    seconds: float = 0.0,
+) -> gslt.training.results.Result:
+    """A run in a folder that ends after as many epochs as ``crash``, counted over all seeds."""
+    seen: list[object] = []
+
+    def on_epoch(epoch: object) -> None:
+        assert len(list(path.glob("checkpoint-*"))) <= 2
+        seen.append(epoch)
+        if len(seen) == crash:
+            raise Crash
+
+    action: Any = gslt.search if isinstance(config, SearchConfig) else gslt.train
+    with RunFolder(path, config, checkpoint_seconds=seconds) as folder:
+        result: gslt.training.results.Result = action(
+            dataset, config, progress=False, on_epoch=on_epoch, folder=folder
+        )
+    return result
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(OWN)}

@@ -1,0 +1,78 @@
+"""Files that are whole or not there, and values as JSON can say them."""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gslt.errors import DataError
+from gslt.files import plain, read_npz, replacing, write_json, write_npz, write_text
+
+
+def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    write_text(path, "old")
+    with replacing(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
+    def fail(temporary: Path) -> None:
+        temporary.write_text("ha")
+        raise ValueError("half written")
+
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(ValueError, match="half written"), replacing(path) as temporary:
+        fail(temporary)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@dataclass
+class Point:
+    x: float
+    more: tuple[object, ...]
+
+
+def test_plain_values_by_hand(tmp_path: Path) -> None:
+    value = {1: Point(math.nan, (math.inf, 2, "a", None, True)), "f": np.float64(0.5)}
+    expected = {"1": {"x": None, "more": [None, 2, "a", None, True]}, "f": 0.5}
+    assert plain(value) == expected
+    write_json(tmp_path / "a.json", plain(value))
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == expected
+    assert text.endswith("}\n")
+
+
+def test_arrays_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_npz(path, x=np.arange(6).reshape(2, 3), y=np.array([0.5]), z=np.ones(2))
+    found = read_npz(path, ("x", "y"), "fetch it again")
+    assert sorted(found) == ["x", "y"]
+    assert found["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_damaged_arrays_are_one_error_with_its_cure(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_npz(path, x=np.ones(3), o=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match=r"a\.npz has no array 'y' .*hold x, y\); fetch it again"):
+        read_npz(path, ("x", "y"), "fetch it again")
+    with pytest.raises(DataError, match=r"cannot be read .*; fetch it again"):
+        read_npz(path, ("o",), "fetch it again")  # nothing is unpickled
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_npz(path, ("x",), "fetch it again")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_npz(tmp_path / "none.npz", ("x",), "fetch it again")

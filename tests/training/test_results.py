@@ -1,0 +1,39 @@
+"""Mean and spread over runs, and how they are printed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gslt.config import RunConfig
+from gslt.training.results import Result, Run, format_accuracy
+
+
+def test_mean_and_unbiased_standard_deviation_by_hand():
+    def run(accuracy: float) -> Run:
+        return Run(0, 1, 1.0, accuracy, accuracy, 0.0, [], model=None, ticket=None)
+
+    result = Result(RunConfig(), "toy", (run(0.7), run(0.8), run(0.9)))
+    assert result.test_accuracy == pytest.approx(0.8)
+    assert result.test_std == pytest.approx(0.1)
+    assert "80.00 ± 10.00" in str(result)
+    assert math.isnan(Result(RunConfig(), "toy", (run(0.7),)).test_std)
+
+
+def test_the_best_run_has_the_best_validation() -> None:
+    runs = tuple(
+        Run(seed, 1, 1.0, val, test, 0.0, [], model=None, ticket=None)  # type: ignore[arg-type]
+        for seed, (val, test) in enumerate([(0.5, 0.9), (0.7, 0.6), (0.7, 0.8)])
+    )
+    result = Result(RunConfig(), "toy", runs)
+    assert result.best.seed == 1
+    assert result.val_accuracy == pytest.approx(1.9 / 3)
+    assert result.history == []
+    assert result.ticket is None
+
+
+def test_percent_as_papers_print_it() -> None:
+    assert format_accuracy(0.78754) == "78.75"
+    assert format_accuracy(0.78754, 0.00123) == "78.75 ± 0.12"
+    assert format_accuracy(1.0, 0.0) == "100.00 ± 0.00"
