@@ -10,7 +10,8 @@ from hypothesis import given
 from layer_shapes import PAPER_GIN, N, fraction, schemes, shapes_strategy
 
 from gslt.errors import ConfigError
-from gslt.freezing import FrozenCounts, allocate, frozen_counts, round_to_total
+from gslt.freezing.allocation import allocate, round_to_total
+from gslt.freezing.pattern import FrozenCounts, frozen_counts
 
 EPL = {
     0.8: (49_408, 111_168, 111_168, 15_440, 15_440),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layer_shapes import PAPER_GIN, fraction, schemes, shapes_strategy
 
-from gslt.freezing import FrozenCounts, freezing_pattern, frozen_counts, search_window
+from gslt.freezing.pattern import FrozenCounts, freezing_pattern, frozen_counts
+from gslt.freezing.window import search_window
 
 
 def test_epl_freezes_only_the_square_matrices_up_to_one_half() -> None:

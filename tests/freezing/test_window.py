@@ -7,7 +7,7 @@ from hypothesis import given
 from layer_shapes import fraction
 
 from gslt.errors import ConfigError
-from gslt.freezing import resolve_ratios, search_window
+from gslt.freezing.window import resolve_ratios, search_window
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ import gslt
 import gslt.loggers
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning
-from gslt.loggers import MLflowLogger
+from gslt.loggers.mlflow import MLflowLogger
 
 
 @pytest.fixture(scope="module")

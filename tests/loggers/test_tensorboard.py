@@ -24,7 +24,7 @@ from logged import (
 import gslt
 import gslt.loggers
 from gslt.environment import import_quietly, quiet
-from gslt.loggers import TensorBoardLogger
+from gslt.loggers.tensorboard import TensorBoardLogger
 
 
 def accumulator(folder: Path) -> Any:

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import math
 import sys
 
@@ -12,6 +13,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.masking.parametrization import frozen_weights
 from gslt.ticket.mask_code import entropy_bits
+from gslt.ticket.ticket import weights_checksum
 
 
 @pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -195,3 +197,13 @@ def test_a_ticket_does_not_carry_running_statistics(tmp_path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(gslt.TicketError, match="there is no ticket file"):
         gslt.load_ticket(tmp_path / "none.safetensors")
+
+
+def test_the_checksum_of_a_network_by_hand():
+    module = nn.Linear(2, 2)
+    gslt.freeze(module, gslt.FreezeConfig(prune_ratio=0.25, lock_ratio=0.25, seed=1))
+    values, pattern = frozen_weights(module)[0].regenerated()
+    assert sorted(pattern.tolist()) == [-1, 0, 0, 1]
+    content = b"weight\0" + values.numpy().astype("<f4").tobytes() + pattern.numpy().tobytes()
+    content += b"bias\0" + bytes(8)
+    assert weights_checksum(module) == hashlib.sha256(content).hexdigest()
