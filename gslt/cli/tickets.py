@@ -37,13 +37,13 @@ def _inspect_parser() -> ArgumentParser:
 
 def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
-    from gslt.data.catalogue import known_entry
+    from gslt.data.catalogue import known_name
     from gslt.ticket.ticket import load_ticket
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
     name = options.dataset or ticket.dataset
-    if options.dataset is None and known_entry(name) is None:
+    if options.dataset is None and known_name(name) is None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
     split_number = ticket.split if options.split is None else options.split
     dataset = load_dataset(name, options.dataset_dir, split=split_number)

@@ -25,81 +25,104 @@ ROOT_VARIABLE = "GSLT_DATA"
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How files on disk become a data set."""
+
+    load: Callable[[Path, str, int], NodeDataset]
+    """From where it lies, its name and the number of its split."""
+    source: str
+    """Where it comes from, and its licence where it is known."""
+    is_complete: Callable[[Path, str], bool] = lambda path, _name: path.is_file()
+    """Whether what lies at a path has every file that the data set of this name needs."""
+    several_splits: bool = False
+
+
+LAYOUTS: dict[str, Layout] = {
+    "embedded": Layout(lambda path, _name, _split: load_debian(path), DEBIAN_SOURCE),
+    "planetoid": Layout(
+        lambda path, name, _split: load_planetoid(path, name),
+        PLANETOID_SOURCE,
+        lambda path, name: all((path / file).is_file() for file in raw_files(name)),
+    ),
+    "ogb": Layout(
+        lambda path, name, _split: load_ogb(path, name),
+        ARXIV_SOURCE,
+        lambda path, _name: not missing_files(path),
+    ),
+    "standin": Layout(
+        lambda path, name, _split: load_ogb(path, name),
+        STANDIN_SOURCE,
+        lambda path, _name: not missing_files(path),
+    ),
+    "heterophilous": Layout(load_heterophilous, HETEROPHILOUS_SOURCE, several_splits=True),
+}
+
+
+@dataclass(frozen=True)
 class Entry:
     """One data set that is known by name."""
 
-    name: str
     description: str
-    kind: str
-    """``embedded``, ``planetoid``, ``heterophilous``, ``ogb`` or ``standin``."""
-    places: tuple[str, ...]
+    layout: str
+    """A key of :data:`LAYOUTS`."""
+    places: tuple[str, ...] = ()
     """Where it may lie, relative to the root, the first being where a download puts it."""
     synthetic: bool = False
     """Whether it was generated."""
 
 
-def _planetoid(name: str, folder: str, description: str) -> Entry:
-    return Entry(name, description, "planetoid", (f"planetoid/{folder}/raw", f"{folder}/raw"))
+def _planetoid(folder: str, description: str) -> Entry:
+    return Entry(description, "planetoid", (f"planetoid/{folder}/raw", f"{folder}/raw"))
 
 
-def _heterophilous(name: str, file: str, description: str) -> Entry:
+def _heterophilous(file: str, description: str, *, synthetic: bool = False) -> Entry:
     places = (f"heterophilous/{file}.npz", f"{file}.npz")
-    return Entry(name, description, "heterophilous", places, synthetic=name == "minesweeper")
+    return Entry(description, "heterophilous", places, synthetic)
 
 
-ENTRIES = (
-    Entry("debian", "packages of Debian 12 and what they depend on", "embedded", ()),
-    _planetoid("cora", "Cora", "machine learning papers and their citations"),
-    _planetoid("citeseer", "Citeseer", "computer science papers and their citations"),
-    _planetoid("pubmed", "Pubmed", "papers on diabetes and their citations"),
-    Entry(ARXIV, "computer science papers on arXiv and their citations", "ogb", ("ogbn_arxiv",)),
-    Entry(
-        f"{ARXIV}-synthetic",
-        "synthetic stand-in with the counts of OGBN-Arxiv",
-        "standin",
-        (STANDIN_FOLDER,),
-        synthetic=True,
+#: Every data set that is known by name.
+DATASETS: dict[str, Entry] = {
+    "debian": Entry("packages of Debian 12 and what they depend on", "embedded"),
+    "cora": _planetoid("Cora", "machine learning papers and their citations"),
+    "citeseer": _planetoid("Citeseer", "computer science papers and their citations"),
+    "pubmed": _planetoid("Pubmed", "papers on diabetes and their citations"),
+    ARXIV: Entry("computer science papers on arXiv and their citations", "ogb", ("ogbn_arxiv",)),
+    f"{ARXIV}-synthetic": Entry(
+        "synthetic stand-in with the counts of OGBN-Arxiv", "standin", (STANDIN_FOLDER,), True
     ),
-    _heterophilous("actor", "actor", "actors on the same web page"),
-    _heterophilous("chameleon", "chameleon_filtered", "linked web pages, repetitions removed"),
-    _heterophilous("squirrel", "squirrel_filtered", "linked web pages, repetitions removed"),
-    _heterophilous("minesweeper", "minesweeper", "synthetic grid of cells, some with mines"),
-    _heterophilous("roman-empire", "roman_empire", "words of one article and their syntax"),
-    _heterophilous("amazon-ratings", "amazon_ratings", "products that are bought together"),
-    _heterophilous("tolokers", "tolokers", "crowd workers on the same tasks"),
-    _heterophilous("questions", "questions", "users who answered one another"),
-)
-
-_BY_NAME = {entry.name: entry for entry in ENTRIES}
-
-SOURCES = {
-    "embedded": DEBIAN_SOURCE,
-    "planetoid": PLANETOID_SOURCE,
-    "ogb": ARXIV_SOURCE,
-    "standin": STANDIN_SOURCE,
-    "heterophilous": HETEROPHILOUS_SOURCE,
+    "actor": _heterophilous("actor", "actors on the same web page"),
+    "chameleon": _heterophilous("chameleon_filtered", "linked web pages, repetitions removed"),
+    "squirrel": _heterophilous("squirrel_filtered", "linked web pages, repetitions removed"),
+    "minesweeper": _heterophilous(
+        "minesweeper", "synthetic grid of cells, some with mines", synthetic=True
+    ),
+    "roman-empire": _heterophilous("roman_empire", "words of one article and their syntax"),
+    "amazon-ratings": _heterophilous("amazon_ratings", "products that are bought together"),
+    "tolokers": _heterophilous("tolokers", "crowd workers on the same tasks"),
+    "questions": _heterophilous("questions", "users who answered one another"),
 }
 
 
-def known_entry(name: str) -> Entry | None:
-    """The entry of a name in any case, with ``-`` or ``_``; None if there is none.
+def known_name(name: str) -> str | None:
+    """The one spelling of a name in any case, with ``-`` or ``_``; None if it is unknown.
 
-    >>> known_entry("OGBN_Arxiv").name
+    >>> known_name("OGBN_Arxiv")
     'ogbn-arxiv'
     """
-    return _BY_NAME.get(_normal(name))
+    normal = _normal(name)
+    return normal if normal in DATASETS else None
 
 
-def get_entry(name: str) -> Entry:
-    """The entry of a name.
+def get_name(name: str) -> str:
+    """The one spelling of a known name.
 
     Raises:
         ConfigError: if the name is unknown.
     """
-    entry = known_entry(name)
-    if entry is None:
+    known = known_name(name)
+    if known is None:
         raise ConfigError(unknown_name(name))
-    return entry
+    return known
 
 
 def _normal(name: str) -> str:
@@ -108,9 +131,9 @@ def _normal(name: str) -> str:
 
 def unknown_name(name: str) -> str:
     """The sentence that refuses a name, with the closest known one."""
-    close = difflib.get_close_matches(_normal(name), _BY_NAME, n=1)
+    close = difflib.get_close_matches(_normal(name), DATASETS, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
-    known = ", ".join(_BY_NAME)
+    known = ", ".join(DATASETS)
     return f"there is no data set {name!r}, by name or by path{hint} Known are {known}"
 
 
@@ -121,30 +144,27 @@ def data_root(root: str | Path | None) -> Path:
     return Path(root).expanduser()
 
 
-def find_dataset(entry: Entry, root: Path) -> Path | None:
+def find_dataset(name: str, root: Path) -> Path | None:
     """Where a data set lies below the root; None if it does not. Case does not matter.
 
     Args:
-        entry: the data set.
+        name: a key of :data:`DATASETS`.
         root: folder that may hold it; the embedded graph needs none.
     """
-    if entry.kind == "embedded":
+    entry = DATASETS[name]
+    if entry.layout == "embedded":
         return DEBIAN_FILE
     return next(filter(None, (_descend(root, place) for place in entry.places)), None)
 
 
-def is_complete(entry: Entry, path: Path) -> bool:
+def is_complete(name: str, path: Path) -> bool:
     """Whether what lies at ``path`` has every file that the data set needs.
 
     Args:
-        entry: the data set.
+        name: a key of :data:`DATASETS`.
         path: of :func:`find_dataset`.
     """
-    if entry.kind in ("ogb", "standin"):
-        return not missing_files(path)
-    if entry.kind == "planetoid":
-        return all((path / file).is_file() for file in raw_files(entry.name))
-    return path.is_file()
+    return LAYOUTS[DATASETS[name].layout].is_complete(path, name)
 
 
 def _descend(root: Path, place: str) -> Path | None:
@@ -177,15 +197,6 @@ class DatasetFacts:
     """Whether it can be loaded now."""
 
 
-_LOADERS: dict[str, Callable[[Path, str, int], NodeDataset]] = {
-    "embedded": lambda path, _name, _split: load_debian(path),
-    "planetoid": lambda path, name, _split: load_planetoid(path, name),
-    "ogb": lambda path, name, _split: load_ogb(path, name),
-    "standin": lambda path, name, _split: load_ogb(path, name),
-    "heterophilous": load_heterophilous,
-}
-
-
 def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -> NodeDataset:
     """Load a data set from disk. Nothing is ever downloaded here.
 
@@ -201,21 +212,21 @@ def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -
         DataError: if the data set is not on disk, or is damaged.
         MissingPackageError: if it needs a package that is not installed.
     """
-    entry = known_entry(name)
-    if entry is not None:
-        path = find_dataset(entry, data_root(root))
-        if path is None:
-            raise DataError(_absence(entry, data_root(root)))
-        data = _load(entry.kind, path, entry.name, split)
-        return replace(data, synthetic=True) if entry.synthetic else data
+    known = known_name(name)
+    if known is not None:
+        place = find_dataset(known, data_root(root))
+        if place is None:
+            raise DataError(_absence(known, data_root(root)))
+        data = _load(DATASETS[known].layout, place, known, split)
+        return replace(data, synthetic=True) if DATASETS[known].synthetic else data
     if not name.strip():
         raise ConfigError("the name of a data set may not be empty; `gslt data list` shows them")
     path = Path(name).expanduser()
     if path.suffix == ".npz" and path.is_file():
         return load_heterophilous(path, path.stem, split, source=f"file {path.name}")
     if path.is_dir():
-        known = ARXIV if path.name == "ogbn_arxiv" else path.resolve().name
-        return _load("ogb", path, known, split)
+        own = ARXIV if path.name == "ogbn_arxiv" else path.resolve().name
+        return _load("ogb", path, own, split)
     raise ConfigError(unknown_name(name))
 
 
@@ -231,33 +242,33 @@ def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:
     place = data_root(root)
     return [
         DatasetFacts(
-            name=entry.name,
+            name=name,
             description=entry.description,
-            source=SOURCES[entry.kind],
-            needs_download=entry.kind not in ("embedded", "standin"),
+            source=LAYOUTS[entry.layout].source,
+            needs_download=entry.layout not in ("embedded", "standin"),
             synthetic=entry.synthetic,
-            present=_is_present(entry, place),
+            present=_is_present(name, place),
         )
-        for entry in ENTRIES
+        for name, entry in DATASETS.items()
     ]
 
 
-def _is_present(entry: Entry, root: Path) -> bool:
-    path = find_dataset(entry, root)
-    return path is not None and is_complete(entry, path)
+def _is_present(name: str, root: Path) -> bool:
+    path = find_dataset(name, root)
+    return path is not None and is_complete(name, path)
 
 
-def _load(kind: str, path: Path, name: str, split: int) -> NodeDataset:
-    if split != 0 and kind != "heterophilous":
+def _load(layout: str, path: Path, name: str, split: int) -> NodeDataset:
+    if split != 0 and not LAYOUTS[layout].several_splits:
         raise ConfigError(f"{name} has one split, so split must be 0, got {split}")
-    return _LOADERS[kind](path, name, split)
+    return LAYOUTS[layout].load(path, name, split)
 
 
-def _absence(entry: Entry, root: Path) -> str:
-    how = f"fetch it with `gslt data download {entry.name}`"
-    if entry.kind == "standin":
+def _absence(name: str, root: Path) -> str:
+    how = f"fetch it with `gslt data download {name}`"
+    if DATASETS[name].layout == "standin":
         how = "write this synthetic graph with `gslt data synthesize`"
     return (
-        f"data set {entry.name!r} is not on disk (looked for {' and '.join(entry.places)} below "
+        f"data set {name!r} is not on disk (looked for {' and '.join(DATASETS[name].places)} below "
         f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"
     )

@@ -6,11 +6,12 @@ import shutil
 import tempfile
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
-from gslt.data.catalogue import Entry, data_root, find_dataset, get_entry, is_complete
+from gslt.data.catalogue import DATASETS, data_root, find_dataset, get_name, is_complete
 from gslt.data.ogb import metadata, missing_files
 from gslt.data.planetoid import raw_files
 from gslt.environment import import_quietly
@@ -36,40 +37,39 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
         DataError: if the network or the published file fails; nothing is left half written.
         MissingPackageError: if ogb is needed and not installed.
     """
-    entry, place = get_entry(name), data_root(root)
-    found = find_dataset(entry, place)
-    if found is not None and is_complete(entry, found):
+    name, place = get_name(name), data_root(root)
+    found = find_dataset(name, place)
+    if found is not None and is_complete(name, found):
         return found
-    if entry.kind == "standin":
+    entry = DATASETS[name]
+    if entry.layout not in _DOWNLOADS:
         raise ConfigError(
-            f"{entry.name} is synthetic, so it is not downloaded; "
-            "write it with `gslt data synthesize`"
+            f"{name} is synthetic, so it is not downloaded; write it with `gslt data synthesize`"
         )
     target = found or place / entry.places[0]
-    if entry.kind == "ogb":
-        _download_ogb(entry, target)
-    elif entry.kind == "planetoid":
-        _download_planetoid(entry, target)
-    else:
-        published = import_quietly("torch_geometric.datasets").HeterophilousGraphDataset
-        fetch(f"{published.url}/{target.name}", target)
+    _DOWNLOADS[entry.layout](name, target)
     return target
 
 
-def _download_planetoid(entry: Entry, target: Path) -> None:
+def _download_heterophilous(name: str, target: Path) -> None:
+    published = import_quietly("torch_geometric.datasets").HeterophilousGraphDataset
+    fetch(f"{published.url}/{target.name}", target)
+
+
+def _download_planetoid(name: str, target: Path) -> None:
     published = import_quietly("torch_geometric.datasets").Planetoid
-    for file in raw_files(entry.name):
+    for file in raw_files(name):
         if not (target / file).is_file():
             fetch(f"{published.url}/{file}", target / file)
 
 
-def _download_ogb(entry: Entry, target: Path) -> None:
+def _download_ogb(name: str, target: Path) -> None:
     if target.exists():
         raise DataError(
             f"the folder {target} exists but is incomplete (it lacks {missing_files(target)[0]}); "
             "move it away and download again"
         )
-    facts = metadata(entry.name)
+    facts = metadata(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
@@ -89,6 +89,14 @@ def _download_ogb(entry: Entry, target: Path) -> None:
         unpacked.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+#: What fetches a data set of a layout, by its name, to a place.
+_DOWNLOADS: dict[str, Callable[[str, Path], None]] = {
+    "heterophilous": _download_heterophilous,
+    "ogb": _download_ogb,
+    "planetoid": _download_planetoid,
+}
 
 
 def fetch(url: str, path: Path) -> None:

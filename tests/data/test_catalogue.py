@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gslt.data import download_dataset, list_datasets, load_dataset
-from gslt.data.catalogue import get_entry, known_entry
+from gslt.data.catalogue import get_name, known_name
 from gslt.errors import ConfigError, DataError
 
 ROOT = os.environ.get("GSLT_DATA")
@@ -31,8 +31,8 @@ FACTS = {
 
 
 def test_names_in_any_case() -> None:
-    assert known_entry(" Ogbn_ArXiv ") is get_entry("ogbn-arxiv")
-    assert known_entry("zz") is None
+    assert known_name(" Ogbn_ArXiv ") == get_name("ogbn-arxiv") == "ogbn-arxiv"
+    assert known_name("zz") is None
 
 
 @pytest.mark.parametrize(
