@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
 from gslt.cli.options import Action, add_root, add_split
-from gslt.comparison.config import CompareConfig
+from gslt.comparison import CompareConfig
 from gslt.config import Architecture, DemoConfig
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
 from gslt.studies.presets import Preset, Size
@@ -143,7 +143,7 @@ def _report(options: Namespace) -> None:
 
 
 def _compare_backends(options: Namespace) -> None:
-    from gslt.comparison.compare import compare_backends
+    from gslt.comparison import compare_backends
     from gslt.data import load_dataset
 
     names = [field.name for field in dataclasses.fields(CompareConfig)]

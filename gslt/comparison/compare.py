@@ -1,16 +1,9 @@
-"""The same ticket on PyG's own layers, on gslt with PyG and on gslt with DGL, side by side.
-
-Every setting (architecture, width, graph) makes one frozen source network on every route: the same
-random weights, freezing pattern and scores, so the same masks and effective weights, bit for bit.
-What differs is who sums the neighbours: PyG with a message per edge of a plain ``edge_index``, or
-gslt by sparse products, on PyG's or on DGL's kernels. PyG's route takes torch's products and norms
-too; selection of the masks, optimizer and loop are the same everywhere.
-"""
+"""Every route in every setting: the same ticket, parity, speed and memory."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,23 +11,20 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from gslt.comparison.config import CompareConfig
-from gslt.comparison.figures import plot_comparison
-from gslt.comparison.graphs import block_model
-from gslt.comparison.layers import time_layers
+from gslt.comparison.config import CompareConfig, block_model
 from gslt.comparison.memory import Meter, measure_memory, save_graph
-from gslt.comparison.parity import parity
-from gslt.comparison.routes import Candidate, Route, find_routes
-from gslt.comparison.speed import race
-from gslt.comparison.tables import tables
+from gslt.comparison.picture import picture
+from gslt.comparison.reference import parity
+from gslt.comparison.report import tables
+from gslt.comparison.routes import Route, SourceNetwork, find_routes
+from gslt.comparison.speed import time_layers, time_searches
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import GsltError
 from gslt.files import write_json, write_text
+from gslt.report.figures import save_figure
 from gslt.training.search import check_runnable
-
-__all__ = ["CompareConfig", "compare_backends"]
 
 
 def compare_backends(
@@ -88,12 +78,12 @@ def compare_backends(
     }
     write_json(out / "comparison.json", result)
     write_text(out / "comparison.md", tables(result))
-    plot_comparison(result, out / "comparison.png")
+    save_figure(picture(result), out / "comparison.png")
     return result
 
 
 def _on_graph(
-    dataset: NodeDataset, config: CompareConfig, routes: dict[str, Route], bar: Any
+    dataset: NodeDataset, config: CompareConfig, routes: Mapping[str, Route], bar: Any
 ) -> Iterator[dict[str, Any]]:
     """Every setting on one graph."""
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +94,14 @@ def _on_graph(
             bar.set_description(
                 f"{search.architecture} {search.hidden_channels}, {dataset.num_nodes:,} nodes"
             )
-            memory, failed = _memory(file, search, list(routes), config.memory, bar)
+            memory, failed = {}, {}
+            for name in routes if config.memory else ():
+                if Meter.works(torch.device(search.device)):
+                    try:
+                        memory[name] = measure_memory(name, file, search)
+                    except GsltError as error:
+                        failed[name] = str(error)
+                bar.update()
             left = {name: route for name, route in routes.items() if name not in failed}
             yield {
                 "architecture": search.architecture,
@@ -117,26 +114,11 @@ def _on_graph(
             }
 
 
-def _memory(
-    file: Path, search: SearchConfig, names: list[str], wanted: bool, bar: Any
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Memory of every route, and the routes that did not live through it."""
-    found, failed = {}, {}
-    for name in names if wanted else ():
-        if Meter.works(torch.device(search.device)):
-            try:
-                found[name] = measure_memory(name, file, search)
-            except GsltError as error:
-                failed[name] = str(error)
-        bar.update()
-    return found, failed
-
-
 def _compared(
     dataset: NodeDataset,
-    search: SearchConfig,
-    routes: dict[str, Route],
-    memory: dict[str, Any],
+    config: SearchConfig,
+    routes: Mapping[str, Route],
+    memory: Mapping[str, Any],
     repeats: int,
     bar: Any,
 ) -> dict[str, Any]:
@@ -144,30 +126,30 @@ def _compared(
     if not routes:
         return {"routes": {}}
 
-    def build(name: str, dtype: torch.dtype = torch.float32) -> Candidate:
-        return Candidate(routes[name], dataset, search, dtype)
+    def build(name: str, dtype: torch.dtype = torch.float32) -> SourceNetwork:
+        return SourceNetwork(routes[name], dataset, config, dtype)
 
-    names = list(routes)
-    differences = parity(build, names, dataset)
+    differences = parity(build, list(routes), dataset)
     bar.update()
-    candidates = [build(name) for name in names]
-    prints = [candidate.fingerprints() for candidate in candidates]
-    layers = time_layers(candidates, repeats)
+    networks = [build(name) for name in routes]
+    fingerprints = {network.name: network.fingerprints() for network in networks}
+    layers = time_layers(networks, repeats)
     bar.update()
-    raced = race(candidates, dataset, search, bar.update)
+    searches = time_searches(networks, dataset, config, bar.update)
+    first = networks[0]
     return {
-        "weights": sum(weight.counts.total for weight in candidates[0].weights),
-        "searched": sum(weight.counts.searched for weight in candidates[0].weights),
-        "fingerprints": prints[0],
+        "weights": sum(weight.counts.total for weight in first.weights),
+        "searched": sum(weight.counts.searched for weight in first.weights),
+        "fingerprints": fingerprints[first.name],
         "routes": {
             name: {
-                "same_ticket": own == prints[0],
+                "same_ticket": own == fingerprints[first.name],
                 "fingerprints": own,
                 "parity": differences[name],
-                **raced[name],
+                **searches[name],
                 "layers": layers[name],
                 "memory": memory.get(name),
             }
-            for name, own in zip(names, prints, strict=True)
+            for name, own in fingerprints.items()
         },
     }

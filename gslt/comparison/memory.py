@@ -20,15 +20,13 @@ from typing import Any
 
 import torch
 
-from gslt.comparison.graphs import LEAST_NODES, block_model
-from gslt.comparison.layers import LayerCall
-from gslt.comparison.routes import ROUTES, Candidate, Route
-from gslt.comparison.speed import Trial
+from gslt.comparison.config import LEAST_NODES, block_model
+from gslt.comparison.routes import ROUTES, Route, SourceNetwork
+from gslt.comparison.speed import LayerCall, RouteSearch, own_memory
 from gslt.config import SearchConfig, build
 from gslt.data import NodeDataset
 from gslt.errors import GsltError
 from gslt.files import write_json
-from gslt.nn import memory
 
 #: Epochs of which the peak is taken: the first builds what is kept.
 EPOCHS = 3
@@ -38,7 +36,11 @@ _STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Meter:
-    """Peak memory above what was held when it was made or last set to zero."""
+    """Peak memory above what was held when it was made or last set to zero.
+
+    Args:
+        device: whose memory.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -46,7 +48,11 @@ class Meter:
 
     @staticmethod
     def works(device: torch.device) -> bool:
-        """Whether this system says how much memory a process had at most."""
+        """Whether this system says how much memory a process had at most.
+
+        Args:
+            device: whose memory.
+        """
         return device.type == "cuda" or (_STATUS.exists() and os.access(_FORGET, os.W_OK))
 
     def zero(self) -> None:
@@ -76,18 +82,27 @@ class Meter:
 
 
 def save_graph(dataset: NodeDataset, path: Path) -> None:
-    """Write what :func:`measure_memory` reads; the evaluator of a benchmark stays behind."""
-    values = {**vars(dataset), "evaluator": None}
-    torch.save(values, path)
+    """Write what :func:`measure_memory` reads; the evaluator of a benchmark stays behind.
+
+    Args:
+        dataset: the graph.
+        path: of the file.
+    """
+    torch.save({**vars(dataset), "evaluator": None}, path)
 
 
 def measure_memory(route: str, graph: Path, config: SearchConfig) -> dict[str, Any]:
     """Peak memory of a search on a route, in a new process.
 
+    Args:
+        route: its name.
+        graph: file of :func:`save_graph`.
+        config: of the search.
+
     Returns:
         Bytes: ``held`` before the search (libraries and data), ``peak`` of the search above that,
-        graph and model included; ``layers``: peaks of each layer's forward and backward above what
-        was held before its forward.
+        graph and model included; ``layers``: peaks of each layer's ``forward`` and ``backward``
+        above what was held before its forward.
 
     Raises:
         GsltError: if the process ended before it was done, as when memory is full.
@@ -121,38 +136,33 @@ def _measure(values: dict[str, Any]) -> dict[str, Any]:
     _search(route, block_model(LEAST_NODES).to(config.device), config)
     meter = Meter(dataset.x.device)
     held = meter.held
-    candidate = _search(route, dataset, config)
+    network = _search(route, dataset, config)
     peak = meter.peak()
     layers = []
     for number in range(config.num_layers):
-        call = LayerCall(candidate, number)
+        call = LayerCall(network, number)
         call.backward(call.forward())
-        layers.append(_layer_peaks(call, meter, own=not route.is_host))
+        with own_memory(route) as run:
+            layers.append(run(_layer_peaks, call, meter))
     return {"held": held, "peak": peak, "layers": layers}
 
 
-def _search(route: Route, dataset: NodeDataset, config: SearchConfig) -> Candidate:
-    candidate = Candidate(route, dataset, config)
-    trial = Trial(candidate, dataset, config)
-    for _ in range(EPOCHS):
-        trial.epoch()
-    trial.memory.close()
-    return candidate
+def _search(route: Route, dataset: NodeDataset, config: SearchConfig) -> SourceNetwork:
+    network = SourceNetwork(route, dataset, config)
+    with own_memory(route) as run:
+        search = RouteSearch(network, dataset, config, run)
+        for _ in range(EPOCHS):
+            search.epoch()
+    return network
 
 
-def _layer_peaks(call: LayerCall, meter: Meter, own: bool) -> dict[str, int]:
-    def peaks() -> dict[str, int]:
-        meter.zero()
-        out = call.forward()
-        forward = meter.peak()
-        meter.forget()
-        call.backward(out)
-        return {"forward": forward, "backward": meter.peak()}
-
-    if not own:
-        return peaks()
-    with memory.reused():
-        return peaks()
+def _layer_peaks(call: LayerCall, meter: Meter) -> dict[str, int]:
+    meter.zero()
+    out = call.forward()
+    forward = meter.peak()
+    meter.forget()
+    call.backward(out)
+    return {"forward": forward, "backward": meter.peak()}
 
 
 if __name__ == "__main__":

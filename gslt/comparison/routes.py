@@ -1,4 +1,9 @@
-"""The ways to compute one ticket: on PyG's own layers, and by gslt on each of its backends."""
+"""The ways to compute one ticket: on PyG's own layers, and by gslt on each of its backends.
+
+PyG sums a message per edge of a plain ``edge_index``; gslt sums by sparse products, on PyG's or on
+DGL's kernels. PyG's route takes torch's products and norms too; selection of the masks, optimizer
+and loop are the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,10 @@ from gslt.config import ModelConfig, SearchConfig
 from gslt.data import NodeDataset
 from gslt.environment import import_quietly
 from gslt.errors import MissingPackageError
-from gslt.masking.freeze import freeze
-from gslt.masking.parametrization import FrozenWeight, frozen_weights
-from gslt.nn.gnn import GNN, compact_features
-from gslt.nn.graph import Backend
-from gslt.ticket.ticket import Ticket
+from gslt.masking import FrozenWeight, freeze, frozen_weights
+from gslt.nn import GNN, Backend
+from gslt.nn.gnn import compact_features
+from gslt.ticket import Ticket
 
 #: The route that the others are measured against: PyG as it is, one message per edge.
 HOST = "pyg edge_index"
@@ -32,7 +36,7 @@ class HostBackend:
     name = HOST
 
     def graph(self, edge_index: Tensor, num_nodes: int) -> Any:
-        """The edges themselves."""
+        """The edges themselves ``(2, E)``."""
         return edge_index
 
     def inputs(self, x: Tensor, graph: Any) -> tuple[object, ...]:
@@ -50,13 +54,19 @@ class HostGNN(GNN):
 
     Its weights have the names and the order of ``GNN``'s, so that :func:`gslt.freeze` makes the
     same source network of it and the two have the same tickets.
+
+    Args:
+        in_channels: number of features.
+        out_channels: number of classes.
+        config: architecture, depth, width.
+        backend: :class:`HostBackend`.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, config: ModelConfig, backend: Backend
     ) -> None:
         super().__init__(in_channels, out_channels, config, backend)
-        widths = layer_widths(in_channels, out_channels, config)
+        widths = layer_widths(self)
         with torch.random.fork_rng(devices=[]):
             self.layers = nn.ModuleList(
                 _host_layer(config.architecture, i, o) for i, o in pairwise(widths)
@@ -89,9 +99,10 @@ def _host_activation(config: ModelConfig, width: int) -> nn.Module:
     return nn.Sequential(norm, nn.ReLU())
 
 
-def layer_widths(in_channels: int, out_channels: int, config: ModelConfig) -> list[int]:
+def layer_widths(model: GNN) -> list[int]:
     """Widths between the layers of a model: features, hidden ones, classes."""
-    return [in_channels, *[config.hidden_channels] * (config.num_layers - 1), out_channels]
+    hidden = [model.config.hidden_channels] * (model.config.num_layers - 1)
+    return [model.in_channels, *hidden, model.out_channels]
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,7 @@ ROUTES: dict[str, Callable[[], Route]] = {
 
 
 def find_routes() -> tuple[dict[str, Route], dict[str, str]]:
-    """The routes that can be taken here, and why the others cannot."""
+    """The routes that can be taken here, and why the others cannot, both by name."""
     found, absent = {}, {}
     for name, make in ROUTES.items():
         try:
@@ -132,7 +143,7 @@ def find_routes() -> tuple[dict[str, Route], dict[str, str]]:
     return found, absent
 
 
-class Candidate:
+class SourceNetwork:
     """A frozen source network on one route, and what it is called with.
 
     Args:
@@ -177,7 +188,7 @@ class Candidate:
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of the masks, of the bits of the effective weights, and of the ticket file."""
         return {
-            "masks": _sha256((w.name, w.mask()) for w in self.weights),
+            "masks": _sha256((weight.name, weight.mask()) for weight in self.weights),
             "weights": _sha256(self.effective().items()),
             "ticket": hashlib.sha256(Ticket.of(self.model).to_bytes()).hexdigest(),
         }

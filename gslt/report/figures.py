@@ -203,7 +203,7 @@ def plain_ticks(axes: Any) -> None:
     else:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter("{x:,.4g}")
+    axes.yaxis.set_major_formatter("{x:,.10g}")
 
 
 # Other pictures than lines

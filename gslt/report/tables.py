@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +75,20 @@ class Table:
         """Whether a column is sorted as words."""
         return any(isinstance(row[index].value, str) for row in self.rows)
 
-    def body(self) -> str:
-        """The rows alone as GitHub's Markdown."""
-        align = ["---"] * self.names + ["---:"] * (len(self.headings) - self.names)
+    def body(self, left: Collection[str] | None = None, *, escape: bool = True) -> str:
+        """The rows alone as GitHub's Markdown.
+
+        Args:
+            left: headings of the columns that are set to the left. Default: those of names.
+            escape: False where the cells are Markdown themselves.
+        """
+        align = [
+            "---" if (place < self.names if left is None else heading in left) else "---:"
+            for place, heading in enumerate(self.headings)
+        ]
         lines = [self.headings, align, *([cell.text for cell in row] for row in self.rows)]
-        return "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines)
+        write = _markdown if escape else str
+        return "\n".join("| " + " | ".join(map(write, line)) + " |" for line in lines)
 
     def markdown(self) -> str:
         """The table as GitHub's Markdown, with its title and notes."""
