@@ -11,9 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
 from gslt.cli.options import Action, add_root
-from gslt.diagnostics.smoothness import MEASURES
+from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
-from gslt.oversmoothing.source import SourceConfig
+from gslt.oversmoothing import SourceConfig
 
 _FIELDS = [field.name for field in dataclasses.fields(SourceConfig)]
 _OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *_FIELDS)}
@@ -49,7 +49,8 @@ def _parser() -> ArgumentParser:
     add_root(parser)
     text = "number of the split, where several [that of each run; 0 on another graph]"
     parser.add_argument("--split", type=int | None, help=text)
-    text = f"what is measured: {', '.join(MEASURES)} [all but the last]"
+    sampling = ", ".join(name for name, measure in MEASURES.items() if measure.sampled)
+    text = f"what is measured: {', '.join(MEASURES)} [all but {sampling}]"
     parser.add_argument("--measures", nargs="+", type=str, metavar="NAME", help=text)
     text = "measure after every aggregation, product, norm and activation too, for their picture"
     parser.add_argument("--steps", action="store_true", help=text)
@@ -65,7 +66,7 @@ def _parser() -> ArgumentParser:
 
 
 def _smooth(options: Namespace) -> None:
-    from gslt.oversmoothing.smooth import smooth
+    from gslt.oversmoothing import smooth
 
     source = None
     if not options.paths:

@@ -1,4 +1,4 @@
-"""The measures of networks, one after another: of every layer and, where asked for, every step."""
+"""The measures of networks, of every layer and, where asked for, every step, as frames."""
 
 from __future__ import annotations
 
@@ -6,24 +6,178 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset
-from gslt.diagnostics import MEASURES, PROBE, as_topology, probe
+from gslt.diagnostics import MEASURES, PROBE, as_topology, laplacian_of, probe
 from gslt.errors import ConfigError, DataError, RunError, TicketError
 from gslt.files import plain
-from gslt.nn.gnn import GNN
-from gslt.oversmoothing.inputs import Say
-from gslt.oversmoothing.measurement import OF_LOG_QUOTIENT, Measurement
-from gslt.oversmoothing.networks import Network
-from gslt.studies.smoothness import Profile
+from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
+from gslt.studies.columns import LOG_QUOTIENT, shown_name
+from gslt.studies.execute import dataset_of
+from gslt.studies.smoothness import (
+    OF_LOG_QUOTIENT,
+    Profile,
+    endpoints,
+    layer_rows,
+    log_quotients,
+)
 from gslt.training.loop import Inputs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: Columns of every frame that the CSV has no use for: they follow from the others.
+HELPERS = ("run", "label")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one network gave."""
+
+    network: Network
+    dataset: str
+    """Name of the graph, with the word synthetic where it is."""
+    graph: dict[str, Any]
+    """Facts about the graph: :meth:`gslt.NodeDataset.info`."""
+    profile: Profile
+    """Measures by name, a number for every layer, the last being that of the logits."""
+    test_accuracy: float
+    """A fraction."""
+    steps: Sequence[dict[str, Any]] = ()
+    """A row for every step of every layer, where they were asked for."""
+    search: Sequence[dict[str, Any]] = ()
+    """The layers' rows of the run's probe file, of this seed."""
+    environment: dict[str, Any] | None = None
+    """Versions and hardware of the record that it is taken from; None where it was measured now."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every row of it begins with."""
+        network = self.network
+        return {
+            "dataset": self.dataset,
+            "synthetic": bool(self.graph.get("synthetic")),
+            "split": network.dataset.split,
+            "arm": network.arm,
+            "untrained": network.untrained,
+            "num_layers": network.depth,
+            "seed": network.seed,
+            "test_accuracy": self.test_accuracy,
+            "laplacian": laplacian_of(network.model.architecture),
+        }
+
+    @property
+    def endpoints(self) -> dict[str, float | None]:
+        """See :func:`gslt.studies.smoothness.endpoints`; of the measures that were taken."""
+        return endpoints(self.profile)
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What all networks gave, one by one and as frames.
+
+    Every frame begins with ``run`` (the number of the network), ``label`` (the arm, and whether it
+    is untrained) and the facts of a network: ``dataset``, ``synthetic``, ``split``, ``arm``,
+    ``untrained``, ``num_layers``, ``seed``, ``test_accuracy``, ``laplacian``. Measures have the
+    names of :data:`gslt.diagnostics.MEASURES`; ``log_quotient`` is −∞ for a total collapse. A frame
+    without rows has no columns.
+    """
+
+    networks: Sequence[Measurement]
+    """What each gave, in the order in which they were asked for."""
+
+    @cached_property
+    def runs(self) -> DataFrame:
+        """A row for every network: its endpoints, ``path``, and facts of its model.
+
+        ``trains_all`` says whether all its weights are trained.
+        """
+        return self._frame(
+            lambda each: [
+                {
+                    **each.endpoints,
+                    "path": each.network.path,
+                    "architecture": each.network.model.architecture,
+                    "hidden_channels": each.network.model.hidden_channels,
+                    "trains_all": each.network.settings.get("mask_sparsity") == 0,
+                }
+            ]
+        )
+
+    @cached_property
+    def layers(self) -> DataFrame:
+        """A row for every layer of every network: ``layer``, ``hidden`` and the measures."""
+        return self._frame(lambda each: layer_rows(each.profile))
+
+    @cached_property
+    def search(self) -> DataFrame:
+        """A row for every layer and every ``epoch`` of a run's probe file."""
+        return self._frame(lambda each: map(_with_log_quotient, each.search))
+
+    @cached_property
+    def steps(self) -> DataFrame:
+        """A row for every step of every layer, in the order of the computation.
+
+        A linear map beside the others, that of a GraphSAGE node itself or of the head, is left out,
+        as is a layer's result where it is that of its last step. ``place`` is where a step stands
+        on an axis of layers, the last one of layer l at l. ``change`` is what it adds to the log
+        quotient; NaN outside of the layers 2 … L − 1. What is no step of its own counts with the
+        step that follows, as does the sum with the node's own projection in GraphSAGE.
+        """
+        steps = self._frame(_steps)
+        if not len(steps):
+            return steps
+        steps = steps.drop_duplicates(["run", "layer", "step"], ignore_index=True)
+        layers = steps.groupby(["run", "layer"])["step"]
+        place = steps["layer"] - 1 + (layers.cumcount() + 1) / layers.transform("size")
+        if LOG_QUOTIENT not in steps:
+            return steps.assign(place=place)
+        with np.errstate(invalid="ignore"):
+            change = steps[LOG_QUOTIENT].astype(float).groupby(steps["run"]).diff()
+        inner = (steps["layer"] > 1) & (steps["layer"] < steps["num_layers"])
+        return steps.assign(place=place, change=change.where(inner & np.isfinite(change)))
+
+    def on(self, dataset: str, depth: int | None = None) -> Measurements:
+        """Those on one graph, and of so many layers."""
+        return Measurements(
+            [
+                each
+                for each in self.networks
+                if each.dataset == dataset and depth in (None, each.network.depth)
+            ]
+        )
+
+    def _frame(self, rows: Callable[[Measurement], Any]) -> DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"run": number, "label": each.network.label, **each.facts, **row}
+                for number, each in enumerate(self.networks)
+                for row in rows(each)
+            ]
+        )
+
+
+def _steps(each: Measurement) -> Iterator[dict[str, Any]]:
+    residual = each.network.model.residual
+    for row in each.steps:
+        if row["layer"] > 0 and (row["step"] != "layer" or residual):
+            yield _with_log_quotient(row)
+
+
+def _with_log_quotient(row: dict[str, Any]) -> dict[str, Any]:
+    if any(name not in row for name in OF_LOG_QUOTIENT):
+        return row
+    return {**row, LOG_QUOTIENT: log_quotients({name: [row[name]] for name in OF_LOG_QUOTIENT})[0]}
 
 
 class Graph:
@@ -40,18 +194,21 @@ def measure_all(
     networks: Sequence[Network],
     measures: Collection[str],
     *,
-    steps: bool,
-    load: Callable[[Network], NodeDataset],
+    dataset: str | NodeDataset | None = None,
+    steps: bool = False,
     say: Say,
-    progress: bool,
-) -> list[Measurement]:
+    progress: bool = True,
+) -> Measurements:
     """The measures of every network; one that cannot be measured is said and left out.
+
+    Arms and graphs are called so that whatever differs in more than depth, seed and split has
+    names of its own.
 
     Args:
         networks: what to measure; a profile in a record is taken from there where that serves.
         measures: names of measures; what the log of the centred quotient needs is added.
+        dataset: what the caller asked for in the place of their own, see :func:`load`.
         steps: measure after every step too.
-        load: the data set of a network.
         say: told what is left out or not in a record, and why.
         progress: show a bar over the networks on a terminal.
 
@@ -74,8 +231,7 @@ def measure_all(
                 elif (known := _recorded(network, wanted, steps)) is not None:
                     one = known
                 else:
-                    _check_buildable(network)
-                    one = _measured(network, ready(load(network)), wanted, steps)
+                    one = _measured(network, ready(load(network, dataset)), wanted, steps)
                 found[network.key, network.arm] = found[network.key] = one
             except (ConfigError, DataError, RunError, TicketError) as error:
                 lost[str(error)] += 1
@@ -88,12 +244,38 @@ def measure_all(
     measurements = [found[n.key, n.arm] for n in networks if (n.key, n.arm) in found]
     for line in _not_recorded(measurements, wanted, steps):
         say(line)
-    return measurements
+    return Measurements(rename_distinctly(measurements))
 
 
 def _graph_order(network: Network) -> tuple[str, str, str, int]:
-    place = network.place
-    return place.where, place.name, place.root or "", place.split
+    choice = network.dataset
+    return choice.address, choice.name, choice.root or "", choice.split
+
+
+def load(network: Network, dataset: str | NodeDataset | None) -> NodeDataset:
+    """The data set that a network is measured on.
+
+    Args:
+        network: on the graph that was asked for, see :meth:`Network.on`.
+        dataset: what was asked for; None: that of the network.
+
+    Raises:
+        RunError: if there is only a record, which is of the network's own data set.
+        ConfigError: for a ticket of a data set that has no known name.
+        DataError: if it cannot be loaded.
+    """
+    if network.build is None:
+        raise RunError(
+            f"there is no run folder for {network.path!r}, and its record is of its own data set"
+        )
+    if isinstance(dataset, NodeDataset):
+        return dataset
+    choice = network.dataset
+    if dataset is None and network.run is None and not choice.exists:
+        raise ConfigError(
+            f"{network.path!r} was found on {choice.name!r}, no known name; give --dataset"
+        )
+    return dataset_of(choice.name, choice.root, choice.split)
 
 
 def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | None:
@@ -109,6 +291,7 @@ def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | 
         raise RunError(f"a record has no {names}, and there is no run folder to measure it in")
     return Measurement(
         network=network,
+        dataset=record.graph_name,
         graph=record.graph,
         profile=profile,
         test_accuracy=record.measured["test_accuracy"],
@@ -129,30 +312,10 @@ def _not_recorded(
         yield f"{count} a record but no run folder, and records have no {', '.join(missing)}"
 
 
-def _check_buildable(network: Network) -> None:
-    if network.build is None:
-        raise RunError(
-            f"there is no run folder for {network.path!r}, and its record is of its own data set"
-        )
-
-
 def _measured(network: Network, graph: Graph, wanted: set[str], steps: bool) -> Measurement:
+    """What one forward pass of a network gives."""
     assert network.build is not None
-    profile, rows, accuracy = measure_model(network.build(graph.dataset), graph, wanted, steps)
-    return Measurement(
-        network=network,
-        graph=graph.facts,
-        profile=profile,
-        test_accuracy=accuracy,
-        steps=rows,
-        search=_search(network),
-    )
-
-
-def measure_model(
-    model: GNN, graph: Graph, wanted: Collection[str], steps: bool
-) -> tuple[Profile, list[dict[str, Any]], float]:
-    """Profile, rows of the steps and test accuracy of a model, from one forward pass."""
+    model = network.build(graph.dataset)
     model.eval()
     with (
         torch.no_grad(),
@@ -160,12 +323,16 @@ def measure_model(
     ):
         logits = model(*graph.inputs)
     layers = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
-    names = [name for name in MEASURES if name in wanted]
-    profile = {name: [layer[name] for layer in layers] for name in names}
     rows = [plain(row) for row in trace.rows()] if steps else []
-    for row in rows:
-        del row["call"]
-    return profile, rows, graph.dataset.evaluate(logits)["test"]
+    return Measurement(
+        network=network,
+        dataset=shown_name(str(graph.facts["name"]), graph.facts),
+        graph=graph.facts,
+        profile={n: [layer[n] for layer in layers] for n in MEASURES if n in wanted},
+        test_accuracy=graph.dataset.evaluate(logits)["test"],
+        steps=[{name: row[name] for name in row if name != "call"} for row in rows],
+        search=_search(network),
+    )
 
 
 def _search(network: Network) -> list[dict[str, Any]]:
@@ -181,4 +348,18 @@ def _search(network: Network) -> list[dict[str, Any]]:
         plain(row)
         for row in rows
         if isinstance(row, dict) and (row.get("seed"), row.get("step")) == (network.seed, "layer")
+    ]
+
+
+def rename_distinctly(found: Sequence[Measurement]) -> list[Measurement]:
+    """The same with arms and graphs that have names of their own.
+
+    See :func:`gslt.oversmoothing.networks.distinct_graphs` and ``distinct_arms``.
+    """
+    networks = [each.network for each in found]
+    datasets = distinct_graphs(networks, [each.graph for each in found])
+    arms = distinct_arms(networks, datasets)
+    return [
+        replace(each, dataset=dataset, network=replace(each.network, arm=arm))
+        for each, dataset, arm in zip(found, datasets, arms, strict=True)
     ]

@@ -1,8 +1,10 @@
-"""Networks to measure: what describes them, and how each is built when its turn comes."""
+"""Networks to measure: what lies at a path, how each network is built, what each is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +13,64 @@ import safetensors
 import safetensors.torch
 
 from gslt.backends import get_backend
-from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
+from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError, RunError, TicketError
+from gslt.data.catalogue import known_name
+from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
-from gslt.oversmoothing.place import Place
 from gslt.oversmoothing.source import SourceConfig
-from gslt.studies.records import Record
+from gslt.studies.columns import named, shown_name
+from gslt.studies.records import Record, StudyFolder
+from gslt.studies.study import METHODS, Cell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
+from gslt.training.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 
+Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
 Build = Callable[[NodeDataset], GNN]
 #: Settings that tell no arms apart: depth and seed are told of every network, and the others say
 #: how a run is carried out. The ratios stand for the freezing ratio.
 _NO_SETTING = ("num_layers", "seed", "runs", "device", "backend", "freezing_ratio")
+#: Axes of a study that are told apart by more than the name of the arm, or not at all.
+_NOT_IN_ARM = ("num_layers", "dataset", "split")
+#: Facts about a graph that no split changes.
+_SIZES = ("nodes", "edges", "features", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetChoice:
+    """Which graph: arguments of :func:`gslt.load_dataset`."""
+
+    name: str
+    root: str | None = None
+    split: int = 0
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is a known data set, or there is a file or a folder of this name."""
+        known = known_name(self.name) is not None
+        return known or (bool(self.name.strip()) and os.path.exists(self._path))
+
+    @property
+    def address(self) -> str:
+        """The one spelling of a known name, the whole path of a file; else the name itself."""
+        known = known_name(self.name)
+        if known is not None:
+            return known
+        return str(self._path.resolve()) if self.exists else self.name
+
+    @property
+    def graph_name(self) -> str:
+        """What the graph calls itself: its known name, or the last part of its path."""
+        last = self._path.stem if self._path.suffix == ".npz" else self._path.name
+        return known_name(self.name) or known_name(last) or last or self.name
+
+    @property
+    def _path(self) -> Path:
+        return Path(os.path.expanduser(self.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +82,7 @@ class Network:
     seed: int
     settings: Mapping[str, Any]
     """Everything that is known of how it came about, but depth and seed."""
-    place: Place
+    dataset: DatasetChoice
     path: str
     """Where it lies; empty for one that is made here."""
     start: Build
@@ -71,12 +114,61 @@ class Network:
         """The same network before the first epoch."""
         return replace(self, build=self.start, untrained=True, record=None)
 
-    def on(self, place: Place) -> Network:
-        """The same network on another graph, of which its record and run folder know nothing."""
-        own = self.place
-        if (place.where, place.split) == (own.where, own.split):
-            return replace(self, place=place)
-        return replace(self, place=place, record=None, run=None)
+    def on(self, dataset: str | NodeDataset | None, root: str | None, split: int | None) -> Network:
+        """The same network on the graph that was asked for.
+
+        On another graph or split than its own, its record and run folder know nothing of it.
+
+        Args:
+            dataset: a graph, or its name or path; None: its own.
+            root: where data sets lie; None: where its own does.
+            split: number of the split; None: its own, and 0 on another graph, whose splits are
+                others.
+        """
+        own = self.dataset
+        if isinstance(dataset, NodeDataset):
+            choice = DatasetChoice(name=dataset.name, split=dataset.split)
+        else:
+            choice = replace(own, name=dataset or own.name, root=own.root if root is None else root)
+            if split is None:
+                split = own.split if choice.graph_name == own.graph_name else 0
+            choice = replace(choice, split=split)
+        if (choice.address, choice.split) == (own.address, own.split):
+            return replace(self, dataset=choice)
+        return replace(self, dataset=choice, record=None, run=None)
+
+
+# What lies at a path
+
+
+def read_networks(paths: Iterable[Path], say: Say) -> list[Network]:
+    """The networks of all paths; what is not finished is said and left out.
+
+    Nothing at a path is changed or locked.
+
+    Args:
+        paths: ticket files, run folders, folders of studies.
+        say: told what is left out, and why.
+
+    Raises:
+        RunError: for a path where there is nothing of gslt's.
+        TicketError: for a file that is no ticket, or one of a module of the user's own.
+    """
+    found: list[Network] = []
+    for path in paths:
+        if path.is_file():
+            found.append(of_ticket(path))
+        elif (path / CONFIG).is_file():
+            found += _of_run(path, say)
+        elif (path / "studies").is_dir():
+            found += _of_studies(StudyFolder(path), say)
+        else:
+            what = "a folder with neither a run nor a study" if path.is_dir() else "not there"
+            raise RunError(
+                f"{str(path)!r} is {what}; give a ticket file, a run folder of gslt search or "
+                "gslt train, or the folder of a study"
+            )
+    return found
 
 
 def of_ticket(path: Path) -> Network:
@@ -91,53 +183,118 @@ def of_ticket(path: Path) -> Network:
             f"the ticket {str(path)!r} is of a module of your own, which gslt cannot build; "
             "restore it and measure it with gslt.diagnostics.probe"
         )
-    model, source = ticket.architecture.model, ticket.config
+    dataset = DatasetChoice(name=ticket.dataset, split=ticket.split)
+    return _network(ticket.architecture.model, ticket.config, dataset, path, _from_ticket(path))
+
+
+def of_source(config: SourceConfig) -> Network:
+    """An untrained source alone."""
+    name = arm_name(config).removeprefix("ticket, ") if config.sparsity else "random weights"
+    found = _network(config, config, DatasetChoice(name="debian"))
+    return replace(found.before(), arm=name)
+
+
+def of_seed(
+    path: Path, config: SearchConfig | TrainConfig, seed: int, dataset: DatasetChoice
+) -> Network:
+    """The network that one seed of a run folder found.
+
+    Args:
+        path: the run folder.
+        config: of the run.
+        seed: one of its seeds.
+        dataset: what it was found on.
+    """
+    search = isinstance(config, SearchConfig)
+    file = path / (TICKET if search else WEIGHTS)
+    if config.runs > 1:
+        file = file.with_stem(f"{file.stem}-seed{seed}")
+    one = replace(config, seed=seed, runs=1)
+    found = _from_ticket(file) if search else _from_weights(file, one)
+    return replace(_network(one, one, dataset, file, found), run=path)
+
+
+def _network(
+    model: ModelConfig,
+    source: FreezeConfig | TrainConfig,
+    dataset: DatasetChoice,
+    path: Path | None = None,
+    found: Build | None = None,
+) -> Network:
+    """A network of this model, which came about as ``source`` says and is built by ``found``."""
     return Network(
         arm=arm_name(source),
         model=model,
         seed=source.seed,
-        settings=settings_of(model, source),
-        place=Place(name=ticket.dataset, split=ticket.split),
-        path=str(path),
-        start=start_of(model, source),
-        build=_of_file(path),
+        settings=_settings(model, source),
+        dataset=dataset,
+        path=str(path) if path else "",
+        start=_start(model, source),
+        build=found,
     )
 
 
-def of_seed(path: Path, config: SearchConfig | TrainConfig, seed: int, place: Place) -> Network:
-    """The network that one seed of a run folder found."""
-    one = replace(config, seed=seed, runs=1)
-    return Network(
-        arm=arm_name(one),
-        model=one,
-        seed=seed,
-        settings=settings_of(one),
-        place=place,
-        path=str(path),
-        start=start_of(one, one),
-        build=_of_file(path) if isinstance(one, SearchConfig) else _of_weights(path, one),
+def _of_run(path: Path, say: Say) -> Iterator[Network]:
+    """Every seed of a run folder."""
+    command, values = read_config(path)
+    options: dict[str, Any] = {"dataset": "debian", "dataset_dir": None, "split": 0}
+    name, root, split = (values.pop(option, default) for option, default in options.items())
+    try:
+        config = build(METHODS[command], values)
+    except (LookupError, ConfigError, TypeError) as error:
+        raise RunError(f"{str(path / CONFIG)!r} is damaged: {error}") from error
+    if not (path / SUMMARY).exists():
+        say(f"{path} is not finished and left out; gslt {command} --resume {path} goes on with it")
+        return
+    for seed in range(config.seed, config.seed + config.runs):
+        yield of_seed(path, config, seed, DatasetChoice(name=name, root=root, split=split))
+
+
+def _of_studies(folder: StudyFolder, say: Say) -> Iterator[Network]:
+    for study in folder.studies():
+        missing = 0
+        for cell in study.cells:
+            network = _of_cell(folder, study, cell, say)
+            missing += network is None
+            if network is not None:
+                yield network
+        if missing:
+            say(
+                f"{study.name}: {missing} of {len(study.cells)} runs are left out: they have "
+                "neither a finished run folder nor a record with a profile (smoothness: true)"
+            )
+
+
+def _of_cell(folder: StudyFolder, study: Study, cell: Cell, say: Say) -> Network | None:
+    """One run of a study; None where there is nothing to measure."""
+    spec = cell.spec
+    record: Record | None = None
+    try:
+        record = folder.read(spec.identity)
+    except GsltError as error:
+        say(str(error))
+    run = folder.run_path(spec.identity)
+    finished = (run / SUMMARY).exists()
+    profiled = record is not None and record.profile is not None
+    if not finished and not profiled:
+        return None
+    axes = {name: value for name, value in cell.axes.items() if name not in _NOT_IN_ARM}
+    dataset = DatasetChoice(name=spec.dataset, split=spec.split)
+    network = of_seed(run, spec.config, spec.config.seed, dataset)
+    return replace(
+        network,
+        arm=named(cell.arm, axes),
+        build=network.build if finished else None,
+        record=record if profiled else None,
+        run=run if finished else None,
     )
 
 
-def of_source(config: SourceConfig, place: Place) -> Network:
-    """An untrained source alone."""
-    name = arm_name(config).removeprefix("ticket, ") if config.sparsity else "random weights"
-    start = start_of(config, config)
-    return Network(
-        arm=name,
-        model=config,
-        seed=config.seed,
-        settings=settings_of(config),
-        place=place,
-        path="",
-        start=start,
-        build=start,
-        untrained=True,
-    )
+# How a network is built
 
 
-def _of_file(path: Path) -> Build:
-    def build(dataset: NodeDataset) -> GNN:
+def _from_ticket(path: Path) -> Build:
+    def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
         wanted = (dataset.num_features, dataset.num_classes)
@@ -148,11 +305,11 @@ def _of_file(path: Path) -> Build:
             )
         return ticket.model()
 
-    return build
+    return make
 
 
-def _of_weights(path: Path, config: ModelConfig) -> Build:
-    def build(dataset: NodeDataset) -> GNN:
+def _from_weights(path: Path, config: ModelConfig) -> Build:
+    def make(dataset: NodeDataset) -> GNN:
         model = GNN(dataset.num_features, dataset.num_classes, config, get_backend("pyg"))
         try:
             model.load_state_dict(safetensors.torch.load(path.read_bytes()))
@@ -167,31 +324,34 @@ def _of_weights(path: Path, config: ModelConfig) -> Build:
             ) from error
         return model
 
-    return build
+    return make
 
 
-def start_of(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
+def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
     """Makes the network before the first epoch: under its initial scores, or not trained yet.
 
     A search's sparsity is that of its schedule before the first epoch.
     """
 
-    def build(dataset: NodeDataset) -> GNN:
+    def make(dataset: NodeDataset) -> GNN:
         made = GNN(dataset.num_features, dataset.num_classes, model, get_backend("pyg"))
         if isinstance(source, TrainConfig):
             initialise(made, source.weight_init, source.seed, source.mask_sparsity)
-        else:
-            freeze(made, source)
-            if isinstance(source, SearchConfig):
-                supermask = frozen_weights(made)[0].supermask
-                assert supermask is not None
-                supermask.sparsity = source.sparsity_at(0)
+            return made
+        freeze(made, source)
+        if isinstance(source, SearchConfig):
+            supermask = frozen_weights(made)[0].supermask
+            assert supermask is not None
+            supermask.sparsity = source.sparsity_at(0)
         return made
 
-    return build
+    return make
 
 
-def settings_of(*configs: Any) -> dict[str, Any]:
+# What a network is called
+
+
+def _settings(*configs: Any) -> dict[str, Any]:
     """What is known of a network, but its depth and seed."""
     values = {name: value for config in configs for name, value in asdict(config).items()}
     for config in configs:
@@ -201,7 +361,11 @@ def settings_of(*configs: Any) -> dict[str, Any]:
 
 
 def arm_name(config: FreezeConfig | TrainConfig) -> str:
-    """What a run is among the arms of the conjecture."""
+    """What a run is among the arms of the conjecture.
+
+    >>> arm_name(FreezeConfig(freezing_ratio=0.4)), arm_name(TrainConfig(mask_sparsity=0.5))
+    ('ticket, frozen source, F = 0.4', 'weak ticket, sparsity 0.5')
+    """
     if isinstance(config, TrainConfig):
         removed = config.mask_sparsity
         return f"weak ticket, sparsity {removed:g}" if removed else "weight training"
@@ -213,3 +377,79 @@ def arm_name(config: FreezeConfig | TrainConfig) -> str:
     else:
         source = f"frozen source, F = {prune + lock:g}"
     return f"ticket, {source}"
+
+
+def distinct_graphs(networks: Sequence[Network], graphs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of graphs, so that no two graphs have the same.
+
+    Where graphs of one name lie at several places, they are called by these; where one such name
+    still stands for several sizes, the sizes become a part of it.
+
+    Args:
+        networks: what is measured.
+        graphs: facts about the graph of each, see :meth:`gslt.NodeDataset.info`.
+    """
+    names = [str(graph["name"]) for graph in graphs]
+    addresses: dict[str, dict[str, str]] = defaultdict(dict)
+    for network, shown in zip(networks, _shown(names, graphs), strict=True):
+        addresses[shown].setdefault(network.dataset.address, network.dataset.name)
+    for number, shown in enumerate(_shown(names, graphs)):
+        if len(addresses[shown]) > 1:
+            names[number] = addresses[shown][networks[number].dataset.address]
+    sizes: dict[str, set[tuple[object, ...]]] = defaultdict(set)
+    for graph, shown in zip(graphs, _shown(names, graphs), strict=True):
+        sizes[shown].add(tuple(graph.get(fact) for fact in (*_SIZES, "synthetic")))
+    for number, shown in enumerate(_shown(names, graphs)):
+        if len(sizes[shown]) > 1:
+            known = (f"{graphs[number][f]:,} {f}" for f in _SIZES if f in graphs[number])
+            names[number] += f" [{', '.join(known)}]"
+    return _shown(names, graphs)
+
+
+def _shown(names: Sequence[str], graphs: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [shown_name(name, graph) for name, graph in zip(names, graphs, strict=True)]
+
+
+def distinct_arms(networks: Sequence[Network], graphs: Sequence[str]) -> list[str]:
+    """Names of arms, so that networks of one arm differ in depth, seed and split alone.
+
+    Where networks of one name on one graph differ in a setting, its value becomes a part of the
+    names of those that know it; where that does not tell two of one depth and seed apart, their
+    paths do.
+
+    Args:
+        networks: what is measured.
+        graphs: names of their graphs.
+    """
+    arms = [network.arm for network in networks]
+    for rename in (_by_settings, _by_paths):
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, key in enumerate(zip(arms, graphs, strict=True)):
+            groups[key].append(number)
+        for (arm, _), numbers in groups.items():
+            found = rename(arm, [networks[number] for number in numbers])
+            for number, name in zip(numbers, found, strict=True):
+                arms[number] = name
+    return arms
+
+
+def _by_settings(arm: str, group: Sequence[Network]) -> list[str]:
+    values: dict[str, set[object]] = defaultdict(set)
+    for network in group:
+        for name, value in network.settings.items():
+            values[name].add(value)
+    varied = [name for name, several in values.items() if len(several) > 1]
+    own = ({n: each.settings[n] for n in varied if n in each.settings} for each in group)
+    return [named(arm, settings) for settings in own]
+
+
+def _by_paths(arm: str, group: Sequence[Network]) -> list[str]:
+    folders = [str(network.run or Path(network.path).parent) for network in group]
+    for places in ([""] * len(group), folders, [network.path for network in group]):
+        runs = {
+            (place, network.depth, network.seed, network.dataset.split, network.untrained)
+            for network, place in zip(group, places, strict=True)
+        }
+        if len(runs) == len(group):
+            break
+    return [f"{arm} [{place}]" if place else arm for place in places]

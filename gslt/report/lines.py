@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NEAR = 0.08
 #: Where names in the margin begin, in widths of the axes.
 _MARGIN = 1.02
+#: Where they begin that stand once for all panels of a figure.
+_BESIDE = 1.06
 #: Lines of more points have no marks.
 _MOST_MARKS = 20
 #: Half the size of a mark in pixels.
@@ -54,7 +56,14 @@ class Line:
 
     @classmethod
     def of(
-        cls, found: DataFrame, x: str, *, factor: float = 1.0, log: bool = False, **look: Any
+        cls,
+        found: DataFrame,
+        x: str,
+        *,
+        factor: float = 1.0,
+        log: bool = False,
+        gaps: bool = False,
+        **look: Any,
     ) -> Line:
         """A line through averages.
 
@@ -64,9 +73,10 @@ class Line:
             x: column of the places.
             factor: what means and deviations are multiplied by.
             log: whether they are of natural logarithms, and shown as what these are of.
+            gaps: whether the line is broken where no run has a number, and not drawn through.
             look: the other fields of a line.
         """
-        known = found[found["n"] > 0].sort_values(x)
+        known = found[(found["n"] > 0) | gaps].sort_values(x)
         mean, std = factor * known["mean"], factor * known["std"]
         ends = (mean, mean - std, mean + std)
         y, low, high = ((np.exp(end) if log else end).tolist() for end in ends)
@@ -85,7 +95,7 @@ def draw_lines(axes: Any, lines: Sequence[Line]) -> None:
         elif len(line.low):
             low, high = _band(axes, line)
             axes.fill_between(line.x, low, high, color=line.colour, alpha=0.14, linewidth=0)
-            if len(line.x) == 1:
+            if len(line.x) == 1 and math.isfinite(low[0]):
                 axes.plot([*line.x, *line.x], [*low, *high], color=line.colour, linewidth=1.3)
     for line in lines:
         if not line.level:
@@ -146,7 +156,7 @@ def label_lines(figure: Any, panels: Sequence[tuple[Any, Sequence[Line]]]) -> No
         figure: a matplotlib figure.
         panels: axes and their lines; lines without a point have no name.
     """
-    shown = [(axes, [line for line in lines if len(line.y)]) for axes, lines in panels]
+    shown = [(axes, [line for line in lines if _has_end(line)]) for axes, lines in panels]
     shown = [(axes, lines) for axes, lines in shown if lines]
     margins = [_write_margin(axes, lines) for axes, lines in shown]
     figure.draw_without_rendering()
@@ -157,6 +167,28 @@ def label_lines(figure: Any, panels: Sequence[tuple[Any, Sequence[Line]]]) -> No
         _write_inside(axes, lines, [line for line in lines if id(line) not in written])
     # Laid out once, so that both of its files have the same layout.
     figure.set_layout_engine("none")
+
+
+def label_beside(axes: Any, lines: Sequence[Line], *, room: bool = True) -> None:
+    """Name the lines of a whole figure once, on the right of one panel.
+
+    A line that ends amid the others is named there too, and so is one without a point in this
+    panel. Call it when all scales are set; the layout is fixed then.
+
+    Args:
+        axes: the panel, the last one of a row.
+        lines: its lines.
+        room: whether the layout makes room for the names; no where there is an empty cell.
+    """
+    margin = []
+    for line in lines:
+        height = _shares(axes, _ends(axes, line)[1])[1] if _has_end(line) else 0.0
+        text = _text(axes, _BESIDE, min(max(height, 0.0), 1.0), line)
+        text.set_in_layout(room)
+        margin.append((line, text))
+    axes.figure.draw_without_rendering()
+    _arrange(axes, margin)
+    axes.figure.set_layout_engine("none")
 
 
 def short(name: str, most: int = 44) -> str:
@@ -187,9 +219,11 @@ def _arrange(axes: Any, margin: Sequence[tuple[Line, Any]]) -> None:
     for (line, text), height in zip(margin, moved, strict=True):
         share = (height - bounds.y0) / bounds.height
         text.set_y(share)
+        if not _has_end(line):
+            continue
         x, y = _shares(axes, _ends(axes, line)[1])
         axes.plot(
-            [x, _MARGIN - 0.005],
+            [x, text.get_position()[0] - 0.005],
             [y, share],
             color=line.colour,
             linewidth=0.8,
@@ -240,6 +274,11 @@ def darker(colour: str, share: float = 0.6) -> str:
 
 def _points(line: Line) -> list[tuple[float, float]]:
     return [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
+
+
+def _has_end(line: Line) -> bool:
+    """Whether a line is drawn anywhere."""
+    return line.level or bool(_points(line))
 
 
 def _ends(axes: Any, line: Line) -> list[tuple[float, float]]:

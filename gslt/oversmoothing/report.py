@@ -1,0 +1,376 @@
+"""``gslt smooth``: networks in, tables, files for programs and pictures out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gslt.config import check_choice
+from gslt.data import NodeDataset
+from gslt.diagnostics import MEASURES, default_measures
+from gslt.environment import environment
+from gslt.errors import ConfigError
+from gslt.files import plain, write_json, write_text
+from gslt.oversmoothing.figures import (
+    depth_figure,
+    layers_figure,
+    looks_of,
+    measures_of_steps,
+    search_figure,
+    steps_figure,
+)
+from gslt.oversmoothing.measuring import HELPERS, Measurement, Measurements, measure_all
+from gslt.oversmoothing.networks import Say, of_source, read_networks
+from gslt.oversmoothing.source import SourceConfig
+from gslt.report.figures import save_both
+from gslt.report.statistics import averages
+from gslt.report.tables import NONE, Cell, Table, accuracy, csv_text, text
+from gslt.studies.columns import LOG_QUOTIENT, heading
+from gslt.studies.smoothness import last_names, slope_names
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: What runs of one mean share.
+_GROUP = ["dataset", "label", "num_layers"]
+#: The columns that stand first; the others follow in the order of the registry.
+_LAST_FIRST = (LOG_QUOTIENT, "collapse", "effective_rank", "numerical_rank")
+_SLOPES_FIRST = (f"{LOG_QUOTIENT}_slope", "effective_rank_slope")
+_NOTES = [
+    "Mean ± unbiased standard deviation over n seeds (and splits, where several).",
+    "Log quotient: natural logarithm of the centred Rayleigh quotient, of what is left of a "
+    "representation without its constant part; smaller is smoother. Collapse: the share of what is "
+    "left; 0 is total over-smoothing. MAD: mean cosine distance of neighbours.",
+    "collapsed: so many runs have nothing left, the log quotient −∞, which the mean leaves out.",
+]
+_PICTURES = ("layers", "search", "depth", "steps")
+#: What is missing for a picture, and where to get it.
+_LACKS = {
+    "search": "there is no probe.jsonl: gslt search --probe_every N writes it into the run folder",
+    "depth": "there is one depth: give runs of several depths, or --depths",
+    "steps": "the steps were not measured: --steps does",
+}
+
+
+def smooth(
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    untrained: bool = False,
+    source: SourceConfig | None = None,
+    depths: Sequence[int] = (),
+    runs: int = 1,
+    dataset: str | NodeDataset | None = None,
+    dataset_dir: str | None = None,
+    split: int | None = None,
+    measures: Collection[str] | None = None,
+    steps: bool = False,
+    progress: bool = True,
+    say: Say | None = None,
+) -> Measurements:
+    """Measure over-smoothing in networks and write what was found into a folder.
+
+    Nothing but the folder is written to, no run folder is opened for writing.
+
+    Args:
+        paths: ticket files, run folders, folders of studies.
+        out: folder of ``smooth.md``, ``smooth.csv``, ``smooth.json`` and the pictures.
+        untrained: measure every network as it was before its first epoch too.
+        source: measured in the place of paths: an untrained source alone.
+        depths: numbers of layers of the source; default: its own.
+        runs: number of seeds of the source, from its own on.
+        dataset: measure on this graph, a name or a path; default: that of each run, and for a
+            source ``debian``.
+        dataset_dir: where the data sets lie; default: that of each run.
+        split: number of the split, which test accuracies depend on; default: that of each run, and
+            0 on another graph than its own.
+        measures: names out of :data:`gslt.diagnostics.MEASURES`; default: all but those that
+            sample, such as ``mad_gap``.
+        steps: measure after every step of every layer too.
+        progress: show a bar on a terminal.
+        say: told the tables, what is left out, and what is written.
+
+    Returns:
+        What each network gave, as frames too.
+
+    Raises:
+        RunError: if a path holds nothing of gslt's, or nothing is left to measure: no network is
+            whole, on a data set that is there, and fits it.
+        TicketError: for a file that is no ticket, or one of a module of the user's own.
+        ConfigError: for a measure that does not exist.
+    """
+    wanted = _checked(measures)
+    tell = say or (lambda line: None)
+    if source is None:
+        networks = read_networks(map(Path, paths), tell)
+        networks += [each.before() for each in networks if untrained]
+    else:
+        networks = [
+            of_source(replace(source, num_layers=depth, seed=seed))
+            for depth in depths or [source.num_layers]
+            for seed in range(source.seed, source.seed + runs)
+        ]
+    # Each once, however often it is named.
+    once = {(each.arm, *each.key): each for each in networks}.values()
+    found = measure_all(
+        [each.on(dataset, dataset_dir, split) for each in once],
+        wanted,
+        dataset=dataset,
+        steps=steps,
+        say=tell,
+        progress=progress,
+    )
+    for line in write(found, Path(out), steps=steps):
+        tell(line)
+    return found
+
+
+def _checked(measures: Collection[str] | None) -> Collection[str]:
+    """The names that were given, or those that are taken without a word."""
+    if measures is None:
+        return default_measures()
+    if not measures:
+        raise ConfigError(f"name at least one of the measures {', '.join(MEASURES)}")
+    for name in measures:
+        check_choice("measures", name, tuple(MEASURES))
+    return measures
+
+
+# Files
+
+
+def write(found: Measurements, out: Path, *, steps: bool) -> Iterator[str]:
+    """Write tables, data and pictures; gives what is shown on the terminal, as it is there.
+
+    Pictures of an earlier call that this one did not draw are removed, as they would stand beside
+    tables of other numbers.
+
+    Args:
+        found: what was measured.
+        out: the folder.
+        steps: whether steps were asked for.
+    """
+    tables = tables_of(found)
+    for table in tables:
+        yield f"{table.plain()}\n"
+    write_text(out / "smooth.md", _markdown(found, tables))
+    write_text(out / "smooth.csv", layers_csv(found))
+    write_json(out / "smooth.json", as_json(found))
+    files = ["smooth.md", "smooth.csv", "smooth.json"]
+    drawn: set[str] = set()
+    for kind, name, figure in _figures(found):
+        drawn.add(kind)
+        files += [path.name for path in save_both(figure, out, name)]
+    stale = sorted(_pictures_in(out) - set(files))
+    for name in stale:
+        (out / name).unlink()
+    for kind, reason in (_LACKS | _lacks_of_steps(found, steps)).items():
+        if kind not in drawn:
+            yield f"no picture of the {kind}: {reason}"
+    if steps and len(found.steps) and "change" not in found.steps:
+        yield "no table of what each step adds: it takes the measure centred_rayleigh_quotient"
+    if stale:
+        yield f"removed, being of an earlier call: {', '.join(stale)}"
+    yield f"written to {out}: {', '.join(files)}"
+
+
+def _lacks_of_steps(found: Measurements, asked: bool) -> dict[str, str]:
+    """Why there is no picture of steps that were asked for."""
+    if len(found.steps):
+        return {"steps": f"it takes one of the measures {', '.join(measures_of_steps())}"}
+    records = "records hold none, and there is no run folder to measure them in"
+    return {"steps": records} if asked else {}
+
+
+def _pictures_in(out: Path) -> set[str]:
+    """Names of the pictures in a folder, as a call may have written them."""
+    patterns = itertools.product(_PICTURES, ("", "-*"), ("png", "svg"))
+    globs = (out.glob(f"{kind}{part}.{end}") for kind, part, end in patterns)
+    return {path.name for path in itertools.chain.from_iterable(globs) if path.is_file()}
+
+
+def _figures(found: Measurements) -> Iterator[tuple[str, str, Any]]:
+    """Kind, file name and figure of every picture that there is data for."""
+    look = looks_of(found)
+    datasets = list(dict.fromkeys(found.runs["dataset"]))
+    for dataset in datasets:
+        mine = found.on(dataset)
+        part = f"-{_slug(dataset)}" if len(datasets) > 1 else ""
+        depths = sorted(mine.runs["num_layers"].unique())
+        for depth in depths:
+            same = found.on(dataset, depth)
+            end = f"{part}-depth{depth}" if len(depths) > 1 else part
+            title = f"{dataset}, {depth} layers"
+            yield "layers", f"layers{end}", layers_figure(same, look, title)
+            if (figure := search_figure(same, look, title)) is not None:
+                yield "search", f"search{end}", figure
+            if (figure := steps_figure(same, title)) is not None:
+                yield "steps", f"steps{end}", figure
+        if (figure := depth_figure(mine, look, dataset)) is not None:
+            yield "depth", f"depth{part}", figure
+
+
+def _slug(name: str) -> str:
+    """A name as a part of a file name."""
+    return re.sub(r"[^\w.]+", "-", name).strip("-")
+
+
+# For programs: full precision, accuracies as fractions
+
+
+def layers_csv(found: Measurements) -> str:
+    """A line for every layer of every network."""
+    return csv_text(found.layers.drop(columns=list(HELPERS)))
+
+
+def as_json(found: Measurements) -> dict[str, Any]:
+    """Everything that was measured; what is not finite is null, as JSON has no word for it."""
+    graphs = {each.dataset: each.graph for each in found.networks}
+    return {
+        "format": 1,
+        "environment": environment(),
+        "datasets": [{"dataset": dataset, **graph} for dataset, graph in graphs.items()],
+        "synthetic": any(graph.get("synthetic") for graph in graphs.values()),
+        "networks": [_network(each) for each in found.networks],
+        "groups": _json_groups(found),
+    }
+
+
+def _network(each: Measurement) -> dict[str, Any]:
+    return {
+        **each.facts,
+        "path": each.network.path,
+        "settings": dict(each.network.settings),
+        "endpoints": plain(each.endpoints),
+        "collapsed": each.endpoints.get(LOG_QUOTIENT) == -math.inf,
+        "profile": each.profile,
+        "steps": list(each.steps),
+        "search": list(each.search),
+        # A record was computed on a machine of its own.
+        **({} if each.environment is None else {"environment": each.environment}),
+    }
+
+
+def _json_groups(found: Measurements) -> list[dict[str, Any]]:
+    names = [name for name in [*last_names(), *slope_names()] if name in found.runs]
+    means = _means(found.runs, ["test_accuracy", *names])
+    fields = ("mean", "std", "n", "collapsed")
+    return [
+        {
+            "dataset": group.dataset,
+            "arm": group.label,
+            "num_layers": group.num_layers,
+            "seeds": group.seeds,
+            **{
+                name: plain({field: getattr(mean, field) for field in fields})
+                for name, mean in means[_key(group)].items()
+            },
+        }
+        for group in _groups(found.runs).itertuples()
+    ]
+
+
+# Tables
+
+
+def tables_of(found: Measurements) -> list[Table]:
+    """The last hidden layer, slopes over layers and changes by step, where there are any."""
+    runs = found.runs
+    deep = runs[runs["num_layers"] > 2]
+    datasets = sorted(runs["dataset"].unique())
+    several, where = len(datasets) > 1, ", ".join(datasets)
+    last = ["test_accuracy", *_taken(runs, last_names(), _LAST_FIRST)]
+    slopes = _taken(runs, slope_names(), _SLOPES_FIRST)
+    tables = [_table(f"Last hidden layer: {where}", runs, runs, last, several)]
+    if slopes and len(deep):
+        title = f"Slope per layer over the hidden layers: {where}"
+        tables.append(_table(title, deep, deep, slopes, several))
+    if "change" in found.steps and len(deep):
+        title = f"What each step adds to the log quotient, mean over layers 2 … L − 1: {where}"
+        steps = found.steps[found.steps["num_layers"] > 2]
+        changes = steps.groupby([*_GROUP, "run", "step"])["change"].mean().unstack("step")
+        names = list(steps["step"].unique())
+        tables.append(_table(title, deep, changes.reset_index(), names, several))
+    return tables
+
+
+def _taken(runs: DataFrame, names: Sequence[str], first: Sequence[str]) -> list[str]:
+    """The columns in which some run has an entry."""
+    return [name for name in dict.fromkeys([*first, *names]) if name in names and name in runs]
+
+
+def _markdown(found: Measurements, tables: Sequence[Table]) -> str:
+    """All tables, and what their columns mean."""
+    pairs = zip(found.runs["architecture"], found.runs["laplacian"], strict=True)
+    parts = (f"{name.upper()}: {kind.replace('_', '-')}" for name, kind in dict(pairs).items())
+    notes = [*_NOTES, f"Laplacian of the propagation: {', '.join(parts)}."]
+    lines = "\n".join(f"- {note}" for note in notes)
+    return "\n".join(table.markdown() for table in tables) + f"\n{lines}\n"
+
+
+def _groups(runs: DataFrame) -> DataFrame:
+    """A row for every arm of one depth on one graph: ``n`` and ``seeds``."""
+    groups = runs.groupby(_GROUP, sort=False)["seed"].agg(n="size", seeds=list).reset_index()
+    labels = list(dict.fromkeys(runs["label"]))
+    order = groups.assign(label=groups["label"].map(labels.index)).sort_values(_GROUP).index
+    return groups.loc[order]
+
+
+def _means(rows: DataFrame, columns: Sequence[str]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Rows of :func:`gslt.report.statistics.averages` by group and column."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for row in averages(rows, _GROUP, columns).itertuples():
+        found.setdefault(_key(row), {})[row.column] = row
+    return found
+
+
+def _key(row: Any) -> tuple[str, str, int]:
+    return row.dataset, row.label, row.num_layers
+
+
+def _table(
+    title: str, runs: DataFrame, rows: DataFrame, columns: Sequence[str], several: bool
+) -> Table:
+    """A line per group of runs: its name, how many they are, and means of the columns of rows."""
+    means = _means(rows, columns)
+    headings = {"dataset": "data set", "label": "arm", "num_layers": "layers", "n": "n"}
+    if not several:
+        del headings["dataset"]
+    named = [(headings[name], lambda row, name=name: text(getattr(row, name))) for name in headings]
+    numbers = [
+        (
+            heading(name.removesuffix("_slope")),
+            lambda row, name=name: cell(means.get(_key(row), {}).get(name), row.n),
+        )
+        for name in columns
+    ]
+    return Table.of(title, _groups(runs), [*named, *numbers], names=len(headings) - 2)
+
+
+def cell(mean: Any, members: int) -> Cell:
+    """Such as ``-1.270 ± 0.031``, with what the mean leaves out.
+
+    Args:
+        mean: a row of :func:`gslt.report.statistics.averages`; None for no run.
+        members: how many runs there are, with and without a number.
+    """
+    if mean is None:
+        return Cell(NONE, math.nan)
+    if mean.column == "test_accuracy":
+        return accuracy(mean.mean, mean.std)
+    parts = [NONE if math.isnan(mean.mean) else f"{mean.mean:.3g}"]
+    if mean.std > 0:
+        # As many decimals as show two digits of the deviation.
+        decimals = min(max(1 - math.floor(math.log10(mean.std)), 0), 6)
+        parts = [f"{mean.mean:.{decimals}f} ± {mean.std:.{decimals}f}"]
+    elif mean.std == 0:
+        parts.append("± 0")
+    missing = members - mean.n - mean.collapsed
+    out = [f"{mean.collapsed} collapsed"] if mean.collapsed else []
+    out += [f"{missing} missing"] if missing and mean.n + mean.collapsed else []
+    return Cell(" ".join(parts) + (f" ({', '.join(out)})" if out else ""), mean.mean)
