@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from browser import NAMES, Browser, find_chromium
+from pages import column, elements
 from planted import SMALL, effect, plant, with_parts
-from report.test_page import column, elements
 
+from gslt.conjecture import simulation
+from gslt.conjecture.figures import PICTURES
 from gslt.conjecture.protocol import Part
-from gslt.conjecture.report import appendix
-from gslt.conjecture.report.pictures.draw import PICTURES
-from gslt.conjecture.report.write import report_plan
+from gslt.conjecture.report import report_plan
 from gslt.version import __version__
 
 CHROMIUM = find_chromium()
@@ -27,7 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Supported with batch norm, contradicted without; one run is missing."""
     up, down = effect(1.0), effect(-1.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(appendix, "SIMULATIONS", 2)
+        patch.setattr(simulation, "SIMULATIONS", 2)
         plan = with_parts(patch, SMALL, BARE)
         left_out = plan.studies[0].cells[0]
         folder = plant(
@@ -58,7 +58,7 @@ def test_nothing_comes_from_elsewhere(page: Path) -> None:
 
 
 def test_its_words_are_those_of_the_verdicts(page: Path) -> None:
-    text = elements(page).text
+    text = " ".join(elements(page).text.split())
     found = json.loads(page.with_name("verdict.json").read_text("utf-8"))
     outcomes = [each["decision"]["outcome"] for each in found["overall"]]
     assert outcomes == ["contradicted", "supported"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
 import re
@@ -16,24 +15,13 @@ from planted import SMALL, dose, effect, plant, with_parts
 
 import gslt
 from gslt.cli import main
-from gslt.conjecture.plan import Plan, settle
-from gslt.conjecture.protocol import Part, studies
-from gslt.conjecture.report import appendix
-from gslt.conjecture.report.document import Findings
-from gslt.conjecture.report.pictures import draw
-from gslt.conjecture.report.summary import summary
-from gslt.conjecture.report.words import (
-    accuracy_words,
-    association_words,
-    factor,
-    factor_words,
-)
-from gslt.conjecture.report.write import report_plan
-from gslt.conjecture.run import begin
-from gslt.conjecture.statistics.criteria import Criteria
-from gslt.conjecture.statistics.estimate import NONE, Estimate
-from gslt.conjecture.statistics.mediation import Association, Line
-from gslt.conjecture.statistics.sensitivity import design_power, what_if
+from gslt.conjecture import figures, simulation
+from gslt.conjecture.findings import Findings
+from gslt.conjecture.power import detection_power
+from gslt.conjecture.protocol import Criteria, Part, Plan, begin, open_plan, studies
+from gslt.conjecture.report import report_plan, summary
+from gslt.conjecture.verdict import Analysis
+from gslt.conjecture.words import factor
 from gslt.errors import RunError
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
@@ -50,10 +38,10 @@ def every_picture() -> None:
 @pytest.fixture(autouse=True)
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two simulations and one picture: each takes a second."""
-    monkeypatch.setattr(appendix, "SIMULATIONS", 2)
+    monkeypatch.setattr(simulation, "SIMULATIONS", 2)
     if "every_picture" not in request.fixturenames:
-        one = {"dose-response": draw.PICTURES["dose-response"]}
-        monkeypatch.setattr(draw, "PICTURES", one)
+        one = {"dose-response": figures.PICTURES["dose-response"]}
+        monkeypatch.setattr(figures, "PICTURES", one)
 
 
 def quiet(*_: object) -> None:
@@ -226,7 +214,7 @@ def test_planted(
     decided = [each["decision"]["outcome"] for each in found["overall"] + found["depths"]]
     assert decided == [outcome] * 3
     page = (folder.path / "report.html").read_text("utf-8")
-    (card,) = re.findall(r'<article class="card" data-outcome="([^"]*)".*?</article>', page)
+    (card,) = re.findall(r'(?s)<article class="card" data-outcome="([^"]*)".*?</article>', page)
     assert card == outcome
     text = page.split('<article class="card"')[1].split("</article>")[0]
     assert outcome.capitalize() in text
@@ -309,15 +297,15 @@ def test_collapsed_runs_are_counted_and_said(
 def test_error_rates_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = with_parts(monkeypatch, SMALL)
     asked: list[float] = []
-    usual = appendix.error_rates
+    usual = simulation.error_rates
 
     def counted(planted: Any, *rest: Any) -> Any:
         asked.append(planted.effect)
         return usual(planted, *rest)
 
-    monkeypatch.setattr(appendix, "error_rates", counted)
+    monkeypatch.setattr(simulation, "error_rates", counted)
     smallest = Criteria().smallest_effect
-    first = appendix.rates(tmp_path, plan, progress=False)
+    first = simulation.rates(tmp_path, plan, progress=False)
     assert asked == [smallest, 0.0, -smallest]
     assert [each["name"] for each in first] == [
         "planted effect",
@@ -326,18 +314,18 @@ def test_error_rates_are_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     assert first[0]["planted"]["seeds"] == 8
     assert first[0]["planted"]["depths"] == [2, 4]
-    assert appendix.rates(tmp_path, plan, progress=False) == first
+    assert simulation.rates(tmp_path, plan, progress=False) == first
     assert len(asked) == 3
     # Other criteria, more simulations or a damaged file are computed anew.
     other = Plan(preset="quick", criteria=Criteria(alpha=0.1))
-    assert appendix.rates(tmp_path, other, compute=False) == []
-    assert len(appendix.rates(tmp_path, other, progress=False)) == 3
-    assert appendix.rates(tmp_path, plan, compute=False) == first
-    monkeypatch.setattr(appendix, "SIMULATIONS", 3)
-    assert appendix.rates(tmp_path, plan, compute=False) == []
-    monkeypatch.setattr(appendix, "SIMULATIONS", 2)
+    assert simulation.rates(tmp_path, other, compute=False) == []
+    assert len(simulation.rates(tmp_path, other, progress=False)) == 3
+    assert simulation.rates(tmp_path, plan, compute=False) == first
+    monkeypatch.setattr(simulation, "SIMULATIONS", 3)
+    assert simulation.rates(tmp_path, plan, compute=False) == []
+    monkeypatch.setattr(simulation, "SIMULATIONS", 2)
     (tmp_path / "error_rates.json").write_text('[{"planted": 1}]')
-    assert appendix.rates(tmp_path, plan, progress=False) == first
+    assert simulation.rates(tmp_path, plan, progress=False) == first
     assert len(asked) == 9
 
 
@@ -345,13 +333,13 @@ def test_a_folder_holds_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     plan = with_parts(monkeypatch, SMALL)
     plant(tmp_path / "out", plan, effect(1.0))
     with pytest.raises(RunError, match="was begun with preset quick, not standard"):
-        settle(tmp_path / "out", preset="standard")
+        open_plan(tmp_path / "out", preset="standard")
     with pytest.raises(RunError, match="was begun with architecture gin, not gcn"):
-        settle(tmp_path / "out", architecture="gcn")
-    assert settle(tmp_path / "out") == settle(tmp_path / "out", preset="quick") == plan
+        open_plan(tmp_path / "out", architecture="gcn")
+    assert open_plan(tmp_path / "out") == open_plan(tmp_path / "out", preset="quick") == plan
     (tmp_path / "out" / "conjecture.yaml").write_text("preset: other\ncriteria: {}\n")
     with pytest.raises(RunError, match=r"conjecture\.yaml' is damaged"):
-        settle(tmp_path / "out")
+        open_plan(tmp_path / "out")
 
 
 def test_a_folder_of_other_studies_stays_as_it_is(
@@ -380,7 +368,7 @@ def test_criteria_that_were_chosen_later_are_told(
 ) -> None:
     plan = with_parts(monkeypatch, SMALL)
     folder = plant(tmp_path / "out", plan, effect(0.02))
-    later = settle(folder.path, smallest_effect=0.01)
+    later = open_plan(folder.path, smallest_effect=0.01)
     report(later, folder)
     found = document(folder)
     assert found["criteria"]["smallest_effect"] == 0.01
@@ -389,7 +377,7 @@ def test_criteria_that_were_chosen_later_are_told(
     assert sentence.startswith("smallest_effect was stated as 0.2231")
     assert sentence in (folder.path / "report.html").read_text("utf-8")
     assert "--smallest_effect 0.01" in found["command"]
-    assert settle(folder.path) == plan
+    assert open_plan(folder.path) == plan
 
 
 def test_nothing_to_report(
@@ -457,20 +445,18 @@ def test_other_criteria_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """An effect of 0.2 · F: 0.16 at F = 0.8, a factor of 1.17."""
     plan = with_parts(monkeypatch, SMALL)
     findings = report(plan, plant(tmp_path / "out", plan, effect(0.2)))
-    for each in what_if(findings.evidence.table, plan.criteria):
-        assert each.outcomes["factor 1.1"] == "supported"
-        assert each.outcomes["factor 1.5"] == "no meaningful difference"
-        assert each.outcomes["stated"] == each.outcomes["factor 1.25"]
+    found = findings.analysis.what_if
+    assert (found["factor 1.1"] == "supported").all()
+    assert (found["factor 1.5"] == "no meaningful difference").all()
+    assert (found["stated"] == found["factor 1.25"]).all()
     # Two depths, and all of them.
-    assert [each.overall for each in findings.what_if] == [True, False, False]
+    assert found["overall"].tolist() == [True, False, False]
 
 
 def test_power_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gslt.conjecture.statistics.power import detection_power
-
     plan = with_parts(monkeypatch, SMALL)
     findings = report(plan, plant(tmp_path / "out", plan, effect(0.0, spread=1.0)))
-    rows = design_power(findings.evidence.table, plan.criteria)
+    rows = list(findings.analysis.power.itertuples())
     assert [(row.overall, row.seeds) for row in rows] == [(True, 8), (False, 8), (False, 8)]
     for row in rows:
         alpha = 0.05 if row.overall else 0.025
@@ -478,66 +464,9 @@ def test_power_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert detection_power(row.detectable, row.sd, 8, alpha) == pytest.approx(0.8, abs=0.01)
         assert 0 <= row.exclusion <= 1
     # Four seeds can never reach 0.05: 2 / 2⁴ is larger.
-    few = [run for run in findings.evidence.runs if run.seed < 4]
-    from gslt.conjecture.statistics.endpoints import by_place
-
-    for row in design_power(by_place(few), plan.criteria):
+    few = Analysis(findings.runs[findings.runs["seed"] < 4], plan.criteria)
+    for row in few.power.itertuples():
         assert (row.detection, row.detectable, row.exclusion) == (0.0, math.inf, 0.0)
-
-
-def test_factors_in_words() -> None:
-    assert factor(math.log(2)) == "2"
-    assert factor(-30.0) == "10^-13.0"
-    assert factor_words(Estimate(math.log(2), 0.0, math.log(4))) == (
-        "× 2 (95 % interval × 1 to × 4)"
-    )
-    assert factor_words(Estimate(math.nan, math.nan, math.nan)) == "no number"
-    assert factor_words(Estimate(0.0, math.nan, math.nan), collapsed=True) == (
-        "× 1 (no interval, collapsed pairs counted as the largest difference)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("interval", "words"),
-    [
-        ((0.01, 0.03), "accuracy rises (+2.0, +1.0 to +3.0); among seeds"),
-        ((-0.03, -0.01), "accuracy falls (+2.0, -3.0 to -1.0); among seeds"),
-        (
-            (-0.01, 0.03),
-            "accuracy is not shown to rise or fall (+2.0, -1.0 to +3.0);",
-        ),
-        ((math.nan, math.nan), "Too few seeds to tell"),
-    ],
-)
-def test_the_interval_of_the_slope_chooses_the_words_about_accuracy(
-    interval: tuple[float, float], words: str
-) -> None:
-    association = Association(
-        dataset="toy",
-        batch_norm=True,
-        accuracy=Estimate(-0.012, -0.02, -0.001),
-        pooled=Line(0.02, interval, 0.5),
-        intercept=0.0,
-        intercept_interval=interval,
-        within=Line(-0.03, (-0.05, -0.01), 0.5),
-        pairs=3,
-        seeds=3,
-        left_out=0,
-    )
-    text = association_words(association)
-    assert words in text
-    few = math.isnan(interval[0])
-    assert few or "one depth and ratio it falls (-3.0, -5.0 to -1.0)." in text
-    assert accuracy_words(association) == (
-        "Test accuracy of frozen minus that of dense: -1.2 points (95 % interval -2.0 to -0.1)."
-    )
-    flat = dataclasses.replace(association, pooled=line(0.0), within=line(0.0), accuracy=NONE)
-    assert "accuracy shows nothing, as the quotient does not vary" in association_words(flat)
-    assert accuracy_words(flat) == "Test accuracy: no seed has every run."
-
-
-def line(slope: float) -> Line:
-    return Line(slope, (slope, slope), 0.0)
 
 
 def test_the_dose_of_the_planted_arms() -> None:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gslt.conjecture.statistics.criteria import Criteria
-from gslt.conjecture.statistics.decision import Outcome
-from gslt.conjecture.statistics.estimate import Estimate
-from gslt.conjecture.statistics.mediation import Association, Line
-from gslt.conjecture.statistics.verdict import Verdict
+from gslt.conjecture.decision import Outcome
+from gslt.conjecture.protocol import DENSE, FROZEN, Criteria
+from gslt.report.statistics import Estimate
+from gslt.studies.columns import heading, is_missing
 
+if TYPE_CHECKING:
+    from gslt.conjecture.association import Association, Slope
+    from gslt.conjecture.verdict import Verdict
+
+#: What each arm is.
+ARM_WORDS = {
+    "trained": "the weights are trained, none is masked",
+    "weak ticket": "the weights are trained under a random mask of the tickets' sparsity",
+    "random mask": "random weights under a random mask: nothing is searched or trained",
+    DENSE: "a ticket, searched among all random weights",
+    "sparse": "a ticket in a source of which a part was pruned at random before the search",
+    FROZEN: "a ticket in a source of which the fraction F was decided at random before the search: "
+    "pruned, or locked (always kept)",
+}
 #: A sign beside the colour of each outcome: colours alone do not tell it.
 SIGNS: dict[Outcome, str] = {
     "supported": "▲",
@@ -18,6 +32,14 @@ SIGNS: dict[Outcome, str] = {
     "no meaningful difference": "≈",
     "undecided": "?",
     "mixed": "≠",
+}
+#: Colours of the outcomes, dark enough for text.
+COLOURS: dict[Outcome, str] = {
+    "supported": "#00598C",
+    "contradicted": "#A84A00",
+    "no meaningful difference": "#00694C",
+    "undecided": "#555555",
+    "mixed": "#8A3F6B",
 }
 _MEANING: dict[Outcome, str] = {
     "supported": "Tickets of frozen sources smooth less than tickets of dense sources, and the "
@@ -30,6 +52,11 @@ _MEANING: dict[Outcome, str] = {
     "undecided": "These runs show neither a difference between tickets of frozen and of dense "
     "sources nor that there is none which matters.",
     "mixed": "Single depths are decided differently: no one sentence holds for all of them.",
+}
+_NEEDED = {
+    "smallest effect": "to find the smallest effect that matters, or show that there is none",
+    "observed effect": "for a true difference as large as the one observed",
+    "least seeds": "before any result can be significant",
 }
 
 
@@ -70,12 +97,19 @@ def association_words(association: Association) -> str:
     )
 
 
-def _goes(line: Line) -> str:
+def _goes(line: Slope) -> str:
     low, high = line.slope_interval
     if line.slope == low == high == 0:
         return "shows nothing, as the quotient does not vary"
     way = "rises" if low > 0 else "falls" if high < 0 else "is not shown to rise or fall"
     return f"{way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def slope_words(line: Slope) -> str:
+    """A slope with its interval and how much it explains, below a picture."""
+    low, high = line.slope_interval
+    ends = "no interval" if math.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}"
+    return f"{100 * line.slope:+.2f} points per unit ({ends}), R² {line.r_squared:.2f}"
 
 
 def factor_words(effect: Estimate, collapsed: bool = False) -> str:
@@ -84,6 +118,9 @@ def factor_words(effect: Estimate, collapsed: bool = False) -> str:
     Args:
         effect: the difference.
         collapsed: whether pairs of which one run collapsed totally stand in it.
+
+    >>> factor_words(Estimate(math.log(2), 0.0, math.log(4)))
+    '× 2 (95 % interval × 1 to × 4)'
     """
     if math.isnan(effect.mean):
         return "no number"
@@ -95,14 +132,22 @@ def factor_words(effect: Estimate, collapsed: bool = False) -> str:
 
 
 def factor(log: float) -> str:
-    """``exp(log)`` of three digits; what is far off as a power of ten."""
+    """``exp(log)`` of three digits; what is far off as a power of ten.
+
+    >>> factor(math.log(2)), factor(-30.0)
+    ('2', '10^-13.0')
+    """
     if abs(log) > math.log(1e4):
         return f"10^{log / math.log(10):.1f}"
     return f"{math.exp(log):.3g}"
 
 
 def depth_words(depths: Sequence[int]) -> str:
-    """Such as ``4 layers`` or ``2, 4 and 8 layers``."""
+    """Numbers of layers.
+
+    >>> depth_words([4]), depth_words([2, 4, 8])
+    ('4 layers', '2, 4 and 8 layers')
+    """
     if not depths:
         return "no depth"
     *first, last = map(str, depths)
@@ -118,9 +163,39 @@ def needed_words(verdict: Verdict) -> str:
         return "No number of seeds up to 10,000 is known to decide it."
     low, high = ("unknown" if end is None else f"{end:,}" for end in (needed.low, needed.high))
     ends = "" if needed.low is None and needed.high is None else f" ({low} to {high})"
-    because = {
-        "smallest effect": "to find the smallest effect that matters, or show that there is none",
-        "observed effect": "for a true difference as large as the one observed",
-        "least seeds": "before any result can be significant",
-    }[needed.basis]
-    return f"About {needed.n:,} seeds are needed{ends} {because}; {len(verdict.seeds)} are there."
+    return (
+        f"About {needed.n:,} seeds are needed{ends} {_NEEDED[needed.basis]}; "
+        f"{len(verdict.seeds)} are there."
+    )
+
+
+def collapse_words(verdicts: Sequence[Verdict]) -> str:
+    """How many pairs behind verdicts have runs that collapsed totally, and what became of them."""
+    one = sum(each.one_collapsed for each in verdicts)
+    both = sum(each.both_collapsed for each in verdicts)
+    if not one and not both:
+        return "No run behind a verdict collapsed totally."
+    return (
+        f"Of the pairs behind the verdicts, {one} have one run that collapsed totally and one that "
+        f"did not, and {both} have two that did. The first count as the largest difference seen "
+        "and rule out “no meaningful difference”; the second count as equal."
+    )
+
+
+def arm_name(arm: str, ratio: float | None = None) -> str:
+    """An arm, with its freezing ratio where it has one.
+
+    >>> arm_name("dense", math.nan), arm_name("frozen", 0.4)
+    ('dense', 'frozen, F = 0.4')
+    """
+    return arm if is_missing(ratio) else f"{arm}, F = {ratio:g}"
+
+
+def endpoint_name(endpoint: str) -> str:
+    """An endpoint over a table and in a list.
+
+    >>> endpoint_name("log_quotient"), endpoint_name("collapse_slope")
+    ('log quotient', 'collapse slope')
+    """
+    of = endpoint.removesuffix("_slope")
+    return heading(of) + " slope" * (of != endpoint)
