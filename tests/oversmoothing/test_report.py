@@ -201,6 +201,7 @@ def test_the_numbers_and_texts_of_the_first_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records of a study and a run folder; expected is what gslt wrote before it had frames."""
+
     def touch(figure: Any, folder: Path, name: str) -> list[Path]:
         paths = [folder / f"{name}.{end}" for end in ("png", "svg")]
         for path in paths:
