@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 from fabricated import fabricated
 
-from gslt.studies.conjecture import protocol
-from gslt.studies.conjecture.plan import Plan
-from gslt.studies.conjecture.protocol import Part
-from gslt.studies.conjecture.run import begin
+from gslt.conjecture import protocol
+from gslt.conjecture.protocol import Part, Plan, begin
 from gslt.studies.records import StudyFolder
 from gslt.studies.smoothness import Profile
 from gslt.studies.study import Cell

@@ -1,21 +1,67 @@
-"""The arms, depths and seeds of the test, as studies; and their records as the verdict's table."""
+"""The protocol of the test: criteria, arms, grids of runs, a folder's plan, and the table of runs.
 
-from __future__ import annotations
+The annotations stay evaluated (no postponed evaluation in this file): the command line reads them.
+"""
 
+import dataclasses
 import math
 import re
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from gslt.config import Architecture, check_choice
-from gslt.conjecture.statistics.endpoints import ACCURACY, DENSE, FROZEN, Run
-from gslt.studies.records import Record
-from gslt.studies.smoothness import endpoints
-from gslt.studies.study import Cell, Study
+import yaml
+
+from gslt.config import Architecture, build, check_choice, check_values
+from gslt.errors import ConfigError, GsltError, Interrupted, RunError
+from gslt.files import write_text
+from gslt.studies.columns import LOG_QUOTIENT
+from gslt.studies.execute import Executor, run_study
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import AXIS, StudyResults
+from gslt.studies.smoothness import last_names, slope_names
+from gslt.studies.study import Study
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criteria:
+    """Error rates and the smallest effect that matters, stated before any run.
+
+    Raises:
+        ConfigError: for a value out of range.
+    """
+
+    alpha: float = 0.05
+    """Largest rate of wrong verdicts of either kind in a family: a difference claimed where there
+    is none, and "no meaningful difference" where there is one [the folder's, else 0.05]."""
+    smallest_effect: float = math.log(1.25)
+    """Smallest difference of the log quotient that matters; 0.22 is a factor of 1.25 either way. A
+    convention: a log quotient has no natural unit, and a change by less than a quarter would not
+    be called stronger smoothing [the folder's, else 0.223]."""
+    power: float = 0.8
+    """Chance of a decision that the number of seeds needed is computed for [the folder's, else
+    0.8]."""
+
+    def __post_init__(self) -> None:
+        check_values(self)
+        for name in ("alpha", "power"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ConfigError(f"{name} must lie in (0, 1), got {getattr(self, name)}")
+        if not 0.0 < self.smallest_effect < math.inf:
+            raise ConfigError(f"smallest_effect must be above 0, got {self.smallest_effect}")
+
+
+# Arms and grids
 
 Size = Literal["quick", "standard", "ogbn-arxiv"]
 
+#: The arm that nothing was frozen in, with which all others are compared, and the frozen ones.
+DENSE, FROZEN = "dense", "frozen"
 #: Sparsity of every ticket, and of every random mask.
 SPARSITY = 0.5
 RATIOS = (0.2, 0.4, 0.6, 0.8)
@@ -37,8 +83,6 @@ ARMS: dict[str, dict[str, Any]] = {
     "sparse": {"sparsity": SPARSITY, "freezing_ratio": 0.4, "prune_share": 1.0},
     FROZEN: {"sparsity": SPARSITY, "freezing_ratio": list(RATIOS)},
 }
-#: Arms without which there is no verdict.
-_NEEDED = (DENSE, FROZEN)
 
 
 @dataclass(frozen=True)
@@ -72,7 +116,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
             60,
             64,
             0.02,
-            ("trained", *_NEEDED),
+            ("trained", DENSE, FROZEN),
             batch_norm=False,
         ),
         Part("debian", ("debian",), (4,), 10, 40, 64, 0.02),
@@ -119,9 +163,9 @@ def _study(part: Part, size: str, architecture: Architecture, dataset: str | Non
         # One distribution for all arms: scale alone changes smoothing (arXiv 2406.02269).
         "weight_init": "skc",
     }
-    place = "" if dataset is None else "-" + re.sub(r"[^\w.-]+", "-", Path(dataset).stem)
+    suffix = "" if dataset is None else "-" + re.sub(r"[^\w.-]+", "-", Path(dataset).stem)
     return Study(
-        name=f"conjecture-{architecture}-{size}-{part.name}{place}",
+        name=f"conjecture-{architecture}-{size}-{part.name}{suffix}",
         title=f"Does freezing counter over-smoothing? {part.name}",
         x="num_layers",
         panel="dataset",
@@ -131,17 +175,296 @@ def _study(part: Part, size: str, architecture: Architecture, dataset: str | Non
     )
 
 
-def run_of(cell: Cell, record: Record) -> Run:
-    """A record as a line of the verdict's table."""
-    assert record.profile is not None
-    config = record.spec.config
-    found = {**endpoints(record.profile), ACCURACY: record.measured[ACCURACY]}
-    return Run(
-        dataset=record.spec.dataset,
-        depth=config.num_layers,
-        batch_norm=config.batch_norm,
-        arm=cell.arm,
-        freezing_ratio=cell.axes.get("freezing_ratio") if cell.arm == FROZEN else None,
-        seed=config.seed,
-        endpoints={name: math.nan if value is None else value for name, value in found.items()},
-    )
+# What a folder was begun with
+
+PLAN = "conjecture.yaml"
+#: What cannot change within a folder.
+_FIXED = ("preset", "architecture", "dataset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One test of the conjecture."""
+
+    preset: Size = "standard"
+    architecture: Architecture = "gin"
+    dataset: str | None = None
+    """Name or path of one data set in the place of the preset's."""
+    criteria: Criteria = field(default_factory=Criteria)
+    """What the verdicts are judged by."""
+    stated: Criteria | None = None
+    """What was stated before the first run, where that is something else."""
+
+    @property
+    def studies(self) -> list[Study]:
+        """The grids of runs.
+
+        Raises:
+            ConfigError: for a preset that does not exist.
+        """
+        return studies(self.preset, architecture=self.architecture, dataset=self.dataset)
+
+    @property
+    def changes(self) -> list[str]:
+        """Sentences on the criteria that are not those stated before the first run."""
+        if self.stated is None:
+            return []
+        # No verdict depends on the power.
+        pairs = {
+            name: (getattr(self.stated, name), getattr(self.criteria, name))
+            for name in ("alpha", "smallest_effect")
+        }
+        return [
+            f"{name} was stated as {first:.4g} before the first run and is {now:.4g} here: by "
+            "criteria that were chosen later nothing is tested"
+            for name, (first, now) in pairs.items()
+            if first != now
+        ]
+
+    def command(self, out: str) -> str:
+        """The command line that computes, and reports, this test into a folder."""
+        words = ["gslt", "conjecture", "--preset", self.preset, "--out", out]
+        words += ["--architecture", self.architecture]
+        words += [] if self.dataset is None else ["--dataset", self.dataset]
+        for item in dataclasses.fields(Criteria):
+            if (value := getattr(self.criteria, item.name)) != item.default:
+                words += [f"--{item.name}", repr(value)]
+        return shlex.join(words)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Plain values; the criteria are those stated first."""
+        fixed = {name: getattr(self, name) for name in _FIXED}
+        return {**fixed, "criteria": dataclasses.asdict(self.stated or self.criteria)}
+
+
+def open_plan(out: Path, **chosen: Any) -> Plan:
+    """The plan of a folder: what it was begun with, else what is chosen now.
+
+    Args:
+        out: the folder; it need not exist.
+        chosen: fields of :class:`Plan` and of :class:`Criteria`; None takes the folder's own, or
+            the default.
+
+    Raises:
+        RunError: if the folder was begun with another preset, architecture or data set.
+        ConfigError: for a value that is not possible.
+    """
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    fixed = {name: chosen.pop(name) for name in _FIXED if name in chosen}
+    begun = _read_plan(out / PLAN)
+    if begun is None:
+        return Plan(**fixed, criteria=build(Criteria, chosen))
+    for name, value in fixed.items():
+        if value != getattr(begun, name):
+            raise RunError(
+                f"{str(out)!r} was begun with {name} {getattr(begun, name)}, not {value}; leave "
+                f"--{name} out to go on, or choose another --out"
+            )
+    criteria = replace(begun.criteria, **chosen)
+    stated = None if criteria == begun.criteria else begun.criteria
+    return replace(begun, criteria=criteria, stated=stated)
+
+
+def _read_plan(path: Path) -> Plan | None:
+    if not path.exists():
+        return None
+    try:
+        values = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        criteria = build(Criteria, dict(values.pop("criteria")))
+        plan = build(Plan, {**values, "criteria": criteria})
+        _ = plan.studies
+    except (OSError, LookupError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise RunError(
+            f"{str(path)!r} is damaged ({error}); with --preset and the other options of the first "
+            "command it can be made anew once this file is deleted"
+        ) from error
+    return plan
+
+
+# Running
+
+
+@dataclass
+class Progress:
+    """What became of the runs of a plan."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reasons by identity."""
+    stopped_by: int = 0
+    """Number of the signal that asked to stop; 0 where none did."""
+
+    def check(self) -> None:
+        """End with an error where runs failed or were interrupted.
+
+        Raises:
+            GsltError: naming the reasons.
+            Interrupted: if somebody asked to stop.
+        """
+        again = "the same command goes on"
+        if self.stopped_by:
+            raise Interrupted(f"stopped; {again}", self.stopped_by)
+        if self.failures:
+            reasons = "; ".join(sorted(set(self.failures.values())))
+            raise GsltError(f"{len(self.failures)} runs failed ({reasons}); {again}")
+
+
+def begin(plan: Plan, folder: StudyFolder) -> None:
+    """Write the studies of a plan, and the plan itself once, into a folder.
+
+    Raises:
+        RunError: if the folder holds something else, or a study of this name that is another.
+    """
+    path = folder.path / PLAN
+    if not path.exists() and any((folder.path / "studies").glob("*.yaml")):
+        raise RunError(
+            f"{str(folder.path)!r} holds studies that are not of this test; choose another --out"
+        )
+    for study in plan.studies:
+        folder.add(study)
+    if not path.exists():
+        write_text(path, yaml.safe_dump(plan.values, sort_keys=False))
+
+
+def run_plan(
+    plan: Plan,
+    folder: StudyFolder,
+    executor: Executor | None = None,
+    *,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> Progress:
+    """Compute the runs of a plan that have no record yet, study by study.
+
+    Args:
+        plan: what to run.
+        folder: where records are and go.
+        executor: where to compute; default in this process.
+        progress: show a bar over the epochs of each study on a terminal.
+        say: told a line about every study.
+
+    Raises:
+        RunError: if the folder holds something else, or a study of this name that is another.
+        DataError: if a data set is not there.
+    """
+    begin(plan, folder)
+    done = Progress()
+    for study in plan.studies:
+        summary = run_study(study, folder, executor, progress=progress)
+        say(f"{study.name}: {summary}")
+        done.failures |= summary.failures
+        done.stopped_by = summary.stopped_by
+        if summary.stopped_by:
+            break
+    return done
+
+
+# The table of runs
+
+PRIMARY, ACCURACY = LOG_QUOTIENT, "test_accuracy"
+#: What arms are compared on, the primary endpoint first. Those of a layer are taken at the last
+#: hidden one; :func:`gslt.studies.columns.column` has their words.
+ENDPOINTS = (
+    PRIMARY,
+    "effective_rank",
+    "collapse",
+    f"{PRIMARY}_slope",
+    "effective_rank_slope",
+    "collapse_slope",
+    ACCURACY,
+)
+#: A data set with, or without, batch norm: its depths are judged together.
+FAMILY = ("dataset", "batch_norm")
+#: A run of the table.
+RUN = (*FAMILY, "depth", "arm", "freezing_ratio", "seed")
+
+
+def runs_of(results: Sequence[StudyResults]) -> "DataFrame":
+    """The table that the verdict is computed from: one row for every run that is there.
+
+    Args:
+        results: of the studies of a plan, see :meth:`gslt.studies.records.StudyFolder.results`.
+
+    Returns:
+        Columns ``dataset``, ``batch_norm``, ``depth``, ``arm``, ``freezing_ratio`` (the grid's own
+        value for the frozen arm, NaN elsewhere), ``seed``, ``identity``, every endpoint (NaN for
+        none; a ``log_quotient`` of −∞ is a total collapse), ``test_accuracy`` and ``seconds``; in
+        the order of the studies, whatever order they ran in.
+    """
+    import pandas as pd
+
+    columns = [*RUN, "identity", *last_names(), *slope_names(), ACCURACY, "seconds"]
+    frames = [each.frame for each in results if len(each.frame)]
+    tables = [
+        frame.assign(
+            depth=frame["num_layers"],
+            freezing_ratio=frame.get(f"{AXIS}freezing_ratio", math.nan),
+        ).reindex(columns=columns)
+        for frame in frames
+    ]
+    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    found["freezing_ratio"] = found["freezing_ratio"].where(found["arm"] == FROZEN).astype(float)
+    return found
+
+
+def read_runs(path: str | Path) -> "DataFrame":
+    """The table of runs that a report wrote as ``runs.csv``, see :func:`runs_of`.
+
+    Args:
+        path: of the CSV; an empty cell is NaN, ``-inf`` a total collapse.
+    """
+    import pandas as pd
+
+    # As text first: numbers are read to the last bit.
+    found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    found["batch_norm"] = found["batch_norm"] == "True"
+    for name in found.columns.difference(["dataset", "batch_norm", "arm", "identity"]):
+        whole = name in ("depth", "seed")
+        found[name] = found[name].replace("", "nan").astype("int64" if whole else "float64")
+    return found
+
+
+def check_runs(runs: "DataFrame") -> None:
+    """Refuse a table of runs that cannot be judged.
+
+    Args:
+        runs: see :func:`runs_of`.
+
+    Raises:
+        ConfigError: if a run is there twice, a frozen run has no ratio in (0, 1), or a dense one
+            has a ratio.
+    """
+    ratio = runs["freezing_ratio"].astype(float).fillna(0.0)
+    for wrong in ratio[(runs["arm"] == FROZEN) & ~ratio.between(0.0, 1.0, inclusive="neither")]:
+        raise ConfigError(f"a frozen run needs a ratio in (0, 1), got {wrong or None}")
+    for wrong in ratio[(runs["arm"] == DENSE) & (ratio != 0.0)]:
+        raise ConfigError(f"a dense run has no freezing ratio, got {wrong}")
+    for run in runs[runs.assign(freezing_ratio=ratio).duplicated([*RUN])].to_dict("records"):
+        raise ConfigError(
+            f"arm {run['arm']!r} has seed {run['seed']} twice on {run['dataset']} at depth "
+            f"{run['depth']}; give each run once"
+        )
+
+
+def in_order(runs: "DataFrame") -> "DataFrame":
+    """The runs by data set, batch norm, depth, arm, ratio and seed, whatever order they came in.
+
+    Args:
+        runs: see :func:`runs_of`; an endpoint may lack a column, and a dense run have a ratio of 0.
+
+    Returns:
+        The same columns and all :data:`ENDPOINTS`, whose values are finite numbers, NaN for none,
+        or in the primary one −∞ for a total collapse.
+
+    Raises:
+        ConfigError: see :func:`check_runs`.
+    """
+    check_runs(runs)
+    names = [*runs.columns, *(name for name in ENDPOINTS if name not in runs.columns)]
+    found = runs.reindex(columns=names).sort_values([*RUN], na_position="first", ignore_index=True)
+    for name in ENDPOINTS:
+        values = found[name].astype(float)
+        collapsed = (values == -math.inf) & (name == PRIMARY)
+        found[name] = values.where((values.abs() < math.inf) | collapsed)
+    found["freezing_ratio"] = found["freezing_ratio"].astype(float).replace(0.0, math.nan)
+    return found

@@ -208,11 +208,14 @@ def holm(values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    if len(values) == 0:
-        return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(values, method="holm")[1]]
+    # By hand: the library's collects garbage at each call, which takes half a second here.
+    p = np.asarray(values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty_like(p)
+    times = np.arange(len(p), 0, -1)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, times * p[order]))
+    found: list[float] = corrected.tolist()
+    return found
 
 
 def taus(values: Float64) -> Float64:

@@ -5,22 +5,44 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gslt.conjecture.statistics.criteria import Criteria
-from gslt.conjecture.statistics.endpoints import PRIMARY, Place, by_place
-from gslt.conjecture.statistics.error_rates import error_rates, false_outcomes, rate
-from gslt.conjecture.statistics.judge import judge
-from gslt.conjecture.statistics.scores import read_doses, score
-from gslt.conjecture.statistics.seeds import Planner
-from gslt.conjecture.statistics.simulate import Planted, synthetic_runs
-from gslt.conjecture.statistics.trend import page_test
+from gslt.conjecture import simulation
+from gslt.conjecture.decision import Decision, Scores, decide, judge, log_quotients, scores_of
+from gslt.conjecture.power import seeds_to_detect, seeds_to_exclude
+from gslt.conjecture.protocol import ENDPOINTS, PRIMARY, RUN, Criteria, Plan
+from gslt.conjecture.simulation import (
+    Planted,
+    Rate,
+    cases,
+    error_rates,
+    false_outcomes,
+    rates,
+    synthetic_log_quotients,
+    synthetic_runs,
+)
+from gslt.report.statistics import page_test
 
 ALPHA = 0.05
 ONE = (16,)
-PLACE = Place("synthetic", True, 16)
+
+
+def decision(planted: Planted, number: int) -> Decision:
+    """Of one depth."""
+    (values,) = synthetic_log_quotients(planted, number)
+    scores = Scores.of(values, Criteria(), seeds=range(planted.seeds), ratios=planted.ratios)
+    (found,) = decide([scores], Criteria())
+    return found
+
+
+def values_of(planted: Planted, number: int, depth: int) -> np.ndarray:
+    runs = synthetic_runs(planted, number)
+    found = log_quotients(runs[runs["depth"] == depth])
+    assert found is not None
+    return found.to_numpy()
 
 
 # Nothing planted
@@ -47,13 +69,13 @@ def test_a_planted_null_is_hardly_ever_decided_wrongly(planted: Planted) -> None
 def test_each_test_alone_keeps_its_level_at_one_depth() -> None:
     wrong = {"p_trend": 0, "p_level": 0, "p": 0}
     for number in range(400):
-        (place,), _ = judge(by_place(synthetic_runs(Planted(depths=ONE), number)), Criteria())
+        found = decision(Planted(depths=ONE), number)
         for name in wrong:
-            wrong[name] += getattr(place.decision, name) <= ALPHA
+            wrong[name] += getattr(found, name) <= ALPHA
     # The level is tested exactly; that of ranks is coarse, and both together are rarer.
-    level = rate(wrong["p_level"], 400)
+    level = Rate.counted(wrong["p_level"], 400)
     assert level.low <= ALPHA <= level.high
-    assert rate(wrong["p_trend"], 400).low <= ALPHA
+    assert Rate.counted(wrong["p_trend"], 400).low <= ALPHA
     assert 0 < wrong["p"] < min(wrong["p_trend"], wrong["p_level"])
 
 
@@ -62,16 +84,12 @@ def test_pages_test_is_wrong_too_often_where_neighbouring_ratios_resemble_each_o
     planted = Planted(depths=ONE, walk_sd=0.5, noise_sd=0.02)
     page = ours = 0
     for number in range(100):
-        table = by_place(synthetic_runs(planted, number))
-        doses = read_doses(table[PLACE])
-        assert doses is not None
-        test = page_test(doses.values)
+        test = page_test(synthetic_log_quotients(planted, number)[0])
         assert test is not None
         page += test.p <= ALPHA
-        (place,), _ = judge(table, Criteria())
-        ours += place.decision.p_trend <= ALPHA
-    assert rate(page, 100).low > 2 * ALPHA
-    assert rate(ours, 100).low <= ALPHA
+        ours += decision(planted, number).p_trend <= ALPHA
+    assert Rate.counted(page, 100).low > 2 * ALPHA
+    assert Rate.counted(ours, 100).low <= ALPHA
 
 
 # Something planted
@@ -111,11 +129,13 @@ def test_the_seeds_asked_for_give_the_power_they_are_asked_for(
     criteria = Criteria(smallest_effect=smallest)
     truth = Planted(effect=planted, depths=ONE, walk_sd=0.05)
     # 400 synthetic seeds know the spread; what is planned for them is what is planned for one.
-    pilot = by_place(synthetic_runs(replace(truth, seeds=400), 0))
-    scores = score(pilot[PLACE], criteria)
+    scores = scores_of(synthetic_runs(replace(truth, seeds=400), 0), criteria)
     assert scores is not None
-    planner = Planner(scores, ALPHA, criteria)
-    seeds = planner.detect(planted, 1.0) if planted else planner.exclude(smallest, 1.0)
+    seeds = (
+        seeds_to_detect(scores, planted, ALPHA, criteria.power)
+        if planted
+        else seeds_to_exclude(scores, smallest, ALPHA, criteria.power)
+    )
     assert seeds is not None
     assert 7 < seeds < 14
     found = error_rates(replace(truth, seeds=seeds), 150, criteria).depths[16]
@@ -129,9 +149,7 @@ def test_the_seeds_asked_for_give_the_power_they_are_asked_for(
 
 def test_synthetic_runs_have_what_is_planted() -> None:
     planted = Planted(effect=0.4, seeds=1_000, depths=(2, 4), across_depths=0.5)
-    table = by_place(synthetic_runs(planted, 0))
-    doses = [read_doses(arms) for arms in table.values()]
-    first, second = (each.values for each in doses if each is not None)
+    first, second = (values_of(planted, 0, depth) for depth in (2, 4))
     # In proportion to the ratio, with the mean of 0.4.
     effects = (first - first[:, :1]).mean(axis=0)
     assert effects == pytest.approx([0, 0.16, 0.32, 0.48, 0.64], abs=0.02)
@@ -141,14 +159,15 @@ def test_synthetic_runs_have_what_is_planted() -> None:
     across = np.corrcoef(first[:, 4] - first[:, 0], second[:, 4] - second[:, 0])[0, 1]
     assert across == pytest.approx(0.5, abs=0.07)
     again = synthetic_runs(planted, 0)
-    assert again == synthetic_runs(planted, 0)
-    assert again != synthetic_runs(planted, 1)
-    assert {each.dataset for each in again} == {"synthetic"}
+    assert again.equals(synthetic_runs(planted, 0))
+    assert not again.equals(synthetic_runs(planted, 1))
+    assert set(again["dataset"]) == {"synthetic"}
+    assert {*RUN, *ENDPOINTS} == set(again)
 
 
 def test_synthetic_runs_collapse_and_stray_as_often_as_planted() -> None:
     planted = Planted(seeds=2_000, depths=ONE, collapsed=0.2, outliers=0.1, seed_sd=0, walk_sd=0)
-    numbers = np.array([each.endpoints[PRIMARY] for each in synthetic_runs(planted, 0)])
+    numbers = synthetic_runs(planted, 0)[PRIMARY].to_numpy()
     assert np.isneginf(numbers).mean() == pytest.approx(0.2, abs=0.02)
     # Beyond 3 standard deviations: 0.27 % of the plain, 55 % of the outlying.
     far = np.abs(numbers[np.isfinite(numbers)]) > 3 * 0.15
@@ -168,19 +187,38 @@ def test_what_is_false_follows_from_what_is_planted() -> None:
     assert false(-0.12) == {"supported"}
 
 
+@pytest.mark.parametrize("planted", [Planted(), Planted(collapsed=0.1), Planted(effect=0.3)])
+def test_simulations_are_judged_as_tables_of_runs_are(planted: Planted) -> None:
+    """The counts come from arrays; these from frames, run by run."""
+    found, judged = (
+        error_rates(planted, 6),
+        [judge(synthetic_runs(planted, n), Criteria()) for n in range(6)],
+    )
+    for outcome, rate in found.overall.items():
+        assert rate.count == sum(each[0].decision.outcome == outcome for each in judged)
+    for at, outcomes in enumerate(found.depths.values(), 1):
+        for outcome, rate in outcomes.items():
+            assert rate.count == sum(each[at].decision.outcome == outcome for each in judged)
+    values = synthetic_log_quotients(planted, 5)
+    scores = judged[5][1].scores
+    again = Scores.of(values[0], Criteria(), seeds=range(10), ratios=planted.ratios)
+    assert scores is not None
+    assert scores.differences.tolist() == again.differences.tolist()
+
+
 def test_rates_by_hand() -> None:
     # None of ten: 1 − 0.025^(1/10).
-    assert rate(0, 10).low == 0
-    assert rate(0, 10).high == pytest.approx(1 - 0.025**0.1)
-    assert rate(3, 12).rate == 0.25
+    assert Rate.counted(0, 10).low == 0
+    assert Rate.counted(0, 10).high == pytest.approx(1 - 0.025**0.1)
+    assert Rate.counted(3, 12).rate == 0.25
 
 
 def test_rates_add_up_and_are_plain_json() -> None:
     planted = Planted(depths=(64, 2), effect=0.2)
     found = error_rates(planted, 12)
     assert found == error_rates(planted, 12)
-    for rates in (*found.depths.values(), found.overall):
-        assert sum(each.count for each in rates.values()) == 12
+    for outcomes in (*found.depths.values(), found.overall):
+        assert sum(each.count for each in outcomes.values()) == 12
     assert list(found.depths) == [2, 64]
     for outcome, anywhere in found.any_depth.items():
         counts = [rates[outcome].count for rates in found.depths.values() if outcome in rates]
@@ -188,3 +226,34 @@ def test_rates_add_up_and_are_plain_json() -> None:
     text = json.dumps(found.as_dict(), allow_nan=False)
     assert json.loads(text) == found.as_dict()
     assert found.as_dict()["planted"]["seeds"] == 10
+
+
+# The cases of a plan
+
+
+def test_cases_are_an_effect_none_and_a_reversal_of_every_design() -> None:
+    found = cases(Plan(preset="standard"))
+    assert [name for name, _ in found[:3]] == ["planted effect", "planted null", "planted reversal"]
+    effect, null, reversal = (planted for _, planted in found[:3])
+    assert effect.effect == -reversal.effect == math.log(1.25)
+    assert null.effect == 0
+    # The two grids of Planetoid have one design, Debian has one depth.
+    assert [planted.depths for _, planted in found[::3]] == [(2, 4, 8, 16, 32, 64), (4,)]
+
+
+def test_rates_that_are_known_are_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "SIMULATIONS", 2)
+    plan = Plan(preset="quick")
+    assert rates(tmp_path, plan, compute=False) == []
+    found = rates(tmp_path, plan, progress=False)
+    assert [each["name"] for each in found] == [name for name, _ in cases(plan)]
+    assert {each["simulations"] for each in found} == {2}
+    monkeypatch.setattr(simulation, "error_rates", None)
+    assert rates(tmp_path, plan, progress=False) == found
+    # Other criteria are other cases; a damaged file is none.
+    other = Plan(preset="quick", criteria=Criteria(alpha=0.1))
+    assert rates(tmp_path, other, compute=False) == []
+    (tmp_path / simulation.ERROR_RATES).write_text("[{}]")
+    assert rates(tmp_path, plan, compute=False) == []

@@ -8,30 +8,45 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fabricated import fabricated, fill
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from gslt.studies.records import StudyFolder
-from gslt.studies.report.rows import StudyResults, read_results
-from gslt.studies.report.statistics import (
-    Comparison,
+from gslt.report.statistics import (
+    averages,
     bootstrap_interval,
     compare_arms,
+    difference,
+    equivalence_p,
+    fill_collapsed,
     holm,
+    least_p,
+    page_test,
+    paired,
+    sign_flip_tails,
     sign_flip_test,
+    taus,
 )
+from gslt.studies.records import StudyFolder
 from gslt.studies.study import Cell, Study
 
-
-def results(path: Path, study: Study, accuracy: Any) -> StudyResults:
-    return next(read_results(fill(path, study, accuracy)))
+NEVER = -math.inf
 
 
-def only(path: Path, study: Study, accuracy: Any) -> Comparison:
-    (comparison,) = compare_arms(results(path, study, accuracy))
+def runs_of(path: Path, study: Study, accuracy: Any) -> pd.DataFrame:
+    return fill(path, study, accuracy).results(study).frame
+
+
+def only(path: Path, study: Study, accuracy: Any) -> Any:
+    (comparison,) = compare_arms(runs_of(path, study, accuracy)).itertuples()
     return comparison
+
+
+def p_value(differences: Any) -> float:
+    return float(sign_flip_test(np.array(differences))[0])
 
 
 # Sign flips
@@ -55,9 +70,9 @@ def only(path: Path, study: Study, accuracy: Any) -> Comparison:
     ],
 )
 def test_sign_flips_by_hand(differences: list[float], p: float, least: float) -> None:
-    found = sign_flip_test(np.array(differences))
-    assert found.p == pytest.approx(p, abs=1e-3 if len(differences) == 14 else 1e-12)
-    assert found.least == pytest.approx(least)
+    found = p_value(differences)
+    assert found == pytest.approx(p, abs=1e-3 if len(differences) == 14 else 1e-12)
+    assert least_p(len(differences)) == pytest.approx(least)
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=7))
@@ -67,19 +82,18 @@ def test_exact_sign_flips_are_those_of_a_plain_count(values: list[int]) -> None:
         for signs in itertools.product((1, -1), repeat=len(values))
     ]
     expected = sum(each >= abs(sum(values)) for each in sums) / len(sums)
-    found = sign_flip_test(np.array(values) / 1000)
-    assert found.p == pytest.approx(expected)
-    assert found.p >= found.least - 1e-12
+    found = p_value(np.array(values) / 1000)
+    assert found == pytest.approx(expected)
+    assert found >= least_p(len(values)) - 1e-12
 
 
 def test_random_flips_agree_with_the_normal_limit() -> None:
     differences = np.linspace(-1, 1.35, 40)
     z = differences.sum() / math.sqrt((differences**2).sum())
     expected = math.erfc(abs(z) / math.sqrt(2))
-    found = sign_flip_test(differences)
     assert 0.05 < expected < 0.2
-    assert found.p == pytest.approx(expected, abs=0.02)
-    assert found == sign_flip_test(differences)
+    assert p_value(differences) == pytest.approx(expected, abs=0.02)
+    assert p_value(differences) == p_value(differences)
 
 
 # Intervals
@@ -117,32 +131,36 @@ def test_pairs_have_the_seed_and_the_common_axes_in_common(tmp_path: Path) -> No
         ahead = {("a", 0.2): 0.02, ("a", 0.5): 0.04}.get((cell.arm, cell.axes["sparsity"]), 0.0)
         return 0.7 + 0.01 * cell.spec.config.seed + ahead
 
-    found = only(tmp_path, Study(name="s", arms=TWO, seeds=2), accuracy)
-    assert (found.first, found.second, found.first_at, found.second_at) == ("a", "b", {}, {})
-    pairs = {(pair.seed, pair.point): pair.difference for pair in found.pairs}
-    assert pairs == {
-        (seed, (("sparsity", at),)): ahead
-        for seed in (0, 1)
-        for at, ahead in ((0.2, 0.02), (0.5, 0.04))
+    study = Study(name="s", arms=TWO, seeds=2)
+    runs = runs_of(tmp_path, study, accuracy)
+    pairs = paired(
+        *(runs[runs["arm"] == arm] for arm in "ab"), ["seed", "axis_sparsity"], ["test_accuracy"]
+    )
+    found = {
+        (row.seed, row.axis_sparsity): round(row.test_accuracy, 12) for row in pairs.itertuples()
     }
-    assert found.difference == pytest.approx(0.03)
+    assert found == {
+        (seed, at): ahead for seed in (0, 1) for at, ahead in ((0.2, 0.02), (0.5, 0.04))
+    }
+    assert not pairs["shared"].any()
+    (both,) = compare_arms(runs).itertuples()
+    assert (both.first, both.second, both.first_at, both.second_at) == ("a", "b", {}, {})
+    assert both.difference == pytest.approx(0.03)
     # Four pairs, and two seeds only: whoever flips pairs of a seed apart claims more than there is.
-    assert (found.by_pairs.p, found.by_pairs.least) == (2 / 16, 2 / 16)
-    assert (found.seeds, found.by_seeds.p, found.by_seeds.least) == (2, 2 / 4, 2 / 4)
-    assert 0.02 <= found.interval[0] < 0.03 < found.interval[1] <= 0.04
+    assert (both.pairs, both.p_pairs, both.least_p_pairs) == (4, 2 / 16, 2 / 16)
+    assert (both.seeds, both.p_seeds, both.least_p_seeds) == (2, 2 / 4, 2 / 4)
+    assert 0.02 <= both.low < 0.03 < both.high <= 0.04
 
 
 def test_what_one_arm_varies_alone_makes_comparisons_of_their_own(tmp_path: Path) -> None:
     arms = {"trained": {"method": "train"}, "ticket": {"sparsity": [0.2, 0.5]}}
     study = Study(name="s", arms=arms, seeds=3)
-    found = compare_arms(results(tmp_path, study, lambda cell: 0.8 - cell.axes.get("sparsity", 0)))
-    assert [(each.second_at, each.difference) for each in found] == [
-        ({"sparsity": 0.2}, pytest.approx(0.2)),
-        ({"sparsity": 0.5}, pytest.approx(0.5)),
-    ]
-    assert [len(each.pairs) for each in found] == [3, 3]
+    found = compare_arms(runs_of(tmp_path, study, lambda cell: 0.8 - cell.axes.get("sparsity", 0)))
+    assert list(found["second_at"]) == [{"sparsity": 0.2}, {"sparsity": 0.5}]
+    assert list(found["difference"]) == pytest.approx([0.2, 0.5])
+    assert list(found["pairs"]) == [3, 3]
     # Both reach 2/8; Holm doubles it.
-    assert [each.p_holm for each in found] == [0.5, 0.5]
+    assert list(found["p_seeds_holm"]) == [0.5, 0.5]
 
 
 def test_a_run_that_both_arms_share_is_no_pair(tmp_path: Path) -> None:
@@ -156,16 +174,15 @@ def test_a_run_that_both_arms_share_is_no_pair(tmp_path: Path) -> None:
         study,
         lambda cell: 0.7 + 0.1 * (cell.arm == "locked" and bool(cell.axes["freezing_ratio"])),
     )
-    assert found.shared == 2
-    assert {pair.point for pair in found.pairs} == {(("freezing_ratio", 0.4),)}
+    assert (found.shared_runs_left_out, found.pairs) == (2, 2)
+    # Had the shared runs counted as pairs, this would be 0.05.
     assert found.difference == pytest.approx(0.1)
 
 
 def test_other_graphs_and_missing_runs_make_no_pair(tmp_path: Path) -> None:
-    arms = {"a": {"dataset": "cora"}, "b": {"dataset": "citeseer"}}
-    assert (
-        compare_arms(results(tmp_path / "graphs", Study(name="s", arms=arms), lambda _: 0.5)) == []
-    )
+    arms: dict[str, Any] = {"a": {"dataset": "cora"}, "b": {"dataset": "citeseer"}}
+    runs = runs_of(tmp_path / "graphs", Study(name="s", arms=arms), lambda _: 0.5)
+    assert len(compare_arms(runs)) == 0
     # Arm a has seeds 0 and 1, arm b has seeds 1 and 2: one pair.
     have = {"a": (0, 1), "b": (1, 2)}
     arms = {"a": {}, "b": {"weight_init": "ku"}}
@@ -174,10 +191,16 @@ def test_other_graphs_and_missing_runs_make_no_pair(tmp_path: Path) -> None:
     def accuracy(cell: Cell) -> float | None:
         return 0.5 if cell.spec.config.seed in have[cell.arm] else None
 
-    (found,) = compare_arms(results(tmp_path / "partial", study, accuracy))
-    assert [pair.seed for pair in found.pairs] == [1]
-    assert (found.by_pairs.p, found.by_pairs.least) == (1.0, 1.0)
-    assert math.isnan(found.interval[0])
+    found = only(tmp_path / "partial", study, accuracy)
+    assert (found.pairs, found.p_pairs, found.least_p_pairs) == (1, 1.0, 1.0)
+    assert math.isnan(found.low)
+
+
+def test_a_run_that_is_there_twice_is_no_pair(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, Study(name="s", arms=TWO, seeds=2), lambda _: 0.5)
+    twice = pd.concat([runs, runs.head(1)])
+    with pytest.raises(ValueError, match="not unique"):
+        compare_arms(twice)
 
 
 def test_order_of_records_does_not_matter(tmp_path: Path) -> None:
@@ -190,7 +213,120 @@ def test_order_of_records_does_not_matter(tmp_path: Path) -> None:
     for number, spec in reversed(list(enumerate(specs))):
         other.write(fabricated(spec, 0.6 + 0.001 * (number * 7 % 11)))
 
-    def comparisons(folder: StudyFolder) -> list[Comparison]:
-        return compare_arms(next(read_results(folder)))
+    def comparisons(folder: StudyFolder) -> pd.DataFrame:
+        return compare_arms(folder.results(study).frame)
 
-    assert comparisons(one) == comparisons(other)
+    pd.testing.assert_frame_equal(comparisons(one), comparisons(other))
+
+
+# Means, and runs that collapsed
+
+
+def test_averages_by_hand() -> None:
+    runs = pd.DataFrame(
+        {
+            "arm": ["a", "b", "a", "a", "b"],
+            "depth": [2, 2, 2, 2, 2],
+            "ratio": [math.nan, 0.5, math.nan, math.nan, 0.5],
+            "q": [1.0, -math.inf, 2.0, 6.0, 4.0],
+            "acc": [0.5, 0.6, math.nan, 0.7, 0.8],
+        }
+    )
+    found = averages(runs, ["arm", "depth", "ratio"], ["q", "acc"])
+    assert list(found["arm"]) == ["a", "a", "b", "b"]
+    assert list(found["column"]) == ["q", "acc", "q", "acc"]
+    assert list(found["mean"]) == pytest.approx([3.0, 0.6, 4.0, 0.7])
+    # Squares of deviations 4 + 1 + 9 over 2; 2 · 0.1²; one number; 2 · 0.1².
+    expected = [math.sqrt(7), math.sqrt(0.02), math.nan, math.sqrt(0.02)]
+    assert list(found["std"]) == pytest.approx(expected, nan_ok=True)
+    assert list(found["n"]) == [3, 2, 1, 2]
+    assert list(found["collapsed"]) == [0, 0, 1, 0]
+    assert list(found["missing"]) == [0, 1, 0, 0]
+
+
+def test_a_collapsed_run_counts_as_the_largest_difference() -> None:
+    first, second = np.array([-np.inf, 1.0, -np.inf, 0.5]), np.array([2.0, -np.inf, -np.inf, 0.9])
+    raw = difference(first, second)
+    assert raw.tolist() == pytest.approx([-np.inf, np.inf, 0.0, -0.4])
+    assert fill_collapsed(raw, least=0.2).tolist() == pytest.approx([-0.4, 0.4, 0.0, -0.4])
+    # And as one that matters, however small all others are.
+    assert fill_collapsed(raw, least=0.7).tolist() == pytest.approx([-0.7, 0.7, 0.0, -0.4])
+
+
+# Many at once
+
+
+def test_flips_by_hand() -> None:
+    # Of the eight sums of ±0.1 ±0.2 ±0.3 one reaches 0.6. Of those of ±1 ±1 ±0.5 two reach 1.5:
+    # itself and 2.5, the only one above it.
+    above, below = sign_flip_tails(np.array([[0.1, 0.2, 0.3], [1.0, 1.0, -0.5], [0.0, 0.0, 0.0]]))
+    assert above.tolist() == [1 / 8, 2 / 8, 1.0]
+    assert below.tolist() == [1.0, 7 / 8, 1.0]
+    assert sign_flip_test(np.array([[0.1, 0.2, 0.3], [1.0, 1.0, -0.5]])).tolist() == [2 / 8, 4 / 8]
+    assert [least_p(n) for n in (0, 1, 3, 10, 14)] == [1.0, 1.0, 2 / 8, 2 / 1024, 2 / 10_000]
+
+
+def test_a_collapsed_run_is_infinitely_far_and_ties_with_its_like() -> None:
+    found = difference(np.array([1.0, NEVER, 0.5, NEVER]), np.array([0.2, 0.0, NEVER, NEVER]))
+    assert found.tolist() == [0.8, NEVER, math.inf, 0.0]
+    assert fill_collapsed(found, 0.2).tolist() == [0.8, -0.8, 0.8, 0.0]
+    # No finite difference is as large as what matters: then that stands in.
+    assert fill_collapsed(np.array([0.1, math.inf]), 0.2).tolist() == [0.1, 0.2]
+    assert fill_collapsed(np.array([math.inf, NEVER]), 0.2).tolist() == [0.2, -0.2]
+
+
+# Trend
+
+
+def test_taus_by_hand() -> None:
+    rows = [
+        [1.0, 2.0, 3.0],  # three pairs rise
+        [1.0, 3.0, 2.0],  # two rise, one falls
+        [3.0, 2.0, 2.0],  # two fall, one is tied
+        [NEVER, NEVER, 0.0],  # one tie, two rise
+        [NEVER, NEVER, NEVER],
+    ]
+    assert taus(np.array(rows)) == pytest.approx([1, 1 / 3, -2 / 3, 2 / 3, 0])
+
+
+def test_page_by_hand() -> None:
+    rows = np.array([[0.1, 0.2, 0.3], [5.0, 7.0, 6.0], [-2.0, NEVER, 0.0]])
+    # Ranks 123, 132, 213; column sums 4, 6, 8; L = 1·4 + 2·6 + 3·8.
+    found = page_test(rows)
+    orders = list(itertools.permutations((1, 2, 3)))
+    scores = [
+        sum((at + 1) * rank for order in three for at, rank in enumerate(order))
+        for three in itertools.product(orders, repeat=3)
+    ]
+    assert found is not None
+    assert found.statistic == 40
+    assert found.p == pytest.approx(2 * np.mean(np.array(scores) >= 40))
+    mirrored = page_test(rows[:, ::-1])
+    assert mirrored is not None
+    assert mirrored.p == pytest.approx(found.p)
+    assert page_test(rows[:1]) is None
+    assert page_test(rows[:, :2]) is None
+
+
+# Equivalence
+
+
+def test_equivalence_by_hand() -> None:
+    row = np.array([[0.1, 0.0, -0.1]])
+    # Moved by 0.2 to either side all are beyond 0: one of eight.
+    assert equivalence_p(row, 0.2) == 1 / 8
+    # Moved by 0.1: 0.2, 0.1 and 0, of which the sign does not matter: two of eight.
+    assert equivalence_p(row, 0.1) == 2 / 8
+    # The row that is worst decides.
+    assert equivalence_p(np.array([[0.0] * 3, [0.3] * 3]), 0.2) == 1.0
+    # Ten equal numbers are not certain, whatever Student's t would say.
+    assert equivalence_p(np.zeros((1, 10)), 0.2) == 1 / 1024
+
+
+def test_equivalence_of_many_is_that_of_students_t() -> None:
+    row = np.random.default_rng(0).normal(0.14, 1.0, 400)
+    error = row.std(ddof=1) / math.sqrt(400)
+    sides = (row.mean() + 0.2) / error, (row.mean() - 0.2) / error
+    expected = max(stats.t.sf(sides[0], 399), stats.t.cdf(sides[1], 399))
+    assert 0.001 < expected < 0.1
+    assert equivalence_p(row[None], 0.2) == pytest.approx(expected, abs=0.01)

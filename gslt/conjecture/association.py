@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gslt.conjecture.statistics.endpoints import (
-    ACCURACY,
-    DENSE,
-    FROZEN,
-    PRIMARY,
-    Family,
-    Run,
-    Table,
-    by_place,
-)
-from gslt.conjecture.statistics.estimate import Estimate, estimate
+from gslt.conjecture.protocol import ACCURACY, DENSE, FROZEN, PRIMARY
 from gslt.random import Float64, Stream
-from gslt.studies.report.statistics import LEVEL, RESAMPLES
+from gslt.report.statistics import LEVEL, RESAMPLES, Estimate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 #: Fewer clusters say nothing about their spread.
 LEAST_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Line:
+class Slope:
     """A straight line through points, by least squares. Intervals are of 95 %, seeds resampled."""
 
     slope: float
@@ -52,13 +45,13 @@ class Association:
     accuracy: Estimate
     """Accuracy of frozen minus dense, mean over depths and ratios, collapsed runs too. NaN where no
     seed has them all."""
-    pooled: Line
+    pooled: Slope
     """Over all seeds, depths and ratios. Depths and ratios differ in both quantities, which alone
     can make such a line."""
     intercept: float
     """Of the pooled line: the accuracy difference left where smoothness is the same."""
     intercept_interval: tuple[float, float]
-    within: Line
+    within: Slope
     """The same with the mean of each depth and ratio taken off: whether the seeds in which freezing
     changed smoothness more are those in which it changed accuracy more."""
     pairs: int
@@ -67,100 +60,78 @@ class Association:
     """Pairs that lack a number, or have a run that collapsed totally."""
 
     @property
-    def family(self) -> Family:
+    def family(self) -> tuple[str, bool]:
         """Its data set, and whether with batch norm."""
         return self.dataset, self.batch_norm
 
 
-def associations(runs: Iterable[Run]) -> list[Association]:
-    """One association for every data set with, and without, batch norm that has such pairs."""
-    table = by_place(runs)
-    families = dict.fromkeys(place.family for place in table)
-    found = [_association(table, family) for family in families]
-    return [each for each in found if each is not None]
+def frozen_minus_dense(runs: DataFrame) -> DataFrame:
+    """Every frozen run minus the dense run of its seed and depth.
+
+    Args:
+        runs: those of one family, see :func:`gslt.conjecture.protocol.in_order`.
+
+    Returns:
+        A row a pair, by ``depth``, ``freezing_ratio`` and ``seed``; the differences of
+        ``log_quotient`` and ``test_accuracy``, NaN where one of the runs or its number is missing;
+        and ``finite``: whether both are numbers, which they are not where a run collapsed totally.
+    """
+    pair, columns = ["depth", "freezing_ratio", "seed"], [PRIMARY, ACCURACY]
+    frozen = runs.loc[runs["arm"] == FROZEN, [*pair, *columns]]
+    dense = runs.loc[runs["arm"] == DENSE, ["depth", "seed", *columns]]
+    wanted = frozen[["depth", "freezing_ratio"]].drop_duplicates().merge(dense, on="depth")
+    found = frozen.merge(wanted, on=pair, how="outer", suffixes=("", "_dense"))
+    for name in columns:
+        found[name] -= found[f"{name}_dense"]
+    found["finite"] = np.isfinite(found[columns]).all(axis=1)
+    return found.sort_values(pair, ignore_index=True)[[*pair, *columns, "finite"]]
 
 
-class Point(NamedTuple):
-    """A frozen run minus the dense run of its seed and depth; NaN where one of them is missing."""
+def association(runs: DataFrame) -> Association | None:
+    """The association of one family; None where it has no pair of numbers.
 
-    depth: int
-    freezing_ratio: float
-    seed: int
-    smooth: float
-    """Difference of the log quotient; no finite number where a run collapsed totally."""
-    accuracy: float
-
-    @property
-    def finite(self) -> bool:
-        """Whether both differences are numbers."""
-        return math.isfinite(self.smooth) and math.isfinite(self.accuracy)
-
-
-def frozen_minus_dense(table: Table, family: Family) -> list[Point]:
-    """The pairs of a family, by depth, ratio and seed."""
-    points = []
-    for place, arms in table.items():
-        dense = arms.get((DENSE, None), {})
-        for (arm, ratio), frozen in arms.items():
-            if place.family != family or arm != FROZEN or ratio is None:
-                continue
-            for seed in frozen.keys() | dense.keys():
-                pair = frozen.get(seed), dense.get(seed)
-                smooth, accuracy = (
-                    _difference(*pair, endpoint) for endpoint in (PRIMARY, ACCURACY)
-                )
-                points.append(Point(place.depth, ratio, seed, smooth, accuracy))
-    return sorted(points, key=lambda point: point[:3])
-
-
-def _difference(first: Run | None, second: Run | None, endpoint: str) -> float:
-    if first is None or second is None:
-        return math.nan
-    return first.value(endpoint) - second.value(endpoint)
-
-
-def _association(table: Table, family: Family) -> Association | None:
-    every = frozen_minus_dense(table, family)
-    points = [point for point in every if point.finite]
-    if not points:
+    Args:
+        runs: those of one family, see :func:`gslt.conjecture.protocol.in_order`.
+    """
+    pairs = frozen_minus_dense(runs)
+    points = pairs[pairs["finite"]]
+    if not len(points):
         return None
-    pooled = _sums(points, within=False)
-    within = _sums(points, within=True)
+    pooled, within = _sums(points, within=False), _sums(points, within=True)
+    # Over the seeds that have every pair, so that all average the same depths and ratios. Summed
+    # exactly, as accuracies are few fractions whose resampled means tie.
+    by_seed = pairs.pivot(index="seed", columns=["depth", "freezing_ratio"], values=ACCURACY)
+    accuracies = np.array([fmean(row) for row in by_seed.dropna().to_numpy()])
     return Association(
-        dataset=family[0],
-        batch_norm=family[1],
-        accuracy=_mean_accuracy(every),
+        dataset=str(runs["dataset"].iloc[0]),
+        batch_norm=bool(runs["batch_norm"].iloc[0]),
+        accuracy=Estimate.of(accuracies),
         pooled=_line(pooled),
         intercept=float(_intercept(pooled.sum(axis=0))),
         intercept_interval=_interval(pooled, _intercept),
         within=_line(within),
         pairs=len(points),
         seeds=len(pooled),
-        left_out=len(every) - len(points),
+        left_out=len(pairs) - len(points),
     )
 
 
-def _mean_accuracy(points: list[Point]) -> Estimate:
-    """Over the seeds that have every pair, so that all average the same depths and ratios."""
-    by_seed: dict[int, list[float]] = {}
-    for point in points:
-        by_seed.setdefault(point.seed, []).append(point.accuracy)
-    cells = len({(point.depth, point.freezing_ratio) for point in points})
-    whole = [each for each in by_seed.values() if len(each) == cells and np.isfinite(each).all()]
-    return estimate(np.array([fmean(each) for each in whole]))
+def _sums(points: DataFrame, *, within: bool) -> Float64:
+    """What a bootstrap over seeds adds up: n, Σx, Σy, Σx², Σxy and Σy² of every seed and group.
 
+    Args:
+        points: x is the difference of the log quotient, y that of accuracy.
+        within: whether a group is a depth and ratio; else it is everything.
 
-def _sums(points: list[Point], *, within: bool) -> Float64:
-    """n, Σx, Σy, Σx², Σxy, Σy² of every seed and group: what a bootstrap over seeds adds up.
-
-    A group is a depth and ratio, or everything.
+    Returns:
+        ``(seeds, groups, 6)``.
     """
-    depth, ratio, seed, x, y = np.array(points, dtype=np.float64).T
+    x, y = points[PRIMARY].to_numpy(), points[ACCURACY].to_numpy()
     powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    seeds, row = np.unique(seed, return_inverse=True)
-    cells, at = np.unique(np.stack([depth, ratio]) * within, axis=1, return_inverse=True)
-    sums = np.zeros((len(seeds), cells.shape[1], 6))
-    np.add.at(sums, (row, at.ravel()), powers)
+    seeds, row = np.unique(points["seed"], return_inverse=True)
+    group = points.groupby(["depth", "freezing_ratio"]).ngroup().to_numpy() * within
+    sums = np.zeros((len(seeds), group.max() + 1, 6))
+    np.add.at(sums, (row, group), powers)
     return sums
 
 
@@ -189,11 +160,11 @@ def _intercept(sums: Float64) -> Float64:
     return intercept
 
 
-def _line(sums: Float64) -> Line:
+def _line(sums: Float64) -> Slope:
     total = sums.sum(axis=0)
     slope, (_, sxy, syy) = float(_slope(total)), (float(each) for each in _centred(total))
     explained = slope * sxy / syy if syy > 1e-12 * total[..., 5].sum() else 0.0
-    return Line(slope, _interval(sums, _slope), explained)
+    return Slope(slope, _interval(sums, _slope), explained)
 
 
 def _interval(sums: Float64, statistic: Callable[[Float64], Float64]) -> tuple[float, float]:
