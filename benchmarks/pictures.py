@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.studies.report.figures import COLOURS
+from gslt.report.figures import COLOURS
 
 Values = dict[str, Any]
 PARTS = {

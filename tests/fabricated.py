@@ -8,6 +8,7 @@ from typing import Any
 
 from gslt.config import SearchConfig
 from gslt.studies.records import Record, StudyFolder
+from gslt.studies.smoothness import Profile
 from gslt.studies.study import Cell, RunSpec, Study
 
 MACHINE = {
@@ -73,3 +74,14 @@ def fill(path: Path, study: Study, accuracy: Callable[[Cell], float | None]) -> 
         if (test := accuracy(cell)) is not None:
             folder.write(fabricated(cell.spec, test))
     return folder
+
+
+def hand_made(quotients: list[float | None], energies: list[float | None]) -> Profile:
+    """A profile of these quotients and energies, layer by layer; every other measure is 1."""
+    ones: list[float | None] = [1.0] * len(quotients)
+    names = ("rayleigh_quotient", "collapse", "numerical_rank", "effective_rank", "mad")
+    return {
+        "dirichlet_energy": energies,
+        "centred_rayleigh_quotient": quotients,
+        **dict.fromkeys(names, ones),
+    }

@@ -11,8 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
 from gslt.cli.options import Action
 from gslt.config import Architecture
-from gslt.conjecture.protocol import Size
-from gslt.conjecture.statistics.criteria import Criteria
+from gslt.conjecture.protocol import Criteria, Size
 from gslt.errors import RunError
 
 
@@ -48,16 +47,14 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
-    from gslt.conjecture.plan import PLAN, settle
-    from gslt.conjecture.report.summary import summary
-    from gslt.conjecture.report.write import report_plan
-    from gslt.conjecture.run import Progress, begin, run_plan
+    from gslt.conjecture.protocol import PLAN, Progress, begin, open_plan, run_plan
+    from gslt.conjecture.report import report_plan, summary
     from gslt.studies.execute import check_study
     from gslt.studies.records import StudyFolder
 
     names = ["preset", "architecture", "dataset"]
     names += [field.name for field in dataclasses.fields(Criteria)]
-    plan = settle(options.out, **{name: options[name] for name in names})
+    plan = open_plan(options.out, **{name: options[name] for name in names})
     folder, done = StudyFolder(options.out), Progress()
     if options.report_only:
         if not (options.out / PLAN).is_file():

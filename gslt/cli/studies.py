@@ -122,16 +122,16 @@ def _study_run(options: Namespace) -> None:
 
 
 def _study_status(options: Namespace) -> None:
+    from gslt.studies.execute import status_lines
     from gslt.studies.records import StudyFolder
-    from gslt.studies.status import status_lines
 
     print("\n".join(status_lines(StudyFolder(options.folder))))
 
 
 def _report(options: Namespace) -> None:
-    from gslt.conjecture.plan import PLAN
+    from gslt.conjecture.protocol import PLAN
+    from gslt.report import write_report
     from gslt.studies.records import StudyFolder
-    from gslt.studies.report import write_report
 
     if (options.folder / PLAN).exists():
         raise RunError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -42,18 +42,31 @@ class StudyGroups:
     def frame(self) -> DataFrame:
         """A row a group, by arm in the order of the study.
 
-        The columns of :func:`gslt.studies.frame`: the value that all runs share, else the mean of
-        the numbers, else nothing; for each column of numbers ``<column>_std``, unbiased and NaN for
-        fewer than two; ``n`` and ``seeds``.
+        The columns of :func:`gslt.studies.frame` but the seed: the value that all runs share, else
+        the mean of the numbers, else nothing; for each column of numbers ``<column>_std``, unbiased
+        and NaN for fewer than two; ``n`` and ``seeds``.
         """
         import pandas as pd
 
         runs = self.results.frame
         by = ["arm", *(f"{AXIS}{name}" for name in self.axes)]
-        rows = [_group(part) for _, part in runs.groupby(by, sort=False, dropna=False)]
-        order = list(self.results.study.arms)
-        rows.sort(key=lambda row: order.index(row["arm"]))
-        return pd.DataFrame(rows)
+        number = runs.groupby(by, sort=False, dropna=False).ngroup()
+        groups = runs.groupby(number)
+        first, same = groups.head(1).reset_index(drop=True), groups.nunique(dropna=False) == 1
+        numbers = runs.select_dtypes("number").astype(float)
+        finite = numbers.where(numbers.abs() < math.inf).groupby(number)
+        means, stds = finite.mean(), finite.std().add_suffix("_std")
+        columns = {name: first[name] for name in runs}
+        for name in same.columns[~same.all()]:
+            columns[name] = first[name].astype(object).where(same[name], means.get(name))
+        measured = [name for name in stds if name != "seed_std" and not name.startswith(AXIS)]
+        columns |= {name: stds[name] for name in measured}
+        columns["hardware"] = groups["hardware"].agg(lambda each: "; ".join(dict.fromkeys(each)))
+        columns["n"] = groups.size()
+        columns["seeds"] = groups["seed"].agg(lambda each: " ".join(map(str, each)))
+        found = pd.DataFrame(columns)
+        order = found["arm"].map(list(self.results.study.arms).index)
+        return found.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
 
     @cached_property
     def axes(self) -> list[str]:
@@ -91,11 +104,10 @@ class StudyGroups:
         rows = self.frame if groups is None else groups
         nothing = [None] * len(rows)
         asked, found = (rows.get(key, nothing) for key in (f"{AXIS}{name}", name))
-        whole = (rows["method"] == "train") & ~rows.get("mask_sparsity", 0).fillna(0).astype(bool)
-        no_place = whole if name in _OF_TICKETS else nothing
+        none = rows.apply(_trains_all, axis=1) if name in _OF_TICKETS else nothing
         return [
-            own if not is_missing(own) else None if none or is_missing(value) else value
-            for own, value, none in zip(asked, found, no_place, strict=True)
+            own if not is_missing(own) else None if out or is_missing(value) else value
+            for own, value, out in zip(asked, found, none, strict=True)
         ]
 
     @property
@@ -129,60 +141,70 @@ class StudyGroups:
             x: column of the horizontal axis.
             panel: column that the panels tell apart already.
         """
+        places = dict(zip(groups.index, self.place(x, groups), strict=True))
+        arms: dict[str, list[int]] = {}
+        for number, arm in groups["arm"].items():
+            arms.setdefault(arm, []).append(number)
         found = []
-        for arm, mine in groups.groupby("arm", sort=False):
-            axes = [name for name in axis_names(mine) if name != panel]
-            apart = [name for name in axes if name != self._along(mine, axes, x)]
-            keys = [f"{AXIS}{name}" for name in apart]
-            parts = list(mine.groupby(keys, sort=False, dropna=False)) if apart else [((), mine)]
-            for values, part in parts:
+        for arm, mine in arms.items():
+            axes = [name for name in self._axes_of(mine) if name != panel]
+            along = self._along(mine, axes, x, places)
+            apart = [name for name in axes if name != along]
+            parts = self._apart(mine, apart)
+            for values, part in parts.items():
                 own = dict(zip(apart, values, strict=True)) if len(parts) > 1 else {}
-                found += self._line(arm, named(arm, own), part, x)
+                found += self._line(arm, named(arm, own), part, places)
         return found
 
-    def _along(self, groups: DataFrame, axes: Sequence[str], x: str) -> str:
+    @cached_property
+    def _points(self) -> list[dict[str, Any]]:
+        """Where every group stands on the axes of its arm."""
+        columns = [f"{AXIS}{name}" for name in self.axes]
+        return [
+            {
+                name: value
+                for name, value in zip(self.axes, values, strict=True)
+                if not is_missing(value)
+            }
+            for values in self.frame[columns].itertuples(index=False, name=None)
+        ]
+
+    def _axes_of(self, groups: Sequence[int]) -> list[str]:
+        return list(dict.fromkeys(name for number in groups for name in self._points[number]))
+
+    def _apart(self, groups: Sequence[int], axes: Sequence[str]) -> dict[Any, list[int]]:
+        """Groups by their places on some axes."""
+        parts: dict[Any, list[int]] = {}
+        for number in groups:
+            key = tuple(self._points[number].get(name) for name in axes)
+            parts.setdefault(key, []).append(number)
+        return parts
+
+    def _along(
+        self, groups: Sequence[int], axes: Sequence[str], x: str, places: Mapping[int, Any]
+    ) -> str:
         """The axis that moves points on x: x itself, else the first that changes their place."""
         if x in axes:
             return x
-        placed = groups.assign(_place=self.place(x, groups))
         for name in axes:
-            rest = [f"{AXIS}{other}" for other in axes if other != name]
-            parts = [part for _, part in placed.groupby(rest, dropna=False)] if rest else [placed]
-            if any(part["_place"].nunique(dropna=False) > 1 for part in parts):
+            parts = self._apart(groups, [other for other in axes if other != name]).values()
+            if any(len({places[number] for number in part}) > 1 for part in parts):
                 return name
         return ""
 
-    def _line(self, arm: str, label: str, groups: DataFrame, x: str) -> list[LineGroups]:
-        places = self.place(x, groups)
-        placed = groups[[place is not None for place in places]].assign(
-            _place=[place for place in places if place is not None]
-        )
-        if all(map(is_number, placed["_place"])):
-            placed = placed.sort_values("_place", kind="stable")
-        made = [LineGroups(arm, label, placed)] if len(placed) else []
-        levels = groups[[place is None for place in places]]
+    def _line(
+        self, arm: str, label: str, groups: Sequence[int], places: Mapping[int, Any]
+    ) -> list[LineGroups]:
+        placed = [number for number in groups if places[number] is not None]
+        if all(is_number(places[number]) for number in placed):
+            placed.sort(key=lambda number: float(places[number]))
+        levels = [number for number in groups if places[number] is None]
+        made = [LineGroups(arm, label, self.frame.loc[placed])] if placed else []
         return made + [
-            LineGroups(arm, label, levels.loc[[index]], level=True) for index in levels.index
+            LineGroups(arm, label, self.frame.loc[[number]], level=True) for number in levels
         ]
 
 
-def _group(runs: DataFrame) -> dict[str, Any]:
-    row = {name: _common(runs[name]) for name in runs.columns}
-    row["hardware"] = "; ".join(dict.fromkeys(runs["hardware"]))
-    spreads = runs.select_dtypes("number").astype(float)
-    stds = spreads.where(spreads.abs() < math.inf).std()
-    measured = [name for name in stds.index if name != "seed" and not name.startswith(AXIS)]
-    row |= {f"{name}_std": stds[name] for name in measured}
-    return {**row, "n": len(runs), "seeds": " ".join(map(str, runs["seed"]))}
-
-
-def _common(values: Series) -> Any:
-    """The value that all share, else the mean of the numbers, else None."""
-    if values.nunique(dropna=False) == 1:
-        value = values.iloc[0]
-        return value.item() if hasattr(value, "item") else value
-    if values.dtype.kind not in "iuf":
-        return None
-    finite = values.astype(float)
-    return float(finite[finite.abs() < math.inf].mean())
-
+def _trains_all(group: Series) -> bool:
+    masked = group.get("mask_sparsity")
+    return bool(group["method"] == "train" and (is_missing(masked) or not masked))

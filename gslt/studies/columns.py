@@ -79,7 +79,7 @@ def column(name: str) -> Column:
     if measure is None:
         return Column(name.replace("_", " "))
     if name.endswith("_slope"):
-        return Column(f"{measure.label}, slope per layer", heading=measure.label)
+        return Column(f"{measure.label}, slope per layer", heading=f"{measure.label} slope")
     unit = f" ({measure.unit})" if measure.unit else ""
     return Column(f"{measure.label}{unit}, last hidden layer", heading=measure.label)
 

@@ -86,7 +86,16 @@ def compute(
     except RunInUseError:
         return Outcome(spec, busy=True)
     except FAILURES as error:
-        return Outcome(spec, error=f"{error or type(error).__name__}")
+        return Outcome(spec, error=reason(error))
+
+
+def reason(error: BaseException) -> str:
+    """Why a run ended: what the error says, or its name where it says nothing.
+
+    >>> reason(OSError("disk full")), reason(MemoryError())
+    ('disk full', 'MemoryError')
+    """
+    return str(error) or type(error).__name__
 
 
 def run_in_folder(

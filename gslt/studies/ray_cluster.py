@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gslt.environment import import_quietly, quiet
-from gslt.errors import ConfigError, GsltError, GsltWarning, MissingPackageError
+from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.files import replacing
-from gslt.studies.execute import OnEpochs, Outcome, dataset_of
+from gslt.studies.execute import FAILURES, OnEpochs, Outcome, dataset_of, reason
 from gslt.studies.ray_node import compute, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
@@ -167,8 +167,8 @@ class _Driver:
             if place not in self.data:
                 dataset = dataset_of(spec.dataset, options.dataset_dir, spec.split)
                 self.data[place] = self.ray.put(packed(dataset))
-        except (GsltError, OSError, MemoryError, RuntimeError) as error:
-            yield Outcome(spec, error=f"{error or type(error).__name__}")
+        except FAILURES as error:
+            yield Outcome(spec, error=reason(error))
             return
         threads = max(1, int(options.cpus_per_run))
         # In a list it stays a reference: a worker process reads a data set once, not every run.

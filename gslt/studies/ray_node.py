@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, Outcome, run_in_folder
+from gslt.studies.execute import FAILURES, Outcome, reason, run_in_folder
 from gslt.studies.records import Record
 from gslt.studies.study import RunSpec
 
@@ -66,7 +66,7 @@ def compute(
             outcome = Outcome(spec, Record.of(spec, dataset, result))
             files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
         except FAILURES as error:
-            return Outcome(spec, error=f"{error or type(error).__name__}"), {}
+            return Outcome(spec, error=reason(error)), {}
         return outcome, files
 
 

@@ -19,7 +19,7 @@ from gslt.environment import environment
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import plain, write_json, write_text
 from gslt.studies.columns import is_number, measured, shown_name
-from gslt.studies.runs import StudyResults
+from gslt.studies.runs import StudyResults, frame_of
 from gslt.studies.smoothness import Profile, endpoints, profile
 from gslt.studies.study import RunSpec, Study, load_study
 from gslt.training.results import Result
@@ -275,12 +275,10 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     if not studies:
         names = ", ".join(each.name for each in place.studies())
         raise RunError(f"{str(folder)!r} holds no study {study!r}; it holds {names}")
-    import pandas as pd
-
-    frames = [found for each in studies if len(found := place.results(each).frame)]
-    if not frames:
+    runs = frame_of([place.results(each) for each in studies])
+    if not len(runs):
         raise RunError(f"{str(folder)!r} holds no record that can be used")
-    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return runs
 
 
 def _check_accuracies(record: Record) -> None:

@@ -45,13 +45,16 @@ class StudyResults:
     @cached_property
     def frame(self) -> DataFrame:
         """One row for every run that is there, see :func:`gslt.studies.frame`."""
-        return _typed(
-            [
-                _row(self.study, cell, self.records[cell.spec.identity])
-                for cell in self.study.cells
-                if cell.spec.identity in self.records
-            ]
-        )
+        return frame_of([self])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of :attr:`frame`, each with the columns that it has a value for."""
+        return [
+            _row(self.study, cell, self.records[cell.spec.identity])
+            for cell in self.study.cells
+            if cell.spec.identity in self.records
+        ]
 
     @property
     def layers(self) -> DataFrame:
@@ -95,6 +98,11 @@ class StudyResults:
         return list(dict.fromkeys(each.graph_name for each in records))
 
 
+def frame_of(found: Sequence[StudyResults]) -> DataFrame:
+    """The runs of several studies as one frame, see :func:`gslt.studies.frame`."""
+    return _typed([row for each in found for row in each.rows])
+
+
 def _row(study: Study, cell: Cell, record: Record) -> dict[str, Any]:
     spec = cell.spec
     arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
@@ -126,11 +134,14 @@ def _typed(rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     import pandas as pd
 
     names = list(dict.fromkeys(name for row in rows for name in row))
-    names.sort(key=lambda name: 0 if name in ("study", "arm", "label") else 2 - (AXIS in name))
+    names.sort(
+        key=lambda name: 0 if name in ("study", "arm", "label") else 2 - name.startswith(AXIS)
+    )
     columns: dict[str, Any] = {}
     for name in names:
-        values = [row.get(name) for row in rows]
-        given = [value for value in values if value is not None and value is not pd.NA]
+        found = (row.get(name) for row in rows)
+        values = [None if value is pd.NA else value for value in found]
+        given = [value for value in values if value is not None]
         kinds = {bool if isinstance(v, bool) else type(v) for v in given}
         whole = len(given) == len(values)
         if kinds == {bool}:

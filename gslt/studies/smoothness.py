@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.diagnostics import DEFAULT_MEASURES, MEASURES, Topology, as_topology, probe
+from gslt.diagnostics import MEASURES, Topology, as_topology, default_measures, probe
 from gslt.files import plain
 from gslt.nn.gnn import GNN
 from gslt.studies.columns import LOG_QUOTIENT
@@ -42,7 +42,7 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
         model(*inputs)
     model.train(was_training)
     readings = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
-    return {name: [reading[name] for reading in readings] for name in DEFAULT_MEASURES}
+    return {name: [reading[name] for reading in readings] for name in default_measures()}
 
 
 @lru_cache(maxsize=2)

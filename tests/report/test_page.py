@@ -7,16 +7,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from browser import NAMES, Browser, find_chromium
 from fabricated import fill
+from pages import column, elements
 
+from gslt.report import write_report
+from gslt.report.explorer import study_data
+from gslt.report.page import script_json
 from gslt.studies.records import StudyFolder
-from gslt.studies.report import write_report
-from gslt.studies.report.page_data import script_json
 from gslt.studies.study import Cell, Study
 from gslt.version import __version__
 
@@ -54,36 +55,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Its text
-
-
-class Elements(HTMLParser):
-    """Tags with their attributes, and the text outside scripts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.stack: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
-        if tag not in ("meta", "img", "input", "br"):
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.stack and self.stack[-1] not in ("script", "style"):
-            self.text += data
-
-
-def elements(page: Path) -> Elements:
-    parser = Elements()
-    parser.feed(page.read_text("utf-8"))
-    parser.close()
-    assert parser.stack == []
-    return parser
 
 
 def test_nothing_comes_from_elsewhere(page: Path) -> None:
@@ -133,22 +104,13 @@ def test_what_it_says(page: Path) -> None:
         assert words in text
 
 
-def test_data_of_the_script_by_hand(page: Path) -> None:
+def test_it_holds_the_data_of_every_study(page: Path) -> None:
     raw = re.search(r'id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
     assert raw is not None
-    grid = json.loads(raw[1])["grid"]
-    by_label = {group["label"]: group for group in grid["groups"]}
-    dense = by_label["dense, sparsity 0.8"]
-    assert dense["n"] == 3
-    assert dense["values"]["test_accuracy"] == pytest.approx([0.58, 0.01])
-    assert dense["places"]["sparsity"] == 0.8
-    assert by_label["weight training"]["places"]["sparsity"] is None
-    drawn = {
-        line["arm"]: (line["level"], len(line["groups"])) for line in grid["lines"]["sparsity"]
+    folder = StudyFolder(page.parent)
+    assert json.loads(raw[1]) == {
+        study.name: study_data(folder.results(study)) for study in (TABLE, GRID)
     }
-    assert drawn == {"weight training": (True, 1), "dense": (False, 3), "frozen": (False, 2)}
-    assert "model_bytes" in grid["columns"]
-    assert grid["columns"]["model_bytes"]["log"]
 
 
 def test_numbers_that_json_does_not_have_are_refused() -> None:
@@ -175,16 +137,6 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def browser(chromium: Browser, page: Path) -> Browser:
     chromium.open(page)
     return chromium
-
-
-def column(browser: Browser, table: str, index: int) -> list[str]:
-    script = (
-        f"Array.from(document.getElementById({json.dumps(table)}).tBodies[0].rows)"
-        f".filter((row) => !row.hidden).map((row) => row.cells[{index}].textContent)"
-    )
-    found = browser.run(script)
-    assert isinstance(found, list)
-    return found
 
 
 @needs_browser

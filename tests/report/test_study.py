@@ -11,26 +11,18 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pytest
 import yaml
 from fabricated import fabricated, fill
-from hypothesis import given
-from hypothesis import strategies as st
 
 import gslt
 from gslt.errors import RunError
+from gslt.report import write_report
+from gslt.report.study import StudyReport
 from gslt.studies import execute
 from gslt.studies.execute import run_study
 from gslt.studies.presets import Preset, preset
 from gslt.studies.records import StudyFolder
-from gslt.studies.report import write_report
-from gslt.studies.report.formats import Cell as TableCell
-from gslt.studies.report.formats import Table
-from gslt.studies.report.labels import Box, beside, spread
-from gslt.studies.report.rows import StudyResults, read_results
-from gslt.studies.report.series import lines, panels, x_column
-from gslt.studies.report.study_figure import study_figure
 from gslt.studies.study import Cell, Study
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -94,7 +86,7 @@ def test_csv_has_full_precision(folder: StudyFolder) -> None:
     texts, _ = report(folder)
     trained, frozen = csv.DictReader(io.StringIO(texts["two.csv"]))
     assert float(frozen["test_accuracy"]) == pytest.approx(0.62, abs=1e-15)
-    assert float(frozen["test_std"]) == pytest.approx(math.sqrt(0.0003), abs=1e-15)
+    assert float(frozen["test_accuracy_std"]) == pytest.approx(math.sqrt(0.0003), abs=1e-15)
     assert (frozen["n"], frozen["seeds"], frozen["prune_ratio"]) == ("3", "0 1 2", "0.2")
     assert (trained["prune_ratio"], trained["file_bytes"]) == ("", "")
     assert trained["hardware"].startswith("Made-up OS")
@@ -129,22 +121,6 @@ def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
         "| a | b | +10.00 | +10.00 to +10.00 | 6 | 0.031 | 0.031 | 3 | 0.25 | 0.25 | 0.25 |"
     )
     assert "flips all pairs of a seed together" in texts["s-comparisons.md"]
-
-
-def test_what_means_something_in_a_format_is_escaped() -> None:
-    nasty = r"a|b_c & 50% <script> \d {x} ~ ^ # $ `*`"
-    table = Table(nasty, ["name", "n ±"], [[TableCell(nasty), TableCell("1 ± 2")]])
-    row = table.markdown().splitlines()[4]
-    assert len(re.findall(r"(?<!\\)\|", row)) == 3
-    assert "<script>" not in row
-    assert "&lt;script>" in row
-    latex = table.latex()
-    line = next(each for each in latex.splitlines() if each.endswith(r"1 $\pm$ 2 \\"))
-    assert len(re.findall(r"(?<!\\)&", line)) == 1
-    assert r"a\textbar{}b\_c \& 50\% \textless{}script\textgreater{} \textbackslash{}d" in line
-    assert r"\{x\} \textasciitilde{} \textasciicircum{} \# \$" in line
-    opened = re.findall(r"\\begin\{([a-z*]+)\}", latex)
-    assert re.findall(r"\\end\{([a-z*]+)\}", latex) == opened[::-1]
 
 
 def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
@@ -237,8 +213,8 @@ def test_the_same_records_give_the_same_files(folder: StudyFolder) -> None:
 # Figures
 
 
-def of_study(path: Path, study: Study, accuracy: Any) -> StudyResults:
-    return next(read_results(fill(path, study, accuracy)))
+def of_study(path: Path, study: Study, accuracy: Any) -> StudyReport:
+    return StudyReport(fill(path, study, accuracy).results(study))
 
 
 def smooth(cell: Cell) -> float:
@@ -261,7 +237,7 @@ def test_labels_of_every_preset_stand_apart_and_in_the_picture(
 ) -> None:
     for size in ("quick", "standard"):
         found = of_study(tmp_path / size, preset(name, size), smooth)
-        figure = study_figure(found)
+        figure = found.figure()
         figure.draw_without_rendering()
         boxes = {text.get_text(): [] for text in texts_of(figure)}
         assert boxes
@@ -274,12 +250,12 @@ def test_labels_of_every_preset_stand_apart_and_in_the_picture(
                 assert extent.x1 <= figure.bbox.x1 + 1
                 assert extent.y0 >= 0
                 assert extent.y1 <= figure.bbox.y1
-        if x_column(found):
+        if found.groups.x:
             for axes in figure.axes:
                 written = {text.get_text() for text in axes.texts}
                 assert {
-                    arm for arm in found.arms if any(t.startswith(arm) for t in written)
-                } == set(found.arms)
+                    arm for arm in found.groups.arms if any(t.startswith(arm) for t in written)
+                } == set(found.groups.arms)
 
 
 def test_lines_levels_and_bands_by_hand(tmp_path: Path) -> None:
@@ -289,8 +265,8 @@ def test_lines_levels_and_bands_by_hand(tmp_path: Path) -> None:
         return cell.axes.get("sparsity", 0.7) + (-0.01, 0.01)[cell.spec.config.seed]
 
     found = of_study(tmp_path, Study(name="s", title="T", arms=arms, seeds=2), accuracy)
-    assert x_column(found) == "sparsity"
-    figure = study_figure(found)
+    assert found.groups.x == "sparsity"
+    figure = found.figure()
     (axes,) = figure.axes
     level, line = (each for each in axes.lines if each.get_linestyle() in ("-", "--"))
     assert level.get_linestyle() == "--"
@@ -312,33 +288,14 @@ def test_sizes_have_a_logarithmic_axis(tmp_path: Path) -> None:
     }
     study = Study(name="s", x="model_bytes", settings={"hidden_channels": 16}, arms=arms)
     found = of_study(tmp_path, study, smooth)
-    (axes,) = study_figure(found).axes
+    (axes,) = found.figure().axes
     assert axes.get_xscale() == "log"
-    trained, ticket = lines(found.groups, "model_bytes")
+    trained, ticket = found.groups.lines(found.groups.frame, "model_bytes")
     # 10 · width² weights of 4 bytes, or a bit for each that is searched, in kB.
-    assert [group.place("model_bytes") for group in trained.groups] == [2560, 10240]
-    assert [group.place("model_bytes") for group in ticket.groups] == [160, 320]
+    assert found.groups.place("model_bytes", trained.groups) == [2560, 10240]
+    assert found.groups.place("model_bytes", ticket.groups) == [160, 320]
     drawn = [list(each.get_xdata()) for each in axes.lines if each.get_linestyle() == "-"]
     assert drawn == [[2.56, 10.24], [0.16, 0.32]]
-
-
-def test_panels_and_further_axes(tmp_path: Path) -> None:
-    arms = {
-        "weight training": {"method": "train"},
-        "ticket": {"sparsity": [0.2, 0.5], "allocation": ["epl", "erk"], "num_layers": [2, 3]},
-    }
-    study = Study(name="s", x="sparsity", panel="allocation", arms=arms, seeds=1)
-    found = of_study(tmp_path, study, smooth)
-    parts = panels(found)
-    assert list(parts) == ["allocation: epl", "allocation: erk"]
-    for groups in parts.values():
-        drawn = lines(groups, "sparsity", "allocation")
-        assert [(each.label, each.level, len(each.groups)) for each in drawn] == [
-            ("weight training", True, 1),
-            ("ticket, num layers 2", False, 2),
-            ("ticket, num layers 3", False, 2),
-        ]
-    assert len(study_figure(found).axes) == 2
 
 
 def test_names_on_the_axis(tmp_path: Path) -> None:
@@ -347,7 +304,7 @@ def test_names_on_the_axis(tmp_path: Path) -> None:
         "sparse": {"weight_init": ["skc", "ku"], "sparsity": 0.9},
     }
     found = of_study(tmp_path, Study(name="s", arms=arms, seeds=1), smooth)
-    figure = study_figure(found)
+    figure = found.figure()
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["skc", "ku"]
 
 
@@ -355,7 +312,7 @@ def test_odd_names_and_axes_are_drawn(tmp_path: Path) -> None:
     names = ("$\\no$", "_hidden", "%s {x} \\alpha", "very long " * 12, "two\nlines")
     arms = {name: {"sparsity": [0.2, 0.5], "lr": 0.1 + n} for n, name in enumerate(names)}
     study = Study(name="s", title="$ & " * 40, seeds=1, arms=arms)
-    figure = study_figure(of_study(tmp_path / "a", study, smooth))
+    figure = of_study(tmp_path / "a", study, smooth).figure()
     figure.draw_without_rendering()
     written = [text.get_text() for text in texts_of(figure)]
     assert [text[:5] for text in written] == ["$\\no$", "_hidd", "%s {x", "very ", "two\nl"]
@@ -364,23 +321,23 @@ def test_odd_names_and_axes_are_drawn(tmp_path: Path) -> None:
     # A column that no run has is no axis: every place of an arm is a dot.
     study = Study(name="s", x="nonsense", seeds=1, arms={"a": {"batch_norm": [True, False]}})
     found = of_study(tmp_path / "b", study, smooth)
-    assert x_column(found) == ""
-    ticks = [text.get_text() for text in study_figure(found).axes[0].get_yticklabels()]
-    assert ticks == ["a, batch norm False", "a, batch norm True"]
+    assert found.groups.x == ""
+    ticks = [text.get_text() for text in found.figure().axes[0].get_yticklabels()]
+    assert ticks == ["a, batch norm True", "a, batch norm False"]
     study = Study(name="s", seeds=1, arms={"a": {"batch_norm": [True, False]}})
-    axes = study_figure(of_study(tmp_path / "c", study, smooth)).axes[0]
+    axes = of_study(tmp_path / "c", study, smooth).figure().axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["True", "False"]
 
 
 def test_without_an_axis_arms_are_dots(folder: StudyFolder) -> None:
-    (found,) = read_results(folder)
-    assert x_column(found) == ""
-    (axes,) = study_figure(found).axes
+    found = StudyReport(folder.results(folder.studies()[0]))
+    assert found.groups.x == ""
+    (axes,) = found.figure().axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [
-        "frozen source",
         "weight training",
+        "frozen source",
     ]
-    assert [text.get_text() for text in texts_of(axes.figure)] == ["62.00 ± 1.73", "72.00 ± 2.00"]
+    assert [text.get_text() for text in texts_of(axes.figure)] == ["72.00 ± 2.00", "62.00 ± 1.73"]
     assert axes.get_xlabel() == "test accuracy (%)"
 
 
@@ -394,39 +351,6 @@ def test_pictures_are_pictures(folder: StudyFolder) -> None:
     svg = (folder.path / "figures" / "two.svg").read_text()
     assert svg.count("<path") > 20
     assert not re.findall(r"(?:href|src)=\"http", svg)
-
-
-# Where labels stand
-
-
-def test_spread_by_hand() -> None:
-    assert spread([], 1, 0, 9) == []
-    assert spread([5.0, 1.0], 2, 0, 9) == [5.0, 1.0]
-    assert spread([3.0, 3.0], 2, 0, 9) == [2.0, 4.0]
-    # 3 and 4 move to 2.5 and 4.5; 8 and 9 to 7.5 and 9.5, and down from the edge.
-    assert spread([3.0, 4.0, 8.0, 9.0], 2, 0, 9) == [2.5, 4.5, 7.0, 9.0]
-    # No room for gaps of 6: they share what there is.
-    assert spread([1.0, 1.0, 1.0], 6, 0, 9) == [0.0, 4.5, 9.0]
-
-
-@given(st.lists(st.floats(0, 100), max_size=8), st.floats(0.5, 30))
-def test_spread_keeps_gaps_bounds_and_order(wanted: list[float], gap: float) -> None:
-    found = spread(wanted, gap, 0.0, 100.0)
-    gap = min(gap, 100 / max(1, len(wanted) - 1))
-    assert all(-1e-9 <= place <= 100 + 1e-9 for place in found)
-    for (a, x), (b, y) in itertools.combinations(zip(wanted, found, strict=True), 2):
-        assert abs(x - y) >= gap - 1e-9
-        assert a == b or (a < b) == (x < y)
-
-
-def test_a_label_amid_lines_avoids_what_is_there() -> None:
-    bounds, nothing = Box(0, 0, 200, 100), np.empty((0, 2))
-    free = beside((10, 50), (100, 50), (40, 10), nothing, [], bounds)
-    assert free == Box(105, 45, 145, 55)
-    other = beside((10, 50), (100, 50), (40, 10), nothing, [free], bounds)
-    assert other.overlap(free) == 0
-    wall = np.array([(x, y) for x in range(98, 200, 2) for y in range(0, 100, 2)])
-    assert beside((60, 50), (100, 50), (40, 10), wall, [], bounds).right <= 98
 
 
 # The whole way

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import math
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -25,12 +24,10 @@ import psutil
 import pytest
 
 import gslt
-from gslt.data.ogb_package import BenchmarkEvaluator
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.studies.execute import Here, OnEpochs, Outcome, Summary, run_study
 from gslt.studies.ray_cluster import OnRay, without_dashboard
-from gslt.studies.ray_node import packed, unpacked
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec, Study
 
@@ -76,7 +73,7 @@ def study_of(graph: Path, seeds: int, epochs: int = EPOCHS) -> Study:
 def results(folder: StudyFolder, study: Study) -> dict[str, Any]:
     """By identity: what was measured but for time, the graph, the run's files byte for byte."""
     found = {}
-    for record in folder.records(study):
+    for record in folder.results(study).records.values():
         identity = record.spec.identity
         measured = {name: value for name, value in record.measured.items() if name != "seconds"}
         files = {
@@ -332,26 +329,6 @@ def test_a_cluster_without_room() -> None:
         large._check_room(ray, own=True)
     with pytest.warns(GsltWarning, match="no node of the Ray cluster has as much; the runs wait"):
         large._check_room(ray, own=False)
-
-
-def test_a_dataset_in_memory_that_cannot_be_written_to(blocks: gslt.NodeDataset) -> None:
-    """As in the object store; with an evaluator, which has to travel too."""
-    judged = dataclasses.replace(blocks, evaluator=BenchmarkEvaluator("ogbn-arxiv"))
-    parts = pickle.loads(pickle.dumps(packed(judged)))
-    for part in parts.values():
-        if isinstance(part, np.ndarray):
-            part.flags.writeable = False
-    there = unpacked(parts)
-    assert there.x.data_ptr() == parts["x"].ctypes.data
-    assert there.evaluator == judged.evaluator
-    # Without the evaluator, which would need ogb.
-    config = gslt.SearchConfig(num_layers=2, hidden_channels=8, epochs=3, dropout=0.5)
-    histories = [
-        gslt.search(dataclasses.replace(data, evaluator=None), config, progress=False).history
-        for data in (blocks, there)
-    ]
-    first, second = ([dataclasses.replace(e, seconds=0.0) for e in h] for h in histories)
-    assert first == second
 
 
 def test_without_ray(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

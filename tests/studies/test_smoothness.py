@@ -8,25 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from fabricated import hand_made
 
 import gslt
 from gslt.diagnostics import measure
-from gslt.errors import ConfigError
 from gslt.studies.execute import Here, run_study
-from gslt.studies.records import StudyFolder
-from gslt.studies.report.rows import read_results
+from gslt.studies.records import StudyFolder, frame
 from gslt.studies.smoothness import endpoints, log_quotients, profile
-from gslt.studies.study import RunSpec, Study
-
-
-def hand_made(quotients: list[float | None], energies: list[float | None]) -> dict[str, list]:
-    ones: list[float | None] = [1.0] * len(quotients)
-    names = ("rayleigh_quotient", "collapse", "numerical_rank", "effective_rank", "mad")
-    return {
-        "dirichlet_energy": energies,
-        "centred_rayleigh_quotient": quotients,
-        **dict.fromkeys(names, ones),
-    }
+from gslt.studies.study import Study
 
 
 def test_endpoints_by_hand() -> None:
@@ -82,7 +71,7 @@ def test_records_with_smoothness(tmp_path: Path, blocks: gslt.NodeDataset, monke
     folder = StudyFolder(tmp_path / "out")
     summary = run_study(study, folder, Here(folder), progress=False)
     assert summary.computed == 4
-    for record in folder.records(study):
+    for record in folder.results(study).records.values():
         assert record.profile is not None
         assert len(record.profile["collapse"]) == record.spec.config.num_layers
         assert record.measured["collapse"] == record.profile["collapse"][-2]
@@ -92,16 +81,6 @@ def test_records_with_smoothness(tmp_path: Path, blocks: gslt.NodeDataset, monke
         # A two-layer network has one hidden layer, so no slope.
         assert (record.measured["collapse_slope"] is None) == (record.spec.config.num_layers == 2)
         assert json.loads(text)["profile"] == record.profile
-    (results,) = read_results(folder)
-    assert all(row.values["effective_rank"] >= 1 for row in results.rows)
-
-
-def test_the_flag_is_a_part_of_the_identity_only_where_it_is_set() -> None:
-    plain = RunSpec.from_values({"dataset": "cora"})
-    assert "smoothness" not in plain.values
-    assert RunSpec.from_values({"dataset": "cora", "smoothness": False}).identity == plain.identity
-    measured = RunSpec.from_values({"dataset": "cora", "smoothness": True})
-    assert measured.identity != plain.identity
-    assert RunSpec.from_values(measured.values) == measured
-    with pytest.raises(ConfigError, match="smoothness must be true or false"):
-        RunSpec.from_values({"smoothness": "yes"})
+    runs = frame(folder.path)
+    assert (runs["effective_rank"] >= 1).all()
+    assert not runs["collapsed"].any()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 import gslt
 from gslt.config import SearchConfig, TrainConfig
 from gslt.freezing import split_ratio, window_sparsity
-from gslt.studies.presets import Preset, preset
-from gslt.studies.presets import Size as PresetSize
+from gslt.studies.presets import preset
 from gslt.studies.study import RunSpec, Study, load_study
 
 
@@ -87,6 +86,17 @@ def test_values_are_the_inverse():
     one = spec(method="train", dataset="cora", split=3, lr=0.5, seed=7)
     assert RunSpec.from_values(one.values) == one
     assert isinstance(one.config, TrainConfig)
+
+
+def test_smoothness_is_a_part_of_it_only_where_it_is_asked_for() -> None:
+    plain = spec(dataset="cora")
+    assert "smoothness" not in plain.values
+    assert RunSpec.from_values({"dataset": "cora", "smoothness": False}).identity == plain.identity
+    measured = RunSpec.from_values({"dataset": "cora", "smoothness": True})
+    assert measured.identity != plain.identity
+    assert RunSpec.from_values(measured.values) == measured
+    with pytest.raises(gslt.ConfigError, match="smoothness must be true or false"):
+        RunSpec.from_values({"smoothness": "yes"})
 
 
 # The window
@@ -223,49 +233,3 @@ def test_a_file_needs_only_arms(tmp_path):
     path.write_text(yaml.safe_dump({"arms": {"dense": {"sparsity": [0.2, 0.8]}}}))
     assert load_study(path).name == "mine"
     assert len(load_study(path).runs) == 6
-
-
-# Presets
-
-
-@pytest.mark.parametrize("size", get_args(PresetSize))
-@pytest.mark.parametrize("name", get_args(Preset))
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
-def test_every_preset_is_possible(name, size, architecture):
-    study = preset(name, size, architecture=architecture)
-    assert study.runs
-    assert all(run.config.architecture == architecture for run in study.runs.values())
-    datasets = {run.dataset for run in study.runs.values()}
-    assert datasets == {"ogbn-arxiv" if size == "paper" else "debian"}
-
-
-def test_the_paper_has_the_papers_numbers():
-    study = preset("table", "paper")
-    configs = [run.config for run in study.runs.values()]
-    assert {c.epochs for c in configs} == {400}
-    assert {c.hidden_channels for c in configs} == {386}
-    assert {c.lr for c in configs} == {0.01}
-    assert len(study.seed_list) == 3
-    frozen = next(c.spec.config for c in study.cells if c.arm == "frozen source, dense range, SKC")
-    # 32 / (1 - 0.2): the paper's 40 times smaller ticket.
-    assert frozen.ratios == (0.0, 0.2)
-
-
-def test_window_preset_peaks_could_be_seen():
-    study = preset("window", "standard")
-    for share in (0.0, 0.5, 1.0):
-        arm = f"{100 * share:.0f} : {100 * (1 - share):.0f}"
-        cells = [c for c in study.cells if c.arm == arm and c.spec.config.seed == 0]
-        sparsities = {c.spec.config.sparsity for c in cells}
-        prune, lock = split_ratio(0.4, share)
-        assert min(sparsities) > prune
-        assert max(sparsities) < 1 - lock
-        assert window_sparsity(prune, lock, 0.5) in sparsities
-        assert {c.axes["allocation"] for c in cells} == {"epl", "erk"}
-
-
-def test_unknown_presets():
-    with pytest.raises(gslt.ConfigError, match="preset must be one of table"):
-        preset("tables")
-    with pytest.raises(gslt.ConfigError, match="size must be one of quick"):
-        preset("table", "huge")

@@ -1,0 +1,30 @@
+"""``gslt data``."""
+
+import pytest
+from commands import TINY
+
+from gslt.cli import main
+
+
+def test_data_commands(tmp_path, capsys):
+    root = ["--dataset_dir", str(tmp_path)]
+    assert main(["data", "list", *root]) == 0
+    listed = capsys.readouterr().out
+    assert "debian" in listed
+    assert "ogbn-arxiv" in listed
+    assert main(["data", "info", "debian", *root]) == 0
+    assert "63,666" in capsys.readouterr().out
+    assert main(["data", "info", "cora", *root]) == 2
+    assert "gslt data download cora" in capsys.readouterr().err
+    assert main(["data", "info", "coraa", *root]) == 2
+    assert "cora" in capsys.readouterr().err
+
+
+def test_synthesized_data_runs_through_search(tmp_path, capsys):
+    pytest.importorskip("ogb")
+    root = ["--dataset_dir", str(tmp_path)]
+    assert main(["data", "synthesize", "--scale", "0.005", *root]) == 0
+    assert "synthetic" in capsys.readouterr().out
+    out = str(tmp_path / "run")
+    assert main(["search", "--dataset", "ogbn-arxiv-synthetic", *root, *TINY, "--out", out]) == 0
+    assert "synthetic" in capsys.readouterr().out

@@ -1,0 +1,93 @@
+"""``gslt search`` and ``gslt train``."""
+
+import json
+import sys
+
+import pytest
+import yaml
+from commands import TINY
+
+from gslt.cli import main
+
+
+def test_every_option_of_search_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["search", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    for text in ("Fraction of all weights that the ticket removes", "Width of every layer"):
+        assert text in out
+    for flag in ("--num_layers", "--hidden_channels", "--epochs", "--lr", "--runs"):
+        assert flag in out
+
+
+def test_search_writes_a_folder_that_evaluate_and_inspect_read(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["search", "--out", str(out), *TINY, "--sparsity", "0.3", "--runs", "2"]) == 0
+    assert {p.name for p in out.iterdir()} - {".lock"} == {
+        "config.yaml",
+        "environment.json",
+        "finished-seed0.safetensors",
+        "finished-seed1.safetensors",
+        "metrics.jsonl",
+        "summary.json",
+        "timing.jsonl",
+        "ticket.safetensors",
+        "ticket-seed0.safetensors",
+        "ticket-seed1.safetensors",
+    }
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert (config["sparsity"], config["hidden_channels"], config["runs"]) == (0.3, 8, 2)
+    assert config["dataset"] == "debian"
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [(e["seed"], e["epoch"]) for e in lines] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    summary = json.loads((out / "summary.json").read_text())
+    assert len(summary["runs"]) == 2
+    assert summary["size"]["sparsity"] == pytest.approx(0.3, abs=0.01)
+    assert json.loads((out / "environment.json").read_text())["versions"]["gslt"]
+    capsys.readouterr()
+    seed1 = str(out / "ticket-seed1.safetensors")
+    assert main(["evaluate", seed1, "--dataset", "debian"]) == 0
+    shown = capsys.readouterr().out
+    expected = 100 * summary["runs"][1]["test_accuracy"]
+    assert f"test {expected:6.2f} % (at the search {expected:.2f})" in shown
+    assert main(["inspect", str(out / "ticket.safetensors")]) == 0
+    shown = capsys.readouterr().out
+    assert "head.weight" in shown
+    assert "sparsity=0.3" in shown
+
+
+def test_a_run_repeats_from_its_own_config(as_debian, tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    assert main(["search", "--out", str(first), *TINY, "--freezing_ratio", "0.2"]) == 0
+    assert main(["search", "--config", str(first / "config.yaml"), "--out", str(second)]) == 0
+    name = "ticket.safetensors"
+    assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert (first / "config.yaml").read_text() == (second / "config.yaml").read_text()
+
+
+def test_flags_win_over_the_file(as_debian, tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("epochs: 1\nhidden_channels: 4\nnum_layers: 2\n")
+    assert (
+        main(["train", "--config", str(file), "--epochs", "2", "--out", str(tmp_path / "r")]) == 0
+    )
+    config = yaml.safe_load((tmp_path / "r" / "config.yaml").read_text())
+    assert (config["epochs"], config["hidden_channels"]) == (2, 4)
+    assert (tmp_path / "r" / "weights.safetensors").is_file()
+
+
+def test_a_refused_run_leaves_no_folder(as_debian, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    assert main(["search", *TINY, "--out", str(out), "--device", "cuda:99"]) == 2
+    assert "CUDA devices" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    monkeypatch.delitem(sys.modules, "gslt.backends.dgl", raising=False)
+    assert main(["search", *TINY, "--out", str(out), "--backend", "dgl"]) == 2
+    assert 'pip install "gslt[dgl]"' in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(as_debian, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["search", *TINY, "--out", str(tmp_path / "file" / "run")]) == 2
+    assert capsys.readouterr().err.startswith("gslt: ")

@@ -1,0 +1,90 @@
+"""``gslt demo``, ``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_studies import tiny
+
+import gslt
+from gslt.cli import main
+from gslt.studies import execute
+
+
+def test_a_refused_demo_moves_nothing(as_debian, tmp_path, capsys):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "table.md").write_text("mine")
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--epochs", "0"]) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["demo"]
+
+
+def test_demo_writes_table_and_pictures(as_debian, tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--epochs", "3", "--hidden_channels", "8"]) == 0
+    rows = json.loads((out / "summary.json").read_text())
+    assert [row["method"] for row in rows] == [
+        "weight training",
+        "ticket, dense source",
+        "ticket, sparse source",
+        "ticket, frozen source",
+    ]
+    dense, sparse, frozen = rows[1:]
+    assert dense["times_smaller"] == 32
+    assert abs(sparse["searched"] - frozen["searched"]) <= 1
+    assert frozen["search_space"] == pytest.approx(0.6, abs=0.01)
+    assert frozen["times_smaller"] == pytest.approx(32 / 0.6, rel=0.01)
+    for name in ("accuracy_vs_size.png", "learning_curves.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    table = (out / "table.md").read_text()
+    assert table in capsys.readouterr().out
+    assert table.count("\n") == 6
+    assert main(["demo", "--out", str(out), "--epochs", "1", "--hidden_channels", "4"]) == 0
+    (old,) = tmp_path.glob("demo-*")
+    assert (old / "table.md").read_text() == table
+
+
+# Studies
+
+
+@pytest.fixture
+def in_studies(blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Every name of a data set means the small synthetic graph, in an empty folder."""
+    monkeypatch.setattr(execute, "dataset_of", lambda *_: blocks)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_commands(in_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("study.yaml").write_text(tiny().to_yaml())
+    command = ["study", "run", "--study", "study.yaml", "--out", "out"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "tiny: 6 runs of 2 arms" in said
+    assert "6 runs computed, 0 were there" in said
+    assert main(command) == 0
+    assert "0 runs computed, 6 were there" in capsys.readouterr().out
+    assert main(["study", "status", "out"]) == 0
+    assert "tiny: 6 of 6 runs done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["study", "run", "--out", "out"], "give either --preset or --study"),
+        (["study", "run", "--out", "o", "--preset", "table", "--study", "x"], "give either"),
+        (["study", "run", "--out", "o", "--study", "none.yaml"], "cannot be read"),
+        (["study", "run", "--out", "o", "--preset", "table", "--device", "tpu"], "device must be"),
+        (["study", "status", "nothing"], "holds no study"),
+    ],
+)
+def test_errors_are_one_sentence(
+    in_studies: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gslt: ")
+    assert said in error
+    assert error.count("\n") == 1
+    assert not Path("o").exists()

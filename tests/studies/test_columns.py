@@ -1,0 +1,131 @@
+"""Columns: how each is written, what is a number, and what is measured of a result, by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import gslt
+from gslt.diagnostics import MEASURES
+from gslt.studies.columns import (
+    COLUMNS,
+    Column,
+    column,
+    heading,
+    is_missing,
+    is_number,
+    measured,
+    named,
+    shown,
+    shown_name,
+)
+
+
+def test_every_measure_has_a_column_of_its_label() -> None:
+    for name, measure in MEASURES.items():
+        assert column(name).label.startswith(measure.label)
+        assert column(name).label.endswith(", last hidden layer")
+        assert column(f"{name}_slope").label == f"{measure.label}, slope per layer"
+        assert heading(name) == heading(f"{name}_slope") == measure.label
+    assert column("no such column") == Column("no such column")
+    assert column("lr") is COLUMNS["lr"]
+    assert (column("test_accuracy").factor, column("lr").log) == (100, True)
+
+
+def test_names_by_hand() -> None:
+    assert named("a", {}) == "a"
+    assert named("a", {"num_layers": 3, "weight_init": "ku"}) == "a, num layers 3, weight init ku"
+    assert [shown(each) for each in (0.30000000000000004, 1e-5, True, "x", None)] == [
+        "0.3", "1e-05", "True", "x", "None",
+    ]  # fmt: skip
+    assert shown_name("Synthetic 5", {"synthetic": True}) == "Synthetic 5"
+    assert shown_name("cora", {"synthetic": False}) == shown_name("cora", {}) == "cora"
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "missing"),
+    [
+        (0, True, False),
+        (-2.5, True, False),
+        (np.int64(3), True, False),
+        (np.float32(0.5), True, False),
+        (True, False, False),
+        (np.True_, False, False),
+        (float("inf"), False, False),
+        (float("nan"), False, True),
+        (np.float64("nan"), False, True),
+        (None, False, True),
+        (pd.NA, False, True),
+        ("3", False, False),
+        ([], False, False),
+    ],
+)
+def test_numbers_and_what_is_missing(value: object, number: bool, missing: bool) -> None:
+    assert is_number(value) is number
+    assert is_missing(value) is missing
+
+
+def result_of(config: Any, ticket: Any) -> Any:
+    """A result of a network of eight weights."""
+    best = SimpleNamespace(train_accuracy=0.9, best_epoch=7, seconds=2.5)
+    accuracies = {"test_accuracy": 0.7, "val_accuracy": 0.8}
+    return SimpleNamespace(
+        config=config, ticket=ticket, model=torch.nn.Linear(3, 2), best=best, **accuracies
+    )
+
+
+FOUND = {
+    "test_accuracy": 0.7,
+    "val_accuracy": 0.8,
+    "train_accuracy": 0.9,
+    "best_epoch": 7,
+    "seconds": 2.5,
+    "num_weights": 8,
+}
+
+
+def test_measured_of_a_ticket_by_hand() -> None:
+    size = SimpleNamespace(total=8, searched=4, bits=4, bytes=90, ratio=64.0)
+    size.sparsity = size.density = size.search_space = 0.5
+    config = gslt.SearchConfig(prune_ratio=0.3, lock_ratio=0.2, weight_init="ku")
+    assert measured(result_of(config, SimpleNamespace(size=lambda: size))) == FOUND | {
+        "weight_init": "ku",
+        "sparsity": 0.5,
+        "density": 0.5,
+        "prune_ratio": 0.3,
+        "lock_ratio": 0.2,
+        "freezing_ratio": 0.5,
+        "searched": 4,
+        "search_space": 0.5,
+        "model_bytes": 0.5,
+        "times_smaller": 64.0,
+        "file_bytes": 90,
+    }
+
+
+@pytest.mark.parametrize(
+    ("masked", "removed"),
+    # A quarter of eight weights; 0.3 of them are 2.4.
+    [(0.0, 0), (0.25, 2), (0.3, 2)],
+)
+def test_measured_of_trained_weights_by_hand(masked: float, removed: int) -> None:
+    config = gslt.TrainConfig(mask_sparsity=masked, weight_init="ku")
+    kept = 8 - removed
+    assert measured(result_of(config, None)) == FOUND | {
+        "weight_init": "ku",
+        "sparsity": removed / 8,
+        "density": kept / 8,
+        "prune_ratio": None,
+        "lock_ratio": None,
+        "freezing_ratio": None,
+        "searched": kept,
+        "search_space": kept / 8,
+        "model_bytes": 4 * kept,
+        "times_smaller": 8 / kept,
+        "file_bytes": None,
+    }
