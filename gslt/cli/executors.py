@@ -17,7 +17,7 @@ ExecutorName = Literal["local", "ray"]
 
 
 def add_executor(parser: ArgumentParser) -> None:
-    """Where the data sets are, and where runs are computed."""
+    """Add options: where the data sets are, and where runs are computed."""
     add_root(parser)
     parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")
     text = "where: processes of this machine, or a Ray cluster"
@@ -43,7 +43,15 @@ def device_here(options: Namespace) -> str:
 
 
 def executor_of(options: Namespace, folder: StudyFolder) -> Executor:
-    """What computes the runs of a folder."""
+    """What computes the runs of a folder.
+
+    Args:
+        options: with those of :func:`add_executor`.
+        folder: where runs and records go.
+
+    Raises:
+        ConfigError: for resources that no run on Ray could use.
+    """
     from gslt.studies.execute import Here
     from gslt.studies.workers import Workers
 

@@ -20,10 +20,17 @@ DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status.
+    """Run a command.
 
     Errors of gslt end as one sentence on standard error and status 2; other errors are bugs and
     show their trace.
+
+    Args:
+        arguments: words of the command line after ``gslt``; default: those of this process.
+
+    Returns:
+        The exit status: 0, 2 for an error, 128 + the number of a signal that asked to stop, 130
+        where the keyboard interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parse(given)
@@ -54,7 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(given: Sequence[str]) -> Namespace:
-    """The options of a command line; what is wrong with them ends in a usage message, status 2."""
+    """The options of a command line.
+
+    Args:
+        given: words of the command line after ``gslt``.
+
+    Returns:
+        ``command`` and, under its name, its options.
+
+    Raises:
+        SystemExit: with status 2 and a usage message, where something is wrong with them.
+    """
     parser = build_parser()
     try:
         return parser.parse_args(given)

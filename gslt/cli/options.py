@@ -13,13 +13,13 @@ Action = Callable[[Namespace], None]
 
 
 def add_root(parser: ArgumentParser) -> None:
-    """Where data sets are."""
+    """Add the option that says where data sets are."""
     text = "folder of the data sets [$GSLT_DATA or dataset]"
     parser.add_argument("--dataset_dir", type=Path | None, help=text)
 
 
 def add_split(parser: ArgumentParser) -> None:
-    """Which split of a data set."""
+    """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
 
 

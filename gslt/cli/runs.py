@@ -32,7 +32,15 @@ def add(commands: Any) -> None:
 
 
 def check_resume(options: Namespace, given: Sequence[str]) -> None:
-    """Refuse settings beside ``--resume``, which would be lost."""
+    """Refuse settings beside ``--resume``, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are settings beside ``--resume``.
+    """
     if options.get("resume") is None:
         return
     flags = [word.partition("=")[0] for word in given if word.startswith("--")]

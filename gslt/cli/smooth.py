@@ -28,7 +28,15 @@ def add(commands: Any) -> None:
 
 
 def check_source(options: Namespace, given: Sequence[str]) -> None:
-    """Refuse settings of a source beside a path, which would be lost."""
+    """Refuse settings of a source beside a path, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are settings of a source beside a path.
+    """
     if not options.get("paths"):
         return
     flags = [word.partition("=")[0] for word in given if word.startswith("--")]

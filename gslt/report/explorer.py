@@ -33,7 +33,7 @@ def study_data(results: StudyResults) -> dict[str, Any]:
     study = StudyGroups(results)
     xs, ys = x_columns(study), y_columns(study)
     rows = study.frame.to_dict("records")
-    places = {name: study.place(name) for name in xs}
+    places = {name: [_finite(place) for place in study.place(name)] for name in xs}
     return {
         "columns": {name: _column(study, name) for name in dict.fromkeys([*xs, *ys])},
         "arms": {arm: _ink(study.looks[arm].colour) for arm in study.arms},
@@ -92,7 +92,8 @@ def _ink(colour: str) -> str:
 
 def _column(study: StudyGroups, name: str) -> dict[str, Any]:
     kind = column(name)
-    given = [place for place in dict.fromkeys(study.place(name)) if place is not None]
+    found = (_finite(place) for place in study.place(name))
+    given = [place for place in dict.fromkeys(found) if place is not None]
     return {
         "column": name,
         "label": kind.label,
@@ -100,6 +101,11 @@ def _column(study: StudyGroups, name: str) -> dict[str, Any]:
         "log": kind.log,
         "categories": None if all(map(is_number, given)) else given,
     }
+
+
+def _finite(place: Any) -> Any:
+    """A place, or None where it is a number that no axis has: −∞ of runs that collapsed totally."""
+    return None if isinstance(place, float) and not math.isfinite(place) else place
 
 
 def _number(value: float) -> float | None:

@@ -56,7 +56,12 @@ def looks(arms: Sequence[str], trained: Collection[str] = ()) -> dict[str, Look]
 
 
 def variants(look: Look, number: int) -> list[Look]:
-    """Looks of the lines of one arm, in their order: from a light to a dark shade of its colour."""
+    """Looks of the lines of one arm, in their order: from a light to a dark shade of its colour.
+
+    Args:
+        look: of the arm; one line keeps it.
+        number: of lines.
+    """
     if number == 1:
         return [look]
     first = MARKERS.index(look.marker)
@@ -69,6 +74,11 @@ def variants(look: Look, number: int) -> list[Look]:
 def ramp(first: str, last: str, number: int) -> list[str]:
     """So many colours from the first to the last, evenly.
 
+    Args:
+        first: as ``#rrggbb``.
+        last: as ``#rrggbb``.
+        number: of colours; one is the first.
+
     >>> ramp("#000000", "#FFFFFF", 3)
     ['#000000', '#808080', '#FFFFFF']
     """
@@ -76,7 +86,16 @@ def ramp(first: str, last: str, number: int) -> list[str]:
 
 
 def mixed(colour: str, other: str, share: float) -> str:
-    """A colour with such a share of another."""
+    """A colour with such a share of another.
+
+    Args:
+        colour: as ``#rrggbb``.
+        other: as ``#rrggbb``.
+        share: of the other, from 0 to 1.
+
+    >>> mixed("#000000", "#FF8000", 0.5)
+    '#804000'
+    """
     both = ([int(each[start : start + 2], 16) for start in (1, 3, 5)] for each in (colour, other))
     return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*both, strict=True))
 
@@ -111,6 +130,9 @@ def canvas(
         width: of a panel in inches.
         height: of a panel in inches.
         share: whether panels share their vertical axis, as matplotlib's ``sharey``.
+
+    Returns:
+        The figure, and its panels by key.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,6 +161,10 @@ def canvas(
 def in_rows(keys: Sequence[Any], columns: int) -> list[list[Any]]:
     """Keys in rows of so many columns, the last one filled up with None.
 
+    Args:
+        keys: of cells, in order.
+        columns: number of cells in a row.
+
     >>> in_rows(["a", "b", "c"], 2)
     [['a', 'b'], ['c', None]]
     """
@@ -154,12 +180,25 @@ def bare(axes: Any) -> None:
 
 
 def heading(axes: Any, text: str, size: float = 10) -> None:
-    """The title of a panel."""
+    """The title of a panel.
+
+    Args:
+        axes: the panel.
+        text: words; a dollar sign is no formula.
+        size: of the font in points.
+    """
     axes.set_title(text, fontsize=size, loc="left", parse_math=False)
 
 
 def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> None:
-    """Limits, ticks and label of a horizontal axis of numbers."""
+    """Limits, ticks and label of a horizontal axis of numbers.
+
+    Args:
+        axes: the panel.
+        places: everything that stands on the axis, one at least.
+        label: of the axis.
+        log: whether it is logarithmic; where a place is not above 0 it is linear all the same.
+    """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     low, high = min(places), max(places)
@@ -179,7 +218,12 @@ def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> No
 
 
 def depth_axis(axes: Any, depths: Sequence[int]) -> None:
-    """A horizontal axis of numbers of layers, each twice as far as its half."""
+    """A horizontal axis of numbers of layers, each twice as far as its half.
+
+    Args:
+        axes: the panel.
+        depths: where there are ticks.
+    """
     from matplotlib.ticker import NullLocator
 
     axes.set_xscale("log", base=2)
@@ -273,7 +317,13 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
 
 
 def zero(axes: Any, matters: float, *, across: bool = False) -> None:
-    """A line at 0, and a grey range of what is smaller than the smallest effect that matters."""
+    """A line at 0, and a grey range of what is smaller than the smallest effect that matters.
+
+    Args:
+        axes: the panel.
+        matters: the smallest effect that matters, in units of the axis.
+        across: whether effects are on the vertical axis, not the horizontal one.
+    """
     span, line = (axes.axhspan, axes.axhline) if across else (axes.axvspan, axes.axvline)
     span(-matters, matters, color=BAND, alpha=0.35, linewidth=0)
     line(0, color="#444444", linewidth=1)
@@ -328,7 +378,12 @@ def bars(axes: Any, rows: Mapping[str, Mapping[str, tuple[float, float]]], colou
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure whole, as the suffix of its path says; the same figure has the same bytes."""
+    """Write a figure whole; the same figure has the same bytes.
+
+    Args:
+        figure: a matplotlib figure.
+        path: the suffix says the format, such as ``.png`` or ``.svg``.
+    """
     from matplotlib import rc_context
 
     kind = path.suffix.removeprefix(".")
@@ -338,7 +393,16 @@ def save_figure(figure: Any, path: Path) -> None:
 
 
 def save_both(figure: Any, folder: Path, name: str) -> list[Path]:
-    """Write a figure as PNG and as SVG; returns the two paths."""
+    """Write a figure as PNG and as SVG.
+
+    Args:
+        figure: a matplotlib figure.
+        folder: where they go.
+        name: of both files, without a suffix.
+
+    Returns:
+        The two paths, the PNG first.
+    """
     paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
         save_figure(figure, path)

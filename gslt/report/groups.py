@@ -56,8 +56,8 @@ class StudyGroups:
         numbers = runs.select_dtypes("number").astype(float)
         finite = numbers.where(numbers.abs() < math.inf).groupby(number)
         means, stds = finite.mean(), finite.std().add_suffix("_std")
-        columns = {name: first[name] for name in runs}
-        for name in same.columns[~same.all()]:
+        columns = {name: first[name] for name in runs if name != "seed"}
+        for name in same.columns[~same.all()].difference(["seed"], sort=False):
             columns[name] = first[name].astype(object).where(same[name], means.get(name))
         measured = [name for name in stds if name != "seed_std" and not name.startswith(AXIS)]
         columns |= {name: stds[name] for name in measured}
@@ -103,7 +103,10 @@ class StudyGroups:
         """
         rows = self.frame if groups is None else groups
         nothing = [None] * len(rows)
-        asked, found = (rows.get(key, nothing) for key in (f"{AXIS}{name}", name))
+        # As objects they are numbers of Python's, which JSON knows.
+        asked, found = (
+            rows[key].astype(object) if key in rows else nothing for key in (f"{AXIS}{name}", name)
+        )
         none = rows.apply(_trains_all, axis=1) if name in _OF_TICKETS else nothing
         return [
             own if not is_missing(own) else None if out or is_missing(value) else value

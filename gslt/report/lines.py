@@ -86,7 +86,12 @@ class Line:
 
 
 def draw_lines(axes: Any, lines: Sequence[Line]) -> None:
-    """Draw bands first, lines above them, and a mark at the bottom where runs collapsed totally."""
+    """Draw bands first, lines above them, and a mark at the bottom where runs collapsed totally.
+
+    Args:
+        axes: the panel; set a logarithmic vertical scale before.
+        lines: what is drawn, in units of the axes.
+    """
     for line in lines:
         if line.level:
             if len(line.low):
@@ -127,7 +132,14 @@ def _band(axes: Any, line: Line) -> tuple[list[float], list[float]]:
 def mark_collapsed(
     axes: Any, places: Sequence[float], colour: str, *, at_left: bool = False
 ) -> None:
-    """Hollow triangles at the bottom, or at the left, where runs collapsed totally."""
+    """Hollow triangles at the bottom, or at the left, where runs collapsed totally.
+
+    Args:
+        axes: the panel.
+        places: on the horizontal axis, or the vertical one.
+        colour: as ``#rrggbb``.
+        at_left: whether they stand at the left, and places are on the vertical axis.
+    """
     if not len(places):
         return
     edge = [0.02] * len(places)
@@ -193,6 +205,10 @@ def label_beside(axes: Any, lines: Sequence[Line], *, room: bool = True) -> None
 
 def short(name: str, most: int = 44) -> str:
     """A name that leaves room for the figure beside it.
+
+    Args:
+        name: of a line or a row.
+        most: number of characters.
 
     >>> short("a long name", most=6)
     'a lon…'
@@ -265,6 +281,10 @@ def _text(axes: Any, x: float, y: float, line: Line) -> Any:
 def darker(colour: str, share: float = 0.6) -> str:
     """A colour of so much of the light: dark enough for text on white.
 
+    Args:
+        colour: as ``#rrggbb``.
+        share: of the light that is left, from 0 to 1.
+
     >>> darker("#FF8000", 0.5)
     '#804000'
     """
@@ -336,6 +356,15 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     The order stays. Nearest in the least squares: with the gaps taken out, the wanted positions
     may only rise, and neighbours that fall are pooled at their mean. Where there is no room for
     all, the gap shrinks.
+
+    Args:
+        wanted: positions, in any order.
+        gap: the least distance of two neighbours.
+        low: lower end of the room.
+        high: upper end.
+
+    Returns:
+        A position for each that was wanted, in the same order.
 
     >>> spread([1.0, 1.0, 5.0], gap=1.0, low=0.0, high=10.0)
     [0.5, 1.5, 5.0]

@@ -99,6 +99,10 @@ def paired(
 def difference(first: Float64, second: Float64) -> Float64:
     """First minus second; 0 where both have collapsed totally, ±∞ where one has, NaN for none.
 
+    Args:
+        first: numbers, −∞ or NaN, of any shape.
+        second: of the same shape.
+
     >>> difference(np.array([3.0, -np.inf, -np.inf]), np.array([1.0, 0.0, -np.inf]))
     array([  2., -inf,   0.])
     """
@@ -113,6 +117,10 @@ def fill_collapsed(differences: Float64, least: float) -> Float64:
     counts as the largest difference seen, and as one that matters. What is put there depends on
     the sizes of the differences alone and not on their signs, so that a test by sign flips stays
     exact.
+
+    Args:
+        differences: numbers and ±∞, of any shape.
+        least: smallest size that matters.
 
     >>> fill_collapsed(np.array([0.5, -2.0, np.inf]), least=0.2)
     array([ 0.5, -2. ,  2. ])
@@ -194,6 +202,9 @@ def equivalence_p(rows: Float64, margin: float) -> float:
     Args:
         rows: paired differences ``(k, n)``: a row for each that must be small.
         margin: smallest size that matters, above 0.
+
+    Returns:
+        The p-value; small where every row's mean is shown to be small.
     """
     above, _ = sign_flip_tails(rows + margin)
     _, below = sign_flip_tails(rows - margin)
@@ -293,7 +304,16 @@ class Estimate:
         return self.words("+.2f")
 
     def words(self, form: str, times: float = 1.0, unit: str = "") -> str:
-        """The mean, so many times itself, with its unit and the interval in brackets."""
+        """The mean, so many times itself, with its unit and the interval in brackets.
+
+        Args:
+            form: format of the numbers, such as ``+.2f``.
+            times: what they are multiplied by.
+            unit: behind the mean.
+
+        >>> Estimate(0.0123, 0.01, 0.02).words("+.1f", times=100, unit=" points")
+        '+1.2 points (95 % interval +1.0 to +2.0)'
+        """
         mean, low, high = (f"{times * each:{form}}" for each in (self.mean, self.low, self.high))
         ends = "no interval" if math.isnan(self.low) else f"95 % interval {low} to {high}"
         return f"{mean}{unit} ({ends})"

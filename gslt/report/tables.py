@@ -170,6 +170,11 @@ def text(value: object) -> Cell:
 def number(value: Any, form: str = ".3g", *, factor: float = 1) -> Cell:
     """A number, so many times itself; none where there is none, ``none`` where it is infinite.
 
+    Args:
+        value: a number, or what is missing.
+        form: its format.
+        factor: what it is multiplied by; it is sorted by itself.
+
     >>> number(0.1234, ".1f", factor=100)
     Cell(text='12.3', value=0.1234)
     """
@@ -181,6 +186,12 @@ def number(value: Any, form: str = ".3g", *, factor: float = 1) -> Cell:
 def mean_std(mean: float, std: float, form: str = ".3g", *, factor: float = 1.0) -> Cell:
     """A mean ± the standard deviation, where there is one.
 
+    Args:
+        mean: a number, or what is missing.
+        std: of the same unit; missing where there is none.
+        form: format of both.
+        factor: what both are multiplied by.
+
     >>> mean_std(0.785, 0.0012, ".2f", factor=100).text
     '78.50 ± 0.12'
     """
@@ -191,12 +202,23 @@ def mean_std(mean: float, std: float, form: str = ".3g", *, factor: float = 1.0)
 
 
 def accuracy(mean: float, std: float = math.nan) -> Cell:
-    """An accuracy in percent, as papers print it."""
+    """An accuracy in percent, as papers print it.
+
+    Args:
+        mean: a fraction.
+        std: standard deviation, a fraction; NaN where there is none.
+    """
     return Cell(format_accuracy(mean, std), mean)
 
 
 def interval(low: float, high: float, form: str = "+.3g", *, factor: float = 1.0) -> Cell:
     """An interval, sorted by the lower end.
+
+    Args:
+        low: lower end, or what is missing.
+        high: upper end.
+        form: format of both.
+        factor: what both are multiplied by.
 
     >>> interval(-0.01, 0.02, "+.2f", factor=100).text
     '-1.00 to +2.00'
@@ -234,6 +256,9 @@ def csv_text(rows: DataFrame) -> str:
     """A frame as CSV in full precision; what is missing is an empty cell, −∞ is ``-inf``.
 
     Mappings are JSON, and lists their values with blanks between.
+
+    Args:
+        rows: a frame, which stays as it is; its index is not written.
     """
     flat = rows.copy()
     for name in flat.columns:

@@ -68,6 +68,10 @@ def column(name: str) -> Column:
 
     Endpoints are written as the registry of measures says, :data:`gslt.diagnostics.MEASURES`.
 
+    Args:
+        name: of the column, such as ``test_accuracy``, a setting, a measure or
+            ``<measure>_slope``.
+
     >>> column("effective_rank").label
     'effective rank, last hidden layer'
     >>> column("batch_norm").label
@@ -98,6 +102,10 @@ def heading(name: str) -> str:
 def named(arm: str, axes: Mapping[str, Any]) -> str:
     """An arm and where on its axes.
 
+    Args:
+        arm: its name.
+        axes: values by the name of what is varied; empty for an arm that varies nothing.
+
     >>> named("dense source", {"sparsity": 0.5})
     'dense source, sparsity 0.5'
     """
@@ -107,6 +115,10 @@ def named(arm: str, axes: Mapping[str, Any]) -> str:
 
 def shown_name(name: str, graph: Mapping[str, Any]) -> str:
     """Name of a graph, with the word synthetic where its facts say so.
+
+    Args:
+        name: of the graph.
+        graph: facts about it, :meth:`gslt.NodeDataset.info`.
 
     >>> shown_name("blocks", {"synthetic": True})
     'blocks (synthetic)'

@@ -49,6 +49,14 @@ class Executor(Protocol):
         """Compute every run, in any order, and give its outcome as soon as it is there.
 
         After a request to stop it ends with the outcomes of what was under way.
+
+        Args:
+            specs: the runs, each once.
+            on_epochs: called in this process with the number of epochs that were finished since it
+                was called last.
+
+        Returns:
+            An outcome for every run that was begun.
         """
 
 
@@ -61,7 +69,12 @@ class Here:
     device: str = "cpu"
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
-        """See :class:`Executor`."""
+        """See :class:`Executor`.
+
+        Args:
+            specs: the runs.
+            on_epochs: called after every epoch.
+        """
         for spec in specs:
             outcome = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
             yield outcome
@@ -76,7 +89,15 @@ def compute(
     device: str,
     on_epochs: OnEpochs,
 ) -> Outcome:
-    """Compute one run in its run folder, or go on with it; errors of gslt become outcomes."""
+    """Compute one run in its run folder, or go on with it; failures become outcomes.
+
+    Args:
+        folder: of the study; the run folder is in it.
+        spec: the run.
+        dataset_dir: folder of the data sets. Default (None): see :func:`gslt.load_dataset`.
+        device: torch device.
+        on_epochs: called after every epoch.
+    """
     try:
         dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
         result = run_in_folder(folder.run_path(spec.identity), spec, dataset, device, on_epochs)
@@ -86,13 +107,13 @@ def compute(
     except RunInUseError:
         return Outcome(spec, busy=True)
     except FAILURES as error:
-        return Outcome(spec, error=reason(error))
+        return Outcome(spec, error=cause(error))
 
 
-def reason(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Why a run ended: what the error says, or its name where it says nothing.
 
-    >>> reason(OSError("disk full")), reason(MemoryError())
+    >>> cause(OSError("disk full")), cause(MemoryError())
     ('disk full', 'MemoryError')
     """
     return str(error) or type(error).__name__
@@ -101,7 +122,20 @@ def reason(error: BaseException) -> str:
 def run_in_folder(
     path: Path, spec: RunSpec, dataset: NodeDataset, device: str, on_epochs: OnEpochs
 ) -> Result:
-    """Search or train in a run folder. See :func:`gslt.search`."""
+    """Search or train in a run folder, or go on there. See :func:`gslt.search`.
+
+    Args:
+        path: of the run folder.
+        spec: the run.
+        dataset: its data set, loaded.
+        device: torch device.
+        on_epochs: called after every epoch.
+
+    Raises:
+        RunInUseError: if another process computes it.
+        Interrupted: if somebody asked to stop; a checkpoint is written.
+        GsltError: for whatever else ends a search or training.
+    """
 
     def count(_: Epoch) -> None:
         on_epochs(1)
@@ -115,7 +149,16 @@ def run_in_folder(
 
 @lru_cache(maxsize=2)
 def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
-    """A data set, kept for the next run that needs it."""
+    """A data set, kept for the next run that needs it.
+
+    Args:
+        name: or path of the data set.
+        root: folder of the data sets.
+        split: its number, where there are several.
+
+    Raises:
+        DataError: if it is not there.
+    """
     return load_dataset(name, root, split=split)
 
 
@@ -157,6 +200,9 @@ def run_study(
         folder: where records are and go.
         executor: where to compute; default in this process.
         progress: show a bar over the epochs of all runs on a terminal.
+
+    Returns:
+        How many runs were computed, were there, failed or are another process's.
 
     Raises:
         RunError: if the folder holds another study of this name.
@@ -210,6 +256,14 @@ def _present(folder: StudyFolder, spec: RunSpec) -> bool:
 def check_study(study: Study, dataset_dir: str | None, device: str) -> list[NodeDataset]:
     """The data sets of a study, loaded, so that what is missing is told before anything runs.
 
+    Args:
+        study: what is to run.
+        dataset_dir: folder of the data sets. Default (None): see :func:`gslt.load_dataset`.
+        device: torch device of every run.
+
+    Returns:
+        The data sets, one for every name and split.
+
     Raises:
         DataError: if a data set is not there.
         ConfigError: if the device is not here.
@@ -258,7 +312,11 @@ def _lines(folder: StudyFolder, study: Study) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Such as ``12 s``, ``3 min`` or ``1.5 h``."""
+    """Seconds in words.
+
+    >>> duration(12), duration(200), duration(5500)
+    ('12 s', '3 min', '1.5 h')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

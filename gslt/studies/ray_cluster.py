@@ -18,7 +18,7 @@ from typing import Any
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.files import replacing
-from gslt.studies.execute import FAILURES, OnEpochs, Outcome, dataset_of, reason
+from gslt.studies.execute import FAILURES, OnEpochs, Outcome, cause, dataset_of
 from gslt.studies.ray_node import compute, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
@@ -80,6 +80,10 @@ class OnRay:
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
         """See :class:`gslt.studies.execute.Executor`.
+
+        Args:
+            specs: the runs.
+            on_epochs: called with the epochs that the cluster has told.
 
         Raises:
             MissingPackageError: if ray is not installed.
@@ -168,7 +172,7 @@ class _Driver:
                 dataset = dataset_of(spec.dataset, options.dataset_dir, spec.split)
                 self.data[place] = self.ray.put(packed(dataset))
         except FAILURES as error:
-            yield Outcome(spec, error=reason(error))
+            yield Outcome(spec, error=cause(error))
             return
         threads = max(1, int(options.cpus_per_run))
         # In a list it stays a reference: a worker process reads a data set once, not every run.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, Outcome, reason, run_in_folder
+from gslt.studies.execute import FAILURES, Outcome, cause, run_in_folder
 from gslt.studies.records import Record
 from gslt.studies.study import RunSpec
 
@@ -55,7 +55,18 @@ def _dataset(reference: Any) -> NodeDataset:
 def compute(
     spec: RunSpec, data: list[Any], device: str, threads: int, counter: Any
 ) -> tuple[Outcome, dict[str, bytes]]:
-    """One run in a temporary folder of this node: its outcome and its files."""
+    """One run in a temporary folder of this node.
+
+    Args:
+        spec: the run.
+        data: the reference of its packed data set, in a list, so that Ray leaves it a reference.
+        device: ``cpu`` or ``cuda``.
+        threads: number of torch's threads.
+        counter: handle of an actor of :func:`counter_class`.
+
+    Returns:
+        Its outcome, and the files of its run folder by name; none where it failed.
+    """
     torch.set_num_threads(threads)
     epochs = _Epochs(counter, spec.identity)
     with tempfile.TemporaryDirectory(prefix="gslt-", dir=os.environ.get("RAY_TMPDIR")) as folder:
@@ -66,7 +77,7 @@ def compute(
             outcome = Outcome(spec, Record.of(spec, dataset, result))
             files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
         except FAILURES as error:
-            return Outcome(spec, error=reason(error)), {}
+            return Outcome(spec, error=cause(error)), {}
         return outcome, files
 
 
@@ -81,7 +92,12 @@ def counter_class() -> type:
             self.news: dict[str, int] = {}
 
         def tell(self, identity: str, epochs: int) -> None:
-            """A run has finished so many epochs."""
+            """A run has finished so many epochs.
+
+            Args:
+                identity: of the run.
+                epochs: since it began.
+            """
             self.news[identity] = epochs
 
         def take(self) -> dict[str, int]:

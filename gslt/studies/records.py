@@ -77,7 +77,13 @@ class Record:
 
     @classmethod
     def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
-        """The record of a run that has ended in this process."""
+        """The record of a run that has ended in this process.
+
+        Args:
+            spec: the run.
+            dataset: what it ran on; smoothness is measured there where the run asks for it.
+            result: of the search or training.
+        """
         layers = profile(result.model, dataset) if spec.smoothness else None
         return cls(
             spec=spec,
@@ -136,6 +142,9 @@ class StudyFolder:
 
     ``studies/<name>.yaml``, ``records/<identity>.json``, ``runs/<identity>/`` (the run folder with
     ticket and metrics), ``failures/<identity>.txt``.
+
+    Args:
+        path: of the folder, which need not be there yet.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -147,6 +156,9 @@ class StudyFolder:
 
     def add(self, study: Study) -> None:
         """Write the study into the folder; the same one again changes nothing.
+
+        Args:
+            study: its name is the name of its file.
 
         Raises:
             RunError: if the folder holds another study of this name, or something else.
@@ -196,6 +208,9 @@ class StudyFolder:
     def read(self, identity: str) -> Record | None:
         """The record of a run; None where there is none.
 
+        Args:
+            identity: of the run, see :attr:`gslt.studies.study.RunSpec.identity`.
+
         Raises:
             RunError: if it is damaged, named wrongly or of a newer version.
         """
@@ -211,7 +226,10 @@ class StudyFolder:
         return record
 
     def results(self, study: Study) -> StudyResults:
-        """What the folder holds of a study."""
+        """What the folder holds of a study.
+
+        A record that cannot be used is told in :attr:`StudyResults.unusable` and left out.
+        """
         records: dict[str, Record] = {}
         unusable, failures = {}, {}
         for identity in study.runs:
@@ -228,7 +246,12 @@ class StudyFolder:
         return StudyResults(study, records, unusable, failures)
 
     def fail(self, spec: RunSpec, why: str) -> None:
-        """Note why a run ended without a result; it is tried again the next time."""
+        """Note why a run ended without a result; it is tried again the next time.
+
+        Args:
+            spec: the run.
+            why: a sentence.
+        """
         write_text(self._failure_path(spec.identity), f"{why}\n")
 
     def failure(self, identity: str) -> str | None:

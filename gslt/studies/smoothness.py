@@ -103,6 +103,12 @@ def endpoints(found: Profile) -> dict[str, float | None]:
 
     A slope is that of the least-squares line through layers 1 … L − 1; None for fewer than two, or
     where a layer has no finite number. Of measures that the profile lacks there is no endpoint.
+
+    Args:
+        found: a profile of L layers; the last one gives the logits and is left out.
+
+    Returns:
+        Numbers by :func:`last_names`, and slopes by :func:`slope_names`.
     """
     hidden = {name: values[:-1] for name, values in found.items()}
     if all(name in hidden for name in OF_LOG_QUOTIENT):

@@ -88,6 +88,10 @@ class RunSpec:
     def from_values(cls, values: Mapping[str, Any]) -> RunSpec:
         """The run of these settings; the inverse of :attr:`values`.
 
+        Args:
+            values: method, dataset, split, smoothness, and settings of the config; the derived ones
+                of :class:`Study` too.
+
         Raises:
             ConfigError: for a setting that does not exist, or a value that it cannot have.
         """
@@ -241,6 +245,9 @@ class Study:
 
 def load_study(path: str | Path) -> Study:
     """A study from a YAML file with the fields of :class:`Study`.
+
+    Args:
+        path: of the file; its stem is the name of a study that has none.
 
     Raises:
         ConfigError: if it cannot be read or is no study; the sentence names the arm.

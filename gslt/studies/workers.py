@@ -41,7 +41,12 @@ class Workers:
     device: str = "cpu"
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
-        """See :class:`gslt.studies.execute.Executor`."""
+        """See :class:`gslt.studies.execute.Executor`.
+
+        Args:
+            specs: the runs.
+            on_epochs: called with the epochs that a worker has told.
+        """
         with stop_requests() as stop:
             yield from _Pool(self, specs, on_epochs, stop).outcomes()
 

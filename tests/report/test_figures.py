@@ -128,7 +128,11 @@ def test_axes_of_depths_by_hand() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "shown"),
     # Less than a decade, two, and five.
-    [(2, 6, {"2", "3", "4", "5", "6"}), (1, 100, {"1", "2", "5", "100"}), (1, 1e5, {"1", "1,000"})],
+    [
+        (2, 6, {"2.4", "3.2", "4", "4.8", "5.6"}),
+        (1, 100, {"1", "2", "5", "100"}),
+        (1, 1e5, {"1", "1,000"}),
+    ],
 )
 def test_plain_numbers_on_a_logarithmic_axis(low: float, high: float, shown: set[str]) -> None:
     axes = panel(yscale="log", ylim=(low, high))
