@@ -3,7 +3,7 @@
 import pytest
 from commands import TINY
 
-from gslt.cli import main
+from gslt.cli import data, main, parse
 
 
 def test_data_commands(tmp_path, capsys):
@@ -28,3 +28,9 @@ def test_synthesized_data_runs_through_search(tmp_path, capsys):
     out = str(tmp_path / "run")
     assert main(["search", "--dataset", "ogbn-arxiv-synthetic", *root, *TINY, "--out", out]) == 0
     assert "synthetic" in capsys.readouterr().out
+
+
+def test_options_of_a_stand_in():
+    options = parse(["data", "synthesize"]).data.synthesize
+    assert (options.scale, options.seed, options.dataset_dir) == (1.0, 0, None)
+    assert list(data.ACTIONS) == ["data list", "data info", "data download", "data synthesize"]

@@ -9,6 +9,7 @@ from commands import TINY
 
 import gslt
 from gslt.cli import main
+from gslt.cli.main import COMMANDS
 
 
 def test_version(capsys):
@@ -21,19 +22,7 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        ["search"],
-        ["train"],
-        ["evaluate"],
-        ["inspect"],
-        ["demo"],
-        ["data"],
-        ["data", "list"],
-        ["data", "info"],
-        ["data", "download"],
-        ["data", "synthesize"],
-    ],
+    "command", [["data"], ["study"], *(name.split() for name in COMMANDS)], ids=" ".join
 )
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as exit_:
@@ -42,6 +31,26 @@ def test_every_command_has_help(capsys, command):
     out = capsys.readouterr().out
     assert "usage: gslt" in out
     assert "Unvalidated" not in out
+
+
+def test_the_commands():
+    assert list(COMMANDS) == [
+        "search",
+        "train",
+        "evaluate",
+        "inspect",
+        "demo",
+        "study run",
+        "study status",
+        "report",
+        "compare-backends",
+        "smooth",
+        "conjecture",
+        "data list",
+        "data info",
+        "data download",
+        "data synthesize",
+    ]
 
 
 def test_errors_are_one_sentence(as_debian, tmp_path, capsys):

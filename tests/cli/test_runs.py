@@ -7,7 +7,9 @@ import pytest
 import yaml
 from commands import TINY
 
-from gslt.cli import main
+from gslt.cli import main, parse
+from gslt.cli.runs import check_resume
+from gslt.errors import ConfigError
 
 
 def test_every_option_of_search_is_explained(capsys):
@@ -91,3 +93,23 @@ def test_a_place_that_cannot_be_written_is_one_sentence(as_debian, tmp_path, cap
     (tmp_path / "file").write_text("")
     assert main(["search", *TINY, "--out", str(tmp_path / "file" / "run")]) == 2
     assert capsys.readouterr().err.startswith("gslt: ")
+
+
+def test_settings_beside_resume_are_refused():
+    how = ["--checkpoint_seconds", "1", "--log=tensorboard", "--probe_every", "2"]
+    allowed = ["search", "--resume", "run", *how]
+    check_resume(parse(allowed).search, allowed)
+    refused = [*allowed, "--lr=0.1", "--epochs", "3"]
+    with pytest.raises(ConfigError, match=r"leave out --lr, --epochs$"):
+        check_resume(parse(refused).search, refused)
+    # Without --resume they are settings like any other.
+    given = ["train", "--lr", "0.1"]
+    check_resume(parse(given).train, given)
+
+
+def test_a_folder_of_the_other_command(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", *TINY, "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["search", "--resume", str(out)]) == 2
+    assert f"was begun by gslt train: gslt train --resume {out}" in capsys.readouterr().err

@@ -9,8 +9,10 @@ import pytest
 from small_studies import tiny
 
 import gslt
-from gslt.cli import main
+from gslt.cli import main, parse, studies
+from gslt.conjecture.protocol import PLAN
 from gslt.studies import execute
+from gslt.studies.presets import preset
 
 
 def test_a_refused_demo_moves_nothing(as_debian, tmp_path, capsys):
@@ -88,3 +90,44 @@ def test_errors_are_one_sentence(
     assert said in error
     assert error.count("\n") == 1
     assert not Path("o").exists()
+
+
+def test_a_report_of_a_study(in_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("study.yaml").write_text(tiny(seeds=1).to_yaml())
+    assert main(["study", "run", "--study", "study.yaml", "--out", "out"]) == 0
+    assert "gslt report out makes tables and figures of it" in capsys.readouterr().out
+    assert main(["report", "out"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "tiny: 3 of 3 runs, 2 of 2 arms"
+    assert said[-1].startswith("written: out/report.html, and ")
+    assert Path("out/report.html").is_file()
+
+
+def test_runs_that_fail_and_a_test_of_the_conjecture(
+    in_studies: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise gslt.GsltError("the loss became nan")
+
+    Path("study.yaml").write_text(tiny(seeds=1).to_yaml())
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "run_in_folder", fail)
+        assert main(["study", "run", "--study", "study.yaml", "--out", "out"]) == 2
+    assert capsys.readouterr().err == (
+        "gslt: 3 runs failed (the loss became nan); the same command goes on; gslt report out "
+        "shows what is there\n"
+    )
+    assert main(["report", "out"]) == 2
+    assert "holds no record" in capsys.readouterr().err
+    Path("out", PLAN).write_text("{}")
+    assert main(["report", "out"]) == 2
+    assert "gslt conjecture --report_only --out out" in capsys.readouterr().err
+
+
+def test_options_of_studies() -> None:
+    options = parse(["study", "run", "--out", "x", "--preset", "table"]).study.run
+    assert preset(options.preset, options.size, architecture=options.architecture).values == (
+        preset("table", "standard").values
+    )
+    assert parse(["compare-backends"])["compare-backends"].out == Path("runs/backends")
+    assert "report" in studies.ACTIONS
