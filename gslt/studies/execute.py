@@ -65,8 +65,11 @@ class Here:
     """In this process, one run after the other, with all its threads."""
 
     folder: StudyFolder
+    """Where run folders go."""
     dataset_dir: str | None = None
+    """Folder of the data sets. Default: see :func:`gslt.load_dataset`."""
     device: str = "cpu"
+    """Torch device of every run."""
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
         """See :class:`Executor`.
@@ -167,6 +170,7 @@ class Summary:
     """What ``run_study`` did."""
 
     computed: int
+    """Runs that were computed now."""
     present: int
     """Runs whose records were there before."""
     failures: dict[str, str]

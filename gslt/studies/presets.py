@@ -28,13 +28,16 @@ class Scale:
     """How large a preset is: what it costs, and how finely its axes are sampled."""
 
     dataset: str
+    """Name of the data set."""
     epochs: int
     hidden_channels: int
     lr: float
     seeds: int
+    """Number of seeds, from 0."""
     steps: int
     """Largest number of values on an axis."""
     widths: tuple[int, ...]
+    """Values of ``hidden_channels`` where that is an axis."""
 
 
 SCALES: dict[str, Scale] = {

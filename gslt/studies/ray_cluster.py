@@ -48,7 +48,9 @@ class OnRay:
     """
 
     folder: StudyFolder
+    """Where run folders go, on this machine."""
     dataset_dir: str | None = None
+    """Folder of the data sets. Default: see :func:`gslt.load_dataset`."""
     device: str = "cpu"
     """``cpu`` or ``cuda``: which GPU it is, Ray decides."""
     address: str | None = None

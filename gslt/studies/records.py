@@ -35,6 +35,7 @@ class Record:
     """What one run found."""
 
     spec: RunSpec
+    """What was computed."""
     measured: dict[str, Any]
     """See :func:`gslt.studies.columns.measured`."""
     graph: dict[str, Any]

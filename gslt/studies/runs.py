@@ -22,7 +22,15 @@ AXIS = "axis_"
 
 
 def axis_names(runs: DataFrame) -> list[str]:
-    """Everything that some arm of these runs varies."""
+    """Everything that some arm of these runs varies.
+
+    Args:
+        runs: rows of a frame of runs or of groups.
+
+    >>> import pandas as pd
+    >>> axis_names(pd.DataFrame({"lr": [0.1], "axis_lr": [0.1], "axis_epochs": [None]}))
+    ['lr']
+    """
     return [
         str(name).removeprefix(AXIS)
         for name in runs.columns
@@ -35,6 +43,7 @@ class StudyResults:
     """What a folder holds of one study."""
 
     study: Study
+    """The grid, whatever is there of it."""
     records: dict[str, Record]
     """The records that can be used, by identity."""
     unusable: dict[str, str]
@@ -99,7 +108,11 @@ class StudyResults:
 
 
 def frame_of(found: Sequence[StudyResults]) -> DataFrame:
-    """The runs of several studies as one frame, see :func:`gslt.studies.frame`."""
+    """The runs of several studies as one frame, see :func:`gslt.studies.frame`.
+
+    Args:
+        found: what folders hold of the studies; their rows stand one study after the other.
+    """
     return _typed([row for each in found for row in each.rows])
 
 

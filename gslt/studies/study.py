@@ -40,8 +40,11 @@ class RunSpec:
     """
 
     dataset: str
+    """Name or path of the data set."""
     split: int
+    """Number of the split, where the data set has several."""
     config: SearchConfig | TrainConfig
+    """Every setting of the search or training, of one seed."""
     smoothness: bool = False
     """Whether over-smoothing is measured in the end."""
 
@@ -123,6 +126,7 @@ class Cell:
 
     arm: str
     axes: dict[str, Any]
+    """The value of everything that the arm varies."""
     spec: RunSpec
 
 

@@ -36,9 +36,13 @@ class Workers:
     """
 
     folder: StudyFolder
+    """Where run folders go."""
     number: int
+    """Of processes; the cores are shared out among them."""
     dataset_dir: str | None = None
+    """Folder of the data sets. Default: see :func:`gslt.load_dataset`."""
     device: str = "cpu"
+    """Torch device of every run."""
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
         """See :class:`gslt.studies.execute.Executor`.
