@@ -402,7 +402,9 @@ def _points(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], 
     """Runs by their place on some axes."""
     if not axes:
         return [({}, runs)]
-    groups = runs.groupby([f"{AXIS}{name}" for name in axes], sort=False, dropna=False)
+    # As objects they are numbers of Python's, which JSON knows.
+    places = [runs[f"{AXIS}{name}"].astype(object) for name in axes]
+    groups = runs.groupby(places, sort=False, dropna=False)
     return [(dict(zip(axes, place, strict=True)), group) for place, group in groups]
 
 

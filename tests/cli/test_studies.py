@@ -9,8 +9,10 @@ import pytest
 from small_studies import tiny
 
 import gslt
-from gslt.cli import main, parse, studies
+from gslt.cli import main, parse
+from gslt.cli.studies import ACTIONS
 from gslt.conjecture.protocol import PLAN
+from gslt.demo import TRAINED
 from gslt.studies import execute
 from gslt.studies.presets import preset
 
@@ -27,7 +29,7 @@ def test_demo_writes_table_and_pictures(as_debian, tmp_path, capsys):
     assert main(["demo", "--out", str(out), "--epochs", "3", "--hidden_channels", "8"]) == 0
     rows = json.loads((out / "summary.json").read_text())
     assert [row["method"] for row in rows] == [
-        "weight training",
+        TRAINED,
         "ticket, dense source",
         "ticket, sparse source",
         "ticket, frozen source",
@@ -130,4 +132,4 @@ def test_options_of_studies() -> None:
         preset("table", "standard").values
     )
     assert parse(["compare-backends"])["compare-backends"].out == Path("runs/backends")
-    assert "report" in studies.ACTIONS
+    assert "report" in ACTIONS

@@ -2,7 +2,8 @@
 
 from commands import TINY
 
-from gslt.cli import main, parse, tickets
+from gslt.cli import main, parse
+from gslt.cli.tickets import ACTIONS
 
 
 def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, capsys):
@@ -22,7 +23,7 @@ def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, caps
 def test_defaults_are_the_tickets_own():
     options = parse(["evaluate", "t"]).evaluate
     assert (options.dataset, options.split, options.backend) == (None, None, "pyg")
-    assert list(tickets.ACTIONS) == ["evaluate", "inspect"]
+    assert list(ACTIONS) == ["evaluate", "inspect"]
 
 
 def test_what_a_ticket_file_holds(as_debian, tmp_path, capsys):

@@ -123,6 +123,25 @@ def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
     assert "flips all pairs of a seed together" in texts["s-comparisons.md"]
 
 
+def test_places_in_the_comparisons_are_plain(tmp_path: Path) -> None:
+    """Whole numbers, truth values and words of what one arm alone varies."""
+    arms = {
+        "one": {"lr": 0.5},
+        "wide": {"hidden_channels": [10, 20]},
+        "norm": {"batch_norm": [True, False], "weight_init": ["ku"]},
+    }
+    study = Study(name="s", seeds=2, arms=arms)
+    texts, _ = report(fill(tmp_path, study, lambda _: 0.5))
+    rows = csv.DictReader(io.StringIO(texts["s-comparisons.csv"]))
+    found = {row["second_at"] for row in rows if row["first"] == "one"}
+    assert found == {
+        '{"hidden_channels": 10}',
+        '{"hidden_channels": 20}',
+        '{"batch_norm": true, "weight_init": "ku"}',
+        '{"batch_norm": false, "weight_init": "ku"}',
+    }
+
+
 def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
     arms = {name: {"freezing_ratio": [0.0, 0.4], "prune_share": share, "window_position": 0.5}
             for name, share in (("locked", 0.0), ("pruned", 1.0))}  # fmt: skip
