@@ -66,6 +66,14 @@ def run_demo(
 ) -> list[dict[str, object]]:
     """Run the four arms, write their folders, the table and the pictures into ``out``.
 
+    Args:
+        out: the folder. The same demo that was not finished goes on; anything else in it is set
+            aside.
+        config: settings of the arms.
+        dataset: the graph; default: the embedded one.
+        progress: show a bar over the epochs on a terminal.
+        say: told what is done.
+
     Returns:
         The rows of the table, as in ``summary.json``.
 
@@ -183,7 +191,13 @@ def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) ->
 
 
 def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> None:
-    """Validation accuracy (lines) and test accuracy at the best epoch (dots) over the epochs."""
+    """Validation accuracy (lines) and test accuracy at the best epoch (marks) over the epochs.
+
+    Args:
+        runs: by the name of the arm.
+        dataset: name of the graph.
+        path: of the picture.
+    """
     title = f"{dataset}: validation accuracy during search and training"
     caption = "Lines: validation accuracy. Marks: test accuracy at the best epoch. One seed."
     picture = canvas([[""]], title, caption, width=7.5)

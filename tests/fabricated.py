@@ -9,7 +9,7 @@ from typing import Any
 from gslt.config import SearchConfig
 from gslt.studies.records import Record, StudyFolder
 from gslt.studies.smoothness import Profile
-from gslt.studies.study import Cell, RunSpec, Study
+from gslt.studies.study import GridCell, RunSpec, Study
 
 MACHINE = {
     "versions": {"gslt": "0.0.0", "torch": "9.9", "DGL": "not installed"},
@@ -66,7 +66,7 @@ def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any
     return Record(spec=spec, measured={**measured, **more}, graph=graph, environment=MACHINE)
 
 
-def fill(path: Path, study: Study, accuracy: Callable[[Cell], float | None]) -> StudyFolder:
+def fill(path: Path, study: Study, accuracy: Callable[[GridCell], float | None]) -> StudyFolder:
     """A folder with the study and a record of every cell that has an accuracy."""
     folder = StudyFolder(path)
     folder.add(study)

@@ -14,11 +14,11 @@ from gslt.conjecture import protocol
 from gslt.conjecture.protocol import Part, Plan, begin
 from gslt.studies.records import StudyFolder
 from gslt.studies.smoothness import Profile
-from gslt.studies.study import Cell
+from gslt.studies.study import GridCell
 
 SMALL = Part("small", ("toy",), (2, 4), 8, 3, 6, 0.05)
 #: Log quotient and test accuracy of a run; None for a run that is missing.
-Values = Callable[[Cell], tuple[float, float] | None]
+Values = Callable[[GridCell], tuple[float, float] | None]
 
 
 def with_parts(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> Plan:
@@ -59,12 +59,12 @@ def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
     return folder
 
 
-def dose(cell: Cell) -> float:
+def dose(cell: GridCell) -> float:
     """Freezing ratio of a run; 0 of every other arm."""
     return float(cell.axes.get("freezing_ratio", 0.0))
 
 
-def noise(cell: Cell, size: float) -> float:
+def noise(cell: GridCell, size: float) -> float:
     """What differs between runs, evenly spread and the same each time: no draw, no luck."""
     seed, number = cell.spec.config.seed, cell.spec.config.num_layers + round(10 * dose(cell))
     return size * (((7 * seed + 3 * number) % 11) / 5 - 1)
@@ -76,7 +76,7 @@ def effect(size: float, spread: float = 0.02) -> Values:
     Accuracy follows it.
     """
 
-    def values(cell: Cell) -> tuple[float, float]:
+    def values(cell: GridCell) -> tuple[float, float]:
         depth, seed = cell.spec.config.num_layers, cell.spec.config.seed
         smooth = size * dose(cell) + noise(cell, spread)
         return 0.1 * seed - math.log(depth) + smooth, 0.6 + 0.05 * smooth + 0.001 * seed

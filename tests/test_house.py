@@ -40,21 +40,45 @@ LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 BESIDE = {"data": {"random", "errors", "files", "environment"}}
 #: The same within packages: a module imports only from lines below its own.
 WITHIN = {
-    "studies": [
-        {"ray_cluster"},
-        {"ray_node", "workers"},
-        {"execute", "presets"},
-        {"records"},
-        {"runs"},
-        {"smoothness"},
-        {"columns", "study"},
+    "comparison": [
+        {"compare"},
+        {"picture"},
+        {"memory", "report"},
+        {"reference", "speed"},
+        {"config", "routes"},
     ],
+    "conjecture": [
+        {"report"},
+        {"figures", "tables"},
+        {"findings"},
+        {"verdict"},
+        {"power", "simulation", "words"},
+        {"association", "decision"},
+        {"protocol"},
+    ],
+    "data": [
+        {"download"},
+        {"catalogue"},
+        {"build_debian", "synthetic"},
+        {"convert", "debian", "heterophilous", "ogb", "planetoid"},
+        {"dataset"},
+    ],
+    "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
         {"study"},
         {"explorer"},
-        {"groups", "page"},
-        {"figures", "statistics", "tables"},
-        {"lines"},
+        {"groups"},
+        {"figures"},
+        {"lines", "page", "statistics", "tables"},
+    ],
+    "studies": [
+        {"ray_cluster"},
+        {"ray_node", "workers"},
+        {"execute"},
+        {"records"},
+        {"runs"},
+        {"presets", "smoothness"},
+        {"columns", "study"},
     ],
 }
 

@@ -48,7 +48,7 @@ def _parser() -> ArgumentParser:
 
 def _conjecture(options: Namespace) -> None:
     from gslt.conjecture.protocol import PLAN, Progress, begin, open_plan, run_plan
-    from gslt.conjecture.report import report_plan, summary
+    from gslt.conjecture.report import report_plan, verdict_text
     from gslt.studies.execute import check_study
     from gslt.studies.records import StudyFolder
 
@@ -74,7 +74,7 @@ def _conjecture(options: Namespace) -> None:
     except RunError:
         done.check()
         raise
-    print("\n" + summary(findings) + "\n")
+    print("\n" + verdict_text(findings) + "\n")
     print(f"written: {options.out / 'report.html'}, verdict.json, tables/ and figures/ beside it")
     done.check()
 

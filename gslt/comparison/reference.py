@@ -174,7 +174,7 @@ def _double(tensor: Tensor) -> Tensor:
 # Parity
 
 
-def difference(found: Outputs, expected: Outputs, tolerance: float) -> dict[str, Any]:
+def deviation(found: Outputs, expected: Outputs, tolerance: float) -> dict[str, Any]:
     """How far two results are apart.
 
     Args:
@@ -223,5 +223,5 @@ def parity(
         for name in names:
             result = outputs(first if name == names[0] else build(name, dtype), dataset)
             expected = reference(first, dataset, result.active)
-            found[name][precision] = difference(result, expected, tolerance)
+            found[name][precision] = deviation(result, expected, tolerance)
     return found

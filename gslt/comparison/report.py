@@ -61,7 +61,7 @@ def parity_frame(measured: DataFrame) -> DataFrame:
 
     Returns:
         Columns: ``architecture``, ``route``, ``precision`` and those of
-        :func:`gslt.comparison.reference.difference`.
+        :func:`gslt.comparison.reference.deviation`.
     """
     import pandas as pd
 

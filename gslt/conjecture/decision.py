@@ -107,7 +107,7 @@ class Scores:
 NO_SCORES = Scores((), (), (), *[np.empty((0, 1))] * 4)
 
 
-def log_quotients(runs: DataFrame, only: Collection[float] | None = None) -> DataFrame | None:
+def quotients_by_ratio(runs: DataFrame, only: Collection[float] | None = None) -> DataFrame | None:
     """Log quotients of one depth side by side; None where there is no dense arm, or no frozen one.
 
     Args:
@@ -131,8 +131,14 @@ def log_quotients(runs: DataFrame, only: Collection[float] | None = None) -> Dat
 def scores_of(
     runs: DataFrame, criteria: Criteria, only: Collection[float] | None = None
 ) -> Scores | None:
-    """Scores of one depth, at all freezing ratios or at some; None as in :func:`log_quotients`."""
-    wide = log_quotients(runs, only)
+    """Scores of one depth; None where there is no dense arm, or no frozen one.
+
+    Args:
+        runs: those of one family at one depth, see :func:`gslt.conjecture.protocol.runs_of`.
+        criteria: see :meth:`Scores.of`.
+        only: freezing ratios; default: all that are there.
+    """
+    wide = quotients_by_ratio(runs, only)
     if wide is None:
         return None
     whole = wide.dropna()

@@ -15,7 +15,7 @@ import numpy as np
 
 from gslt.conjecture.findings import Findings
 from gslt.conjecture.protocol import ACCURACY, ARMS, FROZEN, PRIMARY, RATIOS
-from gslt.conjecture.words import COLOURS, SIGNS, arm_name, endpoint_name, slope_words
+from gslt.conjecture.words import COLOURS, SIGNS, arm_name, slope_words
 from gslt.report.figures import (
     Canvas,
     Look,
@@ -23,9 +23,9 @@ from gslt.report.figures import (
     canvas,
     depth_axis,
     forest,
-    heading,
     looks,
     number_axis,
+    panel_title,
     plain_ticks,
     ramp,
     save_both,
@@ -35,7 +35,7 @@ from gslt.report.figures import (
 )
 from gslt.report.lines import COLLAPSED, Line, draw_lines, label_lines
 from gslt.report.statistics import averages
-from gslt.studies.columns import column
+from gslt.studies.columns import column, heading
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -255,15 +255,15 @@ def _panels(
         height=height,
     )
     for (family, name), axes in found.panels.items():
-        what = f"{endpoint_name(name)}: " * (len(names) > 1)
-        heading(axes, what + findings.family_name(*family))
+        what = f"{heading(name)}: " * (len(names) > 1)
+        panel_title(axes, what + findings.family_name(*family))
     return found
 
 
 # Frozen minus dense
 
 
-def frozen_minus_dense(findings: Findings) -> Any:
+def effects_over_depth(findings: Findings) -> Any:
     """The effect at every depth and over all, beside the smallest that matters."""
     smallest = findings.plan.criteria.smallest_effect
     title = "Frozen minus dense: log centred Rayleigh quotient of the last hidden layer"
@@ -413,7 +413,7 @@ PICTURES: dict[str, tuple[str, Callable[[Findings], Any]]] = {
     "quotient-over-depth": ("Primary endpoint over depth, for every arm", quotient_over_depth),
     "frozen-minus-dense": (
         "Frozen minus dense at every depth, with intervals",
-        frozen_minus_dense,
+        effects_over_depth,
     ),
     "dose-response": ("Dose and response over the freezing ratio", dose_response),
     "over-layers": ("Smoothness over the layers of the deepest networks", over_layers),

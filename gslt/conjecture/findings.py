@@ -165,6 +165,11 @@ def find(
 ) -> Findings:
     """What a folder holds of a plan.
 
+    Args:
+        folder: where the records are.
+        plan: whose studies are looked for.
+        error_rates: see :func:`gslt.conjecture.simulation.rates`.
+
     Raises:
         RunError: if it holds no run that can be used.
     """

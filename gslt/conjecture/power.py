@@ -31,7 +31,14 @@ def detection_power(effect: float, sd: float, seeds: int, alpha: float) -> float
     """Chance that the two-sided paired t-test at level ``alpha`` finds a mean difference.
 
     F(−t; ν, δ) + 1 − F(t; ν, δ), F the distribution of noncentral t, ν = seeds − 1,
-    δ = effect · √seeds / sd, t the quantile 1 − alpha / 2 of central t.
+    δ = effect · √seeds / sd, t the quantile 1 − alpha / 2 of central t (Cohen 1988, Statistical
+    Power Analysis, section 2.5).
+
+    Args:
+        effect: mean of the differences.
+        sd: their standard deviation over seeds.
+        seeds: their number, at least 2.
+        alpha: level of the test.
 
     >>> round(detection_power(0.5, 1.0, 34, 0.05), 2)  # the textbook's d = 0.5
     0.81
@@ -69,6 +76,14 @@ def noncentral_t(t: float, df: int, shift: float) -> float:
 
     By the midpoints of 200 equal shares of χ², to about 1e-3. The library's own function gives no
     number for some of the large shifts that come up here.
+
+    Args:
+        t: where.
+        df: degrees of freedom ν.
+        shift: noncentrality δ.
+
+    >>> round(noncentral_t(0.0, df=9, shift=1.0), 4)  # Φ(−1), whatever ν is
+    0.1587
     """
     from scipy import special
 
@@ -122,6 +137,11 @@ def seeds_needed(scores: Scores | None, comparisons: int, criteria: Criteria) ->
 
     Where a run has collapsed beside one that has not, equivalence is out of reach, and the number
     is that of seeds to detect a difference.
+
+    Args:
+        scores: what is there; None where nothing can be tested.
+        comparisons: tests that are corrected together.
+        criteria: level, chance, and the smallest effect that matters.
     """
     alpha, power = criteria.alpha / comparisons, criteria.power
     present = 0 if scores is None else len(scores.seeds)
@@ -176,7 +196,14 @@ def seeds_to_exclude(
     """Seeds to show with a chance that no ratio's mean lies beyond a margin, where none does.
 
     None for more than 10,000, or where there is no way: a run has collapsed beside one that has
-    not. The arguments are those of :func:`seeds_to_detect`.
+    not.
+
+    Args:
+        scores: those that are there, whose spread is taken.
+        margin: smallest size that matters.
+        alpha: level of the test.
+        power: the chance.
+        spread: by how much the spread is larger than what was observed.
     """
     if margin <= 0 or scores.one_collapsed:
         return None
@@ -239,7 +266,13 @@ class DesignPower:
 
 
 def design_power(scores: Scores, comparisons: int, criteria: Criteria) -> DesignPower:
-    """Power of two seeds or more, among so many comparisons."""
+    """Power of two seeds or more, among so many comparisons.
+
+    Args:
+        scores: of the seeds that are there.
+        comparisons: tests that are corrected together.
+        criteria: level, and the smallest effect that matters.
+    """
     seeds, alpha = len(scores.seeds), criteria.alpha / comparisons
     sd = float(scores.levels.std(ddof=1))
 

@@ -19,7 +19,7 @@ from gslt.files import write_json, write_text
 from gslt.report.explorer import study_data
 from gslt.report.page import render
 from gslt.report.tables import csv_text
-from gslt.studies.columns import column
+from gslt.studies.columns import column, heading
 from gslt.studies.execute import duration
 from gslt.studies.records import StudyFolder
 
@@ -89,14 +89,14 @@ def page(findings: Findings, pictures: Sequence[Picture]) -> str:
         tables={name: make(findings) for name, make in TABLES.items()},
         pictures=pictures,
         endpoints=[column(name).label for name in ENDPOINTS],
-        endpoint_names=list(map(words.endpoint_name, ENDPOINTS)),
+        endpoint_names=list(map(heading, ENDPOINTS)),
         arm_names=[words.arm_name(*arm) for arm in findings.analysis.arms],
         versions=versions(),
         duration=duration(findings.seconds),
     )
 
 
-def summary(findings: Findings) -> str:
+def verdict_text(findings: Findings) -> str:
     """The verdicts in a few lines of plain text, for a terminal.
 
     Verdicts over all depths with their meaning, and a line for each depth below.

@@ -173,6 +173,11 @@ def error_rates(
     """Judge synthetic runs, simulation by simulation, by the code that judges real ones.
 
     Intervals, Page's test and numbers of seeds are left out: no verdict depends on them.
+
+    Args:
+        planted: what is true in the synthetic runs.
+        simulations: their number.
+        criteria: what they are judged by.
     """
     criteria = criteria or Criteria()
     false = false_outcomes(planted, criteria)

@@ -11,7 +11,7 @@ from gslt.conjecture.decision import OUTCOMES
 from gslt.conjecture.findings import Findings
 from gslt.conjecture.protocol import ENDPOINTS, PRIMARY
 from gslt.conjecture.verdict import Verdict
-from gslt.conjecture.words import SIGNS, arm_name, endpoint_name, factor
+from gslt.conjecture.words import SIGNS, arm_name, factor
 from gslt.report.tables import (
     NONE,
     Cell,
@@ -23,7 +23,7 @@ from gslt.report.tables import (
     p_value,
     text,
 )
-from gslt.studies import columns as kinds
+from gslt.studies.columns import column, heading
 
 
 def verdict_table(findings: Findings) -> Table:
@@ -63,7 +63,7 @@ def contrast_table(findings: Findings) -> Table:
     """Every arm beside the dense source."""
     columns: list[Column] = [
         ("arm", _arm),
-        ("endpoint", lambda c: text(endpoint_name(c.endpoint))),
+        ("endpoint", lambda c: text(heading(c.endpoint))),
         *_family(findings),
         ("layers", lambda c: number(c.depth, "d")),
         (
@@ -104,7 +104,7 @@ def endpoint_table(findings: Findings) -> Table:
         *_family(findings),
         ("arm", _arm),
         ("layers", lambda row: number(row.depth, "d")),
-        *((endpoint_name(name), _average(name)) for name in ENDPOINTS),
+        *((heading(name), _average(name)) for name in ENDPOINTS),
         ("n", lambda row: number(_runs(getattr(row, PRIMARY)), "d")),
         ("collapsed", lambda row: number(getattr(row, PRIMARY).collapsed, "d")),
     ]
@@ -314,7 +314,7 @@ def _arm(row: Any) -> Cell:
 
 def _times(endpoint: str) -> float:
     """What an endpoint is multiplied by for people."""
-    return kinds.column(endpoint).factor
+    return column(endpoint).factor
 
 
 def _starred(cell: Cell, collapsed: int) -> Cell:

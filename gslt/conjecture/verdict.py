@@ -16,7 +16,7 @@ from gslt.conjecture.decision import (
     Outcome,
     Scores,
     judge,
-    log_quotients,
+    quotients_by_ratio,
 )
 from gslt.conjecture.power import SeedsNeeded, design_power, seeds_needed
 from gslt.conjecture.protocol import ARMS, DENSE, ENDPOINTS, FAMILY, RUN, Criteria, in_order
@@ -75,7 +75,13 @@ class Verdict:
 
     @classmethod
     def of(cls, found: Judgement, page: PageTest | None, criteria: Criteria) -> Verdict:
-        """A judgement with its effect, its reason, and the seeds that it lacks."""
+        """A judgement with its effect, its reason, and the seeds that it lacks.
+
+        Args:
+            found: what was decided.
+            page: Page's test of the same runs.
+            criteria: what it was decided by.
+        """
         scores, decision = found.scores or NO_SCORES, found.decision
         effect, tau = Estimate.of(scores.levels), Estimate.of(scores.taus)
         undecided = decision.outcome == "undecided"
@@ -175,7 +181,7 @@ class Analysis:
         found = [each for each in self._judgements if not each.overall]
         pages = [
             None if runs is None else page_test(runs.dropna().to_numpy())
-            for runs in map(log_quotients, _groups(self._table, [*FAMILY, "depth"]))
+            for runs in map(quotients_by_ratio, _groups(self._table, [*FAMILY, "depth"]))
         ]
         pairs = zip(found, pages, strict=True)
         return self._by_family([Verdict.of(each, page, self.criteria) for each, page in pairs])
@@ -390,7 +396,15 @@ def _contrast(first: Series, second: Series, criteria: Criteria) -> tuple[Any, .
 def reason(
     scores: Scores, decision: Decision, effect: Estimate, tau: Estimate, alpha: float
 ) -> str:
-    """A few sentences that follow from the numbers of a verdict."""
+    """A few sentences that follow from the numbers of a verdict.
+
+    Args:
+        scores: what was tested.
+        decision: what came out.
+        effect: frozen minus dense of the log quotient.
+        tau: rank correlation of freezing ratio and log quotient.
+        alpha: level of the tests.
+    """
     if not scores.ratios:
         return "There is no dense arm, or no frozen one, with runs."
     if not scores.seeds:

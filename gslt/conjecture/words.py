@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gslt.conjecture.decision import Outcome
 from gslt.conjecture.protocol import DENSE, FROZEN, Criteria
 from gslt.report.statistics import Estimate
-from gslt.studies.columns import heading, is_missing
+from gslt.studies.columns import is_missing
 
 if TYPE_CHECKING:
     from gslt.conjecture.association import Association, Slope
@@ -189,13 +189,3 @@ def arm_name(arm: str, ratio: float | None = None) -> str:
     ('dense', 'frozen, F = 0.4')
     """
     return arm if is_missing(ratio) else f"{arm}, F = {ratio:g}"
-
-
-def endpoint_name(endpoint: str) -> str:
-    """An endpoint over a table and in a list.
-
-    >>> endpoint_name("log_quotient"), endpoint_name("collapse_slope")
-    ('log quotient', 'collapse slope')
-    """
-    of = endpoint.removesuffix("_slope")
-    return heading(of) + " slope" * (of != endpoint)

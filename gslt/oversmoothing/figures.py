@@ -14,9 +14,9 @@ from gslt.report.figures import (
     Look,
     canvas,
     depth_axis,
-    heading,
     in_rows,
     looks,
+    panel_title,
     plain_ticks,
 )
 from gslt.report.lines import COLLAPSED, Line, draw_lines, label_beside, mark_collapsed, short
@@ -131,7 +131,7 @@ def _over(
     caption += COLLAPSED if any(line.collapsed for each in lines.values() for line in each) else ""
     made = canvas(cells, title, caption, width=width, height=_HEIGHT)
     for name, axes in made.panels.items():
-        heading(axes, _title(name), 9.5)
+        panel_title(axes, _title(name), 9.5)
         axes.set_yscale("log" if _is_log(name) else "linear")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         draw_lines(axes, lines[name])
@@ -258,7 +258,7 @@ def steps_figure(found: Measurements, title: str) -> Any:
         mine = rows[rows["label"] == label].drop_duplicates("place")
         kinds = dict(zip(mine["place"], mine["step"], strict=True))
         _draw_steps(axes, lines[name, label], kinds, list(dict.fromkeys(rows["step"])), depth)
-        heading(axes, short(label) if name == names[0] else "", 9.5)
+        panel_title(axes, short(label) if name == names[0] else "", 9.5)
         axes.set_yscale("log" if _is_log(name) else "linear")
         plain_ticks(axes)
         axes.tick_params(labelsize=8, labelbottom=name == names[-1])

@@ -180,7 +180,7 @@ def _with_log_quotient(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, LOG_QUOTIENT: log_quotients({name: [row[name]] for name in OF_LOG_QUOTIENT})[0]}
 
 
-class Graph:
+class GraphInputs:
     """A data set made ready, once for all networks that are measured on it."""
 
     def __init__(self, dataset: NodeDataset) -> None:
@@ -218,7 +218,7 @@ def measure_all(
     wanted = set(measures)
     if "centred_rayleigh_quotient" in wanted:
         wanted |= set(OF_LOG_QUOTIENT)
-    ready = lru_cache(maxsize=1)(Graph)
+    ready = lru_cache(maxsize=1)(GraphInputs)
     found: dict[Any, Measurement] = {}
     lost: Counter[str] = Counter()
     with tqdm(total=len(networks), unit="network", disable=None if progress else True) as bar:
@@ -312,7 +312,7 @@ def _not_recorded(
         yield f"{count} a record but no run folder, and records have no {', '.join(missing)}"
 
 
-def _measured(network: Network, graph: Graph, wanted: set[str], steps: bool) -> Measurement:
+def _measured(network: Network, graph: GraphInputs, wanted: set[str], steps: bool) -> Measurement:
     """What one forward pass of a network gives."""
     assert network.build is not None
     model = network.build(graph.dataset)

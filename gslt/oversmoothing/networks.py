@@ -24,7 +24,7 @@ from gslt.nn.gnn import GNN
 from gslt.oversmoothing.source import SourceConfig
 from gslt.studies.columns import named, shown_name
 from gslt.studies.records import Record, StudyFolder
-from gslt.studies.study import METHODS, Cell, Study
+from gslt.studies.study import METHODS, GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 
@@ -189,7 +189,7 @@ def of_ticket(path: Path) -> Network:
 
 def of_source(config: SourceConfig) -> Network:
     """An untrained source alone."""
-    name = arm_name(config).removeprefix("ticket, ") if config.sparsity else "random weights"
+    name = arm_of(config).removeprefix("ticket, ") if config.sparsity else "random weights"
     found = _network(config, config, DatasetChoice(name="debian"))
     return replace(found.before(), arm=name)
 
@@ -223,7 +223,7 @@ def _network(
 ) -> Network:
     """A network of this model, which came about as ``source`` says and is built by ``found``."""
     return Network(
-        arm=arm_name(source),
+        arm=arm_of(source),
         model=model,
         seed=source.seed,
         settings=_settings(model, source),
@@ -265,7 +265,7 @@ def _of_studies(folder: StudyFolder, say: Say) -> Iterator[Network]:
             )
 
 
-def _of_cell(folder: StudyFolder, study: Study, cell: Cell, say: Say) -> Network | None:
+def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Network | None:
     """One run of a study; None where there is nothing to measure."""
     spec = cell.spec
     record: Record | None = None
@@ -360,10 +360,10 @@ def _settings(*configs: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in _NO_SETTING}
 
 
-def arm_name(config: FreezeConfig | TrainConfig) -> str:
+def arm_of(config: FreezeConfig | TrainConfig) -> str:
     """What a run is among the arms of the conjecture.
 
-    >>> arm_name(FreezeConfig(freezing_ratio=0.4)), arm_name(TrainConfig(mask_sparsity=0.5))
+    >>> arm_of(FreezeConfig(freezing_ratio=0.4)), arm_of(TrainConfig(mask_sparsity=0.5))
     ('ticket, frozen source, F = 0.4', 'weak ticket, sparsity 0.5')
     """
     if isinstance(config, TrainConfig):

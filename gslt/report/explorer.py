@@ -70,8 +70,7 @@ def x_columns(study: StudyGroups) -> list[str]:
 
 def y_columns(study: StudyGroups) -> list[str]:
     """What can stand on the vertical axis: accuracies, then what was measured and varies."""
-    records = study.results.records.values()
-    measured = dict.fromkeys(name for record in records for name in record.measured)
+    measured = study.results.measured
 
     def means(name: str) -> set[float]:
         return {value for value in study.frame[name] if is_number(value)}

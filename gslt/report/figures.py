@@ -179,7 +179,7 @@ def bare(axes: Any) -> None:
     axes.set_axisbelow(True)
 
 
-def heading(axes: Any, text: str, size: float = 10) -> None:
+def panel_title(axes: Any, text: str, size: float = 10) -> None:
     """The title of a panel.
 
     Args:

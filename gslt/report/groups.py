@@ -59,8 +59,11 @@ class StudyGroups:
         columns = {name: first[name] for name in runs if name != "seed"}
         for name in same.columns[~same.all()].difference(["seed"], sort=False):
             columns[name] = first[name].astype(object).where(same[name], means.get(name))
-        measured = [name for name in stds if name != "seed_std" and not name.startswith(AXIS)]
-        columns |= {name: stds[name] for name in measured}
+        columns |= {
+            f"{name}_std": stds[f"{name}_std"]
+            for name in self.results.measured
+            if f"{name}_std" in stds
+        }
         columns["hardware"] = groups["hardware"].agg(lambda each: "; ".join(dict.fromkeys(each)))
         columns["n"] = groups.size()
         columns["seeds"] = groups["seed"].agg(lambda each: " ".join(map(str, each)))

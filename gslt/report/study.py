@@ -17,8 +17,8 @@ from gslt.report.figures import (
     Row,
     canvas,
     forest,
-    heading,
     number_axis,
+    panel_title,
     save_both,
     variants,
 )
@@ -267,7 +267,7 @@ class StudyReport:
         drawn = []
         for title, groups in parts.items():
             axes = figure.panels[title]
-            heading(axes, title)
+            panel_title(axes, title)
             drawn.append((axes, self._lines(groups, x)))
             draw_lines(*drawn[-1])
             self._scale(axes, x)

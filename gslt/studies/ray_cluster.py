@@ -19,7 +19,7 @@ from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.files import replacing
 from gslt.studies.execute import FAILURES, OnEpochs, Outcome, cause, dataset_of
-from gslt.studies.ray_node import compute, counter_class, packed
+from gslt.studies.ray_node import compute_on_node, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
 from gslt.studies.workers import TRIES
@@ -131,7 +131,7 @@ class _Driver:
         options, remote = self.options, self.ray.remote
         # Ray would begin runs again by itself (max_retries), and tell nobody.
         resources = {"num_cpus": options.cpus_per_run, "num_gpus": options.gpus_per_run}
-        self.task = remote(**resources, max_retries=0)(compute)
+        self.task = remote(**resources, max_retries=0)(compute_on_node)
         # The head node is the one that the cluster cannot lose.
         head = {"node:__internal_head__": 0.001}
         counter = remote(num_cpus=0, resources=head, max_restarts=-1)(counter_class())

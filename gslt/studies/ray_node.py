@@ -52,7 +52,7 @@ def _dataset(reference: Any) -> NodeDataset:
     return unpacked(ray.get(reference))
 
 
-def compute(
+def compute_on_node(
     spec: RunSpec, data: list[Any], device: str, threads: int, counter: Any
 ) -> tuple[Outcome, dict[str, bytes]]:
     """One run in a temporary folder of this node.

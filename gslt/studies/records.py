@@ -106,7 +106,7 @@ class Record:
             "environment": self.environment,
             **({} if self.profile is None else {"profile": self.profile}),
         }
-        return {**values, "sha256": checksum(values)}
+        return {**values, "sha256": record_checksum(values)}
 
     @classmethod
     def from_json(cls, values: Any) -> Record:
@@ -123,7 +123,7 @@ class Record:
                     f"it has record version {version}, and this gslt reads up to {FORMAT_VERSION}; "
                     "upgrade gslt"
                 )
-            if checksum(values) != expected:
+            if record_checksum(values) != expected:
                 raise RunError("it is damaged: its content does not match its checksum")
             parts = {name: values[name] for name in ("measured", "graph", "environment")}
             layers = values.get("profile")
@@ -311,7 +311,7 @@ def _check_accuracies(record: Record) -> None:
             raise RunError(f"its {name} is no number: {record.measured.get(name)!r}")
 
 
-def checksum(values: Mapping[str, Any]) -> str:
+def record_checksum(values: Mapping[str, Any]) -> str:
     """SHA-256 of the values as JSON with sorted keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

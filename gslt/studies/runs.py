@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gslt.studies.columns import LOG_QUOTIENT, named
 from gslt.studies.smoothness import endpoints, layer_rows
-from gslt.studies.study import DERIVED, Cell, Study
+from gslt.studies.study import DERIVED, GridCell, Study
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -82,6 +82,15 @@ class StudyResults:
         )
 
     @property
+    def measured(self) -> list[str]:
+        """Columns of what runs measured and what they cost, in the order of the records."""
+        found: dict[str, Any] = {}
+        for record in self.records.values():
+            found |= record.measured
+            found |= endpoints(record.profile) if record.profile else {}
+        return list(found)
+
+    @property
     def total(self) -> int:
         """Number of different runs of the study."""
         return len(self.study.runs)
@@ -116,7 +125,7 @@ def frame_of(found: Sequence[StudyResults]) -> DataFrame:
     return _typed([row for each in found for row in each.rows])
 
 
-def _row(study: Study, cell: Cell, record: Record) -> dict[str, Any]:
+def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
     spec = cell.spec
     arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
     found = endpoints(record.profile) if record.profile else {}

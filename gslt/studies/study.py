@@ -121,7 +121,7 @@ class RunSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class GridCell:
     """One run in its study: the arm that it belongs to and its place on the arm's axes."""
 
     arm: str
@@ -193,7 +193,7 @@ class Study:
         return list(self.seeds) if isinstance(self.seeds, Sequence) else list(range(self.seeds))
 
     @cached_property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[GridCell]:
         """Every run with its place; seeds vary slowest, so that the first runs show all arms."""
         points = [(arm, *point) for arm in self.arms for point in self._points(arm)]
         cells = []
@@ -202,7 +202,7 @@ class Study:
                 spec = RunSpec.from_values({**settings, "seed": seed})
             except (ConfigError, TypeError) as error:
                 raise ConfigError(f"study {self.name!r}, arm {arm!r}: {error}") from error
-            cells.append(Cell(arm=arm, axes=axes, spec=spec))
+            cells.append(GridCell(arm=arm, axes=axes, spec=spec))
         return cells
 
     @property

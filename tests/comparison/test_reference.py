@@ -9,7 +9,7 @@ import pytest
 import torch
 from graphs import GRAPHS, adjacency, mean_matrix, symmetric_matrix
 
-from gslt.comparison.reference import Outputs, difference, operator, outputs, reference
+from gslt.comparison.reference import Outputs, deviation, operator, outputs, reference
 from gslt.comparison.routes import HOST, SourceNetwork, find_routes
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
@@ -162,7 +162,7 @@ def test_routes_are_equal(
     assert all(own == prints[0] for own in prints)
     for network in networks:
         found = outputs(network, dataset)
-        figures = difference(found, reference(networks[0], dataset, found.active), tolerance)
+        figures = deviation(found, reference(networks[0], dataset, found.active), tolerance)
         assert figures["agrees"], (network.name, figures)
         assert figures["same_classes"] == 1
 
@@ -175,7 +175,7 @@ def test_a_wrong_weight_is_found(search_config: Configure, blocks: NodeDataset) 
     with torch.no_grad():
         kept = wrong.weights[0].mask().nonzero()[0]
         wrong.weights[0].searched_weight[kept] *= 1.01
-    figures = difference(outputs(wrong, blocks), expected, 1e-5)
+    figures = deviation(outputs(wrong, blocks), expected, 1e-5)
     assert not figures["agrees"]
     assert figures["logits_rel"] > 1e-4
     assert wrong.fingerprints()["masks"] == right.fingerprints()["masks"]
@@ -186,7 +186,7 @@ def test_a_wrong_weight_is_found(search_config: Configure, blocks: NodeDataset) 
 def test_differences_by_hand() -> None:
     expected = Outputs(torch.tensor([[4.0, -8.0], [1.0, 2.0]]), torch.tensor([0.5, -2.0]))
     found = Outputs(torch.tensor([[4.0, -7.0], [3.0, 2.0]]), torch.tensor([0.5, -1.5]))
-    assert difference(found, expected, 0.25) == {
+    assert deviation(found, expected, 0.25) == {
         "logits_abs": 2.0,
         "logits_rel": 0.25,
         "gradient_abs": 0.5,
@@ -196,11 +196,11 @@ def test_differences_by_hand() -> None:
         "flip_size": 0.0,
         "agrees": True,
     }
-    assert not difference(found, expected, 0.24)["agrees"]
+    assert not deviation(found, expected, 0.24)["agrees"]
     far = dataclasses.replace(expected, flips=1, flip_size=0.3)
-    assert not difference(found, far, 0.25)["agrees"]
+    assert not deviation(found, far, 0.25)["agrees"]
     for broken in (
         Outputs(torch.full((2, 2), torch.nan), found.gradient),
         Outputs(found.logits, torch.full((2,), torch.nan)),
     ):
-        assert not difference(broken, expected, 1.0)["agrees"]
+        assert not deviation(broken, expected, 1.0)["agrees"]

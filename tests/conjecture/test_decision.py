@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_runs import Rows, Run, analysis, changed, frame, only, rows, run, table, wobble
 
-from gslt.conjecture.decision import Decision, judge, log_quotients, mean_scores, scores_of
+from gslt.conjecture.decision import Decision, judge, mean_scores, quotients_by_ratio, scores_of
 from gslt.conjecture.protocol import DENSE, FROZEN, Criteria, in_order
 
 NEVER = -math.inf
@@ -22,20 +22,20 @@ NEVER = -math.inf
 def test_log_quotients_side_by_side() -> None:
     runs = changed(table([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]), {(0.2, 1): math.nan, (0.4, 0): NEVER})
     runs += [run("trained", None, 0, 9.0), run(FROZEN, 0.6, 7, 1.0)]
-    found = log_quotients(in_order(frame(runs)))
+    found = quotients_by_ratio(in_order(frame(runs)))
     assert found is not None
     assert found.columns.tolist() == [0.0, 0.2, 0.4, 0.6]
     assert found.index.tolist() == [0, 1, 7]
     assert found.loc[0].tolist()[:3] == [0.0, 1.0, NEVER]
     assert found.isna().sum().tolist() == [1, 2, 1, 2]
     # At some ratios: seeds that have runs at others alone are none of these.
-    found = log_quotients(in_order(frame(runs)), only=[0.2, 0.4, 0.9])
+    found = quotients_by_ratio(in_order(frame(runs)), only=[0.2, 0.4, 0.9])
     assert found is not None
     assert found.columns.tolist() == [0.0, 0.2, 0.4]
     assert found.index.tolist() == [0, 1]
-    assert log_quotients(in_order(frame(runs)), only=[]) is None
-    assert log_quotients(frame(run(DENSE, None, seed, 1.0) for seed in (0, 1))) is None
-    assert log_quotients(frame([run(FROZEN, 0.2, 0, 1.0)])) is None
+    assert quotients_by_ratio(in_order(frame(runs)), only=[]) is None
+    assert quotients_by_ratio(frame(run(DENSE, None, seed, 1.0) for seed in (0, 1))) is None
+    assert quotients_by_ratio(frame([run(FROZEN, 0.2, 0, 1.0)])) is None
 
 
 def test_scores_by_hand() -> None:

@@ -14,7 +14,7 @@ from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
 from gslt.conjecture.protocol import ARMS, Part
 from gslt.report.figures import BASELINE
-from gslt.studies.study import Cell
+from gslt.studies.study import GridCell
 
 #: The same without batch norm at one depth, and with fewer arms.
 BARE = Part("bare", ("toy",), (2,), 8, 3, 6, 0.05, ("trained", "dense", "frozen"), False)
@@ -27,7 +27,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Rising with batch norm, where one dense run collapsed totally; falling without."""
     up, down = effect(1.0), effect(-1.0)
 
-    def values(cell: Cell) -> Any:
+    def values(cell: GridCell) -> Any:
         config = cell.spec.config
         if not config.batch_norm:
             return down(cell)

@@ -19,13 +19,13 @@ from gslt.conjecture import figures, simulation
 from gslt.conjecture.findings import Findings
 from gslt.conjecture.power import detection_power
 from gslt.conjecture.protocol import Criteria, Part, Plan, begin, open_plan, studies
-from gslt.conjecture.report import report_plan, summary
+from gslt.conjecture.report import report_plan, verdict_text
 from gslt.conjecture.verdict import Analysis
 from gslt.conjecture.words import factor
 from gslt.errors import RunError
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell
+from gslt.studies.study import GridCell
 
 TINY = Part("tiny", ("blocks",), (2, 3), 3, 3, 6, 0.05)
 
@@ -226,8 +226,8 @@ def test_planted(
         "As the quotient of frozen over dense grows, accuracy rises (+5.0, ",
     ):
         assert words in text
-        assert words in summary(findings)
-    assert summary(findings).startswith(f"toy (synthetic), with batch norm: {outcome.upper()}")
+        assert words in verdict_text(findings)
+    assert verdict_text(findings).startswith(f"toy (synthetic), with batch norm: {outcome.upper()}")
     # Nothing is left to decide.
     assert "none waits for more seeds" in page
     # The mean over F = 0.2 … 0.8 of size · F is size / 2, as noise is the same in all its arms.
@@ -251,7 +251,7 @@ def test_depths_that_differ_are_mixed(tmp_path: Path, monkeypatch: pytest.Monkey
     plan = with_parts(monkeypatch, SMALL)
     up, down = effect(1.0), effect(-1.0)
 
-    def values(cell: Cell) -> Any:
+    def values(cell: GridCell) -> Any:
         return (up if cell.spec.config.num_layers == 2 else down)(cell)
 
     report(plan, plant(tmp_path / "out", plan, values))
@@ -268,7 +268,7 @@ def test_collapsed_runs_are_counted_and_said(
 ) -> None:
     plan, base = with_parts(monkeypatch, SMALL), effect(1.0)
 
-    def values(cell: Cell) -> Any:
+    def values(cell: GridCell) -> Any:
         config = cell.spec.config
         if cell.arm == "dense" and (config.num_layers, config.seed) == (4, 1):
             return -math.inf, 0.2

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from gslt.conjecture import simulation
-from gslt.conjecture.decision import Decision, Scores, decide, judge, log_quotients, scores_of
+from gslt.conjecture.decision import (
+    Decision,
+    Scores,
+    decide,
+    judge,
+    quotients_by_ratio,
+    scores_of,
+)
 from gslt.conjecture.power import seeds_to_detect, seeds_to_exclude
 from gslt.conjecture.protocol import ENDPOINTS, PRIMARY, RUN, Criteria, Plan
 from gslt.conjecture.simulation import (
@@ -40,7 +47,7 @@ def decision(planted: Planted, number: int) -> Decision:
 
 def values_of(planted: Planted, number: int, depth: int) -> np.ndarray:
     runs = synthetic_runs(planted, number)
-    found = log_quotients(runs[runs["depth"] == depth])
+    found = quotients_by_ratio(runs[runs["depth"] == depth])
     assert found is not None
     return found.to_numpy()
 

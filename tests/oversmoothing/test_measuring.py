@@ -18,9 +18,10 @@ import gslt
 from gslt.backends import get_backend
 from gslt.diagnostics import DEFAULT_MEASURES
 from gslt.errors import ConfigError, DataError, RunError
-from gslt.oversmoothing import SourceConfig, smooth
+from gslt.oversmoothing import smooth
 from gslt.oversmoothing.measuring import Measurement, Measurements
 from gslt.oversmoothing.report import tables_of
+from gslt.oversmoothing.source import SourceConfig
 from gslt.studies.execute import Here, dataset_of, run_study
 from gslt.studies.records import StudyFolder
 from gslt.studies.smoothness import layer_rows, profile

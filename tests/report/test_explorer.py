@@ -14,7 +14,7 @@ from gslt.report.figures import COLOURS
 from gslt.report.groups import StudyGroups
 from gslt.report.page import script_json
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell, Study
+from gslt.studies.study import GridCell, Study
 
 GRID = Study(
     name="grid",
@@ -27,7 +27,7 @@ GRID = Study(
 )
 
 
-def accuracy(cell: Cell) -> float:
+def accuracy(cell: GridCell) -> float:
     sparsity = cell.axes.get("sparsity", 0.5)
     return 0.6 - 0.1 * abs(sparsity - 0.5) + 0.01 * cell.spec.config.seed
 

@@ -18,11 +18,11 @@ from gslt.report.figures import (
     canvas,
     depth_axis,
     forest,
-    heading,
     in_rows,
     looks,
     mixed,
     number_axis,
+    panel_title,
     plain_ticks,
     ramp,
     save_both,
@@ -82,7 +82,7 @@ def test_a_canvas_has_a_panel_for_every_cell() -> None:
     assert tuple(made.figure.get_size_inches()) == pytest.approx((6, 4.9))
     assert [axes.axison for axes in made.figure.axes] == [True, True, True, False]
     assert made.figure.get_suptitle() == "T $x$"
-    heading(made.panels["a"], "one")
+    panel_title(made.panels["a"], "one")
     assert made.panels["a"].get_title(loc="left") == "one"
     for axes in made.panels.values():
         assert not axes.spines["top"].get_visible()

@@ -12,7 +12,7 @@ from fabricated import fabricated, fill, hand_made
 
 from gslt.report.groups import StudyGroups
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell, Study
+from gslt.studies.study import GridCell, Study
 
 SWEEP = {
     "weight training": {"method": "train"},
@@ -34,7 +34,7 @@ def lines_of(study: StudyGroups, x: str, panel: str = "") -> list[tuple[str, boo
 
 
 def test_means_deviations_and_numbers(tmp_path: Path) -> None:
-    def accuracy(cell: Cell) -> float | None:
+    def accuracy(cell: GridCell) -> float | None:
         seed = cell.spec.config.seed
         return None if (cell.arm, seed) == ("b", 0) else 0.5 + 0.1 * seed
 

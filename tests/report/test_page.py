@@ -18,7 +18,7 @@ from gslt.report import write_report
 from gslt.report.explorer import study_data
 from gslt.report.page import script_json
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell, Study
+from gslt.studies.study import GridCell, Study
 from gslt.version import __version__
 
 CHROMIUM = find_chromium()
@@ -41,7 +41,7 @@ TABLE = Study(
 )
 
 
-def accuracy(cell: Cell) -> float:
+def accuracy(cell: GridCell) -> float:
     own = {"b": 0.5, "a": 0.7, "dense": 0.6, "frozen": 0.62}.get(cell.arm, 0.65)
     return own - 0.1 * abs(cell.axes.get("sparsity", 0.5) - 0.5) + 0.01 * cell.spec.config.seed
 

@@ -31,7 +31,7 @@ from gslt.report.statistics import (
     taus,
 )
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell, Study
+from gslt.studies.study import GridCell, Study
 
 NEVER = -math.inf
 
@@ -127,7 +127,7 @@ TWO = {"a": {"sparsity": [0.2, 0.5]}, "b": {"weight_init": "ku", "sparsity": [0.
 
 
 def test_pairs_have_the_seed_and_the_common_axes_in_common(tmp_path: Path) -> None:
-    def accuracy(cell: Cell) -> float:
+    def accuracy(cell: GridCell) -> float:
         ahead = {("a", 0.2): 0.02, ("a", 0.5): 0.04}.get((cell.arm, cell.axes["sparsity"]), 0.0)
         return 0.7 + 0.01 * cell.spec.config.seed + ahead
 
@@ -188,7 +188,7 @@ def test_other_graphs_and_missing_runs_make_no_pair(tmp_path: Path) -> None:
     arms = {"a": {}, "b": {"weight_init": "ku"}}
     study = Study(name="s", arms=arms, seeds=3)
 
-    def accuracy(cell: Cell) -> float | None:
+    def accuracy(cell: GridCell) -> float | None:
         return 0.5 if cell.spec.config.seed in have[cell.arm] else None
 
     found = only(tmp_path / "partial", study, accuracy)

@@ -23,7 +23,7 @@ from gslt.studies import execute
 from gslt.studies.execute import run_study
 from gslt.studies.presets import Preset, preset
 from gslt.studies.records import StudyFolder
-from gslt.studies.study import Cell, Study
+from gslt.studies.study import GridCell, Study
 
 ARMS: dict[str, dict[str, Any]] = {
     "weight training": {"method": "train"},
@@ -31,7 +31,7 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 
 
-def three_seeds(cell: Cell) -> float:
+def three_seeds(cell: GridCell) -> float:
     """0.70, 0.72, 0.74 where weights are trained, else 0.61, 0.61, 0.64."""
     ticket = (0.61, 0.61, 0.64)
     seed = cell.spec.config.seed
@@ -236,7 +236,7 @@ def of_study(path: Path, study: Study, accuracy: Any) -> StudyReport:
     return StudyReport(fill(path, study, accuracy).results(study))
 
 
-def smooth(cell: Cell) -> float:
+def smooth(cell: GridCell) -> float:
     """Accuracies with a peak, a little apart by arm and seed."""
     spec = cell.spec
     number = sum(map(ord, cell.arm)) % 7
@@ -280,7 +280,7 @@ def test_labels_of_every_preset_stand_apart_and_in_the_picture(
 def test_lines_levels_and_bands_by_hand(tmp_path: Path) -> None:
     arms = {"weight training": {"method": "train"}, "ticket": {"sparsity": [0.2, 0.5, 0.8]}}
 
-    def accuracy(cell: Cell) -> float:
+    def accuracy(cell: GridCell) -> float:
         return cell.axes.get("sparsity", 0.7) + (-0.01, 0.01)[cell.spec.config.seed]
 
     found = of_study(tmp_path, Study(name="s", title="T", arms=arms, seeds=2), accuracy)

@@ -16,7 +16,7 @@ from small_studies import tiny
 import gslt
 from gslt.data.ogb import BenchmarkEvaluator
 from gslt.studies import ray_node
-from gslt.studies.ray_node import compute, counter_class, packed, unpacked
+from gslt.studies.ray_node import compute_on_node, counter_class, packed, unpacked
 
 
 def test_a_dataset_in_memory_that_cannot_be_written_to(blocks: gslt.NodeDataset) -> None:
@@ -76,7 +76,7 @@ def test_a_run_on_a_node(
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     spec = next(iter(tiny().runs.values()))
     told, threads = Told(), torch.get_num_threads()
-    outcome, files = compute(spec, ["here"], "cpu", threads, told)
+    outcome, files = compute_on_node(spec, ["here"], "cpu", threads, told)
     assert outcome.error == ""
     assert outcome.record is not None
     assert outcome.record.spec == spec
@@ -98,7 +98,7 @@ def test_a_run_that_fails_on_a_node(
     monkeypatch.setattr(ray_node, "_dataset", fail)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     spec = next(iter(tiny().runs.values()))
-    outcome, files = compute(spec, ["here"], "cpu", torch.get_num_threads(), Told())
+    outcome, files = compute_on_node(spec, ["here"], "cpu", torch.get_num_threads(), Told())
     assert outcome.error.startswith(said)
     assert (outcome.spec, outcome.record, files) == (spec, None, {})
     assert list(tmp_path.iterdir()) == []

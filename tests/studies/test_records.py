@@ -17,7 +17,7 @@ from small_studies import records, tiny
 from gslt.errors import GsltWarning, RunError
 from gslt.studies import frame
 from gslt.studies.execute import run_study, status_lines
-from gslt.studies.records import Record, StudyFolder, checksum
+from gslt.studies.records import Record, StudyFolder, record_checksum
 from gslt.studies.study import RunSpec, Study
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "study-debian-gin"
@@ -42,7 +42,7 @@ def test_a_record_comes_back_from_its_json() -> None:
 
 def test_a_checksum_by_hand() -> None:
     # printf '{"a":[1,null],"b":"é"}' with é as \u00e9 | sha256sum
-    assert checksum({"b": "é", "a": [1, None]}) == CHECKSUM
+    assert record_checksum({"b": "é", "a": [1, None]}) == CHECKSUM
 
 
 CHECKSUM = "fdaff1fbea8b4eb51e48128b1db50baa5f3ff6285a4d66f88d8573babc400fd4"
@@ -234,6 +234,6 @@ def test_a_record_of_other_defaults(as_debian: Path) -> None:
     values = record.to_json()
     del values["sha256"]
     values["config"]["score_init"] = "ku"  # What an older gslt might have had as its default.
-    values["sha256"] = checksum(values)
+    values["sha256"] = record_checksum(values)
     with pytest.raises(RunError, match="other default settings"):
         Record.from_json(values)
