@@ -10,7 +10,7 @@ from tqdm import tqdm
 from gslt.conjecture import words
 from gslt.conjecture.figures import PICTURES, Picture, draw_pictures
 from gslt.conjecture.findings import VERDICT, Findings, find
-from gslt.conjecture.protocol import ENDPOINTS, Plan
+from gslt.conjecture.protocol import ARMS, ENDPOINTS, Plan
 from gslt.conjecture.simulation import rates
 from gslt.conjecture.tables import TABLES, verdict_table
 from gslt.conjecture.verdict import Verdict
@@ -75,7 +75,8 @@ def report_plan(
 
 def page(findings: Findings, pictures: Sequence[Picture]) -> str:
     """The report as one page: verdicts on top, then how they came about and what they rest on."""
-    studies = {each.study.name: study_data(each) for each in findings.results if each.records}
+    there = [each for each in findings.results if each.records]
+    studies = {each.study.name: study_data(each, list(ARMS)) for each in there}
     return render(
         "conjecture/templates/report.html.jinja",
         title=TITLE,

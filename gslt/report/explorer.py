@@ -19,18 +19,19 @@ _NO_X = {
 _ACCURACIES = ("test_accuracy", "val_accuracy", "train_accuracy")
 
 
-def study_data(results: StudyResults) -> dict[str, Any]:
+def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any]:
     """The groups of a study, the columns for its axes, and the lines for every horizontal one.
 
     Args:
         results: what a folder holds of the study; at least one run.
+        arms: in whose order they have their colours; default: those of the study.
 
     Returns:
         ``columns`` (how each is written), ``arms`` (colours), ``groups`` (places, means and
         deviations), ``lines`` (by horizontal column, the numbers of the groups that each joins),
         ``x`` and ``y`` (labels of what can stand on either axis, by column).
     """
-    study = StudyGroups(results)
+    study = StudyGroups(results, tuple(arms))
     xs, ys = x_columns(study), y_columns(study)
     rows = study.frame.to_dict("records")
     places = {name: [_finite(place) for place in study.place(name)] for name in xs}

@@ -37,6 +37,9 @@ class StudyGroups:
     """The runs of a study by arm and place on the arm's axes."""
 
     results: StudyResults
+    colour_order: tuple[str, ...] = ()
+    """Arms in whose order they have their looks, where it is not the study's own: several studies
+    whose arms are parts of one list share their colours so."""
 
     @cached_property
     def frame(self) -> DataFrame:
@@ -92,7 +95,7 @@ class StudyGroups:
         """Colour and mark of each arm, whatever is there of the study."""
         study = self.results.study
         trained = {cell.arm for cell in study.cells if cell.spec.trains_all}
-        return looks(list(study.arms), trained)
+        return looks(self.colour_order or list(study.arms), trained)
 
     def place(self, name: str, groups: DataFrame | None = None) -> list[Any]:
         """Where groups stand on an axis; None where they have no place.

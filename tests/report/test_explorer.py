@@ -90,3 +90,13 @@ def test_what_is_no_number_is_left_out(tmp_path: Path) -> None:
     # One run each has no deviation; −∞ has no place.
     assert values == [None, [1.0, None], [2.0, None]]
     assert json.loads(script_json(data)) == data
+
+
+def test_studies_of_one_list_of_arms_share_its_colours(tmp_path: Path) -> None:
+    arms = {"second": {"sparsity": 0.5}, "third": {"sparsity": 0.6}}
+    study = Study(name="s", arms=arms, seeds=1)
+    results = fill(tmp_path, study, lambda _: 0.5).results(study)
+    own = study_data(results)["arms"]
+    shared = study_data(results, ["first", "second", "third"])["arms"]
+    assert own == {"second": COLOURS[0], "third": COLOURS[1]}
+    assert shared == {"second": COLOURS[1], "third": COLOURS[2]}
