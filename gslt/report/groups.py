@@ -168,14 +168,14 @@ class StudyGroups:
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
         """Where every group stands on the axes of its arm."""
-        columns = [f"{AXIS}{name}" for name in self.axes]
+        columns = {name: list(self.frame[f"{AXIS}{name}"]) for name in self.axes}
         return [
             {
-                name: value
-                for name, value in zip(self.axes, values, strict=True)
-                if not is_missing(value)
+                name: values[number]
+                for name, values in columns.items()
+                if not is_missing(values[number])
             }
-            for values in self.frame[columns].itertuples(index=False, name=None)
+            for number in range(len(self.frame))
         ]
 
     def _axes_of(self, groups: Sequence[int]) -> list[str]:

@@ -402,10 +402,12 @@ def _points(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], 
     """Runs by their place on some axes."""
     if not axes:
         return [({}, runs)]
-    # As objects they are numbers of Python's, which JSON knows.
-    places = [runs[f"{AXIS}{name}"].astype(object) for name in axes]
-    groups = runs.groupby(places, sort=False, dropna=False)
-    return [(dict(zip(axes, place, strict=True)), group) for place, group in groups]
+    columns = [f"{AXIS}{name}" for name in axes]
+    return [
+        # Lists have numbers of Python's, which JSON knows.
+        ({name: group[f"{AXIS}{name}"].tolist()[0] for name in axes}, group)
+        for _, group in runs.groupby(columns, sort=False, dropna=False)
+    ]
 
 
 def _comparison(
