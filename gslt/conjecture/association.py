@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gslt.conjecture.protocol import ACCURACY, DENSE, FROZEN, PRIMARY
+from gslt.conjecture.protocol import ACCURACY, DENSE, FROZEN, PRIMARY, Family
 from gslt.random import Float64, Stream
 from gslt.report.statistics import LEVEL, RESAMPLES, Estimate
 
@@ -60,7 +60,7 @@ class Association:
     """Pairs that lack a number, or have a run that collapsed totally."""
 
     @property
-    def family(self) -> tuple[str, bool]:
+    def family(self) -> Family:
         """Its data set, and whether with batch norm."""
         return self.dataset, self.batch_norm
 

@@ -175,34 +175,24 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
 class Decision:
     """An outcome and the p-values behind it; those of tests that could not be made are 1."""
 
-    outcome: Outcome
-    direction: int
-    """1 where trend and level both speak for freezing, −1 where both against, else 0."""
-    p_trend: float
-    p_level: float
-    p: float
-    """The larger of the two, or 1 where they point in different directions."""
-    p_holm: float
-    p_equivalence: float
-    """Of the hypothesis that some ratio makes a difference that matters."""
-    p_equivalence_holm: float
-    least: float
-    """The smallest p that so many seeds can reach."""
-    least_holm: float
-    """The smallest p after Holm's correction: above alpha, neither supported nor contradicted was
-    within reach."""
-    comparisons: int
-    """Tests that were corrected together."""
-
-
-@dataclass(frozen=True)
-class _Tests:
+    outcome: Outcome = "undecided"
     direction: int = 0
+    """1 where trend and level both speak for freezing, −1 where both against, else 0."""
     p_trend: float = 1.0
     p_level: float = 1.0
     p: float = 1.0
+    """The larger of the two, or 1 where they point in different directions."""
+    p_holm: float = 1.0
     p_equivalence: float = 1.0
+    """Of the hypothesis that some ratio makes a difference that matters."""
+    p_equivalence_holm: float = 1.0
     least: float = 1.0
+    """The smallest p that so many seeds can reach."""
+    least_holm: float = 1.0
+    """The smallest p after Holm's correction: above alpha, neither supported nor contradicted was
+    within reach."""
+    comparisons: int = 1
+    """Tests that were corrected together."""
 
 
 def decide(scores: Sequence[Scores | None], criteria: Criteria) -> list[Decision]:
@@ -239,16 +229,11 @@ def decide(scores: Sequence[Scores | None], criteria: Criteria) -> list[Decision
     equivalence = holm([each.p_equivalence for each in tests])
     least = holm([each.least for each in tests])
     return [
-        Decision(
+        replace(
+            each,
             outcome=_outcome(each.direction, p[i], equivalence[i], criteria.alpha),
-            direction=each.direction,
-            p_trend=each.p_trend,
-            p_level=each.p_level,
-            p=each.p,
             p_holm=p[i],
-            p_equivalence=each.p_equivalence,
             p_equivalence_holm=equivalence[i],
-            least=each.least,
             least_holm=least[i],
             comparisons=len(tests),
         )
@@ -264,22 +249,27 @@ def _outcome(direction: int, p: float, p_equivalence: float, alpha: float) -> Ou
     return "undecided"
 
 
-def _test(scores: Scores | None, criteria: Criteria) -> _Tests:
+def _test(scores: Scores | None, criteria: Criteria) -> Decision:
+    """The tests of one place, before any correction and any outcome."""
     if scores is None or not scores.seeds:
-        return _Tests()
+        return Decision()
     levels = scores.levels
     # One ratio makes taus of ±1, which say less than the level itself.
     numbers = np.stack([scores.taus if len(scores.ratios) > 1 else levels, levels])
     p_trend, p_level = (float(each) for each in sign_flip_test(numbers))
     ways = {int(np.sign(mean)) for mean in np.round(numbers.mean(axis=1), 12)}
     direction = ways.pop() if len(ways) == 1 else 0
-    small = (
-        1.0
-        if scores.one_collapsed
-        else equivalence_p(scores.differences.T, criteria.smallest_effect)
+    small = 1.0
+    if not scores.one_collapsed:
+        small = equivalence_p(scores.differences.T, criteria.smallest_effect)
+    return Decision(
+        direction=direction,
+        p_trend=p_trend,
+        p_level=p_level,
+        p=max(p_trend, p_level) if direction else 1.0,
+        p_equivalence=small,
+        least=least_p(len(scores.seeds)),
     )
-    p = max(p_trend, p_level) if direction else 1.0
-    return _Tests(direction, p_trend, p_level, p, small, least_p(len(scores.seeds)))
 
 
 # What is judged together

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import ACCURACY, ARMS, FROZEN, PRIMARY, RATIOS
+from gslt.conjecture.protocol import ACCURACY, ARMS, FROZEN, PRIMARY, RATIOS, Family, of_family
 from gslt.conjecture.words import COLOURS, SIGNS, arm_name, slope_words
 from gslt.report.figures import (
     Canvas,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gslt.conjecture.association import Association
-    from gslt.conjecture.verdict import Family, Verdict
+    from gslt.conjecture.verdict import Verdict
 
 #: An arm and its freezing ratio.
 Arm = tuple[str, float | None]
@@ -71,12 +71,7 @@ def draw_pictures(findings: Findings, folder: Path) -> Iterator[Picture]:
 
 def arm_looks() -> dict[Arm, Look]:
     """Colour and mark of every arm of the test, whatever is there of it."""
-    trained = {
-        arm
-        for arm, settings in ARMS.items()
-        if settings.get("method") == "train" and "mask_sparsity" not in settings
-    }
-    found = looks(list(ARMS), trained)
+    found = looks(list(ARMS), ["trained"])
     shades = variants(found[FROZEN], len(RATIOS))
     return {
         **{(arm, None): look for arm, look in found.items()},
@@ -123,7 +118,7 @@ def over_layers(findings: Findings) -> Any:
     logs = findings.layers.assign(dirichlet_energy=np.log(energy.where(energy > 0)))
     deepest, lines = {}, {}
     for family in findings.analysis.families:
-        mine = _of(logs, *family)
+        mine = of_family(logs, family)
         deepest[family] = int(mine["depth"].max())
         runs = mine[mine["depth"] == deepest[family]]
         found = averages(runs, ["arm", "freezing_ratio", "layer"], names)
@@ -150,7 +145,7 @@ def _over_depth(findings: Findings, endpoints: Sequence[str], title: str, captio
     """Endpoints over the number of layers; arms below one another where there is one depth."""
     found = findings.analysis.averages
     parts = {
-        (family, name): _of(found[found["endpoint"] == name], *family)
+        (family, name): of_family(found[found["endpoint"] == name], family)
         for family in findings.analysis.families
         for name in endpoints
     }
@@ -173,11 +168,6 @@ def _over_depth(findings: Findings, endpoints: Sequence[str], title: str, captio
         named.append(_curves(axes, lines[key], label))
     label_lines(figure.figure, named)
     return figure.figure
-
-
-def _of(found: DataFrame, dataset: str, batch_norm: bool) -> DataFrame:
-    """The rows of a family."""
-    return found[(found["dataset"] == dataset) & (found["batch_norm"] == batch_norm)]
 
 
 def _lines(findings: Findings, found: DataFrame, x: str, **how: Any) -> list[Line]:
@@ -275,9 +265,7 @@ def effects_over_depth(findings: Findings) -> Any:
     )
     analysis = findings.analysis
     rows: dict[Family, list[Row]] = {family: [] for family in analysis.families}
-    for verdict in analysis.overall:
-        rows[verdict.family].append(_effect(findings, verdict, overall=True))
-    for verdict in analysis.depths:
+    for verdict in [*analysis.overall, *analysis.depths]:
         rows[verdict.family].append(_effect(findings, verdict))
     most = max(map(len, rows.values()))
     figure = _panels(findings, [PRIMARY], title, caption, height=1.0 + 0.42 * most)
@@ -290,16 +278,16 @@ def effects_over_depth(findings: Findings) -> Any:
     return figure.figure
 
 
-def _effect(findings: Findings, verdict: Verdict, overall: bool = False) -> Row:
+def _effect(findings: Findings, verdict: Verdict) -> Row:
     """A verdict, with small marks for the ratios of a single depth."""
     contrasts, shades = _contrasts(findings, verdict.family), arm_looks()
     small = [
         (each.mean, shades[FROZEN, each.freezing_ratio].colour)
         for each in contrasts.itertuples()
-        if not overall and each.depth == verdict.depths[0]
+        if not verdict.overall and each.depth == verdict.depths[0]
     ]
     return Row(
-        label="all depths" if overall else f"{verdict.depths[0]} layers",
+        label="all depths" if verdict.overall else f"{verdict.depths[0]} layers",
         colour=COLOURS[verdict.outcome],
         mean=verdict.effect.mean,
         low=verdict.effect.low,
@@ -309,13 +297,13 @@ def _effect(findings: Findings, verdict: Verdict, overall: bool = False) -> Row:
         hollow=verdict.one_collapsed > 0,
         small=small,
         note=f"{SIGNS[verdict.outcome]} {verdict.outcome}",
-        bold=overall,
+        bold=verdict.overall,
     )
 
 
 def _contrasts(findings: Findings, family: Family) -> DataFrame:
     """Frozen minus dense of the primary endpoint, by depth and freezing ratio."""
-    found = _of(findings.analysis.contrasts, *family)
+    found = of_family(findings.analysis.contrasts, family)
     wanted = (found["arm"] == FROZEN) & (found["endpoint"] == PRIMARY) & found["mean"].notna()
     return found[wanted].sort_values(["depth", "freezing_ratio"])
 

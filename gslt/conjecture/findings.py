@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gslt.conjecture.association import Association
-from gslt.conjecture.protocol import Plan, runs_of
-from gslt.conjecture.verdict import Analysis, Family
+from gslt.conjecture.protocol import GROUP, Family, Plan, runs_of
+from gslt.conjecture.verdict import Analysis
 from gslt.environment import versions
 from gslt.errors import RunError
 from gslt.studies.records import Record, StudyFolder
@@ -52,11 +52,10 @@ class Findings:
         """One row a hidden layer of a run: the facts of :attr:`runs`, layer and measures."""
         import pandas as pd
 
-        facts = ["identity", "dataset", "batch_norm", "depth", "arm", "freezing_ratio"]
         measures = ["identity", "layer", "log_quotient", "dirichlet_energy"]
         layers = pd.concat([each.layers for each in self.results if each.records])
         hidden = layers.loc[layers["hidden"], measures]
-        return hidden.merge(self.runs[facts], on="identity", validate="many_to_one")
+        return hidden.merge(self.runs[["identity", *GROUP]], on="identity", validate="many_to_one")
 
     @property
     def records(self) -> list[Record]:
@@ -86,17 +85,7 @@ class Findings:
     @property
     def troubles(self) -> list[str]:
         """Sentences on records that cannot be used and runs that failed."""
-        unusable = (
-            f"records/{identity}.json cannot be used: {reason}"
-            for each in self.results
-            for identity, reason in each.unusable.items()
-        )
-        failed = (
-            f"run {identity} failed: {reason}"
-            for each in self.results
-            for identity, reason in each.failures.items()
-        )
-        return [*unusable, *failed]
+        return [line for each in self.results for line in each.troubles]
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -106,12 +95,12 @@ class Findings:
     @property
     def synthetic(self) -> list[str]:
         """Names of the graphs that are synthetic."""
-        return _each_once(name for each in self.results for name in each.synthetic)
+        return list(dict.fromkeys(name for each in self.results for name in each.synthetic))
 
     @property
     def graphs(self) -> list[str]:
         """Names and sizes of the graphs."""
-        return _each_once(record.graph_text for record in self.records)
+        return list(dict.fromkeys(record.graph_text for record in self.records))
 
     @property
     def hardware(self) -> list[str]:
@@ -190,7 +179,3 @@ def _protocol(study: Study) -> dict[str, Any]:
     arms = {name: dict(settings) for name, settings in study.arms.items()}
     settings: dict[str, Any] = json.loads(json.dumps({**study.settings, "arms": arms}))
     return {"name": study.name, "seeds": study.seed_list, "runs": len(study.runs), **settings}
-
-
-def _each_once(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))

@@ -375,8 +375,22 @@ ENDPOINTS = (
 )
 #: A data set with, or without, batch norm: its depths are judged together.
 FAMILY = ("dataset", "batch_norm")
+Family = tuple[str, bool]
+#: Runs that differ in nothing but the seed.
+GROUP = (*FAMILY, "depth", "arm", "freezing_ratio")
 #: A run of the table.
-RUN = (*FAMILY, "depth", "arm", "freezing_ratio", "seed")
+RUN = (*GROUP, "seed")
+
+
+def of_family(rows: "DataFrame", family: Family) -> "DataFrame":
+    """The rows of one family.
+
+    Args:
+        rows: a frame with the columns of :data:`FAMILY`.
+        family: its data set, and whether with batch norm.
+    """
+    dataset, batch_norm = family
+    return rows[(rows["dataset"] == dataset) & (rows["batch_norm"] == batch_norm)]
 
 
 def runs_of(results: Sequence[StudyResults]) -> "DataFrame":

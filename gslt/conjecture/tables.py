@@ -9,7 +9,7 @@ from typing import Any
 
 from gslt.conjecture.decision import OUTCOMES
 from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import ENDPOINTS, PRIMARY
+from gslt.conjecture.protocol import ENDPOINTS, GROUP, PRIMARY
 from gslt.conjecture.verdict import Verdict
 from gslt.conjecture.words import SIGNS, arm_name, factor
 from gslt.report.tables import (
@@ -31,7 +31,7 @@ def verdict_table(findings: Findings) -> Table:
     analysis = findings.analysis
     columns: list[Column] = [
         *_family(findings),
-        ("layers", lambda v: _layers(v.depths, _is_overall(findings, v))),
+        ("layers", _layers),
         ("verdict", lambda v: Cell(f"{SIGNS[v.outcome]} {v.label}", v.label)),
         ("frozen − dense", lambda v: _starred(number(v.effect.mean, "+.3g"), v.one_collapsed)),
         ("95 % interval", lambda v: interval(v.effect.low, v.effect.high)),
@@ -92,13 +92,12 @@ def contrast_table(findings: Findings) -> Table:
 
 def endpoint_table(findings: Findings) -> Table:
     """Every arm at every depth, an endpoint a column."""
-    keys = ["dataset", "batch_norm", "depth", "arm", "freezing_ratio"]
     rows = [
         SimpleNamespace(
-            **dict(zip(keys, place, strict=True)),
+            **dict(zip(GROUP, place, strict=True)),
             **{each.endpoint: each for each in found.itertuples()},
         )
-        for place, found in findings.analysis.averages.groupby(keys, sort=False, dropna=False)
+        for place, found in findings.analysis.averages.groupby([*GROUP], sort=False, dropna=False)
     ]
     columns: list[Column] = [
         *_family(findings),
@@ -172,7 +171,7 @@ def what_if_table(findings: Findings) -> Table:
 
     columns: list[Column] = [
         *_family(findings),
-        ("layers", lambda row: _layers(row.depths, row.overall)),
+        ("layers", _layers),
         # By place, behind the index: these names are no Python names.
         *((name, outcome(place)) for place, name in enumerate(names, 5)),
     ]
@@ -190,7 +189,7 @@ def seeds_table(findings: Findings) -> Table:
     rows = [each for each in (*analysis.overall, *analysis.depths) if each.needed is not None]
     columns: list[Column] = [
         *_family(findings),
-        ("layers", lambda v: _layers(v.depths, _is_overall(findings, v))),
+        ("layers", _layers),
         ("seeds there", lambda v: number(len(v.seeds), "d")),
         ("seeds needed", lambda v: _count(v.needed.n)),
         ("from", lambda v: _count(v.needed.low)),
@@ -214,7 +213,7 @@ def power_table(findings: Findings) -> Table:
     criteria = findings.plan.criteria
     columns: list[Column] = [
         *_family(findings),
-        ("layers", lambda row: _layers(row.depths, row.overall)),
+        ("layers", _layers),
         ("seeds", lambda row: number(row.seeds, "d")),
         ("sd over seeds", lambda row: number(row.sd)),
         ("finds the smallest effect that matters", lambda row: _chance(row.detection)),
@@ -297,15 +296,11 @@ def _family(findings: Findings) -> list[Column]:
     ]
 
 
-def _is_overall(findings: Findings, verdict: Verdict) -> bool:
-    return any(verdict is each for each in findings.analysis.overall)
-
-
-def _layers(depths: tuple[int, ...], overall: bool) -> Cell:
+def _layers(row: Any) -> Cell:
     """Number of layers; ``all`` comes before every number."""
-    if overall:
-        return Cell(f"all ({', '.join(map(str, depths))})" if depths else "all", 0)
-    return number(depths[0], "d")
+    if row.overall:
+        return Cell(f"all ({', '.join(map(str, row.depths))})" if row.depths else "all", 0)
+    return number(row.depths[0], "d")
 
 
 def _arm(row: Any) -> Cell:

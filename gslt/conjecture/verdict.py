@@ -14,12 +14,22 @@ from gslt.conjecture.decision import (
     Decision,
     Judgement,
     Outcome,
-    Scores,
     judge,
     quotients_by_ratio,
 )
 from gslt.conjecture.power import SeedsNeeded, design_power, seeds_needed
-from gslt.conjecture.protocol import ARMS, DENSE, ENDPOINTS, FAMILY, RUN, Criteria, in_order
+from gslt.conjecture.protocol import (
+    ARMS,
+    DENSE,
+    ENDPOINTS,
+    FAMILY,
+    GROUP,
+    Criteria,
+    Family,
+    in_order,
+    of_family,
+)
+from gslt.conjecture.words import reason
 from gslt.files import plain
 from gslt.report.statistics import (
     Estimate,
@@ -40,9 +50,6 @@ if TYPE_CHECKING:
 FACTORS = (1.1, 1.25, 1.5, 2.0)
 ALPHAS = (0.01, 0.1)
 
-#: A data set with, or without, batch norm.
-Family = tuple[str, bool]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -52,6 +59,8 @@ class Verdict:
     batch_norm: bool
     depths: tuple[int, ...]
     """One depth, or all that a verdict over depths averages."""
+    overall: bool
+    """Whether it is over all depths."""
     decision: Decision
     effect: Estimate
     """Frozen minus dense of the log quotient, mean over the ratios; above 0 speaks for freezing."""
@@ -89,6 +98,7 @@ class Verdict:
             dataset=found.dataset,
             batch_norm=found.batch_norm,
             depths=found.depths,
+            overall=found.overall,
             decision=decision,
             effect=effect,
             tau=tau,
@@ -122,7 +132,10 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the label first."""
-        return {"label": self.label, **plain(self)}
+        values = {"label": self.label, **plain(self)}
+        # Those over all depths stand apart from the others.
+        del values["overall"]
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +216,7 @@ class Analysis:
         the number of runs without one ``without``.
         """
         names = {"column": "endpoint", "missing": "without"}
-        return averages(self._table, RUN[:-1], ENDPOINTS).rename(columns=names)
+        return averages(self._table, GROUP, ENDPOINTS).rename(columns=names)
 
     @cached_property
     def associations(self) -> list[Association]:
@@ -213,10 +226,7 @@ class Analysis:
 
     def pairs(self, family: Family) -> DataFrame:
         """Frozen minus dense, see :func:`gslt.conjecture.association.frozen_minus_dense`."""
-        table = self._table
-        dataset, batch_norm = family
-        mine = (table["dataset"] == dataset) & (table["batch_norm"] == batch_norm)
-        return frozen_minus_dense(table[mine])
+        return frozen_minus_dense(of_family(self._table, family))
 
     @cached_property
     def what_if(self) -> DataFrame:
@@ -277,8 +287,8 @@ class Analysis:
         import pandas as pd
 
         found = self.as_dict()
-        verdicts = [{"overall": True, **each.as_dict()} for each in self.overall]
-        verdicts += [{"overall": False, **each.as_dict()} for each in self.depths]
+        both = [*self.overall, *self.depths]
+        verdicts = [{"overall": each.overall, **each.as_dict()} for each in both]
         names = ("contrasts", "endpoints", "associations", "what_if", "power")
         rows = {"verdicts": verdicts, **{name: found[name] for name in names}}
         frames = {
@@ -349,13 +359,12 @@ def contrasts(runs: DataFrame, criteria: Criteria) -> DataFrame:
     """
     import pandas as pd
 
-    arms = ["dataset", "batch_norm", "depth", "arm", "freezing_ratio"]
     rows = []
-    for at in _groups(runs, arms[:3]):
+    for at in _groups(runs, [*FAMILY, "depth"]):
         dense = at[at["arm"] == DENSE].set_index("seed")
         if not len(dense):
             continue
-        others = at[at["arm"] != DENSE].groupby(arms, sort=False, dropna=False)
+        others = at[at["arm"] != DENSE].groupby([*GROUP], sort=False, dropna=False)
         for key, arm in others:
             first, second = arm.set_index("seed").align(dense)
             rows += [
@@ -364,8 +373,8 @@ def contrasts(runs: DataFrame, criteria: Criteria) -> DataFrame:
                 if arm[endpoint].notna().any()
             ]
     pair = ["seeds", "left_out", "one_collapsed", "mean", "low", "high", "p", "least"]
-    found = pd.DataFrame(rows, columns=[*arms, "endpoint", *pair])
-    over_depths = found.groupby(["dataset", "batch_norm", *arms[3:], "endpoint"], dropna=False)["p"]
+    found = pd.DataFrame(rows, columns=[*GROUP, "endpoint", *pair])
+    over_depths = found.groupby([*FAMILY, "arm", "freezing_ratio", "endpoint"], dropna=False)["p"]
     corrected = over_depths.transform(lambda p: pd.Series(holm(p), p.index)) if rows else found["p"]
     found.insert(list(found).index("least"), "p_holm", corrected)
     return found
@@ -388,89 +397,3 @@ def _contrast(first: Series, second: Series, criteria: Criteria) -> tuple[Any, .
         float(sign_flip_test(numbers)[0]) if seeds else 1.0,
         least_p(len(seeds)) if seeds else 1.0,
     )
-
-
-# Why, in words
-
-
-def reason(
-    scores: Scores, decision: Decision, effect: Estimate, tau: Estimate, alpha: float
-) -> str:
-    """A few sentences that follow from the numbers of a verdict.
-
-    Args:
-        scores: what was tested.
-        decision: what came out.
-        effect: frozen minus dense of the log quotient.
-        tau: rank correlation of freezing ratio and log quotient.
-        alpha: level of the tests.
-    """
-    if not scores.ratios:
-        return "There is no dense arm, or no frozen one, with runs."
-    if not scores.seeds:
-        return "No seed has a dense run and one at every freezing ratio."
-    first = (
-        f"The log quotient of frozen minus that of dense sources is {effect}, "
-        f"with {_count(len(scores.seeds), 'seed')}."
-    )
-    return " ".join([first, _because(decision, tau, alpha), *_notes(scores)])
-
-
-def _because(decision: Decision, tau: Estimate, alpha: float) -> str:
-    several = decision.comparisons > 1
-    corrected = f" after Holm's correction for {decision.comparisons} comparisons" * several
-    if decision.outcome == "mixed":
-        return "Single depths are decided otherwise, so that this mean over them says little."
-    if decision.outcome == "no meaningful difference":
-        also = (
-            f" A difference there is (p = {decision.p_holm:.2g}), but it is too small to matter."
-            if decision.p_holm <= alpha
-            else ""
-        )
-        return (
-            "At every freezing ratio it is shown to be smaller than what matters "
-            f"(p = {decision.p_equivalence_holm:.2g}{corrected}).{also}"
-        )
-    if decision.outcome == "undecided":
-        return _undecided(decision, alpha, corrected)
-    way, side = ("rises", "above") if decision.direction > 0 else ("falls", "below")
-    return (
-        f"It {way} with the freezing ratio (mean tau within a seed {tau.mean:+.2f}) and lies "
-        f"{side} that of the dense source (p = {decision.p_holm:.2g}{corrected})."
-    )
-
-
-def _undecided(decision: Decision, alpha: float, corrected: str) -> str:
-    if decision.least_holm > alpha:
-        return (
-            f"So few seeds can never show a difference: their smallest possible p is "
-            f"{decision.least:.2g}, and {decision.least_holm:.2g}{corrected}."
-        )
-    if decision.direction == 0:
-        return "Trend over the freezing ratios and mean difference point in different directions."
-    return (
-        f"Neither a difference (p = {decision.p_holm:.2g}) nor its absence "
-        f"(p = {decision.p_equivalence_holm:.2g}) is shown{corrected}."
-    )
-
-
-def _notes(scores: Scores) -> list[str]:
-    notes = []
-    if scores.one_collapsed:
-        notes.append(
-            f"In {_count(scores.one_collapsed, 'pair')} one run alone has collapsed totally; each "
-            "counts as the largest difference seen."
-        )
-    if scores.both_collapsed:
-        notes.append(
-            f"In {_count(scores.both_collapsed, 'pair')} both runs have collapsed totally; they "
-            "count as equal."
-        )
-    if scores.left_out:
-        listed = ", ".join(str(seed) for seed in scores.left_out)
-        notes.append(f"Left out, as a run or its number is missing: seeds {listed}.")
-    return notes
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

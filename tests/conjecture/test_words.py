@@ -39,6 +39,7 @@ def verdict(outcome: Outcome, effect: Estimate = NONE, depths: tuple[int, ...] =
         dataset="toy",
         batch_norm=True,
         depths=depths,
+        overall=len(depths) > 1,
         decision=Decision(
             outcome=outcome,
             direction=1,
