@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gslt.report.figures import Look, looks
+from gslt.report.statistics import by_place
 from gslt.studies.columns import column, is_missing, is_number, named
 from gslt.studies.runs import AXIS, StudyResults, axis_names
 
@@ -150,68 +151,39 @@ class StudyGroups:
             x: column of the horizontal axis.
             panel: column that the panels tell apart already.
         """
-        places = dict(zip(groups.index, self.place(x, groups), strict=True))
-        arms: dict[str, list[int]] = {}
-        for number, arm in groups["arm"].items():
-            arms.setdefault(arm, []).append(number)
+        import pandas as pd
+
+        places = pd.Series(self.place(x, groups), groups.index, dtype=object)
         found = []
-        for arm, mine in arms.items():
-            axes = [name for name in self._axes_of(mine) if name != panel]
-            along = self._along(mine, axes, x, places)
-            apart = [name for name in axes if name != along]
-            parts = self._apart(mine, apart)
-            for values, part in parts.items():
-                own = dict(zip(apart, values, strict=True)) if len(parts) > 1 else {}
-                found += self._line(arm, named(arm, own), part, places)
+        for arm, mine in groups.groupby("arm", sort=False):
+            axes = [name for name in axis_names(mine) if name != panel]
+            along = _along(mine, axes, x, places)
+            parts = by_place(mine, [name for name in axes if name != along])
+            for own, part in parts:
+                label = named(arm, own if len(parts) > 1 else {})
+                found += _line(arm, label, part, places[part.index])
         return found
 
-    @cached_property
-    def _points(self) -> list[dict[str, Any]]:
-        """Where every group stands on the axes of its arm."""
-        columns = {name: list(self.frame[f"{AXIS}{name}"]) for name in self.axes}
-        return [
-            {
-                name: values[number]
-                for name, values in columns.items()
-                if not is_missing(values[number])
-            }
-            for number in range(len(self.frame))
-        ]
 
-    def _axes_of(self, groups: Sequence[int]) -> list[str]:
-        return list(dict.fromkeys(name for number in groups for name in self._points[number]))
+def _along(groups: DataFrame, axes: Sequence[str], x: str, places: Series) -> str:
+    """The axis that moves points on x: x itself, else the first that changes their place."""
+    if x in axes:
+        return x
+    for name in axes:
+        parts = by_place(groups, [other for other in axes if other != name])
+        if any(len(set(places[part.index])) > 1 for _, part in parts):
+            return name
+    return ""
 
-    def _apart(self, groups: Sequence[int], axes: Sequence[str]) -> dict[Any, list[int]]:
-        """Groups by their places on some axes."""
-        parts: dict[Any, list[int]] = {}
-        for number in groups:
-            key = tuple(self._points[number].get(name) for name in axes)
-            parts.setdefault(key, []).append(number)
-        return parts
 
-    def _along(
-        self, groups: Sequence[int], axes: Sequence[str], x: str, places: Mapping[int, Any]
-    ) -> str:
-        """The axis that moves points on x: x itself, else the first that changes their place."""
-        if x in axes:
-            return x
-        for name in axes:
-            parts = self._apart(groups, [other for other in axes if other != name]).values()
-            if any(len({places[number] for number in part}) > 1 for part in parts):
-                return name
-        return ""
-
-    def _line(
-        self, arm: str, label: str, groups: Sequence[int], places: Mapping[int, Any]
-    ) -> list[LineGroups]:
-        placed = [number for number in groups if places[number] is not None]
-        if all(is_number(places[number]) for number in placed):
-            placed.sort(key=lambda number: float(places[number]))
-        levels = [number for number in groups if places[number] is None]
-        made = [LineGroups(arm, label, self.frame.loc[placed])] if placed else []
-        return made + [
-            LineGroups(arm, label, self.frame.loc[[number]], level=True) for number in levels
-        ]
+def _line(arm: str, label: str, groups: DataFrame, places: Series) -> list[LineGroups]:
+    """A line through the groups that have a place, and a level for each of the others."""
+    placed = places.dropna()
+    if placed.map(is_number).all():
+        placed = placed.astype(float).sort_values(kind="stable")
+    made = [LineGroups(arm, label, groups.loc[placed.index])] if len(placed) else []
+    levels = groups.index[places.isna()]
+    return made + [LineGroups(arm, label, groups.loc[[each]], level=True) for each in levels]
 
 
 def _trains_all(group: Series) -> bool:

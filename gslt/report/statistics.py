@@ -46,24 +46,23 @@ def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> Data
         a finite number), ``collapsed`` (runs with −∞, left out of the mean) and ``missing`` (runs
         without a number).
     """
-    long = runs.melt(id_vars=list(by), value_vars=list(columns), var_name="column")
+    long = runs.reset_index(drop=True).melt(
+        id_vars=list(by), value_vars=list(columns), var_name="column", ignore_index=False
+    )
+    long = long.sort_index(kind="stable")  # Run by run again, not column by column.
     value = long["value"].astype(float)
     long["value"] = value.where(np.isfinite(value))
     long["collapsed"] = value == -math.inf
-    keys = list(by)
-    order = {name: place for place, name in enumerate(columns)}
-    long["_group"] = long.groupby(keys, sort=False, dropna=False).ngroup() if keys else 0
-    long["_column"] = long["column"].map(order)
-    found = long.groupby(["_group", "_column"]).agg(
-        **{name: (name, "first") for name in (*keys, "column")},
+    groups = long.groupby([*by, "column"], sort=False, dropna=False)
+    found = groups.agg(
         mean=("value", "mean"),
         std=("value", "std"),
         n=("value", "count"),
         collapsed=("collapsed", "sum"),
-        runs=("collapsed", "size"),
-    )
-    found["missing"] = found.pop("runs") - found["n"] - found["collapsed"]
-    return found.reset_index(drop=True)
+        missing=("collapsed", "size"),
+    ).reset_index()
+    found["missing"] -= found["n"] + found["collapsed"]
+    return found
 
 
 def paired(
@@ -385,8 +384,8 @@ def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[d
     mine, yours = axis_names(first), axis_names(second)
     common = [name for name in mine if name in yours]
     for (at, one), (other_at, other) in itertools.product(
-        _points(first, [name for name in mine if name not in common]),
-        _points(second, [name for name in yours if name not in common]),
+        by_place(first, [name for name in mine if name not in common]),
+        by_place(second, [name for name in yours if name not in common]),
     ):
         if found := _comparison(one, other, [f"{AXIS}{name}" for name in common], column):
             yield {
@@ -398,8 +397,16 @@ def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[d
             }
 
 
-def _points(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
-    """Runs by their place on some axes."""
+def by_place(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
+    """Runs, or groups, by their place on some axes, in the order in which they come.
+
+    Args:
+        runs: rows of a frame.
+        axes: names of what is varied.
+
+    Returns:
+        Values by the name of the axis, and the rows that have them.
+    """
     if not axes:
         return [({}, runs)]
     columns = [f"{AXIS}{name}" for name in axes]
