@@ -18,7 +18,7 @@ from gslt.environment import versions
 from gslt.files import write_json, write_text
 from gslt.report.explorer import study_data
 from gslt.report.page import render
-from gslt.report.tables import csv_text
+from gslt.report.tables import aligned, csv_text
 from gslt.studies.columns import column, heading
 from gslt.studies.execute import duration
 from gslt.studies.records import StudyFolder
@@ -117,11 +117,7 @@ def verdict_text(findings: Findings) -> str:
             for each in findings.analysis.depths
             if each.family == overall.family
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += [
-            "  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines += [f"  {line}" for line in aligned(rows, names=len(rows[0]))]
         lines.append("")
     if findings.partial:
         lines.append(f"Preliminary. {findings.partial}")

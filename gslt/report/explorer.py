@@ -44,7 +44,7 @@ def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any
                 "n": row["n"],
                 "places": {name: places[name][number] for name in xs},
                 "values": {
-                    name: [row[name], _number(row[f"{name}_std"])]
+                    name: [row[name], _finite(row[f"{name}_std"])]
                     for name in ys
                     if is_number(row[name])
                 },
@@ -103,13 +103,9 @@ def _column(study: StudyGroups, name: str) -> dict[str, Any]:
     }
 
 
-def _finite(place: Any) -> Any:
-    """A place, or None where it is a number that no axis has: −∞ of runs that collapsed totally."""
-    return None if isinstance(place, float) and not math.isfinite(place) else place
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _finite(value: Any) -> Any:
+    """A value, or None where it is a number that no axis has: −∞ of runs that collapsed totally."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(study: StudyGroups, x: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.report.lines import darker, mark_collapsed, short
+from gslt.report.lines import darker, mark_collapsed, mixed, short
 
 #: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -65,7 +65,7 @@ def variants(look: Look, number: int) -> list[Look]:
     if number == 1:
         return [look]
     first = MARKERS.index(look.marker)
-    shades = ramp(mixed(look.colour, "#FFFFFF", 0.4), mixed(look.colour, "#000000", 0.5), number)
+    shades = ramp(mixed(look.colour, "#FFFFFF", 0.4), darker(look.colour, 0.5), number)
     return [
         Look(shade, MARKERS[(first + place) % len(MARKERS)]) for place, shade in enumerate(shades)
     ]
@@ -83,21 +83,6 @@ def ramp(first: str, last: str, number: int) -> list[str]:
     ['#000000', '#808080', '#FFFFFF']
     """
     return [mixed(first, last, place / max(1, number - 1)) for place in range(number)]
-
-
-def mixed(colour: str, other: str, share: float) -> str:
-    """A colour with such a share of another.
-
-    Args:
-        colour: as ``#rrggbb``.
-        other: as ``#rrggbb``.
-        share: of the other, from 0 to 1.
-
-    >>> mixed("#000000", "#FF8000", 0.5)
-    '#804000'
-    """
-    both = ([int(each[start : start + 2], 16) for start in (1, 3, 5)] for each in (colour, other))
-    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*both, strict=True))
 
 
 # Panels

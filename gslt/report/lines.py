@@ -278,6 +278,21 @@ def _text(axes: Any, x: float, y: float, line: Line) -> Any:
     return text
 
 
+def mixed(colour: str, other: str, share: float) -> str:
+    """A colour with such a share of another.
+
+    Args:
+        colour: as ``#rrggbb``.
+        other: as ``#rrggbb``.
+        share: of the other, from 0 to 1.
+
+    >>> mixed("#000000", "#FF8000", 0.5)
+    '#804000'
+    """
+    both = ([int(each[start : start + 2], 16) for start in (1, 3, 5)] for each in (colour, other))
+    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*both, strict=True))
+
+
 def darker(colour: str, share: float = 0.6) -> str:
     """A colour of so much of the light: dark enough for text on white.
 
@@ -288,8 +303,7 @@ def darker(colour: str, share: float = 0.6) -> str:
     >>> darker("#FF8000", 0.5)
     '#804000'
     """
-    parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(share * part):02X}" for part in parts)
+    return mixed("#000000", colour, share)
 
 
 def _points(line: Line) -> list[tuple[float, float]]:

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _SCRIPT = "report/templates/page.js"
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, *, data: Any = None, **values: Any) -> str:
     """A page as text.
 
     Args:
         template: its path within the package, such as ``report/templates/study.html.jinja``.
-        values: what the template names; ``title`` and ``data`` (plain values for the figures to
-            play with, see :mod:`gslt.report.explorer`) are asked for by every page.
+        data: plain values for the figures to play with, see :mod:`gslt.report.explorer`.
+        values: what the template names; every page asks for a ``title``.
 
     Raises:
         jinja2.UndefinedError: for a name that has no value.
@@ -39,10 +39,12 @@ def render(template: str, **values: Any) -> str:
     pages = _templates()
     script = resources.files("gslt").joinpath(_SCRIPT).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    values = {"data": {}, **values}
-    values["data"] = script_json(values["data"])
     return pages.get_template(template).render(
-        script=script, script_hash=f"sha256-{digest}", version=__version__, **values
+        data=script_json(data or {}),
+        script=script,
+        script_hash=f"sha256-{digest}",
+        version=__version__,
+        **values,
     )
 
 

@@ -118,15 +118,27 @@ class Table:
     def plain(self) -> str:
         """The table in columns, for a terminal."""
         lines = [list(self.headings), *([cell.text for cell in row] for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        texts = [
-            "  ".join(
-                text.ljust(width) if place < self.names else text.rjust(width)
-                for place, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
-        return "\n".join([self.title, *texts])
+        return "\n".join([self.title, *aligned(lines, self.names)])
+
+
+def aligned(rows: Sequence[Sequence[str]], names: int) -> list[str]:
+    """Rows as lines whose columns stand below one another, for a terminal.
+
+    Args:
+        rows: texts, as many in each.
+        names: how many columns, from the first, are set to the left.
+
+    >>> aligned([["arm", "n"], ["dense", "10"]], names=1)
+    ['arm     n', 'dense  10']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if place < names else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _markdown(text: str) -> str:

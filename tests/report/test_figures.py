@@ -20,7 +20,6 @@ from gslt.report.figures import (
     forest,
     in_rows,
     looks,
-    mixed,
     number_axis,
     panel_title,
     plain_ticks,
@@ -31,6 +30,7 @@ from gslt.report.figures import (
     variants,
     zero,
 )
+from gslt.report.lines import mixed
 
 
 def panel(**limits: Any) -> Any:
