@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
-from gslt.cli.options import Action
+from gslt.cli.executors import add_executor, device_here, executor_of
+from gslt.cli.options import Action, data_folder, field_names
 from gslt.config import Architecture
 from gslt.conjecture.protocol import Criteria, Size
 from gslt.errors import RunError
@@ -42,7 +41,7 @@ def _parser() -> ArgumentParser:
     add_executor(parser)
     parser.add_class_arguments(Criteria)
     # What is not given is what the folder was begun with.
-    parser.set_defaults({field.name: None for field in dataclasses.fields(Criteria)})
+    parser.set_defaults(dict.fromkeys(field_names(Criteria)))
     return parser
 
 
@@ -52,8 +51,7 @@ def _conjecture(options: Namespace) -> None:
     from gslt.studies.execute import check_study
     from gslt.studies.records import StudyFolder
 
-    names = ["preset", "architecture", "dataset"]
-    names += [field.name for field in dataclasses.fields(Criteria)]
+    names = ["preset", "architecture", "dataset", *field_names(Criteria)]
     plan = open_plan(options.out, **{name: options[name] for name in names})
     folder, done = StudyFolder(options.out), Progress()
     if options.report_only:

@@ -13,11 +13,7 @@ def add(commands: Any) -> None:
     """Add the commands to a parser."""
     data = ArgumentParser(description="Data sets: list, show, fetch or make them.")
     commands.add_subcommand("data", data, help="list, show, fetch or make data sets")
-    _add_data_commands(data)
-
-
-def _add_data_commands(parser: ArgumentParser) -> None:
-    commands = parser.add_subcommands(dest="action")
+    actions = data.add_subcommands(dest="action")
     listing = ArgumentParser(description="Known data sets, and which are present.")
     info = ArgumentParser(description="Facts about one data set.")
     info.add_argument("name", type=str, help="name or path")
@@ -36,7 +32,7 @@ def _add_data_commands(parser: ArgumentParser) -> None:
         ("synthesize", synthesize, "write a synthetic OGBN-Arxiv stand-in"),
     ):
         add_root(command)
-        commands.add_subcommand(name, command, help=text)
+        actions.add_subcommand(name, command, help=text)
 
 
 def _data_list(options: Namespace) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from gslt.cli.options import add_root
+from gslt.cli.options import add_root, data_folder
 
 if TYPE_CHECKING:
     from gslt.studies.execute import Executor
@@ -30,11 +30,6 @@ def add_executor(parser: ArgumentParser) -> None:
     parser.add_argument("--cpus_per_run", type=NonNegativeFloat, default=1.0, help=text)
     text = "GPUs of a run on Ray; 0.25 puts four runs on each"
     parser.add_argument("--gpus_per_run", type=NonNegativeFloat, default=0.0, help=text)
-
-
-def data_folder(options: Namespace) -> str | None:
-    """Folder of the data sets, where one is given."""
-    return options.dataset_dir and str(options.dataset_dir)
 
 
 def device_here(options: Namespace) -> str:

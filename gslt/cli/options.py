@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
 
+Config = TypeVar("Config")
 #: What carries out a command.
 Action = Callable[[Namespace], None]
 
@@ -18,9 +20,38 @@ def add_root(parser: ArgumentParser) -> None:
     parser.add_argument("--dataset_dir", type=Path | None, help=text)
 
 
+def data_folder(options: Namespace) -> str | None:
+    """Folder of the data sets, where one is given."""
+    return options.dataset_dir and str(options.dataset_dir)
+
+
 def add_split(parser: ArgumentParser) -> None:
     """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
+
+
+def config_of(kind: type[Config], options: Namespace) -> Config:
+    """The options that are fields of a config, as this config.
+
+    Args:
+        kind: a dataclass whose fields were added to the parser.
+        options: of the command.
+    """
+    return kind(**{name: options[name] for name in field_names(kind)})
+
+
+def field_names(kind: type[Any]) -> list[str]:
+    """Names of the fields of a config."""
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def given_options(given: Sequence[str]) -> list[str]:
+    """The options among the words of a command line, without their values.
+
+    >>> given_options(["smooth", "runs/a", "--split=1", "--out", "b"])
+    ['--split', '--out']
+    """
+    return [word.partition("=")[0] for word in given if word.startswith("--")]
 
 
 def size_line(ticket: Any) -> str:

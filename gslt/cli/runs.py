@@ -5,13 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from gslt.cli.options import Action, add_root, add_split, size_line
+from gslt.cli.options import (
+    Action,
+    add_root,
+    add_split,
+    config_of,
+    data_folder,
+    given_options,
+    size_line,
+)
 from gslt.config import RunConfig, SearchConfig, TrainConfig, build
 from gslt.errors import ConfigError, RunError
 
@@ -43,9 +52,7 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
     """
     if options.get("resume") is None:
         return
-    flags = [word.partition("=")[0] for word in given if word.startswith("--")]
-    others = [flag for flag in flags if flag not in _HOW]
-    if others:
+    if others := [flag for flag in given_options(given) if flag not in _HOW]:
         raise ConfigError(
             f"--resume takes every setting from its folder; leave out {', '.join(others)}"
         )
@@ -81,11 +88,10 @@ def _run(kind: type[Any], options: Namespace) -> None:
     else:
         chosen = {
             "dataset": options.dataset,
-            "dataset_dir": options.dataset_dir and str(options.dataset_dir),
+            "dataset_dir": data_folder(options),
             "split": options.split,
         }
-        names = [field.name for field in dataclasses.fields(kind)]
-        config = kind(**{name: options[name] for name in names})
+        config = config_of(kind, options)
         out = options.out
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
@@ -150,12 +156,7 @@ def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str,
         raise RunError(f"{str(path / 'config.yaml')!r} is damaged: {error}") from error
 
 
-def _search(options: Namespace) -> None:
-    _run(SearchConfig, options)
-
-
-def _train(options: Namespace) -> None:
-    _run(TrainConfig, options)
-
-
-ACTIONS: dict[str, Action] = {"search": _search, "train": _train}
+ACTIONS: dict[str, Action] = {
+    "search": partial(_run, SearchConfig),
+    "train": partial(_run, TrainConfig),
+}

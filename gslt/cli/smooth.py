@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from gslt.cli.options import Action, add_root
+from gslt.cli.options import Action, add_root, config_of, data_folder, field_names, given_options
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
 from gslt.oversmoothing import SourceConfig
 
-_FIELDS = [field.name for field in dataclasses.fields(SourceConfig)]
-_OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *_FIELDS)}
+_OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *field_names(SourceConfig))}
 DESCRIPTION = """Over-smoothing, layer by layer: tables, JSON and pictures. PATHs are ticket files,
 run folders of gslt search and gslt train, and folders of studies; what they hold is not changed.
 Without a PATH, --untrained measures the source network that the last options describe."""
@@ -39,8 +37,7 @@ def check_source(options: Namespace, given: Sequence[str]) -> None:
     """
     if not options.get("paths"):
         return
-    flags = [word.partition("=")[0] for word in given if word.startswith("--")]
-    if others := [flag for flag in flags if flag in _OF_SOURCE]:
+    if others := [flag for flag in given_options(given) if flag in _OF_SOURCE]:
         raise ConfigError(
             f"the networks at a PATH have their own settings; leave out {', '.join(others)}"
         )
@@ -83,7 +80,7 @@ def _smooth(options: Namespace) -> None:
                 "give a ticket file, a run folder or the folder of a study, or --untrained with "
                 "the settings of a source"
             )
-        source = SourceConfig(**{name: options[name] for name in _FIELDS})
+        source = config_of(SourceConfig, options)
     smooth(
         options.paths,
         options.out,
@@ -92,7 +89,7 @@ def _smooth(options: Namespace) -> None:
         depths=options.depths or (),
         runs=options.runs,
         dataset=options.dataset,
-        dataset_dir=options.dataset_dir and str(options.dataset_dir),
+        dataset_dir=data_folder(options),
         split=options.split,
         measures=options.measures,
         steps=options.steps,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
-from gslt.cli.options import Action, add_root, add_split
+from gslt.cli.executors import add_executor, device_here, executor_of
+from gslt.cli.options import Action, add_root, add_split, config_of, data_folder
 from gslt.comparison import CompareConfig
 from gslt.config import Architecture, DemoConfig
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
@@ -82,7 +81,7 @@ def _compare_parser() -> ArgumentParser:
 def _demo(options: Namespace) -> None:
     from gslt.demo import run_demo, table
 
-    config = DemoConfig(**{name: value for name, value in options.items() if name != "out"})
+    config = config_of(DemoConfig, options)
     rows = run_demo(options.out, config)
     print("\n" + table(rows))
     names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
@@ -146,12 +145,10 @@ def _compare_backends(options: Namespace) -> None:
     from gslt.comparison import compare_backends
     from gslt.data import load_dataset
 
-    names = [field.name for field in dataclasses.fields(CompareConfig)]
-    config = CompareConfig(**{name: options[name] for name in names})
     dataset = None
     if options.dataset is not None:
         dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
-    compare_backends(config, options.out, dataset=dataset)
+    compare_backends(config_of(CompareConfig, options), options.out, dataset=dataset)
     print((options.out / "comparison.md").read_text(encoding="utf-8"))
     files = ("comparison.json", "comparison.md", "comparison.png")
     print("written: " + ", ".join(str(options.out / name) for name in files))

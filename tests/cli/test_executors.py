@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.executors import add_executor, data_folder, device_here, executor_of
+from gslt.cli.executors import add_executor, device_here, executor_of
+from gslt.cli.options import data_folder
 from gslt.errors import ConfigError
 from gslt.studies.execute import Here
 from gslt.studies.ray_cluster import OnRay

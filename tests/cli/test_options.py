@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.options import add_root, add_split, size_line
+from gslt.cli.options import add_root, add_split, config_of, data_folder, field_names, size_line
+from gslt.config import FreezeConfig
 
 
 def test_options_by_hand() -> None:
@@ -19,6 +20,13 @@ def test_options_by_hand() -> None:
     assert (none.dataset_dir, none.split) == (None, 0)
     given = parser.parse_args(["--dataset_dir", "a/b", "--split", "3"])
     assert (given.dataset_dir, given.split) == (Path("a/b"), 3)
+    assert (data_folder(none), data_folder(given)) == (None, str(Path("a/b")))
+
+
+def test_a_config_of_options_takes_its_own_fields_alone() -> None:
+    assert field_names(FreezeConfig)[0] == "sparsity"
+    options = Namespace(**{**vars(FreezeConfig(sparsity=0.25)), "out": Path("a")})
+    assert config_of(FreezeConfig, options) == FreezeConfig(sparsity=0.25)
 
 
 def test_what_a_ticket_weighs_by_hand() -> None:
