@@ -13,8 +13,8 @@ from gslt.conjecture.protocol import GROUP, Family, Plan, runs_of
 from gslt.conjecture.verdict import Analysis
 from gslt.environment import versions
 from gslt.errors import RunError
-from gslt.studies.records import Record, StudyFolder
-from gslt.studies.runs import StudyResults
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record, StudyResults
 from gslt.studies.study import Study
 
 if TYPE_CHECKING:

@@ -147,8 +147,8 @@ def seeds_needed(scores: Scores | None, comparisons: int, criteria: Criteria) ->
     present = 0 if scores is None else len(scores.seeds)
     if scores is None or present < 2 or np.ptp(scores.levels) == 0:
         least = _fewest(alpha, sides=2)
-        enough = least is not None and least <= present
-        return SeedsNeeded(None if enough else least, None, None, None, None, "least seeds")
+        n = None if least <= present else _known(least)
+        return SeedsNeeded(n, None, None, None, None, "least seeds")
     smallest = criteria.smallest_effect
     planned = _planned("smallest effect", scores, smallest, smallest, alpha, power)
     if planned.n is None or planned.n > present:
@@ -168,15 +168,17 @@ def _planned(
     spreads = (1.0, *sd_range(len(scores.seeds)))
     detect = [seeds_to_detect(scores, effect, alpha, power, spread) for spread in spreads]
     exclude = [seeds_to_exclude(scores, margin, alpha, power, spread) for spread in spreads]
-    join = _larger if basis == "smallest effect" else _smaller
+    join = max if basis == "smallest effect" else min
     n, low, high = detect if scores.one_collapsed else map(join, detect, exclude)
-    return SeedsNeeded(n, low, high, detect[0], exclude[0], basis)
+    return SeedsNeeded(
+        _known(n), _known(low), _known(high), _known(detect[0]), _known(exclude[0]), basis
+    )
 
 
 def seeds_to_detect(
     scores: Scores, effect: float, alpha: float, power: float, spread: float = 1.0
-) -> int | None:
-    """Seeds to find a mean difference with a chance; None for more than 10,000.
+) -> float:
+    """Seeds to find a mean difference with a chance; ∞ for more than 10,000.
 
     Args:
         scores: whose standard deviation over seeds is taken for the true one.
@@ -187,15 +189,15 @@ def seeds_to_detect(
     """
     sd = spread * float(scores.levels.std(ddof=1))
     n = _smallest_n(lambda n: detection_power(effect, sd, n, alpha) >= power)
-    return _larger(n, _fewest(alpha, sides=2))
+    return max(n, _fewest(alpha, sides=2))
 
 
 def seeds_to_exclude(
     scores: Scores, margin: float, alpha: float, power: float, spread: float = 1.0
-) -> int | None:
+) -> float:
     """Seeds to show with a chance that no ratio's mean lies beyond a margin, where none does.
 
-    None for more than 10,000, or where there is no way: a run has collapsed beside one that has
+    ∞ for more than 10,000, or where there is no way: a run has collapsed beside one that has
     not.
 
     Args:
@@ -206,10 +208,10 @@ def seeds_to_exclude(
         spread: by how much the spread is larger than what was observed.
     """
     if margin <= 0 or scores.one_collapsed:
-        return None
+        return math.inf
     rows = spread * scores.differences.T
     n = _smallest_n(lambda n: exclusion_power(margin, rows, n, alpha) >= power)
-    return _larger(n, _fewest(alpha, sides=1))
+    return max(n, _fewest(alpha, sides=1))
 
 
 def sd_range(n: int) -> tuple[float, float]:
@@ -221,27 +223,23 @@ def sd_range(n: int) -> tuple[float, float]:
     return float(shrunk), float(grown)
 
 
-def _fewest(alpha: float, sides: int) -> int | None:
+def _fewest(alpha: float, sides: int) -> float:
     """Fewer seeds than this cannot be significant at all."""
     return _smallest_n(lambda n: sides * least_p(n) / 2 <= alpha, 64)
 
 
-def _larger(first: int | None, second: int | None) -> int | None:
-    return None if first is None or second is None else max(first, second)
+def _known(seeds: float) -> int | None:
+    return None if math.isinf(seeds) else int(seeds)
 
 
-def _smaller(first: int | None, second: int | None) -> int | None:
-    return min((each for each in (first, second) if each is not None), default=None)
-
-
-def _smallest_n(holds: Callable[[int], bool], most: int = MOST_SEEDS) -> int | None:
-    """The smallest n from 2 that has a property which larger ones have too."""
+def _smallest_n(holds: Callable[[int], bool], most: int = MOST_SEEDS) -> float:
+    """The smallest n from 2 that has a property which larger ones have too; ∞ for none."""
     end = 8
     while end < most and not holds(end):
         end = min(2 * end, most)
     numbers = range(2, end + 1)
     at = bisect.bisect_left(numbers, True, key=holds)
-    return numbers[at] if at < len(numbers) else None
+    return numbers[at] if at < len(numbers) else math.inf
 
 
 # What the seeds that are there can show

@@ -168,7 +168,7 @@ class ErrorRates:
 
 
 def error_rates(
-    planted: Planted, simulations: int = 1_000, criteria: Criteria | None = None
+    planted: Planted, simulations: int = SIMULATIONS, criteria: Criteria | None = None
 ) -> ErrorRates:
     """Judge synthetic runs, simulation by simulation, by the code that judges real ones.
 
@@ -181,9 +181,9 @@ def error_rates(
     """
     criteria = criteria or Criteria()
     false = false_outcomes(planted, criteria)
-    overall, depths = zip(
-        *(_outcomes(planted, number, criteria) for number in range(simulations)), strict=True
-    )
+    found = [_outcomes(planted, number, criteria) for number in range(simulations)]
+    overall, depths = zip(*found, strict=True)
+    by_depth = zip(sorted(planted.depths), zip(*depths, strict=True), strict=True)
 
     def count(outcomes: Sequence[Outcome]) -> dict[str, Rate]:
         counts = Counter(outcomes)
@@ -193,12 +193,7 @@ def error_rates(
         planted=planted,
         criteria=criteria,
         simulations=simulations,
-        depths={
-            depth: count(outcomes)
-            for depth, outcomes in zip(
-                sorted(planted.depths), zip(*depths, strict=True), strict=True
-            )
-        },
+        depths={depth: count(outcomes) for depth, outcomes in by_depth},
         any_depth=count([each for outcomes in depths for each in set(outcomes)]),
         overall=count(overall),
         false=tuple(each for each in OUTCOMES if each in false),
