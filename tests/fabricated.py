@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gslt.config import SearchConfig
-from gslt.studies.records import Record, StudyFolder
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record
 from gslt.studies.smoothness import Profile
 from gslt.studies.study import GridCell, RunSpec, Study
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gslt.studies.records import Record, StudyFolder
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record
 from gslt.studies.study import Study
 
 TINY: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8, "epochs": 4, "lr": 0.1}

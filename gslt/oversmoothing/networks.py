@@ -23,7 +23,8 @@ from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.oversmoothing.source import SourceConfig
 from gslt.studies.columns import named, shown_name
-from gslt.studies.records import Record, StudyFolder
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record
 from gslt.studies.study import METHODS, GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config

@@ -10,8 +10,8 @@ from __future__ import annotations
 from gslt.studies.columns import COLUMNS, column
 from gslt.studies.execute import run_study
 from gslt.studies.presets import preset
-from gslt.studies.records import Record, StudyFolder, frame
-from gslt.studies.runs import StudyResults
+from gslt.studies.records import StudyFolder, frame
+from gslt.studies.runs import Record, StudyResults
 from gslt.studies.study import RunSpec, Study, load_study
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -16,7 +17,8 @@ from tqdm import tqdm
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import GsltError, GsltWarning, Interrupted, RunError, RunInUseError
-from gslt.studies.records import Record, StudyFolder
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
 from gslt.training.results import Epoch, Result
 from gslt.training.run_folder import RunFolder, in_use
@@ -26,6 +28,12 @@ from gslt.training.search import check_runnable, search, train
 OnEpochs = Callable[[int], None]
 #: What ends one run and not the study. RuntimeError is what torch raises when memory is full.
 FAILURES = (GsltError, OSError, MemoryError, RuntimeError)
+#: How often a run is begun whose worker processes die.
+TRIES = 3
+#: Seconds between looks of an executor at its workers, and at whether somebody asked to stop.
+LOOK_SECONDS = 0.5
+#: Seconds between two messages of a worker about its epochs.
+_MESSAGE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,28 @@ class Executor(Protocol):
         Returns:
             An outcome for every run that was begun.
         """
+
+
+class EpochMessages:
+    """Epochs that a worker tells another process of, several in one message.
+
+    Args:
+        tell: called with the number of epochs that were finished since it was called last.
+    """
+
+    def __init__(self, tell: OnEpochs) -> None:
+        self.tell, self.untold, self.last = tell, 0, time.perf_counter()
+
+    def add(self, number: int) -> None:
+        """So many epochs were finished; they are told where the last message is long ago."""
+        self.untold += number
+        if time.perf_counter() - self.last >= _MESSAGE_SECONDS:
+            self.send()
+
+    def send(self) -> None:
+        """Tell what was not told yet."""
+        self.tell(self.untold)
+        self.untold, self.last = 0, time.perf_counter()
 
 
 @dataclass(frozen=True)
@@ -274,8 +304,8 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Node
         MissingPackageError: if a backend is not installed.
     """
     places = dict.fromkeys((spec.dataset, spec.split) for spec in study.runs.values())
-    for backend in {spec.config.backend for spec in study.runs.values()}:
-        config = next(s.config for s in study.runs.values() if s.config.backend == backend)
+    by_backend = {spec.config.backend: spec.config for spec in study.runs.values()}
+    for config in by_backend.values():
         check_runnable(replace(config, device=device))
     return [dataset_of(name, dataset_dir, split) for name, split in places]
 
@@ -287,32 +317,19 @@ def status_lines(folder: StudyFolder) -> Iterator[str]:
         RunError: if the folder holds no study.
     """
     for study in folder.studies():
-        yield from _lines(folder, study)
-
-
-def _lines(folder: StudyFolder, study: Study) -> Iterator[str]:
-    seconds, running, troubles = [], 0, []
-    for identity in study.runs:
-        try:
-            record = folder.read(identity)
-        except RunError as error:
-            troubles.append(f"  {error}")
-            continue
-        if record is not None:
-            seconds.append(record.measured["seconds"])
-            continue
-        running += in_use(folder.run_path(identity))
-        if (reason := folder.failure(identity)) is not None:
-            troubles.append(f"  {identity} failed: {reason}")
-    total, done = len(study.runs), len(seconds)
-    parts = [f"{done} of {total} runs done", f"{running} running" if running else ""]
-    if seconds and done < total:
-        left = (total - done) * statistics.fmean(seconds)
-        parts.append(f"about {duration(left)} of computing left, {duration(sum(seconds))} spent")
-    elif seconds:
-        parts.append(f"{duration(sum(seconds))} of computing")
-    yield f"{study.name}: " + ", ".join(part for part in parts if part)
-    yield from troubles
+        found = folder.results(study)
+        seconds = [record.measured["seconds"] for record in found.records.values()]
+        missing = [identity for identity in study.runs if identity not in found.records]
+        running = sum(in_use(folder.run_path(identity)) for identity in missing)
+        parts = [f"{len(seconds)} of {found.total} runs done"]
+        parts += [f"{running} running"] if running else []
+        if seconds and missing:
+            left, spent = len(missing) * statistics.fmean(seconds), sum(seconds)
+            parts.append(f"about {duration(left)} of computing left, {duration(spent)} spent")
+        elif seconds:
+            parts.append(f"{duration(sum(seconds))} of computing")
+        yield f"{study.name}: {', '.join(parts)}"
+        yield from (f"  {trouble}" for trouble in found.troubles)
 
 
 def duration(seconds: float) -> str:

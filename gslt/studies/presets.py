@@ -21,6 +21,13 @@ INITS: dict[str, dict[str, Any]] = {
 TRAINED = {"method": "train"}
 #: Freezing ratio of the frozen and the sparse sources that are compared with the dense one.
 FROZEN = 0.4
+#: Settings of the sources that are compared, each with its ticket.
+SOURCES: dict[str, dict[str, Any]] = {
+    "dense source": {"sparsity": 0.5},
+    # All frozen weights pruned, and the sparsity in the middle of what is left.
+    "sparse source": {"freezing_ratio": FROZEN, "prune_share": 1.0, "window_position": 0.5},
+    "frozen source": {"freezing_ratio": FROZEN, "sparsity": 0.5},
+}
 
 
 @dataclass(frozen=True)
@@ -103,10 +110,7 @@ Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
 def _table(scale: Scale) -> Parts:
     arms: dict[str, dict[str, Any]] = {"weight training": TRAINED}
     sources = {
-        "dense source": {"sparsity": 0.5},
-        # All frozen weights pruned, and the sparsity in the middle of what is left.
-        "sparse source": {"freezing_ratio": FROZEN, "prune_share": 1.0, "window_position": 0.5},
-        "frozen source": {"freezing_ratio": FROZEN, "sparsity": 0.5},
+        **SOURCES,
         # The paper's GIN is best in the dense range, where locking matters.
         "frozen source, dense range": {"freezing_ratio": 0.2, "sparsity": 0.2},
     }
@@ -144,7 +148,7 @@ def _window(scale: Scale) -> Parts:
 
 
 def _freezing(scale: Scale) -> Parts:
-    ratios = _between(0.0, 0.8 if scale.steps > 3 else 0.6, min(scale.steps, 5))
+    ratios = _freezing_ratios(scale)
     scenarios = {"all locked": 0.0, "half and half": 0.5, "all pruned": 1.0}
     arms = {
         name: {"freezing_ratio": ratios, "prune_share": share, "window_position": 0.5}
@@ -160,17 +164,12 @@ def _freezing(scale: Scale) -> Parts:
 
 def _width(scale: Scale) -> Parts:
     widths = {"hidden_channels": list(scale.widths)}
-    sources = {
-        "dense source": {"sparsity": 0.5},
-        "sparse source": {"freezing_ratio": FROZEN, "prune_share": 1.0, "window_position": 0.5},
-        "frozen source": {"freezing_ratio": FROZEN, "sparsity": 0.5},
-    }
-    arms = {name: {**settings, **widths} for name, settings in sources.items()}
+    arms = {name: {**settings, **widths} for name, settings in SOURCES.items()}
     return "Accuracy against search space, over widths", "searched", "", arms
 
 
 def _size(scale: Scale) -> Parts:
-    ratios = _between(0.0, 0.8 if scale.steps > 3 else 0.6, min(scale.steps, 5))
+    ratios = _freezing_ratios(scale)
     arms: dict[str, dict[str, Any]] = {
         "weight training": {**TRAINED, "hidden_channels": list(scale.widths)}
     }
@@ -187,6 +186,10 @@ PRESETS: dict[str, Callable[[Scale], Parts]] = {
     "width": _width,
     "size": _size,
 }
+
+
+def _freezing_ratios(scale: Scale) -> list[float]:
+    return _between(0.0, 0.8 if scale.steps > 3 else 0.6, min(scale.steps, 5))
 
 
 def _between(low: float, high: float, steps: int) -> list[float]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,19 +19,24 @@ from typing import Any
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
 from gslt.files import replacing
-from gslt.studies.execute import FAILURES, OnEpochs, Outcome, cause, dataset_of
+from gslt.studies.execute import (
+    FAILURES,
+    LOOK_SECONDS,
+    TRIES,
+    OnEpochs,
+    Outcome,
+    cause,
+    dataset_of,
+)
 from gslt.studies.ray_node import compute_on_node, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
-from gslt.studies.workers import TRIES
 from gslt.training.checkpoint import Checkpoints
 from gslt.training.run_folder import SUMMARY, in_use
 from gslt.training.signals import Request, stop_requests
 
-#: Seconds between looks at what has ended, at the epochs, and at whether somebody asked to stop.
-_LOOK = 0.5
 #: Seconds that runs have to end when they are given up.
-_GRACE = 10.0
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class _Driver:
     """Runs by the reference of what they will send back."""
     data: dict[tuple[str, int], Any] = field(default_factory=dict)
     """References of the data sets in the object store."""
-    tries: dict[str, int] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
     epochs: dict[str, int] = field(default_factory=dict)
     """How many epochs of each run were passed on."""
 
@@ -143,8 +149,8 @@ class _Driver:
             for spec in specs:
                 yield from self._begin(spec)
             while self.under_way and not self.stop:
-                ended, _ = self.ray.wait(list(self.under_way), timeout=_LOOK)
-                self._pass_on()
+                ended, _ = self.ray.wait(list(self.under_way), timeout=LOOK_SECONDS)
+                self._take_epochs()
                 for reference in ended:
                     yield from self._end(reference)
             yield from self._stop()
@@ -159,7 +165,7 @@ class _Driver:
         for reference in references:
             self.ray.cancel(reference)
         if references:
-            self.ray.wait(references, num_returns=len(references), timeout=_GRACE)
+            self.ray.wait(references, num_returns=len(references), timeout=_END_SECONDS)
         for reference in references:
             yield from self._end(reference, timeout=0)
 
@@ -194,7 +200,7 @@ class _Driver:
         if outcome.record is not None:
             self._count(spec.identity, spec.config.epochs)
             if not in_use(path):
-                _keep(path, files)
+                _write_run_folder(path, files)
         yield outcome
 
     def _fail(self, spec: RunSpec, error: Exception) -> Iterator[Outcome]:
@@ -206,8 +212,8 @@ class _Driver:
         if isinstance(error, self.ray.exceptions.RayTaskError):
             yield Outcome(spec, error=f"{type(error.cause).__name__}: {error.cause}")
             return
-        tries = self.tries[spec.identity] = self.tries.get(spec.identity, 0) + 1
-        if tries >= TRIES:
+        self.tries[spec.identity] += 1
+        if self.tries[spec.identity] >= TRIES:
             yield Outcome(
                 spec,
                 error=f"its worker died {TRIES} times (the last: {why}); where memory is short, "
@@ -221,7 +227,7 @@ class _Driver:
         )
         yield from self._begin(spec)
 
-    def _pass_on(self) -> None:
+    def _take_epochs(self) -> None:
         """Pass on the epochs that the counter has told, and ask it again."""
         if not self.ray.wait([self.news], timeout=0)[0]:
             return
@@ -240,7 +246,7 @@ class _Driver:
             self.on_epochs(new)
 
 
-def _keep(path: Path, files: dict[str, bytes]) -> None:
+def _write_run_folder(path: Path, files: dict[str, bytes]) -> None:
     """Write a run folder that comes from a node; its summary last, which says that it is whole."""
     Checkpoints(path, {}).clear()
     for name in sorted(files, key=lambda name: (name == SUMMARY, name)):
@@ -269,7 +275,7 @@ def _cluster(address: str | None) -> Iterator[tuple[Any, bool]]:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     usual = signal.getsignal(signal.SIGTERM)
     try:
-        _knock(address)
+        _check_listening(address)
         with quiet(), without_dashboard():
             ray.init(address, logging_level="ERROR", log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as error:
@@ -285,7 +291,7 @@ def _cluster(address: str | None) -> Iterator[tuple[Any, bool]]:
             signal.signal(signal.SIGTERM, usual)
 
 
-def _knock(address: str) -> None:
+def _check_listening(address: str) -> None:
     """Raise OSError if nobody listens at an address with a port; Ray would wait for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if port.isdigit():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-import time
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -15,12 +14,9 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, Outcome, cause, run_in_folder
-from gslt.studies.records import Record
+from gslt.studies.execute import FAILURES, EpochMessages, Outcome, cause, run_in_folder
+from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
-
-#: Seconds between two messages of a run about its epochs.
-_EVERY = 0.2
 
 
 def packed(dataset: NodeDataset) -> dict[str, Any]:
@@ -68,7 +64,14 @@ def compute_on_node(
         Its outcome, and the files of its run folder by name; none where it failed.
     """
     torch.set_num_threads(threads)
-    epochs = _Epochs(counter, spec.identity)
+    done = 0
+
+    def tell(number: int) -> None:
+        nonlocal done
+        done += number
+        counter.tell.remote(spec.identity, done)
+
+    epochs = EpochMessages(tell)
     with tempfile.TemporaryDirectory(prefix="gslt-", dir=os.environ.get("RAY_TMPDIR")) as folder:
         path = Path(folder) / spec.identity
         try:
@@ -106,17 +109,3 @@ def counter_class() -> type:
             return news
 
     return Counter
-
-
-class _Epochs:
-    """Epochs of one run told to the counter, not one by one."""
-
-    def __init__(self, counter: Any, identity: str) -> None:
-        self.counter, self.identity = counter, identity
-        self.done, self.last = 0, time.perf_counter()
-
-    def add(self, number: int) -> None:
-        self.done += number
-        if time.perf_counter() - self.last >= _EVERY:
-            self.counter.tell.remote(self.identity, self.done)
-            self.last = time.perf_counter()

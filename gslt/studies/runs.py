@@ -1,21 +1,144 @@
-"""What a folder holds of one study, as a table of runs."""
+"""Runs: the record of one, and those of a study as a table."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gslt.studies.columns import LOG_QUOTIENT, named
-from gslt.studies.smoothness import endpoints, layer_rows
-from gslt.studies.study import DERIVED, GridCell, Study
+from gslt.data import NodeDataset
+from gslt.environment import environment
+from gslt.errors import RunError
+from gslt.files import plain
+from gslt.studies.columns import LOG_QUOTIENT, measured, named, shown_name
+from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
+from gslt.studies.study import DERIVED, GridCell, RunSpec, Study
+from gslt.training.results import Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from gslt.studies.records import Record
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one run found."""
+
+    spec: RunSpec
+    """What was computed."""
+    measured: dict[str, Any]
+    """See :func:`gslt.studies.columns.measured`."""
+    graph: dict[str, Any]
+    """Facts about the graph: :meth:`gslt.NodeDataset.info`."""
+    environment: dict[str, Any]
+    """Versions and hardware of the machine that computed it."""
+    profile: Profile | None = None
+    """Smoothness layer by layer, where the run asks for it."""
+
+    @property
+    def graph_name(self) -> str:
+        """Name of the graph, with the word synthetic where it is."""
+        return shown_name(str(self.graph.get("name", self.spec.dataset)), self.graph)
+
+    @property
+    def graph_text(self) -> str:
+        """Name and size of the graph."""
+        counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
+        known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
+        return ": ".join([self.graph_name, ", ".join(known)])
+
+    @property
+    def hardware(self) -> str:
+        """The machine and the versions, in words."""
+        found = self.environment
+        parts = [str(found.get("processor") or ""), str(found.get("system", "unknown"))]
+        for name, one in (("cores", "core"), ("threads", "thread")):
+            if number := found.get(name):
+                parts.append(f"{number} {one if number == 1 else name}")
+        if gpu := found.get("gpu"):
+            parts.append(f"GPU {gpu}")
+        parts += [f"{name} {number}" for name, number in self.versions.items()]
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that were installed."""
+        found = self.environment.get("versions") or {}
+        return {name: number for name, number in found.items() if number != "not installed"}
+
+    @classmethod
+    def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
+        """The record of a run that has ended in this process.
+
+        Args:
+            spec: the run.
+            dataset: what it ran on; smoothness is measured there where the run asks for it.
+            result: of the search or training.
+        """
+        layers = profile(result.model, dataset) if spec.smoothness else None
+        return cls(
+            spec=spec,
+            measured=plain({**measured(result), **(endpoints(layers) if layers else {})}),
+            graph=dict(dataset.info()),
+            environment={**environment(), "device": result.config.device},
+            profile=layers,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with a checksum over them."""
+        values = {
+            "format": FORMAT_VERSION,
+            "identity": self.spec.identity,
+            "run": self.spec.values,
+            "config": self.spec.resolved,
+            "measured": self.measured,
+            "graph": self.graph,
+            "environment": self.environment,
+            **({} if self.profile is None else {"profile": self.profile}),
+        }
+        return {**values, "sha256": record_checksum(values)}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Record:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            RunError: if a record is damaged or of a newer version.
+        """
+        try:
+            values = dict(values)
+            version, expected = values["format"], values.pop("sha256")
+            if not isinstance(version, int) or version > FORMAT_VERSION:
+                raise RunError(
+                    f"it has record version {version}, and this gslt reads up to {FORMAT_VERSION}; "
+                    "upgrade gslt"
+                )
+            if record_checksum(values) != expected:
+                raise RunError("it is damaged: its content does not match its checksum")
+            parts = {name: values[name] for name in ("measured", "graph", "environment")}
+            layers = values.get("profile")
+            record = cls(spec=RunSpec.from_values(values["run"]), **parts, profile=layers)
+            # An older gslt may have had other defaults, which an identity does not hold.
+            resolved = record.spec.resolved
+            now = {name: resolved.get(name) for name in values["config"]}
+            if record.spec.identity != values["identity"] or now != values["config"]:
+                raise RunError("it was computed with other default settings than this gslt's")
+            return record
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"it is damaged: {error}") from error
+
+
+def record_checksum(values: Mapping[str, Any]) -> str:
+    """SHA-256 of the values as JSON with sorted keys."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
 
 #: Before the names of the columns with a grid's own values.
 AXIS = "axis_"

@@ -71,7 +71,7 @@ class RunSpec:
             value = getattr(self.config, item.name)
             if item.name not in _HOW and value != item.default:
                 # 1 and 1.0 are the same setting.
-                whole = isinstance(value, int) and _is_float(item.type)
+                whole = isinstance(value, int) and item.type in (float, float | None)
                 values[item.name] = float(value) if whole else value
         return values
 
@@ -174,8 +174,6 @@ class Study:
         for label, arm in {**self.arms, "settings": self.settings}.items():
             if not isinstance(arm, Mapping):
                 raise ConfigError(f"arm {label!r} must map settings to values, got {arm!r}")
-        if isinstance(self.seeds, int):
-            object.__setattr__(self, "seeds", tuple(range(self.seeds)))
         seeds = self.seed_list
         if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
             raise ConfigError(f"seeds must be different whole numbers, got {self.seeds!r}")
@@ -189,8 +187,8 @@ class Study:
 
     @property
     def seed_list(self) -> list[int]:
-        """The seeds."""
-        return list(self.seeds) if isinstance(self.seeds, Sequence) else list(range(self.seeds))
+        """The seeds, also where their number is given."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
     @cached_property
     def cells(self) -> list[GridCell]:
@@ -293,7 +291,3 @@ def _leave_out(settings: dict[str, Any], by: str, *names: str) -> None:
     for name in names:
         if settings.get(name) is not None:
             raise ConfigError(f"{by} decides {name}; leave one of the two out")
-
-
-def _is_float(annotation: object) -> bool:
-    return annotation in (float, float | None)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from gslt.studies.execute import OnEpochs, Outcome, compute
+from gslt.studies.execute import (
+    LOOK_SECONDS,
+    TRIES,
+    EpochMessages,
+    OnEpochs,
+    Outcome,
+    compute,
+)
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
 from gslt.training.signals import Request, stop_requests
 
-#: How often a run is begun whose worker processes die.
-TRIES = 3
-#: Seconds between two messages of a worker about its epochs.
-_EVERY = 0.2
-#: Seconds between looks at whether somebody asked to stop.
-_LOOK = 0.5
-#: Seconds that a worker has to leave.
-_LEAVE = 5.0
+#: Seconds that a worker process has to end.
+_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Pool:
     on_epochs: OnEpochs
     stop: Request
     workers: list[_Worker] = field(default_factory=list)
-    tries: dict[str, int] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
 
     def outcomes(self) -> Iterator[Outcome]:
         waiting = deque(self.specs)
@@ -82,12 +82,12 @@ class _Pool:
             while waiting or any(worker.spec for worker in self.workers):
                 if self.stop.signal_number is not None:
                     waiting.clear()
-                    self._pass_on(self.stop.signal_number)
+                    self._ask_to_stop(self.stop.signal_number)
                 for worker in self.workers:
                     if worker.spec is None and waiting:
                         worker.spec = waiting.popleft()
                         worker.connection.send(worker.spec)
-                yield from self._hear(waiting)
+                yield from self._receive(waiting)
         finally:
             for worker in self.workers:
                 worker.connection.close()
@@ -95,13 +95,13 @@ class _Pool:
                     worker.process.terminate()
             for worker in self.workers:
                 # One without a run ends by itself once its connection is gone.
-                worker.process.join(_LEAVE)
+                worker.process.join(_END_SECONDS)
                 worker.process.terminate()
                 worker.process.join()
 
-    def _hear(self, waiting: deque[RunSpec]) -> Iterator[Outcome]:
+    def _receive(self, waiting: deque[RunSpec]) -> Iterator[Outcome]:
         busy = {worker.connection: worker for worker in self.workers if worker.spec}
-        for ready in wait(list(busy), timeout=_LOOK):
+        for ready in wait(list(busy), timeout=LOOK_SECONDS):
             worker = busy[ready]  # type: ignore[index]
             try:
                 message = worker.connection.recv()
@@ -121,8 +121,8 @@ class _Pool:
         worker.process.join()
         worker.connection.close()
         self.workers.remove(worker)
-        tries = self.tries[spec.identity] = self.tries.get(spec.identity, 0) + 1
-        if tries >= TRIES:
+        self.tries[spec.identity] += 1
+        if self.tries[spec.identity] >= TRIES:
             code = worker.process.exitcode
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
             yield Outcome(
@@ -135,7 +135,7 @@ class _Pool:
         if not self.stop:
             self.workers.append(self._start())
 
-    def _pass_on(self, signal_number: int) -> None:
+    def _ask_to_stop(self, signal_number: int) -> None:
         """Ask every worker once to finish its epoch and write a checkpoint."""
         for worker in self.workers:
             if worker.spec is not None and not worker.asked:
@@ -164,7 +164,7 @@ def _work(
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C goes to a whole group of processes; the parent passes it on, once.
     torch.set_num_threads(threads)
-    epochs = _Epochs(connection)
+    epochs = EpochMessages(connection.send)
     while True:
         try:
             spec = connection.recv()
@@ -175,19 +175,3 @@ def _work(
             # The parent has gone, or passed on a request to stop that came before or after the
             # epochs: whatever is in the run folder is used by the next worker.
             return
-
-
-class _Epochs:
-    """Epochs told to the parent, not one by one."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection, self.count, self.last = connection, 0, time.perf_counter()
-
-    def add(self, number: int) -> None:
-        self.count += number
-        if time.perf_counter() - self.last >= _EVERY:
-            self.send()
-
-    def send(self) -> None:
-        self.connection.send(self.count)
-        self.count, self.last = 0, time.perf_counter()

@@ -17,7 +17,8 @@ from small_studies import records, tiny
 from gslt.errors import GsltWarning, RunError
 from gslt.studies import frame
 from gslt.studies.execute import run_study, status_lines
-from gslt.studies.records import Record, StudyFolder, record_checksum
+from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record, record_checksum
 from gslt.studies.study import RunSpec, Study
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "study-debian-gin"
