@@ -13,7 +13,7 @@ from small_studies import records, tiny
 
 import gslt
 from gslt.studies import execute
-from gslt.studies.execute import duration, run_study, status_lines
+from gslt.studies.execute import EpochMessages, duration, run_study, status_lines
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
 
@@ -78,9 +78,23 @@ def test_a_failing_run_does_not_stop_the_others(
         summary = run_study(study, folder, progress=False)
     assert summary.computed == 2
     assert list(summary.failures.values()) == ["the loss became nan"]
-    assert "failed: the loss became nan" in "\n".join(status_lines(folder))
+    failed = next(iter(summary.failures))
+    assert f"  run {failed} failed: the loss became nan" in list(status_lines(folder))
     assert run_study(study, folder, progress=False).computed == 1
     assert "failed" not in "\n".join(status_lines(folder))
+
+
+def test_epochs_are_told_several_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "_MESSAGE_SECONDS", 60.0)
+    told: list[int] = []
+    epochs = EpochMessages(told.append)
+    epochs.add(1)
+    epochs.add(2)
+    assert told == []
+    epochs.send()
+    monkeypatch.setattr(execute, "_MESSAGE_SECONDS", 0.0)
+    epochs.add(4)
+    assert told == [3, 4]
 
 
 def test_an_error_without_words_has_a_name(

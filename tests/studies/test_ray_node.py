@@ -72,7 +72,7 @@ def test_a_run_on_a_node(
 ) -> None:
     """Its outcome, its files and its epochs; nothing of it stays."""
     monkeypatch.setattr(ray_node, "_dataset", lambda reference: {"here": blocks}[reference])
-    monkeypatch.setattr(ray_node, "_EVERY", 0.0)
+    monkeypatch.setattr("gslt.studies.execute._MESSAGE_SECONDS", 0.0)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     spec = next(iter(tiny().runs.values()))
     told, threads = Told(), torch.get_num_threads()
