@@ -52,7 +52,7 @@ WITHIN = {
         {"figures", "tables"},
         {"findings"},
         {"verdict"},
-        {"power", "simulation", "words"},
+        {"power", "reasons", "simulation", "words"},
         {"association", "decision"},
         {"protocol"},
     ],

@@ -29,7 +29,7 @@ from gslt.conjecture.protocol import (
     in_order,
     of_family,
 )
-from gslt.conjecture.words import reason
+from gslt.conjecture.reasons import reason
 from gslt.files import plain
 from gslt.report.statistics import (
     Estimate,
