@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset
-from gslt.diagnostics import MEASURES, PROBE, as_topology, laplacian_of, probe
+from gslt.diagnostics import MEASURES, PROBE, Step, laplacian_of, probe
 from gslt.errors import ConfigError, DataError, RunError, TicketError
 from gslt.files import plain
 from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
@@ -28,8 +28,10 @@ from gslt.studies.smoothness import (
     endpoints,
     layer_rows,
     log_quotients,
+    profile_of,
+    topology_of,
 )
-from gslt.training.loop import Inputs
+from gslt.training.loop import inputs_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -180,16 +182,6 @@ def _with_log_quotient(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, LOG_QUOTIENT: log_quotients({name: [row[name]] for name in OF_LOG_QUOTIENT})[0]}
 
 
-class GraphInputs:
-    """A data set made ready, once for all networks that are measured on it."""
-
-    def __init__(self, dataset: NodeDataset) -> None:
-        self.dataset = dataset
-        self.inputs = Inputs(get_backend("pyg"), dataset).of("float32")
-        self.topology = as_topology(dataset)
-        self.facts: dict[str, Any] = dict(dataset.info())
-
-
 def measure_all(
     networks: Sequence[Network],
     measures: Collection[str],
@@ -218,7 +210,6 @@ def measure_all(
     wanted = set(measures)
     if "centred_rayleigh_quotient" in wanted:
         wanted |= set(OF_LOG_QUOTIENT)
-    ready = lru_cache(maxsize=1)(GraphInputs)
     found: dict[Any, Measurement] = {}
     lost: Counter[str] = Counter()
     with tqdm(total=len(networks), unit="network", disable=None if progress else True) as bar:
@@ -231,7 +222,7 @@ def measure_all(
                 elif (known := _recorded(network, wanted, steps)) is not None:
                     one = known
                 else:
-                    one = _measured(network, ready(load(network, dataset)), wanted, steps)
+                    one = _measured(network, load(network, dataset), wanted, steps)
                 found[network.key, network.arm] = found[network.key] = one
             except (ConfigError, DataError, RunError, TicketError) as error:
                 lost[str(error)] += 1
@@ -312,24 +303,26 @@ def _not_recorded(
         yield f"{count} a record but no run folder, and records have no {', '.join(missing)}"
 
 
-def _measured(network: Network, graph: GraphInputs, wanted: set[str], steps: bool) -> Measurement:
+def _measured(network: Network, dataset: NodeDataset, wanted: set[str], steps: bool) -> Measurement:
     """What one forward pass of a network gives."""
     assert network.build is not None
-    model = network.build(graph.dataset)
+    model = network.build(dataset)
     model.eval()
+    inputs = inputs_of(get_backend("pyg"), dataset).of("float32")
+    taken: list[Step] | None = None if steps else ["layer"]
     with (
         torch.no_grad(),
-        probe(model, graph.topology, only=wanted, steps=None if steps else ["layer"]) as trace,
+        probe(model, topology_of(dataset), only=wanted, steps=taken) as trace,
     ):
-        logits = model(*graph.inputs)
-    layers = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
+        logits = model(*inputs)
+    facts: dict[str, Any] = dict(dataset.info())
     rows = [plain(row) for row in trace.rows()] if steps else []
     return Measurement(
         network=network,
-        dataset=shown_name(str(graph.facts["name"]), graph.facts),
-        graph=graph.facts,
-        profile={n: [layer[n] for layer in layers] for n in MEASURES if n in wanted},
-        test_accuracy=graph.dataset.evaluate(logits)["test"],
+        dataset=shown_name(dataset.name, facts),
+        graph=facts,
+        profile=profile_of(trace, [name for name in MEASURES if name in wanted]),
+        test_accuracy=dataset.evaluate(logits)["test"],
         steps=[{name: row[name] for name in row if name != "call"} for row in rows],
         search=_search(network),
     )

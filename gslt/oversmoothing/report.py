@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,20 +258,20 @@ def _network(each: Measurement) -> dict[str, Any]:
 
 def _json_groups(found: Measurements) -> list[dict[str, Any]]:
     names = [name for name in [*last_names(), *slope_names()] if name in found.runs]
-    means = _means(found.runs, ["test_accuracy", *names])
+    seeds = found.runs.groupby(_GROUP)["seed"].agg(list)
     fields = ("mean", "std", "n", "collapsed")
     return [
         {
             "dataset": group.dataset,
             "arm": group.label,
             "num_layers": group.num_layers,
-            "seeds": group.seeds,
+            "seeds": seeds[group.dataset, group.label, group.num_layers],
             **{
                 name: plain({field: getattr(mean, field) for field in fields})
-                for name, mean in means[_key(group)].items()
+                for name, mean in group.means.items()
             },
         }
-        for group in _groups(found.runs).itertuples()
+        for group in _groups(found.runs, ["test_accuracy", *names])
     ]
 
 
@@ -286,16 +286,16 @@ def tables_of(found: Measurements) -> list[Table]:
     several, where = len(datasets) > 1, ", ".join(datasets)
     last = ["test_accuracy", *_taken(runs, last_names(), _LAST_FIRST)]
     slopes = _taken(runs, slope_names(), _SLOPES_FIRST)
-    tables = [_table(f"Last hidden layer: {where}", runs, runs, last, several)]
+    tables = [_table(f"Last hidden layer: {where}", runs, last, several)]
     if slopes and len(deep):
         title = f"Slope per layer over the hidden layers: {where}"
-        tables.append(_table(title, deep, deep, slopes, several))
+        tables.append(_table(title, deep, slopes, several))
     if "change" in found.steps and len(deep):
         title = f"What each step adds to the log quotient, mean over layers 2 … L − 1: {where}"
         steps = found.steps[found.steps["num_layers"] > 2]
-        changes = steps.groupby([*_GROUP, "run", "step"])["change"].mean().unstack("step")
+        changes = steps.groupby(["run", "step"])["change"].mean().unstack("step")
         names = list(steps["step"].unique())
-        tables.append(_table(title, deep, changes.reset_index(), names, several))
+        tables.append(_table(title, deep[[*_GROUP, "run"]].join(changes, on="run"), names, several))
     return tables
 
 
@@ -313,54 +313,50 @@ def _markdown(found: Measurements, tables: Sequence[Table]) -> str:
     return "\n".join(table.markdown() for table in tables) + f"\n{lines}\n"
 
 
-def _groups(runs: DataFrame) -> DataFrame:
-    """A row for every arm of one depth on one graph: ``n`` and ``seeds``."""
-    groups = runs.groupby(_GROUP, sort=False)["seed"].agg(n="size", seeds=list).reset_index()
+@dataclass(frozen=True)
+class _Group:
+    """The runs of an arm of one depth on one graph."""
+
+    dataset: str
+    label: str
+    num_layers: int
+    n: int
+    """Number of runs, with and without a number."""
+    means: dict[str, Any]
+    """Rows of :func:`gslt.report.statistics.averages` by column."""
+
+
+def _groups(runs: DataFrame, columns: Sequence[str]) -> list[_Group]:
+    """By graph, by arm in the order in which they come, and by depth."""
+    found = []
+    for _, rows in averages(runs, _GROUP, columns).groupby(_GROUP):
+        means = {row.column: row for row in rows.itertuples()}
+        one: Any = next(iter(means.values()))
+        n = one.n + one.collapsed + one.missing
+        found.append(_Group(one.dataset, one.label, one.num_layers, n, means))
     labels = list(dict.fromkeys(runs["label"]))
-    order = groups.assign(label=groups["label"].map(labels.index)).sort_values(_GROUP).index
-    return groups.loc[order]
+    return sorted(found, key=lambda each: (each.dataset, labels.index(each.label), each.num_layers))
 
 
-def _means(rows: DataFrame, columns: Sequence[str]) -> dict[tuple[str, str, int], dict[str, Any]]:
-    """Rows of :func:`gslt.report.statistics.averages` by group and column."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
-    for row in averages(rows, _GROUP, columns).itertuples():
-        found.setdefault(_key(row), {})[row.column] = row
-    return found
-
-
-def _key(row: Any) -> tuple[str, str, int]:
-    return row.dataset, row.label, row.num_layers
-
-
-def _table(
-    title: str, runs: DataFrame, rows: DataFrame, columns: Sequence[str], several: bool
-) -> Table:
-    """A line per group of runs: its name, how many they are, and means of the columns of rows."""
-    means = _means(rows, columns)
+def _table(title: str, runs: DataFrame, columns: Sequence[str], several: bool) -> Table:
+    """A line per group of runs: its name, how many they are, and means of columns."""
     headings = {"dataset": "data set", "label": "arm", "num_layers": "layers", "n": "n"}
     if not several:
         del headings["dataset"]
     named = [(headings[name], lambda row, name=name: text(getattr(row, name))) for name in headings]
     numbers = [
-        (
-            heading(name.removesuffix("_slope")),
-            lambda row, name=name: cell(means.get(_key(row), {}).get(name), row.n),
-        )
+        (heading(name.removesuffix("_slope")), lambda row, name=name: cell(row.means[name]))
         for name in columns
     ]
-    return Table.of(title, _groups(runs), [*named, *numbers], names=len(headings) - 2)
+    return Table.of(title, _groups(runs, columns), [*named, *numbers], names=len(headings) - 2)
 
 
-def cell(mean: Any, members: int) -> Cell:
+def cell(mean: Any) -> Cell:
     """Such as ``-1.270 ± 0.031``, with what the mean leaves out.
 
     Args:
-        mean: a row of :func:`gslt.report.statistics.averages`; None for no run.
-        members: how many runs there are, with and without a number.
+        mean: a row of :func:`gslt.report.statistics.averages`.
     """
-    if mean is None:
-        return Cell(NONE, math.nan)
     if mean.column == "test_accuracy":
         return accuracy(mean.mean, mean.std)
     parts = [NONE if math.isnan(mean.mean) else f"{mean.mean:.3g}"]
@@ -370,7 +366,6 @@ def cell(mean: Any, members: int) -> Cell:
         parts = [f"{mean.mean:.{decimals}f} ± {mean.std:.{decimals}f}"]
     elif mean.std == 0:
         parts.append("± 0")
-    missing = members - mean.n - mean.collapsed
     out = [f"{mean.collapsed} collapsed"] if mean.collapsed else []
-    out += [f"{missing} missing"] if missing and mean.n + mean.collapsed else []
+    out += [f"{mean.missing} missing"] if mean.missing and mean.n + mean.collapsed else []
     return Cell(" ".join(parts) + (f" ({', '.join(out)})" if out else ""), mean.mean)

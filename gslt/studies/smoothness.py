@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.diagnostics import MEASURES, Topology, as_topology, default_measures, probe
+from gslt.diagnostics import MEASURES, Topology, Trace, as_topology, default_measures, probe
 from gslt.files import plain
 from gslt.nn.gnn import GNN
 from gslt.studies.columns import LOG_QUOTIENT
@@ -38,15 +38,26 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
     inputs = inputs_of(model.backend, dataset).of("float32")
     was_training = model.training
     model.eval()
-    with torch.no_grad(), probe(model, _topology(dataset), steps=["layer"]) as trace:
+    with torch.no_grad(), probe(model, topology_of(dataset), steps=["layer"]) as trace:
         model(*inputs)
     model.train(was_training)
+    return profile_of(trace, default_measures())
+
+
+def profile_of(trace: Trace, measures: Iterable[str]) -> Profile:
+    """What a probe saw of every layer's result.
+
+    Args:
+        trace: of one forward pass.
+        measures: names, in the order of the profile.
+    """
     readings = [plain(reading.smoothness.as_dict()) for reading in trace.layers()]
-    return {name: [reading[name] for reading in readings] for name in default_measures()}
+    return {name: [reading[name] for reading in readings] for name in measures}
 
 
 @lru_cache(maxsize=2)
-def _topology(dataset: NodeDataset) -> Topology:
+def topology_of(dataset: NodeDataset) -> Topology:
+    """The graph of a data set as measures take it, kept for the next run on it."""
     return as_topology(dataset)
 
 

@@ -73,7 +73,7 @@ def test_two_graphs_of_one_name_are_told_apart() -> None:
     several = rename_distinctly([of(1000, 0), of(2000, 1)])
     names = [f"toy [{nodes} nodes, 4 edges] (synthetic)" for nodes in ("1,000", "2,000")]
     assert [each.dataset for each in several] == names
-    assert list(_groups(Measurements(several).runs)["n"]) == [1, 1]
+    assert [group.n for group in _groups(Measurements(several).runs, ["test_accuracy"])] == [1, 1]
     values = as_json(Measurements(several))
     assert [(each["dataset"], each["nodes"]) for each in values["datasets"]] == [
         (names[0], 1000),
