@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-Config = TypeVar("Config")
 #: What carries out a command.
 Action = Callable[[Namespace], None]
 
@@ -28,16 +27,6 @@ def data_folder(options: Namespace) -> str | None:
 def add_split(parser: ArgumentParser) -> None:
     """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
-
-
-def config_of(kind: type[Config], options: Namespace) -> Config:
-    """The options that are fields of a config, as this config.
-
-    Args:
-        kind: a dataclass whose fields were added to the parser.
-        options: of the command.
-    """
-    return kind(**{name: options[name] for name in field_names(kind)})
 
 
 def field_names(kind: type[Any]) -> list[str]:

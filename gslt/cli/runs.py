@@ -16,12 +16,11 @@ from gslt.cli.options import (
     Action,
     add_root,
     add_split,
-    config_of,
     data_folder,
     given_options,
     size_line,
 )
-from gslt.config import RunConfig, SearchConfig, TrainConfig, build
+from gslt.config import RunConfig, SearchConfig, TrainConfig, build, part
 from gslt.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
             "dataset_dir": data_folder(options),
             "split": options.split,
         }
-        config = config_of(kind, options)
+        config = part(kind, options)
         out = options.out
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)

@@ -9,7 +9,8 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from gslt.cli.options import Action, add_root, config_of, data_folder, field_names, given_options
+from gslt.cli.options import Action, add_root, data_folder, field_names, given_options
+from gslt.config import part
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
 from gslt.oversmoothing import SourceConfig
@@ -80,7 +81,7 @@ def _smooth(options: Namespace) -> None:
                 "give a ticket file, a run folder or the folder of a study, or --untrained with "
                 "the settings of a source"
             )
-        source = config_of(SourceConfig, options)
+        source = part(SourceConfig, options)
     smooth(
         options.paths,
         options.out,

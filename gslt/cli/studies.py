@@ -8,9 +8,9 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, add_root, add_split, config_of, data_folder
+from gslt.cli.options import Action, add_root, add_split, data_folder
 from gslt.comparison import CompareConfig
-from gslt.config import Architecture, DemoConfig
+from gslt.config import Architecture, DemoConfig, part
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
 from gslt.studies.presets import Preset, Size
 
@@ -81,7 +81,7 @@ def _compare_parser() -> ArgumentParser:
 def _demo(options: Namespace) -> None:
     from gslt.demo import run_demo, table
 
-    config = config_of(DemoConfig, options)
+    config = part(DemoConfig, options)
     rows = run_demo(options.out, config)
     print("\n" + table(rows))
     names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
@@ -148,7 +148,7 @@ def _compare_backends(options: Namespace) -> None:
     dataset = None
     if options.dataset is not None:
         dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
-    compare_backends(config_of(CompareConfig, options), options.out, dataset=dataset)
+    compare_backends(part(CompareConfig, options), options.out, dataset=dataset)
     print((options.out / "comparison.md").read_text(encoding="utf-8"))
     files = ("comparison.json", "comparison.md", "comparison.png")
     print("written: " + ", ".join(str(options.out / name) for name in files))

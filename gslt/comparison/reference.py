@@ -214,7 +214,7 @@ def parity(
         dataset: the graph.
 
     Returns:
-        :func:`difference` by route and precision.
+        :func:`deviation` by route and precision.
     """
     found: dict[str, dict[str, Any]] = {name: {} for name in names}
     for precision, tolerance in TOLERANCE.items():

@@ -6,10 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
-from gslt.cli.options import add_root, add_split, config_of, data_folder, field_names, size_line
-from gslt.config import FreezeConfig
+from gslt.cli.options import add_root, add_split, data_folder, size_line
 
 
 def test_options_by_hand() -> None:
@@ -21,12 +20,6 @@ def test_options_by_hand() -> None:
     given = parser.parse_args(["--dataset_dir", "a/b", "--split", "3"])
     assert (given.dataset_dir, given.split) == (Path("a/b"), 3)
     assert (data_folder(none), data_folder(given)) == (None, str(Path("a/b")))
-
-
-def test_a_config_of_options_takes_its_own_fields_alone() -> None:
-    assert field_names(FreezeConfig)[0] == "sparsity"
-    options = Namespace(**{**vars(FreezeConfig(sparsity=0.25)), "out": Path("a")})
-    assert config_of(FreezeConfig, options) == FreezeConfig(sparsity=0.25)
 
 
 def test_what_a_ticket_weighs_by_hand() -> None:
