@@ -12,7 +12,7 @@ from gslt.backends import get_backend
 from gslt.data import to_undirected
 from gslt.masking.parametrization import frozen_weights
 from gslt.random import Stream
-from gslt.studies.records import measured
+from gslt.studies.columns import measured
 
 # --- the search finds the best mask of a toy, known by enumeration -------------------------------
 
