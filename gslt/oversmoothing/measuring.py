@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 #: Columns of every frame that the CSV has no use for: they follow from the others.
-HELPERS = ("run", "label")
+NOT_IN_CSV = ("run", "label")
 
 
 @dataclass(frozen=True, kw_only=True)

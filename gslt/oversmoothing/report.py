@@ -24,7 +24,7 @@ from gslt.oversmoothing.figures import (
     search_figure,
     steps_figure,
 )
-from gslt.oversmoothing.measuring import HELPERS, Measurement, Measurements, measure_all
+from gslt.oversmoothing.measuring import NOT_IN_CSV, Measurement, Measurements, measure_all
 from gslt.oversmoothing.networks import Say, of_source, read_networks
 from gslt.oversmoothing.source import SourceConfig
 from gslt.report.figures import save_both
@@ -225,7 +225,7 @@ def _slug(name: str) -> str:
 
 def layers_csv(found: Measurements) -> str:
     """A line for every layer of every network."""
-    return csv_text(found.layers.drop(columns=list(HELPERS)))
+    return csv_text(found.layers.drop(columns=list(NOT_IN_CSV)))
 
 
 def as_json(found: Measurements) -> dict[str, Any]:

@@ -32,7 +32,6 @@ class Column:
 LOG_QUOTIENT = "log_quotient"
 
 COLUMNS: dict[str, Column] = {
-    "arm": Column("arm"),
     "test_accuracy": Column("test accuracy (%)", 100, heading="test accuracy (%)"),
     "val_accuracy": Column("validation accuracy (%)", 100, heading="validation (%)"),
     "train_accuracy": Column("training accuracy (%)", 100, heading="training (%)"),
@@ -52,7 +51,6 @@ COLUMNS: dict[str, Column] = {
     "hidden_channels": Column("width (hidden channels)", log=True),
     "num_layers": Column("layers", heading="layers"),
     "lr": Column("learning rate", log=True),
-    "weight_decay": Column("weight decay"),
     "epochs": Column("epochs", log=True),
     "best_epoch": Column("epoch of the best validation accuracy"),
     "seconds": Column("time of a run in seconds", log=True),

@@ -37,7 +37,7 @@ _MESSAGE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunEnd:
     """How one run ended: with a record, or with the reason why there is none."""
 
     spec: RunSpec
@@ -53,10 +53,10 @@ class Outcome:
 class Executor(Protocol):
     """Where runs are computed."""
 
-    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
-        """Compute every run, in any order, and give its outcome as soon as it is there.
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
+        """Compute every run, in any order, and tell how it ended as soon as it has.
 
-        After a request to stop it ends with the outcomes of what was under way.
+        After a request to stop it stops with the ends of what was under way.
 
         Args:
             specs: the runs, each once.
@@ -64,7 +64,7 @@ class Executor(Protocol):
                 was called last.
 
         Returns:
-            An outcome for every run that was begun.
+            How every run ended that was begun.
         """
 
 
@@ -101,7 +101,7 @@ class Here:
     device: str = "cpu"
     """Torch device of every run."""
 
-    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
         """See :class:`Executor`.
 
         Args:
@@ -109,9 +109,9 @@ class Here:
             on_epochs: called after every epoch.
         """
         for spec in specs:
-            outcome = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
-            yield outcome
-            if outcome.stopped_by:
+            end = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
+            yield end
+            if end.stopped_by:
                 return
 
 
@@ -121,8 +121,8 @@ def compute(
     dataset_dir: str | None,
     device: str,
     on_epochs: OnEpochs,
-) -> Outcome:
-    """Compute one run in its run folder, or go on with it; failures become outcomes.
+) -> RunEnd:
+    """Compute one run in its run folder, or go on with it; a failure is an end too.
 
     Args:
         folder: of the study; the run folder is in it.
@@ -134,13 +134,13 @@ def compute(
     try:
         dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
         result = run_in_folder(folder.run_path(spec.identity), spec, dataset, device, on_epochs)
-        return Outcome(spec, Record.of(spec, dataset, result))
+        return RunEnd(spec, Record.of(spec, dataset, result))
     except Interrupted as error:
-        return Outcome(spec, stopped_by=error.signal_number)
+        return RunEnd(spec, stopped_by=error.signal_number)
     except RunInUseError:
-        return Outcome(spec, busy=True)
+        return RunEnd(spec, busy=True)
     except FAILURES as error:
-        return Outcome(spec, error=cause(error))
+        return RunEnd(spec, error=cause(error))
 
 
 def cause(error: BaseException) -> str:
@@ -255,26 +255,26 @@ def run_study(
             desc=f"{study.name} {present}/{len(study.runs)}",
             disable=None if progress else True,
         ) as bar,
-        closing(_started(executor, missing, bar.update)) as outcomes,
+        closing(_started(executor, missing, bar.update)) as ends,
     ):
-        for outcome in outcomes:
-            if outcome.record is not None:
-                folder.write(outcome.record)
+        for end in ends:
+            if end.record is not None:
+                folder.write(end.record)
                 computed += 1
-                accuracy = 100 * outcome.record.measured["test_accuracy"]
+                accuracy = 100 * end.record.measured["test_accuracy"]
                 bar.set_description(f"{study.name} {present + computed}/{len(study.runs)}")
                 bar.set_postfix_str(f"last test {accuracy:.2f} %")
-            elif outcome.error:
-                failures[outcome.spec.identity] = outcome.error
-                folder.fail(outcome.spec, outcome.error)
-            busy += outcome.busy
-            stopped_by = outcome.stopped_by or stopped_by
+            elif end.error:
+                failures[end.spec.identity] = end.error
+                folder.fail(end.spec, end.error)
+            busy += end.busy
+            stopped_by = end.stopped_by or stopped_by
     return Summary(computed, present, failures, busy, stopped_by)
 
 
 def _started(
     executor: Executor, specs: Sequence[RunSpec], on_epochs: OnEpochs
-) -> Generator[Outcome, None, None]:
+) -> Generator[RunEnd, None, None]:
     if specs:
         yield from executor.execute(specs, on_epochs)
 

@@ -14,24 +14,24 @@ Preset = Literal["table", "sparsity", "window", "freezing", "width", "size"]
 Size = Literal["quick", "standard", "paper"]
 
 #: Settings of the dense source with each initialisation; the paper leaves Kaiming uniform unscaled.
-INITS: dict[str, dict[str, Any]] = {
+_INITS: dict[str, dict[str, Any]] = {
     "SKC": {"weight_init": "skc"},
     "KU": {"weight_init": "ku", "scale": "none"},
 }
-TRAINED = {"method": "train"}
+_TRAINED = {"method": "train"}
 #: Freezing ratio of the frozen and the sparse sources that are compared with the dense one.
-FROZEN = 0.4
+_FROZEN = 0.4
 #: Settings of the sources that are compared, each with its ticket.
-SOURCES: dict[str, dict[str, Any]] = {
+_SOURCES: dict[str, dict[str, Any]] = {
     "dense source": {"sparsity": 0.5},
     # All frozen weights pruned, and the sparsity in the middle of what is left.
-    "sparse source": {"freezing_ratio": FROZEN, "prune_share": 1.0, "window_position": 0.5},
-    "frozen source": {"freezing_ratio": FROZEN, "sparsity": 0.5},
+    "sparse source": {"freezing_ratio": _FROZEN, "prune_share": 1.0, "window_position": 0.5},
+    "frozen source": {"freezing_ratio": _FROZEN, "sparsity": 0.5},
 }
 
 
 @dataclass(frozen=True)
-class Scale:
+class SizeSettings:
     """How large a preset is: what it costs, and how finely its axes are sampled."""
 
     dataset: str
@@ -47,11 +47,11 @@ class Scale:
     """Values of ``hidden_channels`` where that is an axis."""
 
 
-SCALES: dict[str, Scale] = {
+_SIZES: dict[str, SizeSettings] = {
     # A few epochs at a fast rate: enough to see the shape of a figure.
-    "quick": Scale("debian", 16, 64, 0.05, 2, 3, (32, 64)),
-    "standard": Scale("debian", 100, 386, 0.02, 3, 7, (97, 193, 386)),
-    "paper": Scale("ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772)),
+    "quick": SizeSettings("debian", 16, 64, 0.05, 2, 3, (32, 64)),
+    "standard": SizeSettings("debian", 100, 386, 0.02, 3, 7, (97, 193, 386)),
+    "paper": SizeSettings("ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772)),
 }
 
 
@@ -83,72 +83,72 @@ def preset(
     """
     check_choice("preset", name, get_args(Preset))
     check_choice("size", size, get_args(Size))
-    scale = SCALES[size]
-    title, x, panel, arms = PRESETS[name](scale)
+    sizes = _SIZES[size]
+    title, x, panel, arms = PRESETS[name](sizes)
     settings = {
-        "dataset": dataset or scale.dataset,
+        "dataset": dataset or sizes.dataset,
         "architecture": architecture,
-        "epochs": scale.epochs,
-        "hidden_channels": scale.hidden_channels,
-        "lr": scale.lr,
+        "epochs": sizes.epochs,
+        "hidden_channels": sizes.hidden_channels,
+        "lr": sizes.lr,
     }
-    place = "" if dataset in (None, scale.dataset) else f"-{Path(str(dataset)).stem}"
+    place = "" if dataset in (None, sizes.dataset) else f"-{Path(str(dataset)).stem}"
     return Study(
         name=f"{name}-{architecture}-{size}{place}",
         title=title,
         x=x,
         panel=panel,
-        seeds=scale.seeds,
+        seeds=sizes.seeds,
         settings=settings,
         arms=arms,
     )
 
 
-Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
+_Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
 
 
-def _table(scale: Scale) -> Parts:
-    arms: dict[str, dict[str, Any]] = {"weight training": TRAINED}
+def _table(sizes: SizeSettings) -> _Parts:
+    arms: dict[str, dict[str, Any]] = {"weight training": _TRAINED}
     sources = {
-        **SOURCES,
+        **_SOURCES,
         # The paper's GIN is best in the dense range, where locking matters.
         "frozen source, dense range": {"freezing_ratio": 0.2, "sparsity": 0.2},
     }
     for source, settings in sources.items():
-        for init, more in INITS.items():
+        for init, more in _INITS.items():
             arms[f"{source}, {init}"] = {**settings, **more}
     return "Weight training and tickets of dense, sparse and frozen sources", "", "", arms
 
 
-def _sparsity(scale: Scale) -> Parts:
-    values = _between(0.1, 0.9, scale.steps)
-    arms = {f"dense source, {init}": {**more, "sparsity": values} for init, more in INITS.items()}
+def _sparsity(sizes: SizeSettings) -> _Parts:
+    values = _between(0.1, 0.9, sizes.steps)
+    arms = {f"dense source, {init}": {**more, "sparsity": values} for init, more in _INITS.items()}
     return (
         "Accuracy against sparsity, dense source",
         "sparsity",
         "",
-        {"weight training": TRAINED, **arms},
+        {"weight training": _TRAINED, **arms},
     )
 
 
-def _window(scale: Scale) -> Parts:
-    shares = {3: (0.0, 0.5, 1.0)}.get(scale.steps, (0.0, 0.25, 0.5, 0.75, 1.0))
-    positions = _between(0.1, 0.9, min(scale.steps, 5))
+def _window(sizes: SizeSettings) -> _Parts:
+    shares = {3: (0.0, 0.5, 1.0)}.get(sizes.steps, (0.0, 0.25, 0.5, 0.75, 1.0))
+    positions = _between(0.1, 0.9, min(sizes.steps, 5))
     arms = {
         f"{100 * share:.0f} : {100 * (1 - share):.0f}": {
-            "freezing_ratio": FROZEN,
+            "freezing_ratio": _FROZEN,
             "prune_share": share,
             "window_position": positions,
             "allocation": ["epl", "erk"],
         }
         for share in shares
     }
-    title = f"Position of the search window: pruned : locked, freezing ratio {FROZEN:g}"
+    title = f"Position of the search window: pruned : locked, freezing ratio {_FROZEN:g}"
     return title, "sparsity", "allocation", arms
 
 
-def _freezing(scale: Scale) -> Parts:
-    ratios = _freezing_ratios(scale)
+def _freezing(sizes: SizeSettings) -> _Parts:
+    ratios = _freezing_ratios(sizes)
     scenarios = {"all locked": 0.0, "half and half": 0.5, "all pruned": 1.0}
     arms = {
         name: {"freezing_ratio": ratios, "prune_share": share, "window_position": 0.5}
@@ -158,27 +158,27 @@ def _freezing(scale: Scale) -> Parts:
         "Accuracy against freezing ratio, sparsity in the middle of the window",
         "freezing_ratio",
         "",
-        {"weight training": TRAINED, **arms},
+        {"weight training": _TRAINED, **arms},
     )
 
 
-def _width(scale: Scale) -> Parts:
-    widths = {"hidden_channels": list(scale.widths)}
-    arms = {name: {**settings, **widths} for name, settings in SOURCES.items()}
+def _width(sizes: SizeSettings) -> _Parts:
+    widths = {"hidden_channels": list(sizes.widths)}
+    arms = {name: {**settings, **widths} for name, settings in _SOURCES.items()}
     return "Accuracy against search space, over widths", "searched", "", arms
 
 
-def _size(scale: Scale) -> Parts:
-    ratios = _freezing_ratios(scale)
+def _size(sizes: SizeSettings) -> _Parts:
+    ratios = _freezing_ratios(sizes)
     arms: dict[str, dict[str, Any]] = {
-        "weight training": {**TRAINED, "hidden_channels": list(scale.widths)}
+        "weight training": {**_TRAINED, "hidden_channels": list(sizes.widths)}
     }
-    for init, more in INITS.items():
+    for init, more in _INITS.items():
         arms[f"frozen source, {init}"] = {**more, "sparsity": 0.5, "freezing_ratio": ratios}
     return "Accuracy against model size", "model_bytes", "", arms
 
 
-PRESETS: dict[str, Callable[[Scale], Parts]] = {
+PRESETS: dict[str, Callable[[SizeSettings], _Parts]] = {
     "table": _table,
     "sparsity": _sparsity,
     "window": _window,
@@ -188,8 +188,8 @@ PRESETS: dict[str, Callable[[Scale], Parts]] = {
 }
 
 
-def _freezing_ratios(scale: Scale) -> list[float]:
-    return _between(0.0, 0.8 if scale.steps > 3 else 0.6, min(scale.steps, 5))
+def _freezing_ratios(sizes: SizeSettings) -> list[float]:
+    return _between(0.0, 0.8 if sizes.steps > 3 else 0.6, min(sizes.steps, 5))
 
 
 def _between(low: float, high: float, steps: int) -> list[float]:

@@ -24,7 +24,7 @@ from gslt.studies.execute import (
     LOOK_SECONDS,
     TRIES,
     OnEpochs,
-    Outcome,
+    RunEnd,
     cause,
     dataset_of,
 )
@@ -86,7 +86,7 @@ class OnRay:
         if not self.cpus_per_run and not self.gpus_per_run:
             raise ConfigError("cpus_per_run must be above 0, or all runs would begin at once")
 
-    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
         """See :class:`gslt.studies.execute.Executor`.
 
         Args:
@@ -99,7 +99,7 @@ class OnRay:
         """
         with _cluster(self.address) as (ray, own), stop_requests() as stop:
             self._check_room(ray, own)
-            yield from _Driver(self, on_epochs, stop, ray).outcomes(specs)
+            yield from _Driver(self, on_epochs, stop, ray).ends(specs)
 
     def _check_room(self, ray: Any, own: bool) -> None:
         """Refuse runs, or warn of them, that no node of the cluster can hold."""
@@ -144,7 +144,7 @@ class _Driver:
         self.counter = counter.remote()
         self.news = self.counter.take.remote()
 
-    def outcomes(self, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
+    def ends(self, specs: Sequence[RunSpec]) -> Iterator[RunEnd]:
         try:
             for spec in specs:
                 yield from self._begin(spec)
@@ -159,7 +159,7 @@ class _Driver:
                 self.ray.cancel(reference)
             self.ray.kill(self.counter)
 
-    def _stop(self) -> Iterator[Outcome]:
+    def _stop(self) -> Iterator[RunEnd]:
         """Let every run finish its epoch and remove its temporary folder."""
         references = list(self.under_way)
         for reference in references:
@@ -169,10 +169,10 @@ class _Driver:
         for reference in references:
             yield from self._end(reference, timeout=0)
 
-    def _begin(self, spec: RunSpec) -> Iterator[Outcome]:
+    def _begin(self, spec: RunSpec) -> Iterator[RunEnd]:
         options = self.options
         if in_use(options.folder.run_path(spec.identity)):
-            yield Outcome(spec, busy=True)
+            yield RunEnd(spec, busy=True)
             return
         place = (spec.dataset, spec.split)
         try:
@@ -180,7 +180,7 @@ class _Driver:
                 dataset = dataset_of(spec.dataset, options.dataset_dir, spec.split)
                 self.data[place] = self.ray.put(packed(dataset))
         except FAILURES as error:
-            yield Outcome(spec, error=cause(error))
+            yield RunEnd(spec, error=cause(error))
             return
         threads = max(1, int(options.cpus_per_run))
         # In a list it stays a reference: a worker process reads a data set once, not every run.
@@ -189,32 +189,32 @@ class _Driver:
         )
         self.under_way[reference] = spec
 
-    def _end(self, reference: Any, timeout: float | None = None) -> Iterator[Outcome]:
+    def _end(self, reference: Any, timeout: float | None = None) -> Iterator[RunEnd]:
         spec = self.under_way.pop(reference)
         try:
-            outcome, files = self.ray.get(reference, timeout=timeout)
+            end, files = self.ray.get(reference, timeout=timeout)
         except self.ray.exceptions.RayError as error:
             yield from self._fail(spec, error)
             return
         path = self.options.folder.run_path(spec.identity)
-        if outcome.record is not None:
+        if end.record is not None:
             self._count(spec.identity, spec.config.epochs)
             if not in_use(path):
                 _write_run_folder(path, files)
-        yield outcome
+        yield end
 
-    def _fail(self, spec: RunSpec, error: Exception) -> Iterator[Outcome]:
+    def _fail(self, spec: RunSpec, error: Exception) -> Iterator[RunEnd]:
         """A run that did not come to its end is begun again if the reason was its place."""
         why = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
         if self.stop.signal_number is not None:
-            yield Outcome(spec, stopped_by=self.stop.signal_number)
+            yield RunEnd(spec, stopped_by=self.stop.signal_number)
             return
         if isinstance(error, self.ray.exceptions.RayTaskError):
-            yield Outcome(spec, error=f"{type(error.cause).__name__}: {error.cause}")
+            yield RunEnd(spec, error=f"{type(error.cause).__name__}: {error.cause}")
             return
         self.tries[spec.identity] += 1
         if self.tries[spec.identity] >= TRIES:
-            yield Outcome(
+            yield RunEnd(
                 spec,
                 error=f"its worker died {TRIES} times (the last: {why}); where memory is short, "
                 "give each run more --cpus_per_run, so that fewer share a node",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, EpochMessages, Outcome, cause, run_in_folder
+from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_in_folder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
 
@@ -50,7 +50,7 @@ def _dataset(reference: Any) -> NodeDataset:
 
 def compute_on_node(
     spec: RunSpec, data: list[Any], device: str, threads: int, counter: Any
-) -> tuple[Outcome, dict[str, bytes]]:
+) -> tuple[RunEnd, dict[str, bytes]]:
     """One run in a temporary folder of this node.
 
     Args:
@@ -61,7 +61,7 @@ def compute_on_node(
         counter: handle of an actor of :func:`counter_class`.
 
     Returns:
-        Its outcome, and the files of its run folder by name; none where it failed.
+        How it ended, and the files of its run folder by name; none where it failed.
     """
     torch.set_num_threads(threads)
     done = 0
@@ -77,11 +77,11 @@ def compute_on_node(
         try:
             dataset = _dataset(data[0])
             result = run_in_folder(path, spec, dataset, device, epochs.add)
-            outcome = Outcome(spec, Record.of(spec, dataset, result))
+            end = RunEnd(spec, Record.of(spec, dataset, result))
             files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
         except FAILURES as error:
-            return Outcome(spec, error=cause(error)), {}
-        return outcome, files
+            return RunEnd(spec, error=cause(error)), {}
+        return end, files
 
 
 def counter_class() -> type:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from gslt.errors import RunError
 from gslt.files import plain
 from gslt.studies.columns import LOG_QUOTIENT, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
-from gslt.studies.study import DERIVED, GridCell, RunSpec, Study
+from gslt.studies.study import DERIVED, GridCell, RunSpec, Study, checksum
 from gslt.training.results import Result
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ class Record:
             "environment": self.environment,
             **({} if self.profile is None else {"profile": self.profile}),
         }
-        return {**values, "sha256": record_checksum(values)}
+        return {**values, "sha256": checksum(values)}
 
     @classmethod
     def from_json(cls, values: Any) -> Record:
@@ -119,7 +117,7 @@ class Record:
                     f"it has record version {version}, and this gslt reads up to {FORMAT_VERSION}; "
                     "upgrade gslt"
                 )
-            if record_checksum(values) != expected:
+            if checksum(values) != expected:
                 raise RunError("it is damaged: its content does not match its checksum")
             parts = {name: values[name] for name in ("measured", "graph", "environment")}
             layers = values.get("profile")
@@ -132,12 +130,6 @@ class Record:
             return record
         except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"it is damaged: {error}") from error
-
-
-def record_checksum(values: Mapping[str, Any]) -> str:
-    """SHA-256 of the values as JSON with sorted keys."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 #: Before the names of the columns with a grid's own values.

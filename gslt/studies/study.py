@@ -84,8 +84,7 @@ class RunSpec:
     @cached_property
     def identity(self) -> str:
         """Sixteen hexadecimal digits."""
-        text = json.dumps(self.values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return checksum(self.values)[:16]
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunSpec:
@@ -265,6 +264,12 @@ def load_study(path: str | Path) -> Study:
         return build(Study, {"name": path.stem, **values})
     except TypeError as error:
         raise ConfigError(f"{str(path)!r} holds no study: {error}") from error
+
+
+def checksum(values: Mapping[str, Any]) -> str:
+    """SHA-256 of values as JSON with sorted keys."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _resolve(settings: dict[str, Any]) -> dict[str, Any]:

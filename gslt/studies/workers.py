@@ -16,7 +16,7 @@ from gslt.studies.execute import (
     TRIES,
     EpochMessages,
     OnEpochs,
-    Outcome,
+    RunEnd,
     compute,
 )
 from gslt.studies.records import StudyFolder
@@ -44,7 +44,7 @@ class Workers:
     device: str = "cpu"
     """Torch device of every run."""
 
-    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
         """See :class:`gslt.studies.execute.Executor`.
 
         Args:
@@ -52,7 +52,7 @@ class Workers:
             on_epochs: called with the epochs that a worker has told.
         """
         with stop_requests() as stop:
-            yield from _Pool(self, specs, on_epochs, stop).outcomes()
+            yield from _Pool(self, specs, on_epochs, stop).ends()
 
 
 @dataclass
@@ -75,7 +75,7 @@ class _Pool:
     workers: list[_Worker] = field(default_factory=list)
     tries: Counter[str] = field(default_factory=Counter)
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def ends(self) -> Iterator[RunEnd]:
         waiting = deque(self.specs)
         try:
             self.workers = [self._start() for _ in range(min(self.options.number, len(waiting)))]
@@ -99,7 +99,7 @@ class _Pool:
                 worker.process.terminate()
                 worker.process.join()
 
-    def _receive(self, waiting: deque[RunSpec]) -> Iterator[Outcome]:
+    def _receive(self, waiting: deque[RunSpec]) -> Iterator[RunEnd]:
         busy = {worker.connection: worker for worker in self.workers if worker.spec}
         for ready in wait(list(busy), timeout=LOOK_SECONDS):
             worker = busy[ready]  # type: ignore[index]
@@ -114,7 +114,7 @@ class _Pool:
             worker.spec = None
             yield message
 
-    def _replace(self, worker: _Worker, waiting: deque[RunSpec]) -> Iterator[Outcome]:
+    def _replace(self, worker: _Worker, waiting: deque[RunSpec]) -> Iterator[RunEnd]:
         """Put a new process in the place of a dead one, and its run back to where it came from."""
         spec = worker.spec
         assert spec is not None
@@ -125,7 +125,7 @@ class _Pool:
         if self.tries[spec.identity] >= TRIES:
             code = worker.process.exitcode
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
-            yield Outcome(
+            yield RunEnd(
                 spec,
                 error=f"its worker process died {TRIES} times (the last with {how}); where memory "
                 "is short, use fewer --workers",
@@ -158,7 +158,7 @@ class _Pool:
 def _work(
     connection: Connection, folder: StudyFolder, dataset_dir: str | None, device: str, threads: int
 ) -> None:
-    """The life of a worker process: a run, its outcome, the next run."""
+    """The life of a worker process: a run, how it ended, the next run."""
     import torch
 
     if hasattr(os, "setsid"):
@@ -168,9 +168,9 @@ def _work(
     while True:
         try:
             spec = connection.recv()
-            outcome = compute(folder, spec, dataset_dir, device, epochs.add)
+            end = compute(folder, spec, dataset_dir, device, epochs.add)
             epochs.send()
-            connection.send(outcome)
+            connection.send(end)
         except (EOFError, OSError, KeyboardInterrupt):
             # The parent has gone, or passed on a request to stop that came before or after the
             # epochs: whatever is in the run folder is used by the next worker.

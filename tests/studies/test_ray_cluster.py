@@ -26,7 +26,7 @@ import pytest
 import gslt
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
-from gslt.studies.execute import Here, OnEpochs, Outcome, Summary, run_study
+from gslt.studies.execute import Here, OnEpochs, RunEnd, Summary, run_study
 from gslt.studies.ray_cluster import OnRay, without_dashboard
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec, Study
@@ -86,23 +86,23 @@ def results(folder: StudyFolder, study: Study) -> dict[str, Any]:
 
 
 class Counted:
-    """An executor whose epochs and outcomes are counted."""
+    """An executor whose epochs and ends are counted."""
 
-    def __init__(self, executor: OnRay, after: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(self, executor: OnRay, after: Callable[[RunEnd], None] | None = None) -> None:
         self.executor, self.after = executor, after
         self.epochs = 0
-        self.outcomes: list[str] = []
+        self.ends: list[str] = []
 
-    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[Outcome]:
+    def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
         def count(number: int) -> None:
             self.epochs += number
             on_epochs(number)
 
-        for outcome in self.executor.execute(specs, count):
-            self.outcomes.append(outcome.spec.identity)
-            yield outcome
+        for end in self.executor.execute(specs, count):
+            self.ends.append(end.spec.identity)
+            yield end
             if self.after is not None:
-                self.after(outcome)
+                self.after(end)
 
 
 def open_logs(processes: list[psutil.Process]) -> Iterator[tuple[psutil.Process, Path]]:
@@ -203,7 +203,7 @@ def test_a_node_dies(
     assert "begun again" in repeated[0]
     # Every run exactly once, and every epoch of the bar.
     assert summary == Summary(len(study.runs), 0, {}, 0, 0)
-    assert sorted(executor.outcomes) == sorted(study.runs)
+    assert sorted(executor.ends) == sorted(study.runs)
     assert sorted(path.stem for path in (folder.path / "records").iterdir()) == sorted(study.runs)
     assert executor.epochs == EPOCHS * len(study.runs)
     # Each of the two splits went into the object store once.
@@ -266,8 +266,8 @@ def test_a_cluster_of_our_own(
     curse = Curse(runs["cursed"])
     curse.start()
 
-    def stop(outcome: Outcome) -> None:
-        if outcome.error:
+    def stop(end: RunEnd) -> None:
+        if end.error:
             os.kill(os.getpid(), signal.SIGTERM)
 
     usual = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -283,7 +283,7 @@ def test_a_cluster_of_our_own(
     assert summary.failures[runs["cursed"]].startswith("its worker died 2 times")
     assert (summary.computed, summary.stopped_by) == (1, signal.SIGTERM)
     assert folder.read(runs["short"]) is not None
-    assert sorted(executor.outcomes) == sorted(study.runs)
+    assert sorted(executor.ends) == sorted(study.runs)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == usual
     # What was under way has removed its temporary folder; the killed workers could not.
     assert {path.name for path in sessions.glob("gslt-*/*")} == {runs["cursed"]}

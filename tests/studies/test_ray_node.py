@@ -70,16 +70,16 @@ def test_a_counter_by_hand() -> None:
 def test_a_run_on_a_node(
     blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its outcome, its files and its epochs; nothing of it stays."""
+    """How it ended, its files and its epochs; nothing of it stays."""
     monkeypatch.setattr(ray_node, "_dataset", lambda reference: {"here": blocks}[reference])
     monkeypatch.setattr("gslt.studies.execute._MESSAGE_SECONDS", 0.0)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     spec = next(iter(tiny().runs.values()))
     told, threads = Told(), torch.get_num_threads()
-    outcome, files = compute_on_node(spec, ["here"], "cpu", threads, told)
-    assert outcome.error == ""
-    assert outcome.record is not None
-    assert outcome.record.spec == spec
+    end, files = compute_on_node(spec, ["here"], "cpu", threads, told)
+    assert end.error == ""
+    assert end.record is not None
+    assert end.record.spec == spec
     assert {"config.yaml", "metrics.jsonl", "summary.json", "ticket.safetensors"} <= set(files)
     assert not [name for name in files if name.startswith(".")]
     assert told.counter.take() == {spec.identity: spec.config.epochs}
@@ -98,7 +98,7 @@ def test_a_run_that_fails_on_a_node(
     monkeypatch.setattr(ray_node, "_dataset", fail)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     spec = next(iter(tiny().runs.values()))
-    outcome, files = compute_on_node(spec, ["here"], "cpu", torch.get_num_threads(), Told())
-    assert outcome.error.startswith(said)
-    assert (outcome.spec, outcome.record, files) == (spec, None, {})
+    end, files = compute_on_node(spec, ["here"], "cpu", torch.get_num_threads(), Told())
+    assert end.error.startswith(said)
+    assert (end.spec, end.record, files) == (spec, None, {})
     assert list(tmp_path.iterdir()) == []

@@ -18,8 +18,8 @@ from gslt.errors import GsltWarning, RunError
 from gslt.studies import frame
 from gslt.studies.execute import run_study, status_lines
 from gslt.studies.records import StudyFolder
-from gslt.studies.runs import Record, record_checksum
-from gslt.studies.study import RunSpec, Study
+from gslt.studies.runs import Record
+from gslt.studies.study import RunSpec, Study, checksum
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "study-debian-gin"
 SPEC = RunSpec.from_values({"sparsity": 0.3, "seed": 4})
@@ -43,7 +43,7 @@ def test_a_record_comes_back_from_its_json() -> None:
 
 def test_a_checksum_by_hand() -> None:
     # printf '{"a":[1,null],"b":"é"}' with é as \u00e9 | sha256sum
-    assert record_checksum({"b": "é", "a": [1, None]}) == CHECKSUM
+    assert checksum({"b": "é", "a": [1, None]}) == CHECKSUM
 
 
 CHECKSUM = "fdaff1fbea8b4eb51e48128b1db50baa5f3ff6285a4d66f88d8573babc400fd4"
@@ -235,6 +235,6 @@ def test_a_record_of_other_defaults(as_debian: Path) -> None:
     values = record.to_json()
     del values["sha256"]
     values["config"]["score_init"] = "ku"  # What an older gslt might have had as its default.
-    values["sha256"] = record_checksum(values)
+    values["sha256"] = checksum(values)
     with pytest.raises(RunError, match="other default settings"):
         Record.from_json(values)

@@ -36,12 +36,12 @@ def test_workers_find_the_same(standin: str, tmp_path: Path) -> None:
     one, two = StudyFolder(tmp_path / "one"), StudyFolder(tmp_path / "two")
     run_study(study, one, Here(one), progress=False)
     epochs: list[int] = []
-    outcomes = list(Workers(two, 2).execute(list(study.runs.values()), epochs.append))
+    ends = list(Workers(two, 2).execute(list(study.runs.values()), epochs.append))
     assert sum(epochs) == 3 * TINY["epochs"]
-    for outcome in outcomes:
-        assert outcome.record is not None, outcome.error
-        two.write(outcome.record)
-    assert len(outcomes) == 3
+    for end in ends:
+        assert end.record is not None, end.error
+        two.write(end.record)
+    assert len(ends) == 3
     assert records(one) == records(two)
 
 
