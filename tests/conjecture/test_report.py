@@ -173,9 +173,9 @@ def test_interrupted(
 
     usual = execute.compute
 
-    def stopping(folder: Any, spec: Any, *rest: Any) -> execute.Outcome:
+    def stopping(folder: Any, spec: Any, *rest: Any) -> execute.RunEnd:
         if tiny["runs"] == 20:
-            return execute.Outcome(spec, stopped_by=2)
+            return execute.RunEnd(spec, stopped_by=2)
         return usual(folder, spec, *rest)
 
     monkeypatch.setattr(execute, "compute", stopping)
