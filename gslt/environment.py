@@ -1,4 +1,4 @@
-"""What a run runs on: the libraries and how they are imported, processor, threads, device."""
+"""What a run runs on: libraries and how they are imported, processor, device; and its limits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import os
 import platform
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gslt.errors import ConfigError
 from gslt.version import __version__
 
 _PACKAGES = {"torch": "torch", "torch-geometric": "PyG", "dgl": "DGL", "ogb": "ogb"}
@@ -81,3 +84,103 @@ def import_quietly(module: str) -> Any:
     """
     with quiet():
         return importlib.import_module(module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What files may ask for at most, so that a small one cannot cost much time or memory.
+
+    Whoever knows better raises a limit: :func:`raised` in Python, ``GSLT_LIMITS`` for a command.
+    """
+
+    file_bytes: int = 2**30
+    """Size of a file that is read whole."""
+    inflated_bytes: int = 2**34
+    """Size of what an archive holds, once it is unpacked."""
+    yaml_bytes: int = 2**18
+    """Size of a YAML text."""
+    yaml_values: int = 10**5
+    """Number of values that a YAML text stands for, aliases written out."""
+    weights: int = 2**25
+    """Number of weights of a network that a ticket describes."""
+    bits: int = 2**25
+    """Number of searched weights that a ticket has mask bits for."""
+    cells: int = 10**5
+    """Number of runs of a study."""
+    seeds: int = 10**4
+    """Number of seeds of a run or study."""
+
+
+#: Environment variable of the limits of a command, such as ``weights=1e9,bits=1e9``.
+LIMITS_VARIABLE = "GSLT_LIMITS"
+_raised: ContextVar[Limits | None] = ContextVar("limits", default=None)
+
+
+def limits() -> Limits:
+    """The limits in force: those of :func:`raised`, else of ``GSLT_LIMITS``, else the defaults.
+
+    Raises:
+        ConfigError: if ``GSLT_LIMITS`` names no limit or no number.
+    """
+    return _raised.get() or _limits_of(os.environ.get(LIMITS_VARIABLE, ""))
+
+
+@contextlib.contextmanager
+def raised(**numbers: int) -> Iterator[None]:
+    """Within, other limits are in force.
+
+    >>> with raised(seeds=10**6):
+    ...     limits().seeds
+    1000000
+
+    Args:
+        **numbers: by the fields of :class:`Limits`.
+    """
+    token = _raised.set(replace(limits(), **numbers))
+    try:
+        yield
+    finally:
+        _raised.reset(token)
+
+
+def check_limit(name: str, number: int, what: str) -> None:
+    """Refuse what is beyond a limit.
+
+    >>> check_limit("seeds", 10**6, "the study has")
+    Traceback (most recent call last):
+    gslt.errors.ConfigError: the study has 1,000,000 seeds, more than the limit of 10,000; where \
+that is meant, raise it: GSLT_LIMITS=seeds=1000000
+
+    Args:
+        name: field of :class:`Limits`; its last word is the unit.
+        number: what is asked for.
+        what: subject and verb of the sentence.
+
+    Raises:
+        ConfigError: saying how to raise the limit.
+    """
+    most = getattr(limits(), name)
+    if number > most:
+        raise ConfigError(
+            f"{what} {number:,} {name.rpartition('_')[2]}, more than the limit of {most:,}; where "
+            f"that is meant, raise it: {LIMITS_VARIABLE}={name}={number}"
+        )
+
+
+def _limits_of(text: str) -> Limits:
+    known = {field.name for field in fields(Limits)}
+    numbers = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            if name not in known:
+                raise ValueError(f"there is no limit {name!r}")
+            numbers[name] = int(float(number))
+            if numbers[name] < 1:
+                raise ValueError(f"{number} is no limit")
+        except (ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"{LIMITS_VARIABLE} should be such as weights=1e9,seeds=1e6, with the limits "
+                f"{', '.join(sorted(known))}; got {text!r}"
+            ) from error
+    return Limits(**numbers)

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from gslt.environment import environment, import_quietly, processor, quiet, versions
+from gslt.environment import (
+    check_limit,
+    environment,
+    import_quietly,
+    limits,
+    processor,
+    quiet,
+    raised,
+    versions,
+)
+from gslt.errors import ConfigError
 from gslt.version import __version__
 
 
@@ -47,3 +57,29 @@ def test_a_noisy_module(
     assert capsys.readouterr().out == ""
     with pytest.raises(ImportError, match="no_such_module"):
         import_quietly("no_such_module")
+
+
+def test_limits_are_raised_by_the_caller_and_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = limits()
+    check_limit("seeds", usual.seeds, "the study has")
+    with pytest.raises(
+        ConfigError, match=r"has 10,001 seeds, more than .* GSLT_LIMITS=seeds=10001"
+    ):
+        check_limit("seeds", 10_001, "the study has")
+    with raised(seeds=20_000):
+        check_limit("seeds", 10_001, "the study has")
+        assert limits().weights == usual.weights
+    assert limits() == usual
+    monkeypatch.setenv("GSLT_LIMITS", "seeds=1e6, weights=2000000000")
+    assert (limits().seeds, limits().weights) == (10**6, 2 * 10**9)
+
+
+@pytest.mark.parametrize(
+    "text", ["seed=1", "seeds", "seeds=x", "seeds=0", "seeds=inf", "seeds=nan"]
+)
+def test_limits_that_are_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GSLT_LIMITS", text)
+    with pytest.raises(ConfigError, match=r"GSLT_LIMITS should be such as weights=1e9"):
+        limits()

@@ -32,7 +32,8 @@ ORDER = [
     {"config"},
     {"freezing"},
     {"random"},
-    {"files", "environment"},
+    {"files"},
+    {"environment"},
     {"errors", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
@@ -63,6 +64,7 @@ WITHIN = {
         {"convert", "debian", "heterophilous", "ogb", "planetoid"},
         {"dataset"},
     ],
+    "files": [{"folder"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
         {"study"},

@@ -1,0 +1,39 @@
+"""Reading and writing files: whole or not there, within limits, and only what gslt itself made.
+
+``writing`` replaces single files, ``folder`` is the folder of a command's output with its manifest,
+``reading`` reads what somebody else may have written.
+"""
+
+from __future__ import annotations
+
+from gslt.files.folder import OutputFolder
+from gslt.files.reading import (
+    json_values,
+    parse,
+    read_bytes,
+    read_json,
+    read_npz,
+    read_text,
+    read_yaml,
+    reading,
+    yaml_values,
+)
+from gslt.files.writing import plain, replacing, write_json, write_npz, write_text
+
+__all__ = [
+    "OutputFolder",
+    "json_values",
+    "parse",
+    "plain",
+    "read_bytes",
+    "read_json",
+    "read_npz",
+    "read_text",
+    "read_yaml",
+    "reading",
+    "replacing",
+    "write_json",
+    "write_npz",
+    "write_text",
+    "yaml_values",
+]

@@ -1,0 +1,277 @@
+"""The folder that a command writes into, and the manifest of what gslt wrote there.
+
+``.gslt/manifest.jsonl`` is the only licence to overwrite, move or remove a file: its first line
+says what made the folder, every other one names a file, with the SHA-256 of what was written, or
+without where a file grows. ``.gslt/tmp`` holds what is being written, and ``.gslt/lock`` belongs to
+who has the folder for itself. Everything else in a folder is somebody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from gslt.errors import RunError
+from gslt.files.reading import read_text, reading
+from gslt.files.writing import TEMPORARY, replacing
+
+#: gslt's own room in a folder of outputs.
+ROOM = ".gslt"
+MANIFEST = "manifest.jsonl"
+FORMAT_VERSION = 1
+#: Age in seconds of a temporary file that no process can still be writing.
+_OLD = 86_400.0
+#: Bytes of a file that are hashed at once.
+_CHUNK = 2**20
+
+
+class OutputFolder:
+    """A folder of outputs: made by gslt, or empty, or refused.
+
+    Several processes may have it open; each knows what the others wrote.
+
+    Args:
+        path: of the folder, which need not be there yet; it and what is above it are made.
+        kind: what makes it, such as ``"search"``; a folder is for one kind.
+
+    Raises:
+        RunError: if it is a file, holds anything while gslt did not make it, or is of another kind.
+    """
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        self.path, self.kind = Path(path), kind
+        check_folder(self.path, kind)
+        self.temporaries.mkdir(parents=True, exist_ok=True)
+        self._known: dict[str, set[str]] = {}
+        self._read_bytes = 0
+        if not self._manifest.exists():
+            self._append({"gslt": kind, "format": FORMAT_VERSION})
+        self._read()
+        self._sweep()
+
+    @property
+    def room(self) -> Path:
+        """Where gslt keeps what is not for users."""
+        return self.path / ROOM
+
+    @property
+    def temporaries(self) -> Path:
+        """Where files are before they are whole."""
+        return self.room / "tmp"
+
+    @property
+    def _manifest(self) -> Path:
+        return self.room / MANIFEST
+
+    # What is gslt's
+
+    def owns(self, name: str) -> bool:
+        """Whether gslt wrote what is there under this name.
+
+        Args:
+            name: path within the folder, with ``/``.
+        """
+        self._read()
+        known, path = self._known.get(name), self.path / name
+        if known is None or not path.is_file():
+            return False
+        return "" in known or _sha256(path) in known
+
+    def names(self) -> list[str]:
+        """The files that are there and gslt's, in the order of their names."""
+        self._read()
+        return sorted(name for name in self._known if self.owns(name))
+
+    def strangers(self) -> list[str]:
+        """The files that are there and not gslt's, but for rooms of other kinds within."""
+        found = []
+        for folder, folders, files in os.walk(self.path):
+            here = Path(folder)
+            folders[:] = [
+                name for name in folders if name != ROOM and not (here / name / ROOM).is_dir()
+            ]
+            names = ((here / file).relative_to(self.path).as_posix() for file in files)
+            found += [name for name in names if not self.owns(name)]
+        return sorted(found)
+
+    def check(self, name: str) -> None:
+        """Refuse to overwrite what gslt did not write.
+
+        Args:
+            name: path within the folder, with ``/``.
+
+        Raises:
+            RunError: naming the file.
+        """
+        path = self.path / name
+        if (path.exists() or path.is_symlink()) and not self.owns(name):
+            raise RunError(
+                f"{str(path)!r} is not as gslt wrote it, and is not overwritten; move it away, or "
+                "choose another --out"
+            )
+
+    def register(self, name: str) -> None:
+        """Note a file as gslt's whatever its content, before it is made: logs grow.
+
+        Args:
+            name: path within the folder, with ``/``.
+
+        Raises:
+            RunError: if there is a file of this name that is not gslt's.
+        """
+        self._note(name, "")
+
+    # Writing
+
+    @contextmanager
+    def replacing(self, name: str, *, grows: bool = False) -> Iterator[Path]:
+        """A temporary file to write to; it takes the place of the file at the end.
+
+        Args:
+            name: path within the folder, with ``/``; folders above it are made.
+            grows: whether the file is appended to later, so that its content says nothing.
+
+        Raises:
+            RunError: if there is a file of this name that is not gslt's.
+        """
+        self.check(name)
+        with replacing(self.path / name, self.temporaries) as temporary:
+            yield temporary
+            # Noted before it is renamed: a kill in between leaves the old file, which is known too.
+            self._note(name, "" if grows else _sha256(temporary))
+
+    def write_bytes(self, name: str, data: bytes, *, grows: bool = False) -> None:
+        """Write a file at once or not at all; see :meth:`replacing`."""
+        with self.replacing(name, grows=grows) as temporary:
+            temporary.write_bytes(data)
+
+    def write_text(self, name: str, text: str, *, grows: bool = False) -> None:
+        """Write a UTF-8 file at once or not at all; see :meth:`replacing`."""
+        self.write_bytes(name, text.encode("utf-8"), grows=grows)
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a value as indented JSON at once or not at all; see :meth:`replacing`."""
+        self.write_text(name, json.dumps(value, indent=2) + "\n")
+
+    def remove(self, name: str) -> bool:
+        """Remove a file that is gslt's; whether there was one."""
+        if not self.owns(name):
+            return False
+        (self.path / name).unlink(missing_ok=True)
+        return True
+
+    # The manifest
+
+    def _note(self, name: str, digest: str) -> None:
+        _check_name(name)
+        self.check(name)
+        if digest in self._known.get(name, ()):
+            return
+        self._append({"name": name, **({"sha256": digest} if digest else {})})
+        self._known.setdefault(name, set()).add(digest)
+
+    def _append(self, row: dict[str, object]) -> None:
+        # One write, so that lines of several processes do not mix; a line that a full disk or a
+        # kill cut off ends at the line break before the next one.
+        line = b"\n" + json.dumps(row).encode() + b"\n"
+        handle = os.open(self._manifest, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            if os.write(handle, line) < len(line):
+                raise OSError(28, os.strerror(28), str(self._manifest))
+        finally:
+            os.close(handle)
+
+    def _read(self) -> None:
+        """Take over what this or another process noted since the last look."""
+        if self._manifest.stat().st_size == self._read_bytes:
+            return
+        with reading(self._manifest, what="a manifest"):
+            text = read_text(self._manifest)
+        for row in _rows(text):
+            if isinstance(name := row.get("name"), str) and _is_inside(name):
+                self._known.setdefault(name, set()).add(str(row.get("sha256", "")))
+        self._read_bytes = len(text.encode())
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed long ago did not get to rename."""
+        for path in self.temporaries.glob(f"{TEMPORARY}*"):
+            try:
+                if time.time() - path.stat().st_mtime > _OLD:
+                    path.unlink()
+            except FileNotFoundError:
+                continue  # Another process was quicker.
+
+
+def kind_of(path: Path) -> str | None:
+    """What made the folder; None where gslt did not.
+
+    Raises:
+        RunError: if its manifest cannot be read, or is of a newer version.
+    """
+    manifest = path / ROOM / MANIFEST
+    if not manifest.is_file():
+        return None
+    with reading(manifest, what="a manifest"):
+        first = next(_rows(read_text(manifest)), {})
+    if not isinstance(first.get("gslt"), str):
+        return None
+    if first.get("format") != FORMAT_VERSION:
+        raise RunError(
+            f"{str(path)!r} has a manifest of version {first.get('format')}, and this gslt reads "
+            f"version {FORMAT_VERSION}; upgrade gslt"
+        )
+    return str(first["gslt"])
+
+
+def check_folder(path: Path, kind: str) -> None:
+    """Refuse a folder that :class:`OutputFolder` would refuse; nothing is made.
+
+    Raises:
+        RunError: if it is a file, holds anything while gslt did not make it, or is of another kind.
+    """
+    if (path.exists() or path.is_symlink()) and not path.is_dir():
+        raise RunError(f"{str(path)!r} is no folder; choose another --out")
+    room = path / ROOM
+    if room.is_symlink() or (room.exists() and not room.is_dir()):
+        raise RunError(f"{str(room)!r} is no folder of gslt's; choose another --out")
+    found = kind_of(path) if path.is_dir() else None
+    if found is not None and found != kind:
+        raise RunError(f"{str(path)!r} is the folder of a {found}, no {kind}; choose another --out")
+    if found is None and path.is_dir() and any(each.name != ROOM for each in path.iterdir()):
+        raise RunError(
+            f"{str(path)!r} is not empty and was not made by gslt (it has no {ROOM}/{MANIFEST}); "
+            "choose another --out"
+        )
+
+
+def _rows(text: str) -> Iterator[dict[str, object]]:
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # Empty, or cut off.
+        if isinstance(row, dict):
+            yield row
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and not {"..", ROOM} & set(parts)
+
+
+def _check_name(name: str) -> None:
+    if not _is_inside(name):
+        raise ValueError(f"{name!r} is no name within a folder")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
