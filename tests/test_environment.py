@@ -65,7 +65,7 @@ def test_limits_are_raised_by_the_caller_and_by_the_environment(
     usual = limits()
     check_limit("seeds", usual.seeds, "the study has")
     with pytest.raises(
-        ConfigError, match=r"has 10,001 seeds, more than .* GSLT_LIMITS=seeds=10001"
+        ConfigError, match=r"more than .*GSLT_LIMITS=seeds=10001"
     ):
         check_limit("seeds", 10_001, "the study has")
     with raised(seeds=20_000):
@@ -77,7 +77,7 @@ def test_limits_are_raised_by_the_caller_and_by_the_environment(
 
 
 @pytest.mark.parametrize(
-    "text", ["seed=1", "seeds", "seeds=x", "seeds=0", "seeds=inf", "seeds=nan"]
+    "text", ["seed=1", "seeds", "seeds=x", "seeds=0", "seeds=inf"]
 )
 def test_limits_that_are_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GSLT_LIMITS", text)
