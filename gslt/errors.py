@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 
 class GsltError(Exception):
     """Base of all errors raised by gslt."""
@@ -65,3 +67,24 @@ class MissingPackageError(GsltError, ImportError):
             f"{purpose} needs the package {package!r}, which is not installed; "
             f'run: pip install "gslt[{extra}]"'
         )
+
+
+def shown(text: str) -> str:
+    r"""Text as it may be shown anywhere: what has no look of its own is written as an escape.
+
+    Control characters (a terminal would obey them), what turns the direction of writing, unpaired
+    surrogates and unusual line breaks; the ordinary line break and tab stay.
+
+    >>> print(shown("cora\x1b[2J\u202e"))
+    cora\x1b[2J\u202e
+
+    Args:
+        text: any text, also one that no file could hold.
+    """
+    return "".join(map(_shown_character, text)) if not text.isprintable() else text
+
+
+def _shown_character(character: str) -> str:
+    # A space of another width is no printable character, and harmless.
+    harmless = character.isprintable() or character in "\n\t" or category(character) == "Zs"
+    return character if harmless else character.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request: the epoch in progress is finished first."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request: the epoch in progress is finished first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Windows has no SIGHUP, which a terminal sends that is closed.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class Request:
@@ -19,35 +22,49 @@ class Request:
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        """The signal, such as ``signal.SIGINT``; None before."""
+        """The first signal, such as ``signal.SIGINT``; None before."""
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
 
 
+#: The request of the outermost block; blocks within hear of the same one.
+_present: list[Request] = []
+
+
 @contextmanager
 def stop_requests() -> Iterator[Request]:
-    """Within, the first Ctrl-C or SIGTERM is a request; the next one acts as it always does.
+    """Within, Ctrl-C, SIGTERM and SIGHUP are a request; a second Ctrl-C acts as it always does.
 
-    In another thread than the main one nothing changes: only that one is told of signals.
+    SIGTERM and SIGHUP never act at once: who sends them, such as a scheduler, may send several.
+    Signals that the process ignores, as under ``nohup``, stay ignored. Blocks may be nested: what
+    one of them hears, all of them hear. In another thread than the main one nothing changes: only
+    that one is told of signals.
     """
-    request = Request()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield Request()
         return
+    if _present:
+        yield _present[-1]
+        return
+    request = Request()
     usual: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    taken = [number for number, handler in usual.items() if handler is not signal.SIG_IGN]
 
     def note(number: int, frame: FrameType | None) -> None:
-        request.signal_number = number
-        for other, handler in usual.items():
-            signal.signal(other, handler)
-        if multiprocessing.parent_process() is None:  # Worker processes leave it to their parent.
-            print("\ngslt: finishing this epoch … (again to stop at once)", file=sys.stderr)
+        if request.signal_number is None:
+            request.signal_number = number
+            if multiprocessing.parent_process() is None:  # Workers leave it to their parent.
+                print("\ngslt: finishing this epoch … (Ctrl-C: at once)", file=sys.stderr)
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, usual[signal.SIGINT])
 
-    for each in SIGNALS:
+    for each in taken:
         signal.signal(each, note)
+    _present.append(request)
     try:
         yield request
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
+        _present.remove(request)
+        for number in taken:
+            signal.signal(number, usual[number])

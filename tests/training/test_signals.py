@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM end a run after its epoch."""
+"""Ctrl-C, SIGTERM and SIGHUP end a run after its epoch."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ from gslt.config import SearchConfig
 from gslt.errors import Interrupted
 from gslt.training.checkpoint import read_checkpoint
 from gslt.training.run_folder import RunFolder
-from gslt.training.signals import stop_requests
+from gslt.training.signals import SIGNALS, stop_requests
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_stop(
     number: signal.Signals, blocks: gslt.NodeDataset, tmp_path: Path
 ) -> None:
@@ -44,17 +45,61 @@ def test_a_request_to_stop(
     assert contents(path) == contents(tmp_path / "whole")
 
 
-def test_the_second_request_acts_as_it_always_does(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """The signals as in a terminal: what runs in the background ignores Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_second_ctrl_c_acts_as_it_always_does(capsys: pytest.CaptureFixture[str]) -> None:
     usual = signal.getsignal(signal.SIGINT)
     with stop_requests() as stop:
         assert not stop
         os.kill(os.getpid(), signal.SIGINT)
         assert stop
         assert stop.signal_number == signal.SIGINT
-        assert "again to stop at once" in capsys.readouterr().err
+        assert "Ctrl-C: at once" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == usual
+
+
+def test_other_signals_wait_however_often_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    with stop_requests() as stop:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert stop.signal_number == signal.SIGINT
+    assert capsys.readouterr().err.count("finishing") == 1
+    with stop_requests() as stop:
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        assert stop.signal_number == signal.SIGHUP
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stop_requests() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_block_within_hears_of_the_same_request() -> None:
+    with stop_requests() as outer:
+        with stop_requests() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert inner
+        assert outer
+        with stop_requests() as later:
+            assert later
+    with stop_requests() as another:
+        assert not another
 
 
 def test_another_thread_changes_no_signal() -> None:
