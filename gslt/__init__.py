@@ -1,25 +1,32 @@
 """gslt: strong lottery tickets in graph neural networks, on PyTorch Geometric and DGL."""
 
-from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset, as_dataset, list_datasets, load_dataset, random_split
-from gslt.errors import (
-    ConfigError,
-    DataError,
-    GraphError,
-    GsltError,
-    GsltWarning,
-    Interrupted,
-    MissingPackageError,
-    RunError,
-    TicketError,
-)
-from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
-from gslt.nn.gnn import GNN
-from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
-from gslt.training.results import Result
-from gslt.training.run_folder import RunFolder
-from gslt.training.search import evaluate, search, train
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gslt.version import __version__
+
+if TYPE_CHECKING:
+    from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
+    from gslt.data import NodeDataset, as_dataset, list_datasets, load_dataset, random_split
+    from gslt.errors import (
+        ConfigError,
+        DataError,
+        GraphError,
+        GsltError,
+        GsltWarning,
+        Interrupted,
+        MissingPackageError,
+        RunError,
+        TicketError,
+    )
+    from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+    from gslt.nn.gnn import GNN
+    from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
+    from gslt.training.results import Result
+    from gslt.training.run_folder import RunFolder
+    from gslt.training.search import evaluate, search, train
 
 __all__ = [
     "GNN",
@@ -55,3 +62,35 @@ __all__ = [
     "search",
     "train",
 ]
+
+#: Where each name is. Loaded when it is asked for: torch alone takes seconds.
+_HOMES = {
+    "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
+    "data": ["NodeDataset", "as_dataset", "list_datasets", "load_dataset", "random_split"],
+    "errors": [name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))],
+    "masking.freeze": ["FreezeReport", "FrozenConv2d", "FrozenLinear", "freeze"],
+    "nn.gnn": ["GNN"],
+    "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
+    "training.results": ["Result"],
+    "training.run_folder": ["RunFolder"],
+    "training.search": ["evaluate", "search", "train"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"gslt.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    try:
+        # The rooms are there without an import of their own: gslt.diagnostics.probe(…).
+        return import_module(f"gslt.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"gslt.{name}":
+            raise
+        raise AttributeError(f"module 'gslt' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

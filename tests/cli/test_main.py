@@ -84,19 +84,45 @@ def test_wrong_types_are_refused(capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"epochs: \xff\xfe", "not UTF-8 text (invalid start byte at byte 8)"),
-        (b"epochs: " + b"[" * 9000 + b"]" * 9000, "nested too deeply"),
-        (b"epochs: [", "Problems parsing config"),
-        (b"", "Unexpected config"),
+        (b"epochs: \xff\xfe", "is damaged or no settings file: 'utf-8' codec"),
+        (b"epochs: " + b"[" * 9000 + b"]" * 9000, "is damaged or no settings file: maximum rec"),
+        (b"epochs: [", "expected the node content"),
+        (b"epochs: 1\nepochs: 2", "line 2: the key 'epochs' is there twice"),
+        (b"a: &a [1, 1]\n" + b"b: [" + b"*a," * 50_000 + b"]", "values, more than the limit"),
+        (b"#" * 2**19, "524,288 bytes, more than the limit of 262,144"),
+        (b"epochs: !!python/name:os.system", "is no plain type"),
     ],
+    ids=["bytes", "nested", "open", "twice", "aliases", "large", "code"],
 )
 def test_damaged_settings_files(content, said, tmp_path, capsys):
     file = tmp_path / "settings.yaml"
     file.write_bytes(content)
+    for words in (["--config", str(file)], [f"--config={file}"]):
+        assert main(["search", *words]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("gslt: ")
+        assert said in err
+
+
+def test_settings_files_that_are_none(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for path, said in (("pipe", "no regular file"), ("none", "No such file"), (".", "no regular")):
+        assert main(["search", "--config", str(tmp_path / path)]) == 2
+        assert said in capsys.readouterr().err
+    (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(SystemExit) as stop:
-        main(["search", "--config", str(file)])
+        main(["search", "--config", str(tmp_path / "empty.yaml")])
     assert stop.value.code == 2
-    assert said in capsys.readouterr().err
+    assert "Unexpected config" in capsys.readouterr().err
+
+
+def test_memory_that_is_not_there_is_a_sentence(as_debian, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 7 bytes\nx")
+
+    monkeypatch.setattr(sys.modules["gslt.training.search"], "search", full)
+    assert main(["search", *TINY, "--out", "r"]) == 2
+    assert capsys.readouterr().err.startswith("gslt: out of memory ([enforce fail] Default")
 
 
 def test_the_module_is_a_command():
