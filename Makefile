@@ -1,13 +1,21 @@
-# Two commands on a fresh machine with Python 3.10+ and git:
+# Two commands on a fresh machine with Python 3.10 to 3.13 and git:
 #   make demo    a ticket on a real graph, with table and pictures
 #   make test    every check that CI runs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# No file of gslt's is read from the network; pip alone fetches packages, at install time.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PINS := requirements
+# No file of gslt's is read from the network; pip alone fetches packages, at install time, and of these
+# only wheels whose version and SHA-256 stand in requirements/.
+PIP := -m pip install --quiet --disable-pip-version-check --no-deps
+WHEELS := $(PIP) --require-hashes --only-binary :all: -r
+# torch's build for the CPU where pip finds the pinned one; else the package index's own, which is made
+# for CUDA on Linux. TORCH=torch or TORCH=torch-cpu decides by hand.
+CPU_BUILD := $(shell sed -n 's/^torch==\([^ ]*\).*/\1/p' $(PINS)/torch-cpu.txt)
+TORCH ?= $(shell $(BIN)/python -m pip index versions torch 2>&1 | \
+	grep -qF " $(or $(CPU_BUILD),none)" && echo torch-cpu || echo torch)
 
-.PHONY: demo test lint types tests audit clean
+.PHONY: demo test lint types tests audit pins clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gslt demo
@@ -25,25 +33,40 @@ types: $(VENV)/.test
 tests: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
-# Known vulnerabilities of the exact versions that CI uses; the one target that asks the network.
-audit: $(BIN)/python
-	$(BIN)/python -m venv $(VENV)/audit
-	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
-	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+# Known vulnerabilities of the exact versions that are installed; the one check that asks the network.
+# The tools of the last two files have versions of their own.
+AUDIT := $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes
+audit: $(VENV)/audit/.done
+	@status=0; \
+	$(AUDIT) $(patsubst %,-r $(PINS)/%.txt,build torch run test) || status=1; \
+	$(AUDIT) $(patsubst %,-r $(PINS)/%.txt,audit pins) || status=1; \
+	exit $$status
 
-# torch goes first: its version is pinned, so that no other package pulls another build.
+# After a change of what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions.
+pins: $(VENV)/pins/.done
+	$(VENV)/pins/bin/python $(PINS)/pins.py $(UPGRADE)
+
+$(VENV)/audit/.done $(VENV)/pins/.done: $(VENV)/%/.done: $(PINS)/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(WHEELS) $<
+	@touch $@
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.demo: $(BIN)/python pyproject.toml $(PINS)/build.txt $(PINS)/torch.txt $(PINS)/torch-cpu.txt $(PINS)/run.txt
 	@echo "installing gslt into $(VENV) …"
-	$(PIP) torch
-	$(PIP) -e .
+	$(BIN)/python $(WHEELS) $(PINS)/build.txt
+	$(BIN)/python $(WHEELS) $(PINS)/$(TORCH).txt
+	$(BIN)/python $(WHEELS) $(PINS)/run.txt
+# Built by the setuptools that is pinned, whose banner on editable installs says nothing of gslt.
+	PYTHONWARNINGS=ignore $(BIN)/python $(PIP) --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
+$(VENV)/.test: $(VENV)/.demo $(PINS)/test.txt
 	@echo "installing the test tools, DGL and ogb into $(VENV) …"
-	$(PIP) -e ".[test]"
+	$(BIN)/python $(WHEELS) $(PINS)/test.txt
+	$(BIN)/python -m pip check
 	@touch $@
 
 clean:

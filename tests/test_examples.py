@@ -120,10 +120,3 @@ def mean_accuracy(record, family, arm):
         if (each["dataset"], each["batch_norm"]) == family
         and (each["arm"], each["endpoint"]) == (arm, "test_accuracy")
     )
-
-
-def test_constraints_pin_plain_versions():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = [line for line in lines if line and not line.startswith("#")]
-    assert len(pins) > 30
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
