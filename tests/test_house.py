@@ -62,7 +62,7 @@ WITHIN = {
         {"catalogue"},
         {"build_debian", "synthetic"},
         {"convert", "debian", "heterophilous", "ogb", "planetoid"},
-        {"dataset", "pickles"},
+        {"dataset", "pickles", "published", "temporary"},
     ],
     "files": [{"folder"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],

@@ -17,6 +17,7 @@ from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
 from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
+from gslt.data.published import PUBLISHED
 from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.errors import ConfigError, DataError
 
@@ -245,7 +246,7 @@ def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:
             name=name,
             description=entry.description,
             source=LAYOUTS[entry.layout].source,
-            needs_download=entry.layout not in ("embedded", "standin"),
+            needs_download=name in PUBLISHED,
             synthetic=entry.synthetic,
             present=_is_present(name, place),
         )
