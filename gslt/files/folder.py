@@ -49,7 +49,7 @@ class OutputFolder:
         self.temporaries.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, set[str]] = {}
         self._read_bytes = 0
-        if not self._manifest.exists():
+        if kind_of(self.path) is None:  # Also where a full disk cut its first line off.
             self._append({"gslt": kind, "format": FORMAT_VERSION})
         self._read()
         self._sweep()
@@ -179,7 +179,9 @@ class OutputFolder:
         # One write, so that lines of several processes do not mix; a line that a full disk or a
         # kill cut off ends at the line break before the next one.
         line = b"\n" + json.dumps(row).encode() + b"\n"
-        handle = os.open(self._manifest, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        # A pipe in its place is an error, and not waited for.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(self._manifest, flags, 0o666)
         try:
             if os.write(handle, line) < len(line):
                 raise OSError(28, os.strerror(28), str(self._manifest))

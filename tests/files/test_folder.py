@@ -96,6 +96,22 @@ def test_a_line_that_was_cut_off_spoils_no_other(folder: OutputFolder) -> None:
     assert again.names() == ["a.txt"]
 
 
+@pytest.mark.parametrize("begun", ["", "\n", '\n{"gslt": "smo'])
+def test_a_manifest_whose_first_line_was_cut_off(begun: str, tmp_path: Path) -> None:
+    (tmp_path / "out" / ROOM).mkdir(parents=True)
+    (tmp_path / "out" / ROOM / MANIFEST).write_text(begun)
+    OutputFolder(tmp_path / "out", "smooth").write_text("a.txt", "1")
+    assert kind_of(tmp_path / "out") == "smooth"
+    assert OutputFolder(tmp_path / "out", "smooth").names() == ["a.txt"]
+
+
+def test_a_pipe_in_the_place_of_the_manifest_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "out" / ROOM).mkdir(parents=True)
+    os.mkfifo(tmp_path / "out" / ROOM / MANIFEST)
+    with pytest.raises(OSError, match="No such device"):
+        OutputFolder(tmp_path / "out", "smooth")
+
+
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "", ".gslt/manifest.jsonl", "a/../../b"])
 def test_no_name_leads_out(folder: OutputFolder, name: str) -> None:
     with pytest.raises(ValueError, match="is no name within a folder"):
