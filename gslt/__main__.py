@@ -16,6 +16,12 @@ def run() -> int:
     and may meet Ctrl-C anywhere: then the process ends with one line and status 130.
     """
     _open_standard_files()
+    try:
+        os.getcwd()
+    except OSError:
+        # torch's libraries end the process without a word of their own where there is none.
+        os.write(2, b"gslt: the current folder is no longer there; go to another one\n")
+        return 2
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)

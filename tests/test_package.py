@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_ctrl_c_while_torch_is_loaded_is_quiet(after: float) -> None:
     assert "Traceback" not in err
 
 
-def test_a_closed_file_is_not_taken_for_standard_output(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_closed_file_is_not_taken_for_standard_output(tmp_path: Path) -> None:
     code = (
         "from gslt.__main__ import _open_standard_files as o; o(); print(open('f', 'w').fileno())"
     )
@@ -68,3 +69,12 @@ def test_a_closed_file_is_not_taken_for_standard_output(tmp_path) -> None:  # ty
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout == "0\n"
     assert os.path.exists(tmp_path / "f")
+
+
+def test_a_current_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd {tmp_path}/gone && rmdir ../gone && {sys.executable} -m gslt data list"
+    environment = {**os.environ, "PYTHONPATH": str(Path(gslt.__file__).parents[1])}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr == "gslt: the current folder is no longer there; go to another one\n"
