@@ -103,6 +103,9 @@ class Limits:
     """Number of values that a YAML text stands for, aliases written out."""
     weights: int = 2**25
     """Number of weights of a network that a ticket describes."""
+    small_file_weights: int = 2**22
+    """Number of weights of a network that a ticket of a few bytes may describe; each byte of the
+    file allows some more."""
     bits: int = 2**25
     """Number of searched weights that a ticket has mask bits for."""
     cells: int = 10**5

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gslt.files.folder import OutputFolder
 from gslt.files.reading import (
     json_values,
+    open_regular,
     parse,
     read_bytes,
     read_json,
@@ -23,6 +24,7 @@ from gslt.files.writing import plain, replacing, write_json, write_npz, write_te
 __all__ = [
     "OutputFolder",
     "json_values",
+    "open_regular",
     "parse",
     "plain",
     "read_bytes",

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -82,6 +82,23 @@ def read_bytes(path: str | Path, *, limit: str = "file_bytes") -> bytes:
         ValueError: if it is no regular file.
         ConfigError: if it is larger than the limit.
     """
+    with open_regular(path, limit=limit) as (file, size):
+        return file.read(size + 1)
+
+
+@contextmanager
+def open_regular(path: str | Path, *, limit: str = "file_bytes") -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file of no more than the limit, open at its beginning, and its size in bytes.
+
+    Args:
+        path: of the file.
+        limit: field of :class:`gslt.environment.Limits`.
+
+    Raises:
+        OSError: as opening it does.
+        ValueError: if it is no regular file.
+        ConfigError: if it is larger than the limit.
+    """
     path = Path(path)
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
@@ -89,7 +106,7 @@ def read_bytes(path: str | Path, *, limit: str = "file_bytes") -> bytes:
         raise ValueError("it is no regular file")
     check_limit(limit, about.st_size, f"{str(path)!r} has")
     with path.open("rb") as file:
-        return file.read(about.st_size + 1)
+        yield file, about.st_size
 
 
 def read_text(path: str | Path, *, limit: str = "file_bytes") -> str:
