@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -144,9 +143,17 @@ def weight_shapes(
         out_channels: number of classes.
         config: architecture, depth, width.
     """
+    hidden = config.hidden_channels
+    pairs = list(pairwise([in_channels, *[hidden] * (config.num_layers - 1), out_channels]))
     with torch.device("meta"):
-        model = GNN(in_channels, out_channels, config, cast(Backend, None))
-    return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+        # Layers of equal widths are alike, however many there are.
+        layers = {pair: LAYERS[config.architecture](*pair) for pair in dict.fromkeys(pairs)}
+    shapes = {
+        f"layers.{number}.{name}": tuple(weight.shape)
+        for number, pair in enumerate(pairs)
+        for name, weight in layers[pair].named_parameters()
+    }
+    return {**shapes, "head.weight": (out_channels, hidden)} if config.head else shapes
 
 
 def compact_features(x: Tensor) -> Tensor:
