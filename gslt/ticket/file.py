@@ -1,25 +1,30 @@
 """The ticket file: what it holds, as bytes and back. ``docs/ticket-format.md`` specifies it.
 
 A file is written from a :class:`StoredTicket` and read into one, and everything that can be wrong
-with it is found while reading: nothing of the network is built, and the memory taken is in
-proportion to the file.
+with it is found while reading: nothing of the network is built, and the header tells what the rest
+costs before the rest is read. There is one file for a ticket: what would be written in another way
+is refused.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from gslt.config import FreezeConfig, ModelConfig, build
-from gslt.errors import TicketError
+from gslt.environment import Limits, check_limit, raised
+from gslt.errors import ConfigError, TicketError
+from gslt.files import parse
 from gslt.freezing import FrozenCounts
-from gslt.ticket.container import seal, unseal
+from gslt.ticket.container import Count, TensorInfo, compact, read_header, read_tensors, seal
 from gslt.ticket.mask_code import decode_mask, encode_mask
-from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, expect_count
+from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
 FORMAT_VERSION = 2
@@ -28,21 +33,9 @@ FORMAT_VERSION = 2
 KIND, MASKS = "ticket", "masks"
 #: A byte of the masks stands for at most so many searched weights, and so many weights at all.
 SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE = 2**8, 2**14
-
-#: What reading a damaged file may raise on the way, and nothing more.
-_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
-_FIELDS = {
-    "version",
-    "gslt",
-    "freeze",
-    "architecture",
-    "source",
-    "layers",
-    "weights_sha256",
-    "dataset",
-    "split",
-    "results",
-}
+#: Weights that every byte of the whole file allows beyond ``Limits.small_file_weights``, in a
+#: network that gslt builds.
+WEIGHTS_PER_FILE_BYTE = 2**7
 
 #: Fields of a model that came later: written where they are true, so that older files stay as they
 #: are and older readers refuse what they would misread.
@@ -60,17 +53,124 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     """
     try:
         check_ticket(ticket)
-    except _DAMAGE as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
         raise TicketError(f"this ticket cannot be written: {error}") from error
     codes = {name: encode_mask(mask.cpu().numpy()) for name, mask in ticket.masks.items()}
-    values = {
+    lengths = {name: len(code) for name, code in codes.items()}
+    payload = b"".join(codes.values())
+    searched = sum(mask.numel() for mask in ticket.masks.values())
+    payload = payload.ljust(_least_bytes(searched, ticket.source.total), b"\0")
+    masks = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
+    return seal(KIND, _values(ticket, lengths, __version__), {MASKS: masks}), len(payload)
+
+
+def read_ticket(file: BinaryIO, size: int, name: str = "this file") -> StoredTicket:
+    """What a ticket file holds; the inverse of :func:`write_ticket`.
+
+    Args:
+        file: at its beginning.
+        size: bytes of the file.
+        name: what errors call it.
+
+    Raises:
+        TicketError: if it is damaged, no ticket, breaks a rule of the format, is of another version
+            of the format, or beyond a limit (:class:`gslt.environment.Limits`).
+    """
+    try:
+        header = read_header(KIND, file, size)
+        values = header.values()
+        _check_version(values, name)
+        metadata = _metadata(values)
+        _check_payload(header.tensors, metadata)
+        check_limits(metadata, size, name)
+        payload = read_tensors(header, file)[MASKS]
+        ticket = _ticket(metadata, payload)
+        check_ticket(ticket)
+        lengths = {layer: length for layer, _, _, length in metadata.layers}
+        if compact(_values(ticket, lengths, metadata.gslt)) != header.text:
+            raise ValueError("its metadata are not written as gslt writes them")
+    except (TicketError, OSError):
+        raise
+    except Exception as error:
+        # A damaged file may break any rule that a sound one keeps.
+        reason = str(error)[:300] or type(error).__name__
+        raise TicketError(f"{name} is damaged or no ticket: {reason}") from error
+    return ticket
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The metadata, every value of its type."""
+
+    version: int
+    gslt: str
+    freeze: dict[str, Any]
+    architecture: dict[str, Any] | None
+    source: FrozenCounts
+    layers: list[tuple[str, Count, Count, Count]]
+    """Name, searched and kept weights, bytes."""
+    weights_sha256: str
+    dataset: str
+    split: Count
+    results: dict[str, int | float]
+
+    def total(self, column: int) -> int:
+        """Sum of a column of the layers."""
+        return sum(int(layer[column]) for layer in self.layers)
+
+
+def check_limits(metadata: Metadata, size: int, name: str) -> None:
+    """Refuse what asks for more than the limits in force.
+
+    Args:
+        metadata: of the ticket.
+        size: bytes of the whole file.
+        name: subject of the sentence.
+
+    Raises:
+        TicketError: saying how to raise the limit.
+    """
+    total = metadata.source.total
+    try:
+        check_limit("weights", total, f"{name} describes a network of")
+        check_limit("bits", metadata.total(1), f"{name} has masks of")
+        if metadata.architecture is not None:
+            check_limit(
+                "small_file_weights",
+                total - WEIGHTS_PER_FILE_BYTE * size,
+                f"{name} describes, beyond {WEIGHTS_PER_FILE_BYTE} for each of its {size:,} bytes,",
+            )
+    except ConfigError as error:
+        raise TicketError(str(error)) from None
+
+
+def beyond_defaults(ticket: StoredTicket, size: int) -> str:
+    """The sentence of the default limit that a ticket is beyond; empty where it is within all.
+
+    Args:
+        ticket: what is written.
+        size: bytes of its file.
+    """
+    lengths = dict.fromkeys(ticket.masks, 0)
+    metadata = _metadata(_values(ticket, lengths, __version__))
+    try:
+        with raised(**dataclasses.asdict(Limits())):
+            check_limits(metadata, size, "this ticket")
+    except TicketError as error:
+        return str(error)
+    return ""
+
+
+def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> dict[str, Any]:
+    """The metadata, given how many bytes each mask takes and the version of gslt."""
+    return {
         "version": FORMAT_VERSION,
-        "gslt": __version__,
+        "gslt": version,
         "freeze": dataclasses.asdict(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
         "source": dataclasses.asdict(ticket.source),
         "layers": [
-            [name, mask.numel(), int(mask.sum()), len(codes[name])]
+            [name, mask.numel(), kept_bits(mask), lengths[name]]
             for name, mask in ticket.masks.items()
         ],
         "weights_sha256": ticket.weights_checksum,
@@ -78,43 +178,15 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
         "split": ticket.split,
         "results": ticket.results,
     }
-    payload = b"".join(codes.values())
-    searched = sum(mask.numel() for mask in ticket.masks.values())
-    payload = payload.ljust(_least_bytes(searched, ticket.source.total), b"\0")
-    masks = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
-    return seal(KIND, values, {MASKS: masks}), len(payload)
-
-
-def read_ticket(data: bytes, name: str = "this file") -> StoredTicket:
-    """What the content of a ticket file holds; the inverse of :func:`write_ticket`.
-
-    Args:
-        data: the whole file.
-        name: what errors call it.
-
-    Raises:
-        TicketError: if it is damaged, no ticket, breaks a rule of the format, or is of another
-            version of the format.
-    """
-    try:
-        values, tensors = unseal(KIND, data)
-        _check_version(values, name)
-        if seal(KIND, values, tensors) != data:
-            raise ValueError("its metadata are not written as gslt writes them")
-        ticket = _parse(values, tensors)
-        check_ticket(ticket)
-    except _DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise TicketError(f"{name} is damaged or no ticket: {reason}") from error
-    return ticket
 
 
 def _check_version(values: dict[str, Any], name: str) -> None:
     version = values["version"]
     if version != FORMAT_VERSION or type(version) is not int:
         raise TicketError(
-            f"{name} has ticket format version {version}; this gslt ({__version__}) reads version "
-            f"{FORMAT_VERSION}, the file was written by gslt {values.get('gslt', 'unknown')}"
+            f"{name} has ticket format version {str(version)[:50]}; this gslt ({__version__}) "
+            f"reads version {FORMAT_VERSION}, the file was written by gslt "
+            f"{str(values.get('gslt', 'unknown'))[:50]}"
         )
 
 
@@ -123,57 +195,49 @@ def _least_bytes(searched: int, total: int) -> int:
     return max(-(-searched // SEARCHED_PER_BYTE), -(-total // WEIGHTS_PER_BYTE))
 
 
-def _parse(values: dict[str, Any], tensors: dict[str, Tensor]) -> StoredTicket:
-    _expect_keys("metadata", values, _FIELDS)
-    if not isinstance(values["gslt"], str):
-        raise ValueError("the version of gslt is no text")
-    source = _build(FrozenCounts, values["source"])
-    for count in dataclasses.astuple(source):
-        expect_count(count)
-    architecture = values["architecture"]
-    if architecture is not None:
-        _expect_keys("architecture", architecture, {"model", "in_channels", "out_channels"})
-        model = _build(ModelConfig, _with_added(architecture["model"]))
-        architecture = Architecture(**{**architecture, "model": model})
+def _metadata(values: dict[str, Any]) -> Metadata:
+    _expect_keys("metadata", values, {field.name for field in dataclasses.fields(Metadata)})
+    metadata = parse(Metadata, values)
+    # Text that is no Unicode could not be printed.
+    metadata.gslt.encode()
+    if len({name for name, *_ in metadata.layers}) < len(metadata.layers):
+        raise ValueError("two layers have the same name")
+    return metadata
+
+
+def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> None:
+    """Before anything is read or made that is as long as the masks."""
+    info = tensors.get(MASKS)
+    if info is None or len(tensors) > 1 or info.dtype != "U8" or len(info.shape) != 1:
+        raise ValueError(f"it should hold one tensor {MASKS!r} of bytes")
+    searched, used = metadata.total(1), metadata.total(3)
+    if info.size != max(used, _least_bytes(searched, metadata.source.total)):
+        raise ValueError(
+            f"{info.size} bytes of masks do not fit {searched} searched of {metadata.source.total} "
+            f"weights in {used} coded bytes"
+        )
+
+
+def _ticket(metadata: Metadata, payload: Tensor) -> StoredTicket:
     return StoredTicket(
-        config=_build(FreezeConfig, values["freeze"]),
-        masks=_parse_masks(values["layers"], tensors, source),
-        source=source,
-        weights_checksum=values["weights_sha256"],
-        architecture=architecture,
-        dataset=values["dataset"],
-        split=values["split"],
-        results=values["results"],
+        config=_build(FreezeConfig, metadata.freeze),
+        masks=_masks(metadata, payload),
+        source=metadata.source,
+        weights_checksum=metadata.weights_sha256,
+        architecture=metadata.architecture and _read_architecture(metadata.architecture),
+        dataset=metadata.dataset,
+        split=metadata.split,
+        results=metadata.results,
     )
 
 
-def _parse_masks(
-    layers: Any, tensors: dict[str, Tensor], source: FrozenCounts
-) -> dict[str, Tensor]:
-    if set(tensors) != {MASKS} or tensors[MASKS].dtype != torch.uint8 or tensors[MASKS].dim() != 1:
-        raise ValueError(f"it should hold one tensor {MASKS!r} of bytes")
-    if not isinstance(layers, list) or not all(isinstance(x, list) and len(x) == 4 for x in layers):
-        raise ValueError("its layers are no list of [name, searched, kept, bytes]")
-    for name, *counts in layers:
-        if not isinstance(name, str):
-            raise ValueError(f"a layer is called {name!r}")
-        for count in counts:
-            expect_count(count)
-    if len({name for name, *_ in layers}) < len(layers):
-        raise ValueError("two layers have the same name")
-    payload = tensors[MASKS].numpy().tobytes()
-    searched, used = (sum(layer[column] for layer in layers) for column in (1, 3))
-    # Before anything as long as a mask is made.
-    if len(payload) != max(used, _least_bytes(searched, source.total)):
-        raise ValueError(
-            f"{len(payload)} bytes of masks do not fit {searched} searched of {source.total} "
-            f"weights in {used} coded bytes"
-        )
+def _masks(metadata: Metadata, payload: Tensor) -> dict[str, Tensor]:
+    content = payload.numpy().data
     masks, start = {}, 0
-    for name, total, kept, length in layers:
-        masks[name] = torch.from_numpy(decode_mask(payload[start : start + length], total, kept))
+    for name, total, kept, length in metadata.layers:
+        masks[name] = torch.from_numpy(decode_mask(content[start : start + length], total, kept))
         start += length
-    if any(payload[start:]):
+    if bytes(content[start:]).strip(b"\0"):
         raise ValueError("the bytes behind the masks are not zero")
     return masks
 
@@ -184,6 +248,12 @@ def _architecture(architecture: Architecture) -> dict[str, Any]:
         if not values["model"][name]:
             del values["model"][name]
     return values
+
+
+def _read_architecture(values: dict[str, Any]) -> Architecture:
+    _expect_keys("architecture", values, {"model", "in_channels", "out_channels"})
+    model = _build(ModelConfig, _with_added(values["model"]))
+    return Architecture(**{**values, "model": model})
 
 
 def _with_added(model: Any) -> Any:

@@ -35,6 +35,8 @@ _PRECISION, _WORD, _STATE = 24, 32, 64
 _WHOLE = 1 << _PRECISION
 #: Bits that the library takes at a time: it wants four bytes for each.
 _CHUNK = 1 << 20
+#: Bits at the end of a long mask that are encoded to tell how long its code is at least.
+_TAIL = 256
 
 
 def entropy_bits(total: int, kept: int) -> float:
@@ -76,18 +78,18 @@ def encode_mask(mask: Mask) -> bytes:
     total, kept = mask.size, int(np.count_nonzero(mask))
     if kept in (0, total):
         return b""
-    coded, packed = _encode(mask, share(total, kept)), pack(mask)
-    return coded if len(coded) < len(packed) else packed
+    code = _shorter_code(mask, kept)
+    return pack(mask) if code is None else code
 
 
-def decode_mask(data: bytes, total: int, kept: int) -> Mask:
+def decode_mask(data: bytes | memoryview, total: int, kept: int) -> Mask:
     """The mask of ``total`` bits, of which ``kept`` are set, from its bytes.
 
     >>> decode_mask(bytes.fromhex("0d01"), 9, 4).astype(int).tolist()
     [1, 0, 1, 1, 0, 0, 0, 0, 1]
 
     Args:
-        data: any of the three forms; its length tells which.
+        data: the form that :func:`encode_mask` gives it; its length tells which.
         total: n, bits of the mask.
         kept: k, those that are set.
 
@@ -95,7 +97,7 @@ def decode_mask(data: bytes, total: int, kept: int) -> Mask:
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: if the bytes are not a form of such a mask.
+        ValueError: if the bytes are not those of such a mask.
     """
     if not 0 <= kept <= total:
         raise ValueError(f"{kept} of {total} weights cannot be kept")
@@ -111,6 +113,8 @@ def decode_mask(data: bytes, total: int, kept: int) -> Mask:
         mask = _decode(data, total, share(total, kept))
     if np.count_nonzero(mask) != kept:
         raise ValueError(f"a mask that should keep {kept} of {total} keeps another number")
+    if len(data) == packed_length and _shorter_code(mask, kept) is not None:
+        raise ValueError(f"a mask of {total} bits is packed, where its code is shorter")
     return mask
 
 
@@ -119,7 +123,7 @@ def pack(mask: Mask) -> bytes:
     return np.packbits(mask, bitorder="little").tobytes()
 
 
-def unpack(data: bytes, total: int) -> Mask:
+def unpack(data: bytes | memoryview, total: int) -> Mask:
     """Inverse of :func:`pack`.
 
     Args:
@@ -138,6 +142,44 @@ def unpack(data: bytes, total: int) -> Mask:
     return bits[:total].astype(np.bool_)
 
 
+def _shorter_code(mask: Mask, kept: int) -> bytes | None:
+    """The code of a mask where it is shorter than the mask packed."""
+    if _surely_as_long(mask, kept):
+        return None
+    code = _encode(mask, share(mask.size, kept))
+    return code if len(code) < (mask.size + 7) // 8 else None
+
+
+def _surely_as_long(mask: Mask, kept: int) -> bool:
+    r"""Whether the code is no shorter than the mask packed, where that is clear without making it.
+
+    With u = s − z, a bit of probability w / 2²⁴ multiplies u by 2²⁴ / w at least:
+
+        b = 0:  u' − u 2²⁴ / z = (z − s mod z) (2²⁴ / z − 1) > 0
+        b = 1:  u' − u 2²⁴ / o = (2²⁴ − s mod o) z / o > 0
+
+    Putting a word out leaves S = ⌊s / 2³²⌋ ≥ 2⁸ w and costs u at most the factor (S + 1) / (S − z)
+    beyond the 2³² of the word. So the last bits, encoded, and the numbers of the others tell how
+    many words there are at least.
+    """
+    one = share(mask.size, kept)
+    zero, rest = _WHOLE - one, mask.size - _TAIL
+    least = min(one, zero) << _STATE - _WORD - _PRECISION
+    if rest < _TAIL or least <= zero:
+        return False
+    words: list[int] = []
+    state = _push(mask[rest:], one, words)
+    if state <= zero:
+        return False
+    wanted = -(-mask.size // _WORD)
+    set_bits = int(np.count_nonzero(mask[:rest]))
+    gained = set_bits * math.log2(_WHOLE / one) + (rest - set_bits) * math.log2(_WHOLE / zero)
+    lost = wanted * math.log2((least + 1) / (least - zero))
+    bits = _WORD * len(words) + math.log2(state - zero) + gained - lost
+    # The slack is for the rounding of these sums.
+    return bits > _WORD * (wanted - 1) + 0.01
+
+
 def _encode(mask: Mask, one: int) -> bytes:
     if (library := _constriction(one)) is None:
         return _words_to_bytes(encode_words(mask, one))
@@ -147,7 +189,7 @@ def _encode(mask: Mask, one: int) -> bytes:
     return _words_to_bytes(coder.get_compressed())
 
 
-def _decode(data: bytes, total: int, one: int) -> Mask:
+def _decode(data: bytes | memoryview, total: int, one: int) -> Mask:
     words = np.frombuffer(data, dtype="<u4")
     if not words.size or words[-1] == 0:
         raise ValueError("the code of a mask ends in a zero word")
@@ -173,25 +215,34 @@ def encode_words(mask: Mask, one: int) -> list[int]:
     Returns:
         The words in the order of output, the low word of the last state first.
     """
-    zero = _WHOLE - one
-    widest = _STATE - _PRECISION
-    full_zero, full_one = zero << widest, one << widest
-    state, words = 0, []
-    # Bytes iterate as small integers that exist already, without a list as long as the mask.
-    for bit in mask[::-1].tobytes():
-        if state >= (full_one if bit else full_zero):
-            words.append(state & 0xFFFFFFFF)
-            state >>= _WORD
-        if bit:
-            high, low = divmod(state, one)
-            state = (high << _PRECISION) + low + zero
-        else:
-            high, low = divmod(state, zero)
-            state = (high << _PRECISION) + low
+    words: list[int] = []
+    state = _push(mask, one, words)
     while state:
         words.append(state & 0xFFFFFFFF)
         state >>= _WORD
     return words
+
+
+def _push(mask: Mask, one: int, words: list[int]) -> int:
+    """Encode the bits of a mask from the last to the first; words go out, the state is returned."""
+    zero = _WHOLE - one
+    widest = _STATE - _PRECISION
+    full_zero, full_one = zero << widest, one << widest
+    state = 0
+    # Bytes iterate as small integers that exist already, without a list as long as the mask.
+    # ⌊s / w⌋ 2²⁴ + (s mod w) is s + ⌊s / w⌋ (2²⁴ − w), which is faster.
+    for bit in mask[::-1].tobytes():
+        if bit:
+            if state >= full_one:
+                words.append(state & 0xFFFFFFFF)
+                state >>= 32
+            state += (state // one + 1) * zero
+        else:
+            if state >= full_zero:
+                words.append(state & 0xFFFFFFFF)
+                state >>= 32
+            state += state // zero * one
+    return state
 
 
 def decode_words(words: npt.NDArray[np.uint32], total: int, one: int) -> Mask:
@@ -212,13 +263,15 @@ def decode_words(words: npt.NDArray[np.uint32], total: int, one: int) -> Mask:
     bits = bytearray(total)
     state = 0
     for place in range(total):
-        while state < 1 << _WORD and rest:
-            state = state << _WORD | rest.pop()
-        low = state & (_WHOLE - 1)
-        if low < zero:
-            state = (state >> _PRECISION) * zero + low
+        if state < 0x100000000:
+            while rest and state < 0x100000000:
+                state = state << 32 | rest.pop()
+            if not state:
+                break  # Every bit from here on is 0.
+        if state & 0xFFFFFF < zero:
+            state -= (state >> 24) * one
         else:
-            state = (state >> _PRECISION) * one + low - zero
+            state -= ((state >> 24) + 1) * zero
             bits[place] = 1
     _check_end(not state and not rest)
     return np.frombuffer(bits, dtype=np.bool_)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gslt.config import FreezeConfig, ModelConfig
@@ -17,6 +18,9 @@ from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
+
+#: What every reader can hold in a signed word.
+LARGEST_COUNT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
 def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:
     config = ticket.config
     budgets = Supermask(counts, sparsity=config.sparsity, threshold=config.threshold).budgets()
-    kept = [int(mask.sum()) for mask in ticket.masks.values()]
+    kept = [kept_bits(mask) for mask in ticket.masks.values()]
     _expect_equal("kept weights", budgets, kept if config.threshold == "layer" else [sum(kept)])
 
 
@@ -128,13 +132,18 @@ def _searched(ticket: StoredTicket) -> list[int]:
     return [mask.numel() for mask in ticket.masks.values()]
 
 
+def kept_bits(mask: Tensor) -> int:
+    """How many bits of a boolean mask ``(m,)`` are set, without a sum that is longer than it."""
+    return int(torch.count_nonzero(mask))
+
+
 def expect_count(value: Any) -> None:
-    """Refuse what is no number of things.
+    """Refuse what is no number of things, or more than 63 bits can say.
 
     Raises:
         ValueError: if it is none.
     """
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
         raise ValueError(f"a count is {value!r}")
 
 

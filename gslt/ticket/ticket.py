@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -12,15 +14,15 @@ from torch import Tensor, nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
-from gslt.errors import TicketError
-from gslt.files import replacing
+from gslt.errors import ConfigError, GsltWarning, TicketError
+from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import freeze
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.nn.gnn import GNN
-from gslt.ticket.file import read_ticket, write_ticket
+from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
-from gslt.ticket.schema import Architecture, StoredTicket
+from gslt.ticket.schema import Architecture, StoredTicket, kept_bits
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class Ticket(StoredTicket):
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
-        counts = [(mask.numel(), int(mask.sum())) for mask in self.masks.values()]
+        counts = [(mask.numel(), kept_bits(mask)) for mask in self.masks.values()]
         searched, kept = (sum(column) for column in zip(*counts, strict=True))
         source = self.source
         content, coded_bytes = write_ticket(self)
@@ -202,6 +204,9 @@ class Ticket(StoredTicket):
     def save(self, path: str | Path) -> None:
         """Write the ticket file, at once or not at all.
 
+        A ticket that is beyond the default limits (:class:`gslt.environment.Limits`) is written
+        with a :class:`GsltWarning`.
+
         Raises:
             TicketError: if the ticket breaks a rule of the format.
         """
@@ -212,10 +217,16 @@ class Ticket(StoredTicket):
     def to_bytes(self) -> bytes:
         """The content of the ticket file. The same ticket gives the same bytes.
 
+        Beyond the default limits it is a :class:`GsltWarning`, as in :meth:`save`.
+
         Raises:
             TicketError: if the ticket breaks a rule of the format.
         """
-        return write_ticket(self)[0]
+        content, _ = write_ticket(self)
+        if sentence := beyond_defaults(self, len(content)):
+            text = f"{sentence}, or it cannot be read"
+            warnings.warn(text, GsltWarning, stacklevel=2)
+        return content
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "this file") -> Ticket:
@@ -228,7 +239,7 @@ class Ticket(StoredTicket):
         Raises:
             TicketError: if it is damaged, no ticket, or of another format version.
         """
-        return cls(**vars(read_ticket(data, name)))
+        return cls(**vars(read_ticket(BytesIO(data), len(data), name)))
 
 
 def load_ticket(path: str | Path) -> Ticket:
@@ -237,14 +248,15 @@ def load_ticket(path: str | Path) -> Ticket:
     Raises:
         TicketError: if the file is missing, damaged, no ticket, or of another format version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise TicketError(f"there is no ticket file {str(path)!r}")
+    name = repr(str(path))
     try:
-        data = path.read_bytes()
-    except (OSError, MemoryError) as error:
-        raise TicketError(f"{str(path)!r} cannot be read: {error}") from error
-    return Ticket.from_bytes(data, repr(str(path)))
+        with reading(path, TicketError, "a ticket"):
+            if not Path(path).exists():
+                raise TicketError(f"there is no ticket file {name}")
+            with open_regular(path) as (file, size):
+                return Ticket(**vars(read_ticket(file, size, name)))
+    except ConfigError as error:
+        raise TicketError(str(error)) from None
 
 
 def weights_checksum(module: nn.Module) -> str:

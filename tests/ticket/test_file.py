@@ -303,13 +303,19 @@ DAMAGE = {
     "absurd features": (lambda c: forge(put(2**62, "architecture", "in_channels"), c), WRONG),
     "absurd depth": (lambda c: forge(put(10**9, *MODEL, "num_layers"), c), WRONG),
     "absurd everything": (lambda c: forge(huge, c), "do not fit"),
-    "absurd split": (lambda c: forge(put(-1, "split"), c), "a count is -1"),
+    "absurd split": (lambda c: forge(put(-1, "split"), c), r"Expected `int` >= 0 - at `\$\.split`"),
     "another architecture": (lambda c: forge(put("gcn", *MODEL, "architecture"), c), WRONG),
     "no head": (lambda c: forge(put(False, *MODEL, "head"), c), WRONG),
     "no features": (lambda c: forge(put(-8, "architecture", "in_channels"), c), "at least one"),
     "a true width": (lambda c: forge(put(True, "architecture", "in_channels"), c), "at least one"),
-    "wrong layers": (lambda c: forge(put(3, "layers"), c), "no list"),
-    "unnamed layer": (lambda c: forge(put(3, "layers", 0, 0), c), "a layer is called 3"),
+    "wrong layers": (
+        lambda c: forge(put(3, "layers"), c),
+        r"Expected `array`, got `int` - at `\$\.layers`",
+    ),
+    "unnamed layer": (
+        lambda c: forge(put(3, "layers", 0, 0), c),
+        r"got `int` - at `\$\.layers\[0\]\[0\]`",
+    ),
     "same names": (lambda c: forge(put("head.weight", "layers", 0, 0), c), "same name"),
     "sealed swap": (lambda c: forge(swap, c), "mask|architecture"),
     "more weights than bytes": (lambda c: forge(put([["a", 10**12, 0, 0]], "layers"), c), "do not"),
@@ -318,12 +324,15 @@ DAMAGE = {
     "flipped masks": (lambda c: forge(lambda v: None, c, flip), "keeps another number"),
     "cut masks": (lambda c: forge(lambda v: None, c, cut), "do not fit"),
     "longer masks": (lambda c: forge(lambda v: None, c, lambda m: m + b"\0"), "do not fit"),
-    "wrong results": (lambda c: forge(put("abc", "results"), c), "results are no object"),
+    "wrong results": (
+        lambda c: forge(put("abc", "results"), c),
+        r"Expected `object`, got `str` - at `\$\.results`",
+    ),
     "infinite results": (lambda c: forge(put(math.inf, "results", "test"), c), "no finite number"),
     "infinite ratio": (lambda c: forge(put(math.nan, "freeze", "sparsity"), c), "sparsity"),
-    "numbered data set": (lambda c: forge(put(3, "dataset"), c), "data set is called 3"),
+    "numbered data set": (lambda c: forge(put(3, "dataset"), c), r"got `int` - at `\$\.dataset`"),
     "no Unicode": (lambda c: forge(put("\ud800", "dataset"), c), "surrogates"),
-    "numbered gslt": (lambda c: forge(put(3, "gslt"), c), "gslt is no text"),
+    "numbered gslt": (lambda c: forge(put(3, "gslt"), c), r"got `int` - at `\$\.gslt`"),
 }
 
 
