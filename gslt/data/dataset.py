@@ -201,6 +201,28 @@ def is_undirected(edge_index: Tensor, num_nodes: int) -> bool:
     return torch.equal(forward.sort().values, backward.sort().values)
 
 
+def count_classes(y: Tensor) -> int:
+    """Number of classes of labels that are numbered from 0, with −1 for none: the largest and 1.
+
+    Args:
+        y: labels, int64 ``(N,)``.
+
+    Raises:
+        DataError: if a label is as large as N, so that most classes would have no node: whoever
+            numbers a class 10⁹ asks for a network of that many outputs.
+
+    >>> count_classes(torch.tensor([0, 2, -1, 1]))
+    3
+    """
+    largest = int(y.max()) if y.numel() else -1
+    if largest >= max(len(y), 2):
+        node = int(y.argmax())
+        raise DataError(
+            f"y[{node}] is {largest} in a graph of {len(y)} nodes; number the classes from 0"
+        )
+    return largest + 1
+
+
 def edge_homophily(edge_index: Tensor, y: Tensor) -> float:
     """Fraction of edges between labelled nodes that join two of one class; NaN without any.
 

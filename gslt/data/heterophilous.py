@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gslt.data.dataset import NodeDataset, to_undirected
+from gslt.data.dataset import NodeDataset, count_classes, to_undirected
 from gslt.errors import ConfigError, DataError
-from gslt.files import read_npz
+from gslt.files import read_npz, reading
 
 SOURCE = "heterophilous-graphs benchmark (Platonov et al. 2023, arXiv 2302.11640), MIT licence"
 
+_CURE = "fetch it again, or write it in the layout of the benchmark"
 _KEYS = ("node_features", "node_labels", "edges", "train_masks", "val_masks", "test_masks")
 
 
@@ -35,27 +36,34 @@ def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOUR
         DataError: if the file is not of this layout.
         ConfigError: if it has no such split.
     """
-    arrays = read_npz(path, _KEYS, "fetch it again, or write it in the layout of the benchmark")
+    arrays = read_npz(path, _KEYS, _CURE)
     masks = _masks(arrays, path, split)
-    try:
+    with reading(path, DataError, "a graph of this layout", _CURE):
+        _check_kinds(arrays)
         x = torch.from_numpy(arrays["node_features"].astype(np.float32))
         y = torch.from_numpy(arrays["node_labels"].astype(np.int64))
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{path.name}: features or labels are no numbers ({error}); store numeric arrays"
-        ) from error
-    return NodeDataset(
-        name=name,
-        x=x,
-        edge_index=_edges(arrays["edges"], path, len(x)),
-        y=y,
-        train_mask=masks[0],
-        val_mask=masks[1],
-        test_mask=masks[2],
-        num_classes=int(y.max()) + 1 if y.numel() else 0,
-        source=source,
-        split=split,
-    )
+        return NodeDataset(
+            name=name,
+            x=x,
+            edge_index=_edges(arrays["edges"], path, len(x)),
+            y=y,
+            train_mask=masks[0],
+            val_mask=masks[1],
+            test_mask=masks[2],
+            num_classes=count_classes(y),
+            source=source,
+            split=split,
+        )
+
+
+def _check_kinds(arrays: dict[str, npt.NDArray[Any]]) -> None:
+    for key, dimensions in (("node_features", 2), ("node_labels", 1)):
+        array = arrays[key]
+        if array.dtype.kind not in "biuf" or array.ndim != dimensions:
+            raise ValueError(
+                f"{key} is of type {array.dtype} and has {array.ndim} dimensions; it must be "
+                f"numbers in {dimensions}"
+            )
 
 
 def _masks(arrays: dict[str, npt.NDArray[Any]], path: Path, split: int) -> list[torch.Tensor]:

@@ -1,19 +1,19 @@
 """Reading and writing files: whole or not there, within limits, and only what gslt itself made.
 
 ``writing`` replaces single files, ``folder`` is the folder of a command's output with its manifest,
-``reading`` reads what somebody else may have written.
+``reading`` and ``npz`` read what somebody else may have written.
 """
 
 from __future__ import annotations
 
 from gslt.files.folder import OutputFolder
+from gslt.files.npz import read_npz
 from gslt.files.reading import (
     json_values,
     open_regular,
     parse,
     read_bytes,
     read_json,
-    read_npz,
     read_text,
     read_yaml,
     reading,

@@ -10,20 +10,16 @@ import json
 import math
 import re
 import stat
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import yaml
 
 from gslt.environment import check_limit
-from gslt.errors import DataError, GsltError, RunError
+from gslt.errors import GsltError, RunError
 
 T = TypeVar("T")
 
@@ -269,32 +265,3 @@ def parse(kind: type[T], values: Any) -> T:
         return msgspec.convert(values, kind, strict=True)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
-
-
-def read_npz(path: Path, keys: Sequence[str], cure: str) -> dict[str, npt.NDArray[Any]]:
-    """The arrays ``keys`` of a ``.npz`` file; nothing in it is unpickled.
-
-    Args:
-        path: the file.
-        keys: names of arrays that it must hold; others are left alone.
-        cure: what the user can do about a damaged file, the end of the message.
-
-    Raises:
-        DataError: if the file is damaged or lacks an array; the sentence ends with the cure.
-    """
-    try:
-        # A handle of our own: NumPy leaves its own open when the file turns out to be damaged.
-        with path.open("rb") as handle, zipfile.ZipFile(handle):
-            handle.seek(0)
-            with np.load(handle, allow_pickle=False) as file:
-                missing = [key for key in keys if key not in file.files]
-                if missing:
-                    raise DataError(
-                        f"{path.name} has no array {missing[0]!r} (it should hold "
-                        f"{', '.join(keys)}); {cure}"
-                    )
-                return {key: file[key] for key in keys}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path.name} cannot be read ({error}); {cure}") from error

@@ -73,7 +73,7 @@ def test_it_has_one_split() -> None:
 def test_damaged_file_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "debian.npz"
     broken.write_bytes(DEBIAN_FILE.read_bytes()[:100_000])
-    with pytest.raises(DataError, match=r"debian\.npz cannot be read .* reinstall gslt"):
+    with pytest.raises(DataError, match=r"debian\.npz' is damaged .* reinstall gslt"):
         load_debian(broken)
 
 
