@@ -1,4 +1,4 @@
-# Two commands on a fresh machine with Python 3.10 to 3.13 and git:
+# Two commands on a fresh machine with Python 3.11, git and make (requirements/ is for 3.10 to 3.13):
 #   make demo    a ticket on a real graph, with table and pictures
 #   make test    every check that CI runs
 PYTHON ?= python3

@@ -29,7 +29,7 @@ UV = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "--quiet", "--n
 UNIVERSAL = ["--universal", "--python-version", "3.10", "--generate-hashes"]
 HEADER = "# Written by `make pins`; requirements/pins.py says what is in which file.\n"
 CPU_NOTE = (
-    "# The wheels for Linux that are known: `make pins` hashed those that it found, and the others\n"
+    "# The wheels for Linux that are known: `make pins` hashed those it found, and the others\n"
     "# have the hash that at least two public repositories state independently. Where pip refuses\n"
     "# another one, `make TORCH=torch` and the target take the package index's own build.\n"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import shlex
@@ -15,8 +16,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from gslt.environment import Limits
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 sys.path.insert(0, str(FOLDER))
 
 import pins  # noqa: E402
@@ -262,3 +266,18 @@ def test_libraries_of_cuda_are_what_torch_alone_asks_for_on_linux() -> None:
         ]
     )
     assert libraries == {"deep", "nvidia", "triton"}
+
+
+def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
+    text = SECURITY.split("absolute limits:")[1].split(". `gslt.environment.Limits`")[0]
+    assert re.findall(r"`(\w+)`", text) == [field.name for field in dataclasses.fields(Limits)]
+
+
+def test_files_and_targets_of_the_security_page_are_there() -> None:
+    paths = re.findall(r"`((?:docs|gslt|requirements)/[\w./-]*|[\w-]+\.(?:md|txt))`", SECURITY)
+    assert len(paths) > 4
+    for path in paths:
+        assert (ROOT / path).exists() or (FOLDER / path).exists(), path
+    targets = set(re.findall(r"`make (\w+)`", SECURITY))
+    assert targets == {"demo", "test", "audit", "clean"}
+    assert all(dry_run(target) for target in targets)
