@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from gslt.data.ogb import SYNTHETIC_MARK
+from gslt.data.ogb import SYNTHETIC_MARK, SyntheticMark, read_mark
+from gslt.data.temporary import temporary_folder
 from gslt.errors import ConfigError
+from gslt.files import plain
 from gslt.random import Stream
 
 STANDIN_FOLDER = "ogbn_arxiv_synthetic"
@@ -173,7 +173,7 @@ def write_standin(root: str | Path, scale: float = 1.0, seed: int = 0) -> Path:
         ConfigError: if the scale is out of range, or the folder holds something else.
     """
     counts = Counts.at(scale)
-    mark = {"synthetic": True, "name": STANDIN_NAME, "scale": scale, "seed": seed}
+    mark = SyntheticMark(name=STANDIN_NAME, scale=scale, seed=seed)
     folder = Path(root) / STANDIN_FOLDER
     if folder.exists():
         if _mark_of(folder) == mark:
@@ -182,23 +182,20 @@ def write_standin(root: str | Path, scale: float = 1.0, seed: int = 0) -> Path:
             f"the folder {folder} exists and is not the synthetic stand-in of scale {scale} and "
             f"seed {seed}; remove it or choose another root"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{STANDIN_FOLDER}."))
-    try:
+    with temporary_folder(folder) as room:
+        temporary = room / folder.name
         _write_graph(temporary, counts, seed)
         _write_split(temporary, counts, seed)
         (temporary / "RELEASE_v1.txt").touch()
-        (temporary / SYNTHETIC_MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
-        temporary.chmod(0o755)
+        text = json.dumps(plain(mark), indent=1)
+        (temporary / SYNTHETIC_MARK).write_text(text, encoding="utf-8")
         temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _mark_of(folder: Path) -> object:
+def _mark_of(folder: Path) -> SyntheticMark | None:
     try:
-        return json.loads((folder / SYNTHETIC_MARK).read_text(encoding="utf-8"))
+        return read_mark(folder / SYNTHETIC_MARK)
     except (OSError, ValueError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import json
 import os
 import pickle
 import shutil
@@ -15,12 +16,14 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save, save_file
 
-from gslt.data import NodeDataset, load_dataset, write_standin
+from gslt.data import NodeDataset, load_dataset, to_undirected, write_standin
 from gslt.data import ogb as ogb_module
-from gslt.data.ogb import read_cache, write_cache
-from gslt.errors import DataError, MissingPackageError
+from gslt.data.ogb import import_ogb, read_cache, write_cache
+from gslt.environment import import_quietly, quiet, raised
+from gslt.errors import ConfigError, DataError, MissingPackageError
 
 pytest.importorskip("pandas")
 SCALE = 0.005
@@ -153,25 +156,128 @@ def test_missing_files_are_named(folder: Path) -> None:
         load_dataset(str(folder))
 
 
+def mark(name: str) -> bytes:
+    return json.dumps({"name": name, "scale": 1, "seed": 0}).encode()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [
-        ("raw/edge.csv.gz", b"no gzip", "a raw file of the folder .* cannot be read"),
+        ("raw/edge.csv.gz", b"no gzip", r"raw/edge\.csv\.gz' cannot be read: Not a gzipped file"),
         ("raw/edge.csv.gz", gzip.compress(b"0,1\n0,9000\n"), r"edge 1 is \(0, 9000\)"),
-        ("split/time/test.csv.gz", gzip.compress(b"9000\n"), "cannot be read"),
+        ("split/time/test.csv.gz", gzip.compress(b"9000\n"), r"test\.csv\.gz names nodes beyond"),
         (
             "split/time/test.csv.gz",
             gzip.compress(b"".join(b"%d\n" % node for node in range(847))),
             r"node 2 of test\.csv\.gz is in another split too",
         ),
-        ("SYNTHETIC.json", b"{", "SYNTHETIC.json .* cannot be read"),
+        ("split/time/test.csv.gz", gzip.compress(b"-1\n"), r"test\.csv\.gz names nodes beyond"),
+        (
+            "raw/num-node-list.csv.gz",
+            gzip.compress(b"9" * 15 + b"\n"),
+            "847 of 999999999999999 nodes",
+        ),
+        ("raw/num-node-list.csv.gz", gzip.compress(b"400\n447\n"), "must hold one number each"),
+        ("raw/num-node-list.csv.gz", gzip.compress(b"847.5\n"), "must hold one number each"),
+        (
+            "raw/num-edge-list.csv.gz",
+            gzip.compress(b"9\n"),
+            "holds 5831 edges, num-edge-list.csv.gz 9",
+        ),
+        ("raw/edge.csv.gz", gzip.compress(b"0,1,2\n"), "an edge has 3 ends"),
+        ("raw/edge.csv.gz", gzip.compress(b"0,one\n"), "something that is no number"),
+        ("raw/edge.csv.gz", gzip.compress(b""), "is damaged"),
+        ("raw/edge.csv.gz", gzip.compress(b"," * 100_000), "more than 65,536 columns"),
+        ("raw/edge.csv.gz", gzip.compress(b"1" * 2**21), "a line of it is longer than"),
+        ("SYNTHETIC.json", b"{", r"SYNTHETIC\.json' is damaged or no mark"),
+        ("SYNTHETIC.json", b"[" * 100_000, r"SYNTHETIC\.json' is damaged or no mark"),
+        ("SYNTHETIC.json", b'{"name": 1, "scale": 1, "seed": 0}', r"got `int` - at `\$\.name`"),
+        ("SYNTHETIC.json", mark("a graph"), "must hold the word 'synthetic'"),
+        ("SYNTHETIC.json", mark("synthetic" * 99), "at most 200 characters"),
+        ("SYNTHETIC.json", mark("synthetic")[:-1] + b', "synthetic": false}', "is damaged"),
     ],
-    ids=["no gzip", "no node", "short split", "two splits", "no marker"],
 )
 def test_damaged_files(folder: Path, file: str, content: bytes, sentence: str) -> None:
     (folder / file).write_bytes(content)
     with pytest.raises(DataError, match=sentence):
         load_dataset(str(folder))
+
+
+def test_class_that_would_ask_for_a_large_network(folder: Path) -> None:
+    (folder / "SYNTHETIC.json").unlink()
+    labels = b"0\n" * 846 + b"1000000000\n"
+    (folder / "raw" / "node-label.csv.gz").write_bytes(gzip.compress(labels))
+    with pytest.raises(DataError, match=r"y\[846\] is 1000000000 in a graph of 847 nodes"):
+        load_dataset(str(folder))
+
+
+def test_tables_that_swell(folder: Path) -> None:
+    table = folder / "raw" / "node-feat.csv.gz"
+    table.write_bytes(gzip.compress(b"0\n" * 10**6))
+    assert table.stat().st_size < 5000
+    with raised(inflated_bytes=10**6), pytest.raises(ConfigError, match="unpacks to more than"):
+        load_dataset(str(folder))
+
+
+def test_reads_as_ogb_does(folder: Path) -> None:
+    """The package's own reader, whose arrays this one's must equal to the bit."""
+    import_ogb()
+    with quiet():
+        read = import_quietly("ogb.io.read_graph_raw").read_csv_graph_raw
+        (theirs,) = read(str(folder / "raw"))
+    ours = load_dataset(str(folder))
+    assert torch.equal(ours.x, torch.from_numpy(theirs["node_feat"]))
+    both = to_undirected(torch.from_numpy(theirs["edge_index"]), theirs["num_nodes"])
+    assert torch.equal(ours.edge_index, both)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"my notes",
+        b"\x02\x00\x00\x00\x00\x00\x00\x00{}",
+        save({"mine": torch.ones(3)}),
+        save({"mine": torch.ones(3)}, {"key": "k"}),
+        b"\xff" * 100,
+        b"\x06\x00\x00\x00\x00\x00\x00\x00[[[[[[",
+    ],
+)
+def test_what_is_no_cache_is_never_overwritten(
+    folder: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cache = cache_of(folder)
+    cache.parent.mkdir()
+    cache.write_bytes(content)
+    first, second = load_dataset(str(folder)), load_dataset(str(folder))
+    assert_same(first, second)
+    assert cache.read_bytes() == content
+    assert [path.name for path in cache.parent.iterdir()] == ["data.safetensors"]
+    assert "is not gslt's or cannot be written; next time is as slow" in capfd.readouterr().err
+
+
+def test_link_in_the_place_of_the_cache(folder: Path) -> None:
+    cache, mine = cache_of(folder), folder / "mine"
+    cache.parent.mkdir()
+    cache.symlink_to(mine)
+    load_dataset(str(folder))
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {},
+        {"x": torch.ones(3)},
+        {"x": torch.ones(2, 2), "edge_index": torch.ones(2, 1), "y": torch.ones(2), "split": 0},
+    ],
+)
+def test_cache_of_other_tensors_is_read_again(folder: Path, tensors: dict[str, Any]) -> None:
+    first = load_dataset(str(folder))
+    cache = cache_of(folder)
+    with safe_open(cache, framework="pt") as file:
+        key = file.metadata()["key"]
+    assert write_cache(cache, key, {k: torch.as_tensor(t) for k, t in tensors.items()})
+    assert_same(first, load_dataset(str(folder)))
 
 
 def test_unmarked_folder_is_not_synthetic_and_keeps_its_name(folder: Path) -> None:
