@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from collections.abc import Callable
@@ -20,9 +21,11 @@ from gslt.data.planetoid import load_planetoid, raw_files
 from gslt.data.published import PUBLISHED
 from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.errors import ConfigError, DataError
+from gslt.files import reading
 
 #: Environment variable that names the default root.
 ROOT_VARIABLE = "GSLT_DATA"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ def _normal(name: str) -> str:
 
 
 def unknown_name(name: str) -> str:
-    """The sentence that refuses a name, with the closest known one."""
+    """The sentence that refuses a name, or its beginning, with the closest known one."""
+    name = name[:_LONGEST_NAME]
     close = difflib.get_close_matches(_normal(name), DATASETS, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     known = ", ".join(DATASETS)
@@ -142,7 +146,25 @@ def data_root(root: str | Path | None) -> Path:
     """The root that is meant: the argument, the environment variable, or ``dataset``."""
     if root is None:
         root = os.environ.get(ROOT_VARIABLE) or "dataset"
-    return Path(root).expanduser()
+    return _path_of(str(root))
+
+
+def _path_of(text: str) -> Path:
+    """A path in which ``~`` is a home folder.
+
+    Raises:
+        ConfigError: if nobody has that home, or the text can be no path.
+    """
+    try:
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)[:_LONGEST_NAME]
+        raise ConfigError(
+            f"{text[:_LONGEST_NAME]!r} can be no path ({reason}); name another"
+        ) from error
+    return path
 
 
 def find_dataset(name: str, root: Path) -> Path | None:
@@ -173,7 +195,8 @@ def _descend(root: Path, place: str) -> Path | None:
     for part in place.split("/"):
         if not root.is_dir():
             return None
-        found = sorted(child for child in root.iterdir() if child.name.lower() == part.lower())
+        with reading(root, DataError, "a folder of data sets", "choose another root"):
+            found = sorted(each for each in root.iterdir() if each.name.lower() == part.lower())
         if not found:
             return None
         root = found[0]
@@ -222,7 +245,7 @@ def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -
         return replace(data, synthetic=True) if DATASETS[known].synthetic else data
     if not name.strip():
         raise ConfigError("the name of a data set may not be empty; `gslt data list` shows them")
-    path = Path(name).expanduser()
+    path = _path_of(name)
     if path.suffix == ".npz" and path.is_file():
         return load_heterophilous(path, path.stem, split, source=f"file {path.name}")
     if path.is_dir():

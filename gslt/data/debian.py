@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import scipy.sparse as sp
 import torch
 
 from gslt.data.dataset import NodeDataset, to_undirected
-from gslt.files import read_npz
+from gslt.errors import DataError
+from gslt.files import read_npz, reading
 
 #: The file that the package carries; ``python -m gslt.data.build_debian`` makes it.
 DEBIAN_FILE = Path(__file__).with_name("debian.npz")
@@ -46,22 +48,38 @@ def load_debian(path: Path = DEBIAN_FILE) -> NodeDataset:
         DataError: if the file is missing or damaged.
     """
     parts = read_npz(path, _ARRAYS, "reinstall gslt")
-    edges = rows_of(parts["degree"]), parts["target"].astype(np.int64)
-    x = features(parts["num_words"], parts["word"], parts["word_vector"])
-    label, split = parts["label"], parts["split"]
-    masks = [torch.from_numpy(split == part) for part in range(3)]
-    return NodeDataset(
-        name="debian",
-        x=torch.from_numpy(x),
-        edge_index=to_undirected(torch.from_numpy(np.stack(edges)), len(label)),
-        y=torch.from_numpy(np.where(label == UNLABELLED, -1, label.astype(np.int64))),
-        train_mask=masks[0],
-        val_mask=masks[1],
-        test_mask=masks[2],
-        num_classes=len(parts["section"]),
-        class_names=tuple(str(name) for name in parts["section"]),
-        source=SOURCE,
-    )
+    with reading(path, DataError, "the package network of Debian", "reinstall gslt"):
+        _check(parts)
+        edges = rows_of(parts["degree"]), parts["target"].astype(np.int64)
+        x = features(parts["num_words"], parts["word"], parts["word_vector"])
+        label, split = parts["label"], parts["split"]
+        masks = [torch.from_numpy(split == part) for part in range(3)]
+        return NodeDataset(
+            name="debian",
+            x=torch.from_numpy(x),
+            edge_index=to_undirected(torch.from_numpy(np.stack(edges)), len(label)),
+            y=torch.from_numpy(np.where(label == UNLABELLED, -1, label.astype(np.int64))),
+            train_mask=masks[0],
+            val_mask=masks[1],
+            test_mask=masks[2],
+            num_classes=len(parts["section"]),
+            class_names=tuple(str(name) for name in parts["section"]),
+            source=SOURCE,
+        )
+
+
+def _check(parts: dict[str, npt.NDArray[Any]]) -> None:
+    """Refuse arrays that do not fit one another."""
+    dimensions = {name: 2 if name == "word_vector" else 1 for name in _ARRAYS}
+    for name, array in parts.items():
+        kinds = {"section": "U", "word_vector": "f"}.get(name, "u")
+        if array.dtype.kind not in kinds or array.ndim != dimensions[name]:
+            raise ValueError(f"{name} is of type {array.dtype} and shape {array.shape}")
+    for counts, counted in (("degree", "target"), ("num_words", "word")):
+        if parts[counts].sum(dtype=np.float64) != len(parts[counted]):
+            raise ValueError(f"{counts} does not count the entries of {counted}")
+    if parts["word"].max(initial=0) != len(parts["word_vector"]) - 1:
+        raise ValueError("word does not number the rows of word_vector")
 
 
 def rows_of(counts: npt.NDArray[np.integer]) -> Ints:

@@ -54,6 +54,38 @@ def test_a_name_like_no_other_is_refused_without_a_guess() -> None:
         load_dataset(" ")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "~nobody-of-this-name",
+        "a" * 300 + ".npz",
+        "a" * 10**6,
+        "a\0b",
+        "\ud800",
+        "\x1b[31mred",
+        "/dev/null",
+    ],
+    ids=lambda name: ascii(name[:10]),
+)
+def test_names_that_can_be_no_path(name: str) -> None:
+    """A name may come from a ticket."""
+    with pytest.raises(ConfigError) as refusal:
+        load_dataset(name)
+    assert len(str(refusal.value)) < 1000
+    assert str(refusal.value).isprintable()
+    with pytest.raises(ConfigError):
+        download_dataset(name)
+
+
+def test_root_that_can_be_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    for root in ("~nobody-of-this-name", "a\0b", "a" * 300):
+        with pytest.raises(ConfigError, match="can be no path"):
+            load_dataset("cora", root)
+    monkeypatch.setenv("GSLT_DATA", "~nobody-of-this-name")
+    with pytest.raises(ConfigError, match="can be no path"):
+        list_datasets()
+
+
 @pytest.mark.parametrize("name", [facts.name for facts in list_datasets() if facts.needs_download])
 def test_absent_data_is_refused_with_the_command(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"is not on disk .*`gslt data download {name}`"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,30 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
     broken.write_bytes(DEBIAN_FILE.read_bytes()[:100_000])
     with pytest.raises(DataError, match=r"debian\.npz' is damaged .* reinstall gslt"):
         load_debian(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("degree", lambda a: a.astype(np.uint64) << 40),
+        ("degree", lambda a: a[:-1]),
+        ("num_words", lambda a: a + np.uint8(1)),
+        ("word", lambda a: a.astype(np.uint64) * 10**9),
+        ("word", lambda a: a.astype(float)),
+        ("word_vector", lambda a: a[:-1]),
+        ("word_vector", lambda a: a[0]),
+        ("label", lambda a: a.astype("U3")),
+        ("split", lambda a: a[:-1]),
+        ("section", lambda a: a[:2]),
+        ("section", lambda a: np.arange(51)),
+    ],
+)
+def test_arrays_that_do_not_fit(tmp_path: Path, name: str, change: Any) -> None:
+    with np.load(DEBIAN_FILE) as file:
+        parts = {key: file[key] for key in file.files}
+    np.savez(tmp_path / "debian.npz", **{**parts, name: change(parts[name])})
+    with pytest.raises(DataError, match="debian"):
+        load_debian(tmp_path / "debian.npz")
 
 
 def test_tfidf_by_hand() -> None:
