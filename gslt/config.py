@@ -6,7 +6,10 @@ annotations stay evaluated (no postponed evaluation in this file): the command l
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gslt.errors import ConfigError
@@ -129,9 +132,9 @@ class RunConfig(ModelConfig):
         super().__post_init__()
         _at_least(self, "epochs", 1)
         _at_least(self, "runs", 1)
-        if not (math.isfinite(self.lr) and self.lr > 0):
+        if self.lr <= 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+        if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
 
 
@@ -202,6 +205,9 @@ class DemoConfig:
     seed: int = 0
     """Seed of every arm."""
 
+    def __post_init__(self) -> None:
+        check_values(self)
+
 
 C = TypeVar("C")
 
@@ -218,32 +224,77 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         ConfigError: naming the choices.
     """
     if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
-
-
-#: What a value of each annotated type may be; YAML and JSON write some floats as integers.
-_ACCEPTED: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float)}
+        listed = ", ".join(map(str, choices))
+        raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}")
 
 
 def check_values(config: Any) -> None:
     """Refuse a field whose value does not fit its annotation.
 
     Args:
-        config: any dataclass; only fields of ``bool``, ``int``, ``float`` and ``Literal`` are
-            checked. An integer is a float, and a bool is no number.
+        config: any dataclass; only fields of ``bool``, ``int``, ``float``, ``str``, ``None``,
+            unions of these, and ``Literal`` are checked. An integer is a float, a bool is no
+            number, and no number is infinite or NaN.
 
     Raises:
         ConfigError: naming the field and what it may be.
     """
+    for name, kind, choices, accepted in _rules(type(config)):  # type: ignore[arg-type]
+        value = getattr(config, name)
+        if choices:
+            check_choice(name, value, choices)
+        elif accepted and not _fits(value, accepted):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{name} must be a finite number, got {value}")
+            raise ConfigError(f"{name} must be of type {kind}, got {shortened(value)}")
+
+
+@lru_cache(maxsize=64)
+def _rules(config: type) -> list[tuple[str, str, tuple[object, ...], tuple[type, ...]]]:
+    """Name, type in words, choices and accepted types of every field; none of either: anything."""
+    rules = []
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if get_origin(field.type) is Literal:
-            check_choice(field.name, value, get_args(field.type))
-        accepted = _ACCEPTED.get(field.type)
-        wrong_bool = isinstance(value, bool) and field.type is not bool
-        if accepted and (wrong_bool or not isinstance(value, accepted)):
-            kind = getattr(field.type, "__name__", field.type)
-            raise ConfigError(f"{field.name} must be of type {kind}, got {value!r}")
+        kinds = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+        known = all(kind in _PLAIN for kind in kinds)
+        accepted = tuple(each for kind in kinds for each in _PLAIN[kind]) if known else ()
+        choices = get_args(field.type) if get_origin(field.type) is Literal else ()
+        words = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+        rules.append((field.name, words, choices, accepted))
+    return rules
+
+
+#: What a value of each annotated type may be; YAML and JSON write some floats as integers.
+_PLAIN: dict[Any, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    NoneType: (NoneType,),
+}
+
+
+def _fits(value: object, accepted: tuple[type, ...]) -> bool:
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        return type(value) in accepted or (isinstance(value, str) and str in accepted)
+    # No setting is larger, and a number of thousands of digits could not even be shown.
+    largest = sys.float_info.max if float in accepted else 2**64
+    return isinstance(value, accepted) and abs(value) <= largest
+
+
+def shortened(value: object) -> str:
+    """A value as an error shows it, whatever it is.
+
+    >>> shortened("a" * 1000)[-9:]
+    'aaaaaaa …'
+
+    Args:
+        value: any; what is longer than 200 characters is cut off.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Of a number of thousands of digits, or without end.
+        text = f"a very large {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def part(kind: type[C], config: object) -> C:
@@ -268,11 +319,19 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
         values: by field name; a field that is missing takes its default.
 
     Raises:
-        ConfigError: naming fields that the class does not have.
+        ConfigError: naming fields that the class does not have, or that are missing, or what is
+            wrong with a value.
     """
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - known):
-        raise ConfigError(f"{kind.__name__} has no field {', '.join(unknown)}")
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    if unknown := sorted(map(str, set(values) - {field.name for field in fields})):
+        raise ConfigError(f"{kind.__name__} has no field {shortened(', '.join(unknown))[1:-1]}")
+    needed = [
+        field.name
+        for field in fields
+        if field.default is field.default_factory is dataclasses.MISSING and field.init
+    ]
+    if missing := [name for name in needed if name not in values]:
+        raise ConfigError(f"{kind.__name__} needs the field {', '.join(missing)}")
     return kind(**values)
 
 

@@ -7,8 +7,11 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gslt.config import (
+    DemoConfig,
     FreezeConfig,
     ModelConfig,
     SearchConfig,
@@ -28,7 +31,19 @@ from gslt.errors import ConfigError
         ({"num_layers": 1}, "num_layers must be at least 2"),
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"lr": -1.0}, "lr must be positive"),
-        ({"lr": math.nan}, "lr must be positive"),
+        ({"lr": math.nan}, "lr must be a finite number, got nan"),
+        ({"lr": 10**400}, "lr must be of type float, got 1000"),
+        ({"lr": 10**5000}, "lr must be of type float, got a very large int"),
+        ({"weight_decay": math.inf}, "weight_decay must be a finite number, got inf"),
+        ({"freezing_ratio": "0.4"}, r"freezing_ratio must be of type float \| None, got '0.4'"),
+        ({"lock_ratio": True}, r"lock_ratio must be of type float \| None, got True"),
+        ({"prune_ratio": -math.inf}, "prune_ratio must be a finite number, got -inf"),
+        ({"sparsity": None}, "sparsity must be of type float, got None"),
+        ({"device": 3}, "device must be of type str, got 3"),
+        ({"seed": 10**5000}, "seed must be of type int, got a very large int"),
+        ({"architecture": ["gin"]}, r"architecture must be one of gin, gcn, sage, got \['gin'\]"),
+        ({"batch_norm": 1}, "batch_norm must be of type bool, got 1"),
+        ({"epochs": True}, "epochs must be of type int, got True"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"backend": "jax"}, "backend must be one of pyg, dgl, got 'jax'"),
@@ -55,7 +70,7 @@ def test_refused_search_configs(options: dict[str, Any], message: str) -> None:
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"unit_gain": True}, "unit_gain is for networks without batch norm"),
-        ({"dropout": float("nan")}, "dropout must lie in"),
+        ({"dropout": float("nan")}, "dropout must be a finite number"),
     ],
 )
 def test_refused_model_configs(options: dict[str, Any], message: str) -> None:
@@ -73,7 +88,7 @@ def test_refused_model_configs(options: dict[str, Any], message: str) -> None:
         ({"ranking": "abs"}, "ranking must be one of"),
         ({"score_init": "skc"}, "score_init must be one of"),
         ({"seed": -1}, "seed must lie in"),
-        ({"sparsity": float("nan")}, "sparsity must lie in"),
+        ({"sparsity": float("nan")}, "sparsity must be a finite number"),
         ({"prune_ratio": 0.6}, "prune_ratio 0.6 exceeds"),
     ],
 )
@@ -110,6 +125,57 @@ def test_stored_values_come_back() -> None:
     assert build(TrainConfig, {"lr": 1}).lr == 1  # YAML writes some floats as integers
     with pytest.raises(ConfigError, match="TrainConfig has no field colour, size"):
         build(TrainConfig, {"size": 1, "colour": 2, "lr": 0.1})
+
+
+@dataclasses.dataclass
+class Needy:
+    name: str
+    sizes: list[int]
+    colour: str = "red"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "Needy needs the field name, sizes"),
+        ({"name": "a"}, "Needy needs the field sizes"),
+        ({"name": "a", "sizes": [], 3: 4, "size": 1}, "Needy has no field 3, size"),
+    ],
+)
+def test_values_that_are_missing_or_unknown_are_named(values: dict[Any, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(Needy, values)
+
+
+#: Values that no setting has, and such as some have.
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -(10**5000), 2**64]),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from(["gin", "cpu", "skc", "epl"]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+)
+
+
+@given(
+    st.sampled_from([SearchConfig, TrainConfig, FreezeConfig, ModelConfig, DemoConfig]),
+    st.data(),
+)
+def test_whatever_a_value_is_it_is_taken_or_refused(kind: type[Any], data: st.DataObject) -> None:
+    names = st.sampled_from([item.name for item in dataclasses.fields(kind)])
+    values = data.draw(st.dictionaries(names, VALUES, max_size=3))
+    try:
+        config = build(kind, values)
+    except ConfigError:
+        return
+    for item in dataclasses.fields(kind):
+        value = getattr(config, item.name)
+        assert type(value) in (bool, int, float, str, type(None))
+        assert not isinstance(value, float) or math.isfinite(value)
 
 
 def test_choices_are_named() -> None:
