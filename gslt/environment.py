@@ -101,6 +101,8 @@ class Limits:
     """Size of a YAML text."""
     yaml_values: int = 10**5
     """Number of values that a YAML text stands for, aliases written out."""
+    record_bytes: int = 2**22
+    """Size of the record of a run, and of what stands beside it in the folder of a study."""
     weights: int = 2**25
     """Number of weights of a network that a ticket describes."""
     small_file_weights: int = 2**22
