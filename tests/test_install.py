@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gslt.environment import Limits
+import gslt.environment
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
@@ -268,9 +268,13 @@ def test_libraries_of_cuda_are_what_torch_alone_asks_for_on_linux() -> None:
     assert libraries == {"deep", "nvidia", "triton"}
 
 
-def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
-    text = SECURITY.split("absolute limits:")[1].split(". `gslt.environment.Limits`")[0]
-    assert re.findall(r"`(\w+)`", text) == [field.name for field in dataclasses.fields(Limits)]
+def test_names_of_the_security_page_are_those_of_the_code() -> None:
+    names = re.findall(r"`gslt\.environment\.(\w+)`", SECURITY)
+    assert len(names) == 2
+    assert all(hasattr(gslt.environment, name) for name in names)
+    (setting,) = re.findall(r"`GSLT_LIMITS=(\S+)`", SECURITY)
+    limits = {field.name for field in dataclasses.fields(gslt.environment.Limits)}
+    assert {part.split("=")[0] for part in setting.split(",")} <= limits
 
 
 def test_files_and_targets_of_the_security_page_are_there() -> None:
