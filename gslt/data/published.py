@@ -1,9 +1,10 @@
 """Where data sets are published: for each file its address, its SHA-256 and its size.
 
-The addresses of GitHub name a commit, so that what lies there cannot change. The hashes were
-computed from the files of those commits. Those of ``ind.pubmed.allx``, of three large files of the
-heterophilous-graphs benchmark and of OGB's archive were not: each is what at least two public
-repositories state independently of one another.
+The addresses of GitHub name a commit, so that what lies there cannot change. Of 28 files the hash was
+computed from the content at that commit. Of the others it is what public repositories state:
+several that have nothing to do with one another for ``arxiv.zip``, ``ind.pubmed.allx``,
+``roman_empire.npz`` and ``amazon_ratings.npz``; one for ``questions.npz``, which also has the id of
+the file in that commit, and the right hash of each file of the benchmark that could be checked.
 """
 
 from __future__ import annotations
