@@ -1,7 +1,7 @@
 """Where data sets are published: for each file its address, its SHA-256 and its size.
 
-The addresses of GitHub name a commit, so that what lies there cannot change. Of 28 files the hash was
-computed from the content at that commit. Of the others it is what public repositories state:
+The addresses of GitHub name a commit, so that what lies there cannot change. Of 28 files the hash
+was computed from the content at that commit. Of the others it is what public repositories state:
 several that have nothing to do with one another for ``arxiv.zip``, ``ind.pubmed.allx``,
 ``roman_empire.npz`` and ``amazon_ratings.npz``; one for ``questions.npz``, which also has the id of
 the file in that commit, and the right hash of each file of the benchmark that could be checked.
