@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -38,14 +38,15 @@ class OutputFolder:
     Args:
         path: of the folder, which need not be there yet; it and what is above it are made.
         kind: what makes it, such as ``"search"``; a folder is for one kind.
+        beside: names of what may be there before gslt is; it stays somebody else's.
 
     Raises:
         RunError: if it is a file, holds anything while gslt did not make it, or is of another kind.
     """
 
-    def __init__(self, path: str | Path, kind: str) -> None:
+    def __init__(self, path: str | Path, kind: str, beside: Collection[str] = ()) -> None:
         self.path, self.kind = Path(path), kind
-        check_folder(self.path, kind)
+        check_folder(self.path, kind, beside)
         self.temporaries.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, set[str]] = {}
         self._read_bytes = 0
@@ -230,7 +231,7 @@ def kind_of(path: Path) -> str | None:
     return str(first["gslt"])
 
 
-def check_folder(path: Path, kind: str) -> None:
+def check_folder(path: Path, kind: str, beside: Collection[str] = ()) -> None:
     """Refuse a folder that :class:`OutputFolder` would refuse; nothing is made.
 
     Raises:
@@ -244,7 +245,10 @@ def check_folder(path: Path, kind: str) -> None:
     found = kind_of(path) if path.is_dir() else None
     if found is not None and found != kind:
         raise RunError(f"{str(path)!r} is the folder of a {found}, no {kind}; choose another --out")
-    if found is None and path.is_dir() and any(each.name != ROOM for each in path.iterdir()):
+    allowed = {ROOM, *beside}
+    strange = found is None and path.is_dir() and any(p.name not in allowed for p in path.iterdir())
+    # Another process may have begun the folder since the first look.
+    if strange and kind_of(path) != kind:
         raise RunError(
             f"{str(path)!r} is not empty and was not made by gslt (it has no {ROOM}/{MANIFEST}); "
             "choose another --out"
