@@ -219,12 +219,13 @@ def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> Non
 
 
 def _ticket(metadata: Metadata, payload: Tensor) -> StoredTicket:
+    given = metadata.architecture
     return StoredTicket(
         config=_build(FreezeConfig, metadata.freeze),
         masks=_masks(metadata, payload),
         source=metadata.source,
         weights_checksum=metadata.weights_sha256,
-        architecture=metadata.architecture and _read_architecture(metadata.architecture),
+        architecture=None if given is None else _read_architecture(given),
         dataset=metadata.dataset,
         split=metadata.split,
         results=metadata.results,

@@ -19,10 +19,14 @@ from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import freeze
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits
+
+#: Memory while a network is built: scores, random weights, where they are, how they were drawn.
+BYTES_PER_WEIGHT = 40
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,19 @@ class Ticket(StoredTicket):
 
         Raises:
             TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
+            ConfigError: if memory cannot hold the network.
         """
         if self.architecture is None:
             raise TicketError(
                 "this ticket was found in a module of your own, so gslt cannot build it; build the "
                 "module yourself and call ticket.restore(module)"
             )
+        check_room(
+            BYTES_PER_WEIGHT * self.source.total,
+            f"the network of {self.source.total:,} weights of this ticket",
+            torch.device("cpu"),
+            lambda there: "use a machine with more memory, or a smaller network",
+        )
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self.restore(model)

@@ -1,17 +1,14 @@
-"""How much memory a full-batch run will take, known before it starts."""
+"""How much memory a full-batch run or one forward pass will take, known before it starts."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
-from pathlib import Path
 
-import psutil
 import torch
 
-from gslt.config import RunConfig
+from gslt.config import ModelConfig, RunConfig
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError, GsltWarning
+from gslt.nn.budget import check_room
 from gslt.nn.memory import LINE
 
 #: Gradients and intermediate results of the hidden width that live at the same time.
@@ -22,9 +19,6 @@ _LOGITS = 8
 _BASE = 64_000_000
 #: Bytes of an edge in both directions of a sparse matrix, and while it is built.
 _EDGE = 56
-#: An estimate above this many times what is there is refused; one between is a warning.
-_TOLERANCE = 1.25
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
@@ -58,22 +52,22 @@ def _row_bytes(width: int, size: int) -> int:
     return -(-width * size // LINE) * LINE
 
 
-def available_bytes(device: torch.device) -> int:
-    """Bytes that a new run can have on a device, with what may be swapped out."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    free: int = psutil.virtual_memory().available + psutil.swap_memory().free
-    return min(free, _container_bytes())
+def forward_bytes(dataset: NodeDataset, config: ModelConfig, matrices: int = 0) -> int:
+    """Memory of one forward pass in single precision beside the data set, without gradients.
 
+    Args:
+        dataset: numbers of nodes, edges, features and classes count.
+        config: architecture and width count.
+        matrices: of the hidden width that live beside those of the model, as measures make them.
 
-def _container_bytes() -> int:
-    """What the control group of this process leaves; unlimited where there is none."""
-    try:
-        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
-        used = (_CGROUP / "memory.current").read_text(encoding="ascii")
-        return 1 << 62 if limit == "max" else max(0, int(limit) - int(used))
-    except (OSError, ValueError):
-        return 1 << 62
+    Returns:
+        Bytes; the test holds it near what is measured.
+    """
+    alive = (4 if config.architecture == "sage" else 3) + matrices
+    wide = _row_bytes(config.hidden_channels, 4) * alive
+    features = _row_bytes(dataset.num_features, 4)
+    logits = _row_bytes(dataset.num_classes, 4) * (_LOGITS // 2)
+    return _BASE + dataset.num_nodes * (wide + features + logits) + _EDGE * dataset.num_edges
 
 
 def check_memory(dataset: NodeDataset, config: RunConfig, device: torch.device) -> None:
@@ -89,16 +83,27 @@ def check_memory(dataset: NodeDataset, config: RunConfig, device: torch.device) 
     Raises:
         ConfigError: with the estimate, what is there, and what to reduce to what.
     """
-    needed, there = estimated_bytes(dataset, config), available_bytes(device)
-    if needed <= there:
-        return
-    sentence = (
-        f"this run needs about {needed / 1e9:.1f} GB of memory on {device}, and "
-        f"{there / 1e9:.1f} GB are available; {_remedy(dataset, config, there)}"
-    )
-    if needed > _TOLERANCE * there:
-        raise ConfigError(sentence)
-    warnings.warn(sentence, GsltWarning, stacklevel=2)
+    needed = estimated_bytes(dataset, config)
+    check_room(needed, "this run", device, lambda there: _remedy(dataset, config, there))
+
+
+def check_forward(
+    dataset: NodeDataset, config: ModelConfig, device: torch.device, matrices: int = 0
+) -> None:
+    """Refuse a forward pass that cannot fit, as :func:`check_memory` refuses a run.
+
+    Args:
+        dataset: the graph.
+        config: the model.
+        device: where it would be computed.
+        matrices: see :func:`forward_bytes`.
+
+    Raises:
+        ConfigError: with the estimate and what is there.
+    """
+    what = f"a model of width {config.hidden_channels:,} on {dataset.num_nodes:,} nodes"
+    needed = forward_bytes(dataset, config, matrices)
+    check_room(needed, what, device, lambda there: "use a smaller graph or model")
 
 
 def _remedy(dataset: NodeDataset, config: RunConfig, there: int) -> str:

@@ -11,13 +11,14 @@ from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError
+from gslt.files.log import Log
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
 from gslt.nn import memory
 from gslt.nn.gnn import GNN
 from gslt.nn.graph import Backend
 from gslt.training.loop import Loop, OnEpoch, Probe, identity, inputs_of, predict
-from gslt.training.memory_budget import check_memory
+from gslt.training.memory_budget import check_forward, check_memory
 from gslt.training.results import Result, Run
 from gslt.training.run_folder import RunFolder
 
@@ -48,7 +49,8 @@ def search(
     Raises:
         ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
         GsltError: if the loss becomes infinite or NaN.
-        Interrupted: with a folder, after Ctrl-C or SIGTERM, once a checkpoint is written.
+        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
+        UnwrittenError: with a folder, if its disk is full in the end; it has the result.
     """
     config = config or SearchConfig()
     if not isinstance(config, SearchConfig):
@@ -85,7 +87,8 @@ def train(
     Raises:
         ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
         GsltError: if the loss becomes infinite or NaN.
-        Interrupted: with a folder, after Ctrl-C or SIGTERM, once a checkpoint is written.
+        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
+        UnwrittenError: with a folder, if its disk is full in the end; it has the result.
     """
     config = config or TrainConfig()
     if not isinstance(config, TrainConfig):
@@ -108,7 +111,8 @@ def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
         Fractions ``train``, ``val`` and ``test``.
 
     Raises:
-        ConfigError: if the data set has other numbers of features or classes than the model.
+        ConfigError: if the data set has other numbers of features or classes than the model, or
+            memory cannot hold the forward pass.
     """
     if (dataset.num_features, dataset.num_classes) != (model.in_channels, model.out_channels):
         raise ConfigError(
@@ -116,6 +120,7 @@ def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
             f"but {dataset.name} has {dataset.num_features} and {dataset.num_classes}"
         )
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    check_forward(dataset, model.config, device)
     dataset = dataset.to(device)
     return dataset.evaluate(predict(model, inputs_of(model.backend, dataset).of("float32")))
 
@@ -159,6 +164,8 @@ def _repeat(
     def build() -> GNN:
         return GNN(dataset.num_features, dataset.num_classes, config, backend)
 
+    if folder is not None and isinstance(log := getattr(probe, "log", None), Log):
+        folder.watch(log)
     runs: list[Run] = []
     for seed in range(config.seed, config.seed + config.runs):
         stored = None if folder is None else folder.stored(seed, identity(dataset), build)

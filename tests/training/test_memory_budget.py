@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 import gslt
 from gslt.config import SearchConfig
 from gslt.errors import GsltWarning
+from gslt.nn import budget
+from gslt.nn.budget import Room
 from gslt.training import memory_budget
-
-CPU = torch.device("cpu")
 
 MEASURE = """
 import sys
@@ -54,7 +54,7 @@ def test_a_run_that_cannot_fit_is_refused_at_once(
     blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = memory_budget.estimated_bytes(blocks, SearchConfig(hidden_channels=10**6))
-    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: needed // 4)
+    monkeypatch.setattr(budget, "available", room(needed // 4))
     seen: list[object] = []
     with pytest.raises(gslt.ConfigError) as refused:
         gslt.search(blocks, SearchConfig(hidden_channels=10**6), on_epoch=seen.append)
@@ -75,8 +75,8 @@ def test_a_run_that_hardly_fits_is_warned_of(
 ) -> None:
     config = SearchConfig(hidden_channels=4, num_layers=2, epochs=1)
     needed = memory_budget.estimated_bytes(blocks, config)
-    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: int(needed / 1.1))
-    with pytest.warns(GsltWarning, match="GB are available; use a smaller graph"):
+    monkeypatch.setattr(budget, "available", room(int(needed / 1.1)))
+    with pytest.warns(GsltWarning, match=r"are available .*; use a smaller graph"):
         gslt.search(blocks, config, progress=False)
 
 
@@ -85,16 +85,56 @@ def test_bfloat16_is_offered_where_it_helps(
 ) -> None:
     config = SearchConfig(hidden_channels=10**6, num_layers=30)
     halved = memory_budget.estimated_bytes(blocks, replace(config, precision="bfloat16"))
-    monkeypatch.setattr(memory_budget, "available_bytes", lambda _: halved)
+    monkeypatch.setattr(budget, "available", room(halved))
     with pytest.raises(gslt.ConfigError, match="--precision bfloat16"):
         gslt.search(blocks, config)
 
 
-def test_limit_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_budget, "_CGROUP", tmp_path)
-    assert memory_budget.available_bytes(CPU) > 10**8
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    assert memory_budget.available_bytes(CPU) == 3000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory_budget.available_bytes(CPU) > 10**8
+def room(size: int) -> Callable[[object], Room]:
+    return lambda _: Room(size, "within the limit of the shell (ulimit -v)")
+
+
+def test_a_forward_pass_by_hand(blocks: gslt.NodeDataset) -> None:
+    # 120 nodes, 8 features, 3 classes, width 10: every row is one cache line of 64 bytes.
+    model = gslt.ModelConfig(hidden_channels=10)
+    expected = 64_000_000 + 120 * 64 * (3 + 1 + 4) + 56 * blocks.num_edges
+    assert memory_budget.forward_bytes(blocks, model) == expected
+    sage = replace(model, architecture="sage")
+    assert memory_budget.forward_bytes(blocks, sage, matrices=2) == expected + 120 * 64 * 3
+
+
+def test_what_cannot_be_evaluated_is_refused_at_once(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(hidden_channels=4, num_layers=2, epochs=1)
+    result = gslt.search(blocks, config, progress=False)
+    monkeypatch.setattr(budget, "available", room(10**7))
+    said = (
+        r"a model of width 4 on 120 nodes needs about 0\.1 GB of memory on cpu, and 0\.0 GB are "
+        r"available within the limit of the shell \(ulimit -v\); use a smaller graph or model"
+    )
+    with pytest.raises(gslt.ConfigError, match=said):
+        gslt.evaluate(result.model, blocks)
+
+
+MEASURE_FORWARD = """
+import sys
+sys.path.insert(0, {benchmarks!r})
+import common
+import gslt
+from gslt.backends import get_backend
+from gslt.training.memory_budget import forward_bytes
+dataset = common.arxiv_shape(1 / 8)
+model = gslt.GNN(128, 40, gslt.ModelConfig(hidden_channels=800), get_backend("pyg"))
+before = common.resident_bytes()
+gslt.evaluate(model, dataset)
+print(forward_bytes(dataset, model.config) / (common.peak_bytes("cpu") - before))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+@pytest.mark.slow
+def test_the_forward_estimate_is_near_the_measurement() -> None:
+    code = MEASURE_FORWARD.format(benchmarks=str(Path(__file__).parents[2] / "benchmarks"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0.8 < float(done.stdout) < 1.25
