@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from unicodedata import category
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class GsltError(Exception):
@@ -31,6 +35,19 @@ class RunError(GsltError):
 
 class RunInUseError(RunError):
     """A run folder that another process is using."""
+
+
+class UnwrittenError(RunError):
+    """The end of a run that could not be written to its folder; nothing of it is lost in memory.
+
+    Args:
+        message: what could not be written, and how to go on.
+        result: the :class:`gslt.Result`.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class Interrupted(KeyboardInterrupt):

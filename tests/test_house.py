@@ -64,7 +64,7 @@ WITHIN = {
         {"convert", "debian", "heterophilous", "ogb", "planetoid"},
         {"dataset", "pickles", "published", "temporary"},
     ],
-    "files": [{"folder", "npz"}, {"reading", "writing"}],
+    "files": [{"folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
         {"study"},

@@ -21,16 +21,22 @@ from gslt.cli.options import (
     size_line,
 )
 from gslt.config import RunConfig, SearchConfig, TrainConfig, build, part
-from gslt.errors import ConfigError, RunError
+from gslt.errors import ConfigError, RunError, RunInUseError
 
 if TYPE_CHECKING:
     from gslt.data import NodeDataset
     from gslt.loggers.common import Logger
     from gslt.training.loop import Probe
+    from gslt.training.results import Result
+    from gslt.training.run_folder import RunFolder
 
-LoggerName = Literal["tensorboard", "mlflow"]
+LoggerName = Literal["tensorboard", "mlflow", "none"]
+#: By option: what a run folder remembers of how its run is carried out.
+Remembered = dict[str, "str | int | None"]
 #: Options that say how a run is carried out, so that they can be given anew when it goes on.
 _HOW = ("--resume", "--checkpoint_seconds", "--log", "--probe_every")
+#: Those that a run folder remembers.
+_KEPT = ("log", "probe_every")
 
 
 def add(commands: Any) -> None:
@@ -65,9 +71,15 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
     text = "time between checkpoints [as often as costs 1 %% of the time]"
     parser.add_argument("--checkpoint_seconds", type=NonNegativeFloat | None, help=text)
-    text = "log every epoch too: TensorBoard in the run folder, or MLflow (MLFLOW_TRACKING_URI)"
+    text = (
+        "log every epoch too: TensorBoard in the run folder, or MLflow (MLFLOW_TRACKING_URI); a "
+        "run that goes on does as before unless told otherwise [none]"
+    )
     parser.add_argument("--log", type=LoggerName | None, help=text)
-    text = "measure over-smoothing every so many epochs, into probe.jsonl [never]"
+    text = (
+        "measure over-smoothing every so many epochs, into probe.jsonl; a run that goes on does as "
+        "before unless told otherwise [never]"
+    )
     parser.add_argument("--probe_every", type=PositiveInt | None, metavar="N", help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
@@ -78,7 +90,7 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
 
 def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
-    from gslt.training.run_folder import RunFolder, default_folder, unfinished_folder
+    from gslt.errors import UnwrittenError
     from gslt.training.search import check_runnable, search, train
 
     action: Any = search if kind is SearchConfig else train
@@ -95,33 +107,76 @@ def _run(kind: type[Any], options: Namespace) -> None:
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
     check_runnable(config)
-    if out is None:
-        out = unfinished_folder(action.__name__, {**chosen, **dataclasses.asdict(config)})
-        if out is not None:
-            print(f"going on with {out}, a run with the same settings that was not finished")
-    out = out or default_folder(action.__name__, chosen["dataset"])
-    with RunFolder(out, config, chosen, checkpoint_seconds=options.checkpoint_seconds) as folder:
+    with _opened(out, action.__name__, config, chosen, options) as folder:
         if folder.finished:
-            print(f"{out} is finished; what follows is its result")
+            print(f"{folder.path} is finished; what follows is its result")
+        how = folder.remembered
         try:
-            with _logger(options.log, out, config, dataset.name) as log:
-                probe = _probe(options.probe_every, out, dataset)
+            with _logger(how.get("log"), folder, config, dataset.name) as log:
+                probe = _probe(how.get("probe_every"), folder.path, dataset)
                 result = action(dataset, config, folder=folder, on_epoch=log, probe=probe)
                 if log is not None:
                     log.result(result)
+        except UnwrittenError as error:
+            _show(error.result)
+            raise
         except OSError as error:
             raise RunError(
-                f"{error.strerror or error}: {error.filename or out}; what was computed is kept: "
-                f"make room, then gslt {action.__name__} --resume {out}"
+                f"{error.strerror or error}: {error.filename or folder.path}; what was computed is "
+                f"kept: make room, then gslt {action.__name__} --resume {folder.path}"
             ) from error
+    _show(result)
+    print(f"written to {folder.path}")
+
+
+def _show(result: Result) -> None:
     print(result)
     if result.ticket is not None:
         print(size_line(result.ticket))
-    print(f"written to {out}")
 
 
-def _probe(every: int | None, out: Path, dataset: NodeDataset) -> Probe | None:
-    if every is None:
+def _opened(
+    out: Path | None, command: str, config: Any, chosen: dict[str, Any], options: Namespace
+) -> RunFolder:
+    """The folder of the run: the one that is given, else an unfinished one, else a new one."""
+    from gslt.training.places import default_folder, unfinished_folders
+    from gslt.training.run_folder import RunFolder
+
+    def open_folder(path: Path) -> RunFolder:
+        how = _how(path, options)
+        seconds = options.checkpoint_seconds
+        return RunFolder(path, config, chosen, checkpoint_seconds=seconds, remembered=how)
+
+    if out is not None:
+        return open_folder(out)
+    for path in unfinished_folders(command, {**chosen, **dataclasses.asdict(config)}):
+        try:
+            folder = open_folder(path)
+        except RunInUseError:
+            continue  # Another process was quicker.
+        print(f"going on with {path}, a run with the same settings that was not finished")
+        return folder
+    return open_folder(default_folder(command, chosen["dataset"]))
+
+
+def _how(path: Path, options: Namespace) -> Remembered:
+    """How a run is carried out: as the options say, else as it was before."""
+    from gslt.training.places import CONFIG, read_remembered
+
+    before = read_remembered(path) if (path / CONFIG).is_file() else {}
+    now = {name: options[name] if options[name] is not None else before.get(name) for name in _KEPT}
+    silent = [name for name in _KEPT if options[name] is None and now[name] not in (None, "none")]
+    if silent:
+        print(f"as before: {' '.join(f'--{name} {now[name]}' for name in silent)}")
+    if before.get("probe_every") not in (None, now["probe_every"]):
+        print(f"--probe_every was {before['probe_every']} so far")
+    if before.get("log") not in (None, "none", now["log"]):
+        print(f"--log was {before['log']} so far; what is there stays as it is")
+    return now
+
+
+def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
+    if not isinstance(every, int):
         return None
     from gslt.diagnostics import PROBE, SearchProbe
 
@@ -129,20 +184,20 @@ def _probe(every: int | None, out: Path, dataset: NodeDataset) -> Probe | None:
 
 
 def _logger(
-    name: LoggerName | None, out: Path, config: RunConfig, dataset: str
+    name: str | int | None, folder: RunFolder, config: RunConfig, dataset: str
 ) -> AbstractContextManager[Logger | None]:
-    if name is None:
+    if name in (None, "none"):
         return nullcontext()
     from gslt.loggers import MLflowLogger, TensorBoardLogger
 
     if name == "tensorboard":
-        return TensorBoardLogger(out / "tensorboard", config=config, dataset=dataset)
-    return MLflowLogger(name=str(out), config=config, dataset=dataset)
+        return TensorBoardLogger(folder.path / "tensorboard", config=config, dataset=dataset)
+    return MLflowLogger(name=str(folder.path), key=folder.key, config=config, dataset=dataset)
 
 
 def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:
     """Folder, options and config of a run to go on with."""
-    from gslt.training.run_folder import read_config
+    from gslt.training.places import read_config
 
     found, values = read_config(path)
     if found != command:

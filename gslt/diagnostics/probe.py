@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import nn
 
 from gslt.diagnostics.laplacians import Laplacian, laplacian_of
 from gslt.diagnostics.steps import Reading, Step, watching
 from gslt.diagnostics.topology import as_topology
-from gslt.errors import ConfigError
-from gslt.files import plain, write_text
+from gslt.errors import ConfigError, GsltWarning, RunError
+from gslt.files import json_values, parse, plain, reading
+from gslt.files.log import Log
 from gslt.nn.gnn import GNN
 
 #: Name of the file in a run folder.
@@ -112,12 +116,14 @@ class SearchProbe:
         graph: that of the search: its data set, or whatever :func:`as_topology` reads.
         every: number of epochs between measurements.
         path: file that gets a JSON object per measurement and line, with null for what is not a
-            finite number; those of a run that goes on stay there.
+            finite number. What is there of other seeds stays, and of a run that goes on from a
+            checkpoint what was measured before; a run that begins measures its seed anew.
         steps: which steps are measured; default all.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
 
     Raises:
         ConfigError: unless ``every`` is at least 1.
+        RunError: if the file holds anything else than measurements.
     """
 
     def __init__(
@@ -133,8 +139,9 @@ class SearchProbe:
             raise ConfigError(f"probe_every must be at least 1, got {every}")
         self.topology = as_topology(graph)
         self.every, self.steps, self.only = every, steps, only
-        self.path = None if path is None else Path(path)
-        self.rows: list[dict[str, Any]] = []
+        self.log = None if path is None else Log(path)
+        """What the file holds."""
+        self.rows: list[dict[str, Any]] = [] if self.log is None else _loaded(self.log)
         """Seed, epoch, layer, module, step, width and measures; epoch 0 is before the first."""
 
     def begin(self, seed: int, done: int) -> None:
@@ -144,11 +151,28 @@ class SearchProbe:
             seed: of the run that begins or goes on.
             done: number of epochs that it has behind it; 0 at its beginning.
         """
-        if self.path is not None:
-            self.rows = list(_read(self.path)) if self.path.exists() else []
-        self.rows = [row for row in self.rows if row["seed"] != seed or row["epoch"] <= done]
-        if self.path is not None:
-            write_text(self.path, "".join(map(_line, self.rows)))
+        if self.log is not None:
+            self.rows = _rows(self.log)
+        kept = [bool(done) and row["epoch"] <= done for row in self.rows if row["seed"] == seed]
+        if self.log is not None:
+            lines = self.log.of(seed).splitlines(keepends=True)
+            self.log.put(seed, b"".join(compress(lines, kept)))
+            self.log.try_sync()
+        rows = list(compress((row for row in self.rows if row["seed"] == seed), kept))
+        others = [row for row in self.rows if row["seed"] != seed]
+        self.rows = sorted([*others, *rows], key=lambda row: int(row["seed"]))
+        self._check_cadence(seed, done, {row["epoch"] for row in rows})
+
+    def _check_cadence(self, seed: int, done: int, there: set[int]) -> None:
+        """Say where an earlier process did not measure what this one would have."""
+        if done and there != set(range(0, done + 1, self.every)):
+            epochs = ", ".join(map(str, sorted(there)[:10])) or "none"
+            warnings.warn(
+                f"the probe measures every {self.every} epochs of seed {seed} from epoch {done} "
+                f"on; of those up to there, it has: {epochs}{', …' if len(there) > 10 else ''}",
+                GsltWarning,
+                stacklevel=2,
+            )
 
     def __call__(
         self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
@@ -176,21 +200,54 @@ class SearchProbe:
         for row in new:
             del row["call"]
         self.rows += new
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(map(_line, new))
+        if self.log is not None:
+            self.log.append(seed, b"".join(map(_line, new)))
+            self.log.try_sync()
+            self.log.close()
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(plain(row), allow_nan=False) + "\n"
+@dataclass(frozen=True)
+class _Place:
+    """What every row has beside its measures."""
+
+    seed: Annotated[int, Meta(ge=0)]
+    epoch: Annotated[int, Meta(ge=0)]
+    layer: Annotated[int, Meta(ge=0)]
+    module: str
+    step: Step
+    width: Annotated[int, Meta(ge=1)]
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The lines of an earlier process; a torn last one is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
+def _line(row: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(row), allow_nan=False) + "\n").encode()
+
+
+def _loaded(log: Log) -> list[dict[str, Any]]:
+    """The rows of a log's file.
+
+    Raises:
+        RunError: if it holds anything else.
+    """
+    if strangers := log.load():
+        raise RunError(
+            f"{str(log.path)!r} holds something else than measurements of a probe "
+            f"({strangers[0][:60]!r}), and is not overwritten; choose another path"
+        )
+    return _rows(log)
+
+
+def _rows(log: Log) -> list[dict[str, Any]]:
+    cure = "choose another path"
+    with reading(log.path, what="a file of a probe", cure=cure):
+        return [_row(line) for line in log.lines()]
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """One row, parsed.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    row = parse(dict[str, int | float | str | bool | None], json_values(line))
+    parse(_Place, row)
+    return row

@@ -14,12 +14,14 @@ from typing import Any
 from gslt.config import RunConfig
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
-from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
+from gslt.loggers.common import Logger, SeedLog, Status, figures, scalars
 from gslt.ticket.ticket import Ticket
 from gslt.training.results import Epoch, Run
 from gslt.version import __version__
 
 TICKET = "ticket.safetensors"
+#: Tag of a run that tells which search or training, and which seed, it is of.
+_KEY = "gslt.key"
 #: Seconds between two messages to the store.
 _EVERY = 1.0
 #: Values in a message; MLflow takes a thousand at most.
@@ -40,6 +42,8 @@ class MLflowLogger(Logger):
         name: of this very search or training, such as its run folder; its runs that did not finish
             are gone on with. Default: every logger begins new runs, and :meth:`result` sends the
             epochs that it did not see.
+        key: what tells it from others that have or had its name, such as :attr:`RunFolder.key`.
+            Default: the name.
         config: logged when a seed begins. Default: of the result, in the end.
         dataset: name of the data set, logged with the config.
 
@@ -54,11 +58,12 @@ class MLflowLogger(Logger):
         tracking_uri: str | None = None,
         *,
         name: str = "",
+        key: str = "",
         config: RunConfig | None = None,
         dataset: str = "",
     ) -> None:
         super().__init__(config, dataset)
-        self.name = name.replace('"', "'")
+        self.name, self.key = name.replace('"', "'"), key.replace('"', "'")
         self._client, self._experiment = _open_store(experiment, tracking_uri)
 
     def _open(self, seed: int, first: int | None) -> SeedLog:
@@ -68,10 +73,12 @@ class MLflowLogger(Logger):
         """Identifier of the MLflow run of a seed, which is made unless it is there."""
         name = f"{self.name} seed {seed}".strip()
         found = []
-        if self.name:
+        key = f"{self.key} seed {seed}"
+        if self.key or self.name:
+            tagged = f'tags."{_KEY}" = "{key}"'
             found = self._client.search_runs(
                 [self._experiment],
-                f'attributes.run_name = "{name}"',
+                tagged if self.key else f'attributes.run_name = "{name}"',
                 max_results=1,
                 order_by=["attributes.start_time DESC"],
             )
@@ -79,7 +86,7 @@ class MLflowLogger(Logger):
             if first is not None:
                 self._client.update_run(found[0].info.run_id, status="RUNNING")
             return str(found[0].info.run_id)
-        tags = {"gslt.version": __version__}
+        tags = {"gslt.version": __version__, **({_KEY: key} if self.key else {})}
         return str(self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id)
 
 
@@ -108,8 +115,8 @@ class _Tracked:
         self.client, self.find = client, find
         self.run_id = ""
         """Empty until the store has answered."""
-        self.there: set[int] = set()
-        """Epochs that an earlier process sent."""
+        self.there: set[tuple[str, int]] = set()
+        """Name and epoch of what an earlier process sent; a kill may have cut off one message."""
         self.ended = False
         """Whether an earlier process sent everything."""
         self.seen: set[int] = set()
@@ -166,9 +173,10 @@ class _Tracked:
         entities = import_quietly("mlflow.entities")
         if not self.run_id:
             run_id = self.find()
+            found = self.client.get_run(run_id)
             history = self.client.get_metric_history
-            self.there = {metric.step for metric in history(run_id, "loss")}
-            self.ended = bool(history(run_id, FIGURES[0]))
+            self.there = {(n, each.step) for n in found.data.metrics for each in history(run_id, n)}
+            self.ended = found.info.status == "FINISHED"
             self.run_id = run_id
         if self.params:
             # A parameter is set once.
@@ -180,7 +188,7 @@ class _Tracked:
             part = [
                 entities.Metric(*value)
                 for value in self.values[:_MOST]
-                if not (self.ended if value[0] in FIGURES else value[3] in self.there)
+                if (value[0], value[3]) not in self.there
             ]
             self.client.log_batch(self.run_id, metrics=part)
             del self.values[:_MOST]

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import struct
+import time
+import warnings
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gslt.config import RunConfig
-from gslt.environment import import_quietly
-from gslt.errors import MissingPackageError
+from gslt.environment import import_quietly, quiet
+from gslt.errors import GsltError, GsltWarning, MissingPackageError
+from gslt.files import OutputFolder, reading
+from gslt.files.folder import check_folder
 from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
 from gslt.training.results import Epoch, Run
+
+#: Kind of the folder, see :class:`gslt.files.OutputFolder`.
+KIND = "tensorboard"
+#: What every event file begins with.
+_FILE_VERSION = "brain.Event:2"
 
 
 class TensorBoardLogger(Logger):
     """Event files in ``folder/seed<k>``, which ``tensorboard --logdir folder`` shows.
 
-    Values are float32 there. A run that goes on, or begins again, in the same folder makes what was
-    logged from its first epoch on void. :meth:`result` writes the whole history anew where its
-    first epochs were not logged in this process.
+    Values are float32 there. Each step is there once: a run that goes on, or begins again, in the
+    same folder takes over what was logged before its first epoch, and :meth:`result` writes the
+    whole history anew where its first epochs were not logged in this process. When the disk is
+    full, a warning says so, and what could not be written is written with :meth:`result`.
 
     Args:
-        folder: where the event files go; a folder is for one config.
+        folder: where the event files go; a folder is for one config, and for gslt alone.
         config: logged when a seed begins. Default: of the result, in the end.
         dataset: name of the data set, logged with the config.
 
     Raises:
         MissingPackageError: if tensorboard is not installed.
+        RunError: if the folder holds anything that gslt did not write.
     """
 
     def __init__(
@@ -36,51 +51,131 @@ class TensorBoardLogger(Logger):
             raise MissingPackageError("tensorboard", "logging to TensorBoard", "tensorboard")
         super().__init__(config, dataset)
         self.folder = Path(folder)
+        check_folder(self.folder, KIND)
 
     def _open(self, seed: int, first: int | None) -> SeedLog:
-        return _Board(self.folder / f"seed{seed}", first)
+        return _Board(self.folder, seed, first)
 
 
 class _Board:
-    """The event files of one seed."""
+    """The event file of one seed; its content is kept, for when the disk is full."""
 
-    def __init__(self, folder: Path, first: int | None) -> None:
-        self.folder, self.first = folder, first
-        self.described = False
-        self.writer = self._writer(first or 1)
-
-    def _writer(self, first: int) -> Any:
-        """A writer of one more event file; what others hold from epoch ``first`` on is void."""
-        tensorboard = import_quietly("torch.utils.tensorboard")
-        return tensorboard.SummaryWriter(str(self.folder), purge_step=first)
+    def __init__(self, folder: Path, seed: int, first: int | None) -> None:
+        self.folder, self.seed, self.first = folder, seed, first
+        stamp = f"{time.time():010.0f}.{secrets.token_hex(4)}"
+        self.name = f"seed{seed}/events.out.tfevents.{stamp}.gslt"
+        self.description: list[bytes] = []
+        self.content = bytearray(_event(file_version=_FILE_VERSION))
+        self.steps: list[int] = []
+        self.is_whole = self.warned = False
+        self.file: BinaryIO | None = None
+        if first is not None:
+            self._rewrite()
 
     def describe(self, values: dict[str, Any]) -> None:
-        if self.described:
+        if self.description:
             return
-        self.described = True
         hparams = import_quietly("torch.utils.tensorboard.summary").hparams
         plain = {
             name: value if isinstance(value, bool | int | float) else str(value)
             for name, value in values.items()
         }
         experiment, start, _ = hparams(plain, dict.fromkeys(FIGURES, 0.0))
-        self.writer.file_writer.add_summary(experiment)
-        self.writer.file_writer.add_summary(start)
+        self.description = [_event(summary=each) for each in (experiment, start)]
+        self._append(b"".join(self.description))
 
     def epoch(self, epoch: Epoch) -> None:
-        self._write(scalars(epoch), epoch.epoch)
+        self.steps.append(epoch.epoch)
+        self._append(_scalar_events(scalars(epoch), epoch.epoch, time.time()))
 
     def finish(self, run: Run) -> None:
-        if self.first != 1:
-            self.writer.close()
-            self.writer = self._writer(1)
-            for epoch in run.history:
-                self.epoch(epoch)
-        self._write(figures(run), run.best_epoch)
+        if self.first != 1 or self.steps != [epoch.epoch for epoch in run.history]:
+            self._begin_anew(run)
+        self._append(_scalar_events(figures(run), run.best_epoch, time.time()))
+        if not self.is_whole:
+            self._rewrite()
 
     def close(self, status: Status) -> None:
-        self.writer.close()
+        self._close_file()
 
-    def _write(self, values: dict[str, float], step: int) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
+    def _close_file(self) -> None:
+        file, self.file = self.file, None
+        if file is not None:
+            file.close()
+
+    def _begin_anew(self, run: Run) -> None:
+        """The whole history; its times follow from the end and the seconds of the run."""
+        began = time.time() - run.seconds
+        events = [_event(file_version=_FILE_VERSION), *self.description]
+        for epoch in run.history:
+            events.append(_scalar_events(scalars(epoch), epoch.epoch, began + epoch.seconds))
+        self.content, self.is_whole = bytearray(b"".join(events)), False
+        self.steps, self.first = [epoch.epoch for epoch in run.history], 1
+
+    def _append(self, data: bytes) -> None:
+        self.content += data
+        if not self.is_whole:
+            return
+        try:
+            if self.file is None:
+                self.file = (self.folder / self.name).open("ab", buffering=0)
+            if self.file.write(data) != len(data):
+                raise OSError(28, os.strerror(28), str(self.folder))
+        except OSError as error:
+            self._fail(error)
+
+    def _rewrite(self) -> None:
+        """Write everything into one file, and remove those of earlier processes."""
+        self._close_file()
+        try:
+            files = OutputFolder(self.folder, KIND)
+            start = f"seed{self.seed}/"
+            others = [n for n in files.names() if n.startswith(start) and n != self.name]
+            if self.first is not None and self.first > 1 and not self.steps:
+                paths = [self.folder / name for name in others]
+                self.content += b"".join(_events_before(self.first, paths))
+            files.write_bytes(self.name, bytes(self.content), grows=True)
+            self.is_whole = True
+            for name in others:
+                files.remove(name)
+        except (OSError, GsltError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.is_whole = False
+        if not self.warned:
+            text = f"{self.folder}: events could not be written ({error}); the run goes on"
+            warnings.warn(text, GsltWarning, stacklevel=5)
+        self.warned = True
+
+
+def _event(**fields: Any) -> bytes:
+    """An event as a record of an event file: length, its checksum, the event, its checksum."""
+    stub = import_quietly("tensorboard.compat.tensorflow_stub.pywrap_tensorflow")
+    event = import_quietly("tensorboard.compat.proto.event_pb2").Event
+    data = event(**{"wall_time": time.time(), **fields}).SerializeToString()
+    header = struct.pack("<Q", len(data))
+    checksums = (struct.pack("<I", stub.masked_crc32c(each)) for each in (header, data))
+    return b"".join([header, next(checksums), data, next(checksums)])
+
+
+def _scalar_events(values: dict[str, float], step: int, wall_time: float) -> bytes:
+    scalar = import_quietly("torch.utils.tensorboard.summary").scalar
+    return b"".join(
+        _event(summary=scalar(name, value), step=step, wall_time=wall_time)
+        for name, value in values.items()
+    )
+
+
+def _events_before(first: int, paths: list[Path]) -> Iterator[bytes]:
+    """The values of steps before ``first`` in event files, each once."""
+    loader = import_quietly("tensorboard.backend.event_processing.event_file_loader")
+    seen: set[tuple[str, int]] = set()
+    for path in paths:
+        with reading(path, what="an event file"), quiet():
+            events = list(loader.LegacyEventFileLoader(str(path)).Load())
+        for event in events:
+            for value in event.summary.value:
+                if 0 < event.step < first and (value.tag, event.step) not in seen:
+                    seen.add((value.tag, event.step))
+                    yield _event(summary=event.summary, step=event.step, wall_time=event.wall_time)

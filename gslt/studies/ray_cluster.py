@@ -13,12 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
-from gslt.files import replacing
 from gslt.studies.execute import (
     FAILURES,
     LOOK_SECONDS,
@@ -30,9 +28,9 @@ from gslt.studies.execute import (
 )
 from gslt.studies.ray_node import compute_on_node, counter_class, packed
 from gslt.studies.records import StudyFolder
+from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
-from gslt.training.checkpoint import Checkpoints
-from gslt.training.run_folder import SUMMARY, in_use
+from gslt.training.run_folder import in_use, receive
 from gslt.training.signals import Request, stop_requests
 
 #: Seconds that runs have to end when they are given up.
@@ -196,12 +194,21 @@ class _Driver:
         except self.ray.exceptions.RayError as error:
             yield from self._fail(spec, error)
             return
-        path = self.options.folder.run_path(spec.identity)
         if end.record is not None:
             self._count(spec.identity, spec.config.epochs)
-            if not in_use(path):
-                _write_run_folder(path, files)
+            end = self._keep(end, end.record, files)
         yield end
+
+    def _keep(self, end: RunEnd, record: Record, files: dict[str, bytes]) -> RunEnd:
+        """Write the run folder and the record of a run; what cannot be written is its failure."""
+        path = self.options.folder.run_path(end.spec.identity)
+        try:
+            if not in_use(path):
+                receive(path, end.spec.method, files)
+            self.options.folder.write(record)
+        except FAILURES as error:
+            return RunEnd(end.spec, error=cause(error))
+        return end
 
     def _fail(self, spec: RunSpec, error: Exception) -> Iterator[RunEnd]:
         """A run that did not come to its end is begun again if the reason was its place."""
@@ -244,14 +251,6 @@ class _Driver:
         if new > 0:
             self.epochs[identity] = done
             self.on_epochs(new)
-
-
-def _write_run_folder(path: Path, files: dict[str, bytes]) -> None:
-    """Write a run folder that comes from a node; its summary last, which says that it is whole."""
-    Checkpoints(path, {}).clear()
-    for name in sorted(files, key=lambda name: (name == SUMMARY, name)):
-        with replacing(path / name) as temporary:
-            temporary.write_bytes(files[name])
 
 
 # The cluster

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from torch import Tensor
 
-from gslt.errors import GsltWarning, RunError
-from gslt.files import replacing
+from gslt.errors import GsltError, GsltWarning, RunError
+from gslt.files import OutputFolder, parse, read_bytes, reading
+from gslt.files.log import Mark, check_no_link
 from gslt.ticket.container import seal, unseal
 from gslt.training.results import Epoch
 
-VERSION = 1
-#: Checkpoints that a folder holds at most: the newest one, and one in case that it is damaged.
-KEPT = 2
+VERSION = 2
+
+Count = Annotated[int, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+#: The fields of an :class:`Epoch` in their order, as a checkpoint has them.
+EpochRow = tuple[
+    Count, Count, float, Fraction, Fraction, Fraction, NotNegative, Fraction | None, NotNegative
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +45,8 @@ class Checkpoint:
     """Epoch whose state is the result so far; 0 where there is none yet."""
     tensors: dict[str, Tensor]
     """``model/…``: parameters; ``best/…``: those of the best epoch; ``optimizer/…``: moments."""
+    logs: dict[str, Mark] = field(default_factory=dict)
+    """How far the logs were that do not follow from the history, by name."""
 
     @property
     def epoch(self) -> int:
@@ -54,9 +66,21 @@ class Checkpoint:
             "seed": self.seed,
             "best_epoch": self.best_epoch,
             "history": history_rows(self.history),
+            "logs": {name: dataclasses.asdict(mark) for name, mark in self.logs.items()},
         }
         tensors = {name: value.detach().cpu() for name, value in self.tensors.items()}
         return seal("checkpoint", values, tensors)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What a checkpoint file says beside its tensors."""
+
+    identity: dict[str, Any]
+    seed: Count
+    best_epoch: Count
+    history: list[EpochRow]
+    logs: dict[str, Mark]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -65,102 +89,113 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RunError: if it is damaged, no checkpoint, or of another version.
     """
-    try:
-        values, tensors = unseal("checkpoint", path.read_bytes())
-        if values["version"] != VERSION:
+    with reading(path, what="a checkpoint"):
+        check_no_link(path)
+        values, tensors = unseal("checkpoint", read_bytes(path))
+        version = parse(int, values["version"])
+        if version != VERSION:
             raise RunError(
-                f"{str(path)!r} has checkpoint version {values['version']}; this gslt reads "
-                f"version {VERSION}"
+                f"{str(path)!r} has checkpoint version {version}; this gslt reads version {VERSION}"
             )
-        found = Checkpoint(
-            identity=dict(values["identity"]),
-            seed=int(values["seed"]),
-            history=read_history(values["history"], values["seed"]),
-            best_epoch=int(values["best_epoch"]),
-            tensors=tensors,
-        )
-        if not 0 <= found.best_epoch <= found.epoch:
+        found = parse(_Values, values)
+        history = read_history(found.history, found.seed)
+        if found.best_epoch > len(history):
             raise ValueError("its best epoch is none of its epochs")
-    except (LookupError, TypeError, ValueError) as error:
-        raise RunError(f"{str(path)!r} is damaged or no checkpoint: {error}") from error
-    return found
+        return Checkpoint(
+            found.identity, found.seed, history, found.best_epoch, tensors, found.logs
+        )
 
 
-def history_rows(history: list[Epoch]) -> list[list[float | None]]:
+def history_rows(history: list[Epoch]) -> list[EpochRow]:
     """A history as plain values: the fields of each epoch in their order."""
-    return [list(dataclasses.astuple(epoch)) for epoch in history]
+    return [dataclasses.astuple(epoch) for epoch in history]
 
 
-def read_history(rows: list[list[float | None]], seed: int) -> list[Epoch]:
+def read_history(rows: list[EpochRow], seed: int) -> list[Epoch]:
     """The inverse of :func:`history_rows`.
 
     Args:
-        rows: one per epoch, the fields of :class:`Epoch` in their order.
+        rows: one per epoch, the fields of :class:`Epoch` in their order, parsed.
         seed: whose epochs they should be.
 
     Raises:
-        ValueError: unless these are the epochs 1, 2, … of this seed, of numbers.
+        ValueError: unless these are the epochs 1, 2, … of this seed, of finite numbers.
     """
     history = []
     for number, row in enumerate(rows, 1):
-        values = [value for value in row if value is not None]
-        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            raise ValueError(f"epoch {number} holds something else than numbers")
-        epoch = Epoch(*row)  # type: ignore[arg-type]
+        epoch = Epoch(*row)
         if (epoch.seed, epoch.epoch) != (seed, number):
             raise ValueError(f"epoch {number} of seed {seed} is missing")
+        if not all(math.isfinite(value) for value in row if value is not None):
+            raise ValueError(f"epoch {number} has a number that is not finite")
         history.append(epoch)
     return history
 
 
+def file_names(seed: int) -> tuple[str, str]:
+    """Names of the checkpoints of a seed: the newest, and the one before in case of damage."""
+    return f"checkpoint-seed{seed}.safetensors", f"checkpoint-seed{seed}-previous.safetensors"
+
+
 class Checkpoints:
-    """The checkpoints of a run folder.
+    """The checkpoints of a run folder: two of a seed, so that nothing grows with the run.
 
     Args:
-        folder: the run folder.
+        files: the run folder.
         identity: what a checkpoint must have been written for.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
-        self.folder, self.identity = folder, identity
+    def __init__(self, files: OutputFolder, identity: dict[str, Any]) -> None:
+        self.files, self.identity = files, identity
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, at once or not at all, and remove those that are no longer needed."""
-        # Its number, not a time, tells which one is newer: clocks jump.
-        name = f"checkpoint-seed{checkpoint.seed}-epoch{checkpoint.epoch:06d}.safetensors"
-        with replacing(self.folder / name) as temporary:
-            temporary.write_bytes(checkpoint.to_bytes())
-        others = [path for path in self._paths() if path not in self._paths(checkpoint.seed)]
-        for path in [*others, *self._paths(checkpoint.seed)[:-KEPT]]:
-            path.unlink()
-
-    def load(self, seed: int) -> Checkpoint | None:
-        """The newest checkpoint of this seed that is sound; None where there is none.
+        """Write a checkpoint, at once or not at all; the newest so far becomes the previous one.
 
         Raises:
-            RunError: if it belongs to another run.
+            OSError: if the disk is full; the newest so far is still there.
         """
-        for path in reversed(self._paths(seed)):
+        newest, previous = file_names(checkpoint.seed)
+        for name in (newest, previous):
+            self.files.register(name)
+        path = self.files.path / newest
+        data = checkpoint.to_bytes()
+        if path.exists():
+            path.replace(self.files.path / previous)
+        self.files.write_bytes(newest, data, grows=True)
+
+    def load(self, seed: int) -> Iterator[Checkpoint]:
+        """The sound checkpoints of this seed, the newest first; of others a warning says why not.
+
+        Raises:
+            RunError: if one belongs to another run.
+        """
+        for name in file_names(seed):
+            path = self.files.path / name
+            if not (path.exists() or path.is_symlink()):
+                continue
             try:
                 found = read_checkpoint(path)
-            except RunError as error:
+            except GsltError as error:
                 warnings.warn(f"{error}; it is not used", GsltWarning, stacklevel=2)
                 continue
             if found.identity != self.identity or found.seed != seed:
                 raise RunError(
                     f"{str(path)!r} belongs to another run: "
-                    + differences(found.identity, self.identity)
+                    + differences(
+                        {**found.identity, "seed of the run": found.seed},
+                        {**self.identity, "seed of the run": seed},
+                    )
                 )
-            return found
-        return None
+            yield found
 
-    def clear(self) -> None:
-        """Remove all of them."""
-        for path in self._paths():
-            path.unlink()
+    def clear(self, seed: int) -> None:
+        """Remove those of a seed.
 
-    def _paths(self, seed: int | str = "*") -> list[Path]:
-        return sorted(self.folder.glob(f"checkpoint-seed{seed}-epoch*.safetensors"))
+        Raises:
+            OSError: if they cannot be removed.
+        """
+        for name in file_names(seed):
+            self.files.remove(name)
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> str:

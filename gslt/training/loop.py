@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -22,12 +22,14 @@ from gslt.nn.gnn import GNN, compact_features
 from gslt.nn.graph import Backend
 from gslt.random import Stream
 from gslt.ticket.ticket import Ticket
-from gslt.training.checkpoint import Checkpoint
+from gslt.training.checkpoint import Checkpoint, file_names
 from gslt.training.results import Epoch, Run
 from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
 OnEpoch = Callable[[Epoch], None]
+#: What the optimizer keeps of a parameter.
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 
 
 class Probe(Protocol):
@@ -240,15 +242,21 @@ class Loop:
                 if name != "step" and value.shape != shapes[int(number)]:
                     raise ValueError(f"{key} has shape {tuple(value.shape)}")
                 moments.setdefault(int(number), {})[name] = value
+            if any(moments.get(number, {}).keys() != _MOMENTS for number in range(len(shapes))):
+                raise ValueError("it has not the moments of every parameter")
+            expected = _types(self.model.state_dict())
+            for state in (model, best) if checkpoint.best_epoch else (model,):
+                if _types(state) != expected:
+                    raise ValueError("its tensors are of another model")
             self.model.load_state_dict(model)
-            if checkpoint.best_epoch:
-                expected = {name: value.shape for name, value in model.items()}
-                if {name: value.shape for name, value in best.items()} != expected:
-                    raise ValueError("its best state is of another model")
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         except (RuntimeError, LookupError, ValueError) as error:
-            raise RunError(f"the checkpoint does not fit the model: {error}") from error
+            raise RunError(
+                f"the checkpoint of epoch {checkpoint.epoch} of seed {self.seed} does not fit the "
+                f"model: {error}; without {' and '.join(file_names(self.seed))} the seed is "
+                "begun again"
+            ) from error
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best_epoch - 1] if checkpoint.best_epoch else None
         self.best_state = best
@@ -363,6 +371,10 @@ def predict(model: GNN, inputs: Sequence[object]) -> Tensor:
         logits: Tensor = model(*inputs)
     model.train(was_training)
     return logits
+
+
+def _types(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (value.shape, value.dtype) for name, value in state.items()}
 
 
 def _postfix(record: Epoch, best: Epoch | None) -> str:

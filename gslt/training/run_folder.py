@@ -9,114 +9,112 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import secrets
 import time
 import warnings
-from collections.abc import Callable
-from itertools import chain, count
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Annotated, Any
 
-import safetensors
 import safetensors.torch
 import yaml
-from filelock import FileLock, Timeout
+from msgspec import Meta
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
 from gslt.environment import environment
-from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError
-from gslt.files import plain, replacing, write_json, write_text
+from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
+from gslt.files import (
+    OutputFolder,
+    parse,
+    plain,
+    read_bytes,
+    reading,
+)
+from gslt.files.log import Log, Mark, check_no_link
+from gslt.files.writing import TEMPORARY
 from gslt.nn.gnn import GNN
 from gslt.ticket.container import seal, unseal
 from gslt.ticket.ticket import load_ticket
 from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
+    EpochRow,
     differences,
+    file_names,
     history_rows,
     read_history,
 )
+from gslt.training.lock import FolderLock
+from gslt.training.places import (
+    CONFIG,
+    ENVIRONMENT,
+    FINISHED,
+    FORMAT_VERSION,
+    METRICS,
+    SUMMARY,
+    TICKET,
+    TIMING,
+    WEIGHTS,
+    About,
+    default_folder,
+    environment_of,
+    in_use,
+    read_about,
+    read_config,
+    read_environment,
+    unfinished_folder,
+)
 from gslt.training.results import Epoch, Result, Run
 
-CONFIG = "config.yaml"
-ENVIRONMENT = "environment.json"
-METRICS = "metrics.jsonl"
-TIMING = "timing.jsonl"
-FINISHED = "finished.safetensors"
-SUMMARY = "summary.json"
-TICKET = "ticket.safetensors"
-WEIGHTS = "weights.safetensors"
-LOCK = ".lock"
+__all__ = [
+    "CONFIG",
+    "SUMMARY",
+    "TICKET",
+    "WEIGHTS",
+    "RunFolder",
+    "default_folder",
+    "in_use",
+    "read_config",
+    "read_environment",
+    "receive",
+    "summary",
+    "unfinished_folder",
+]
 
-FORMAT_VERSION = 1
 #: Time that checkpoints may take, as a share of the run.
 SHARE = 0.01
 #: Seconds between checkpoints at least, whatever they cost.
 LEAST_SECONDS = 1.0
+#: Of an environment, what a result may depend on.
+_TELLING = ("versions", "threads", "system")
 
 
-def default_folder(kind: str, dataset: str) -> Path:
-    """A folder that is not there yet: ``runs/<time>-<kind>-<dataset>``.
+@dataclass(frozen=True)
+class _Record:
+    """A run in the summary; accuracies are fractions."""
 
-    Args:
-        kind: the command, such as ``"search"``.
-        dataset: name of the data set, or the path of its file.
-    """
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = Path("runs") / f"{stamp}-{kind}-{Path(dataset).stem}"
-    # Two runs may start within the same second.
-    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(path for path in chain([folder], others) if not path.exists())
+    seed: Annotated[int, Meta(ge=0)]
+    best_epoch: Annotated[int, Meta(ge=1)]
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
 
 
-def unfinished_folder(
-    command: str, values: dict[str, Any], runs: Path = Path("runs")
-) -> Path | None:
-    """The newest folder of an unfinished run with this command and these values; None without one.
+@dataclass(frozen=True)
+class _Finished:
+    """What a finished seed leaves beside its ticket or weights."""
 
-    Args:
-        command: ``"search"`` or ``"train"``.
-        values: options and config, as :func:`read_config` gives them.
-        runs: where run folders are.
-    """
-    for path in sorted(runs.glob(f"*-{command}-*"), reverse=True):
-        if (path / SUMMARY).exists() or not (path / CONFIG).exists():
-            continue
-        try:
-            if read_config(path) == (command, values) and not in_use(path):
-                return path
-        except RunError:
-            continue
-    return None
-
-
-def read_config(path: Path) -> tuple[str, dict[str, Any]]:
-    """Command, options and config of a run folder.
-
-    Raises:
-        RunError: if it is no run folder, damaged, or written by a newer gslt.
-    """
-    if not (path / CONFIG).is_file():
-        raise RunError(f"{str(path)!r} holds no run of gslt")
-    try:
-        about = json.loads((path / ENVIRONMENT).read_text(encoding="utf-8"))
-        version, command = about["format"], about["command"]
-        text = (path / CONFIG).read_text(encoding="utf-8")
-        values, expected = yaml.safe_load(text), about.get("config_sha256")
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise RunError(f"{str(path)!r} is damaged: {error}") from error
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise RunError(
-            f"{str(path)!r} has run folder version {version}, and this gslt reads up to "
-            f"{FORMAT_VERSION}; upgrade gslt"
-        )
-    if not isinstance(values, dict) or _sha256(text) != expected:
-        raise RunError(
-            f"{str(path / CONFIG)!r} is not as it was when the run began; for a run with other "
-            "settings choose another --out"
-        )
-    return str(command), values
+    identity: dict[str, Any]
+    record: _Record
+    history: Annotated[list[EpochRow], Meta(min_length=1)]
+    state_sha256: str
+    logs: dict[str, Mark]
 
 
 class RunFolder:
@@ -126,15 +124,21 @@ class RunFolder:
     same config; what is finished is not computed again. Use it as a context manager: until its end
     no other process can open the folder.
 
+    gslt touches only what it wrote there itself. When the disk is full, checkpoints and logs are
+    lost, and the run goes on.
+
     Args:
         path: the folder: empty, not there yet, or of the same run.
         config: the resolved config.
         options: further values that identify the run (name of the data set and so on).
         checkpoint_seconds: time between checkpoints; by default as often as costs 1 % of the time.
+        remembered: options that do not change the result, for who goes on with the run.
 
     Raises:
         RunError: if the folder holds something else, another run (the fields are named) or one of
-            a newer version, or if another process is using it.
+            a newer version, if another process is using it, or if a file of the run is no longer
+            as gslt wrote it.
+        OSError: if it cannot be made.
     """
 
     def __init__(
@@ -144,33 +148,44 @@ class RunFolder:
         options: dict[str, Any] | None = None,
         *,
         checkpoint_seconds: float | None = None,
+        remembered: dict[str, str | int | None] | None = None,
     ) -> None:
         self.path, self.config = Path(path), config
         self.command = "search" if isinstance(config, SearchConfig) else "train"
         self.values = {**(options or {}), **dataclasses.asdict(config)}
         self.checkpoint_seconds = checkpoint_seconds
-        self._refuse_strangers()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.path / LOCK)
+        self.files = OutputFolder(self.path, self.command)
+        self._lock = _locked(self.path, self.files.room)
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunInUseError(f"another process is using {str(self.path)!r}") from error
-        try:
-            self._open()
+            self._open(remembered)
         except BaseException:
             self._lock.release()
             raise
-        self.checkpoints = Checkpoints(self.path, {})
+        self.checkpoints = Checkpoints(self.files, {})
         self._histories: dict[int, list[Epoch]] = {}
-        self._logs: dict[str, TextIO] = {}
-        self._log_failed = False
+        self._unkept: list[Run] = []
+        self._warned = False
         self._last = (time.perf_counter(), 0.0)
 
     @property
     def finished(self) -> bool:
         """Whether the run is over and everything written."""
         return (self.path / SUMMARY).exists()
+
+    @property
+    def remembered(self) -> dict[str, str | int | None]:
+        """Options that do not change the result, as they were given last."""
+        return self._about.remembered
+
+    @property
+    def key(self) -> str:
+        """What tells this run from every other, also from one that was in this folder before."""
+        return self._about.key
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions and hardware of those who computed, see :func:`read_environment`."""
+        return environment_of(self._about)
 
     def __enter__(self) -> Self:
         return self
@@ -181,27 +196,40 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close_logs()
+        for log in (*self._logs.values(), *self._watched.values()):
+            log.close()
         self._lock.release()
 
-    def _refuse_strangers(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{str(self.path)!r} is a file; choose another --out")
-        names = {path.name for path in self.path.iterdir()} if self.path.exists() else set()
-        begun = {name for name in names if name.startswith(".")} | {ENVIRONMENT}
-        if CONFIG not in names and names - begun:
-            raise RunError(f"{str(self.path)!r} is not empty; choose another --out or remove it")
+    # Opening
 
-    def _open(self) -> None:
-        for path in self.path.glob(".*.*"):
-            path.unlink()  # What a killed process did not get to rename.
-        if (self.path / CONFIG).exists():
+    def _open(self, remembered: dict[str, str | int | None] | None) -> None:
+        self._now = environment()
+        begun = (self.path / CONFIG).exists()
+        if begun:
             self._compare()
-            return
+        self._check_files()
+        _remove_temporaries(self.files.temporaries)
+        if not begun:
+            self._begin(remembered or {})
+        elif remembered is not None and remembered != self._about.remembered:
+            self._note(remembered=remembered)
+        self._logs = {name: Log(self.path / name) for name in (METRICS, TIMING)}
+        self._watched: dict[str, Log] = {}
+        for name, log in self._logs.items():
+            self.files.register(name)
+            self._manage(log, name)
+            if log.load():
+                self._say(f"{name} has lines that gslt did not write; they are left out")
+
+    def _begin(self, remembered: dict[str, str | int | None]) -> None:
         text = yaml.safe_dump(self.values, sort_keys=False)
-        about = {"format": FORMAT_VERSION, "command": self.command, "config_sha256": _sha256(text)}
-        write_json(self.path / ENVIRONMENT, {**about, **environment()})
-        write_text(self.path / CONFIG, text)
+        own: dict[str, Any] = {"format": FORMAT_VERSION, "command": self.command}
+        own |= {"config_sha256": _sha256(text.encode()), "key": secrets.token_hex(8)}
+        values = {**own, "remembered": remembered}
+        values |= self._now
+        self.files.write_json(ENVIRONMENT, values)
+        self.files.write_text(CONFIG, text)
+        self._about = parse(About, values)
 
     def _compare(self) -> None:
         command, values = read_config(self.path)
@@ -212,59 +240,138 @@ class RunFolder:
                 f"{str(self.path)!r} holds another run: {differences(values, self.values)}; "
                 "choose another --out"
             )
-        about = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        now = environment()
-        names = [name for name in ("versions", "threads", "system") if about.get(name) != now[name]]
+        self._about = read_about(self.path)
+        there, now = self.environment, self._now
+        names = [name for name in _TELLING if there.get(name) != now[name]]
         if names and not self.finished:
-            changes = differences({n: about.get(n) for n in names}, {n: now[n] for n in names})
-            warnings.warn(
-                f"{str(self.path)!r} was begun elsewhere ({changes}); its ticket may differ from "
-                "that of an undisturbed run",
-                GsltWarning,
-                stacklevel=4,
+            changes = differences({n: there.get(n) for n in names}, {n: now[n] for n in names})
+            self._say(
+                f"it was begun elsewhere ({changes}); its ticket may differ from that of an "
+                "undisturbed run"
             )
+
+    def _check_files(self) -> None:
+        """Refuse a folder in which something will have to be written that is not gslt's.
+
+        Raises:
+            RunError: naming the file.
+        """
+        first, count = self.values["seed"], self.config.runs
+        seeds = range(first, first + count)
+        names = {ENVIRONMENT, CONFIG, SUMMARY, TICKET, WEIGHTS, METRICS, TIMING}
+        names |= {_named(name, seed) for seed in seeds for name in (FINISHED, TICKET, WEIGHTS)}
+        names |= {name for seed in seeds for name in file_names(seed)}
+        with reading(self.path):
+            there = {path.name for path in self.path.iterdir()}
+        for name in sorted(names & there):
+            check_no_link(self.path / name)
+            self.files.check(name)
+
+    def _note(self, **changes: Any) -> None:
+        """Change what ``environment.json`` says."""
+        self._about = dataclasses.replace(self._about, **changes)
+        try:
+            self.files.write_json(ENVIRONMENT, dataclasses.asdict(self._about))
+        except OSError as error:
+            self._warn_once(f"the environment could not be written ({error}); the run goes on")
+
+    def _manage(self, log: Log, name: str) -> None:
+        log.replacing = partial(self.files.replacing, name, grows=True)
+        log.trouble = self._warn_once
+
+    def watch(self, log: Log) -> None:
+        """Let a log be part of the checkpoints, so that it is cut back to where a run goes on.
+
+        Args:
+            log: that grows with the run, such as :attr:`gslt.diagnostics.SearchProbe.log`.
+
+        Raises:
+            RunError: if its file is not gslt's, or cannot be read.
+        """
+        name = str(log.path.resolve())
+        if log.path.resolve().is_relative_to(self.path.resolve()):
+            name = log.path.resolve().relative_to(self.path.resolve()).as_posix()
+            check_no_link(log.path)
+            self.files.register(name)
+            self._manage(log, name)
+        log.trouble = self._warn_once
+        log.load()
+        self._watched[name] = log
 
     # One seed
 
     def stored(self, seed: int, identity: dict[str, Any], build: Callable[[], GNN]) -> Run | None:
-        """The run of a seed if it was finished before; anything wrong with it means it was not.
+        """The run of a seed if it was finished before; where something is wrong a warning says so.
 
         Args:
             seed: of the run.
             identity: what tells its graph from others.
             build: makes a model to restore.
         """
-        try:
-            found, _ = unseal("run", self._named(FINISHED, seed).read_bytes())
-            state = self._state_path(seed).read_bytes()
-            if found["identity"] != self._identity(identity):
-                raise RunError("the record is of another run")
-            if found["state_sha256"] != hashlib.sha256(state).hexdigest():
-                raise RunError("the record is of another ticket")
-            ticket, model = None, build()
-            if isinstance(self.config, SearchConfig):
-                ticket = load_ticket(self._state_path(seed))
-                ticket.restore(model)
-            else:
-                model.load_state_dict(safetensors.torch.load(state))
-            history = read_history(found["history"], seed)
-            run = Run(
-                **found["record"],
-                seconds=history[-1].seconds,
-                history=history,
-                model=model.eval(),
-                ticket=ticket,
-            )
-        except (
-            *(OSError, ValueError, LookupError, TypeError, RuntimeError),
-            *(safetensors.SafetensorError, GsltError),
-        ):
+        path = self.path / _named(FINISHED, seed)
+        if not path.exists():
             return None
-        self._histories[seed] = history
+        try:
+            with reading(path, what="a record of a finished run"):
+                found = parse(_Finished, unseal("run", read_bytes(path))[0])
+                run = self._restored(found, seed, identity, build)
+        except GsltError as error:
+            self._say(f"{error}; seed {seed} is computed again")
+            return None
+        self._histories[seed] = run.history
+        self._put_history(seed, run.history)
         return run
+
+    def _restored(
+        self, found: _Finished, seed: int, identity: dict[str, Any], build: Callable[[], GNN]
+    ) -> Run:
+        """The run that a record is of.
+
+        Raises:
+            ValueError: if it is of another one, or of other logs than there are.
+        """
+        state = read_bytes(self._state_path(seed))
+        if found.identity != self._identity(identity) or found.record.seed != seed:
+            raise ValueError("it is of another run")
+        accuracies = (found.record.train_accuracy, found.record.val_accuracy)
+        if not all(map(math.isfinite, (*accuracies, found.record.test_accuracy))):
+            raise ValueError("an accuracy is not finite")
+        if found.state_sha256 != _sha256(state):
+            raise ValueError("it is of another ticket")
+        history = read_history(found.history, seed)
+        if len(history) != self.config.epochs or found.record.best_epoch > len(history):
+            raise ValueError("it is of another number of epochs")
+        ticket, model = None, build()
+        if isinstance(self.config, SearchConfig):
+            ticket = load_ticket(self._state_path(seed))
+            ticket.restore(model)
+            if ticket.results != _ticket_results(found.record):
+                raise ValueError("its accuracies are not those of the ticket")
+        else:
+            model.load_state_dict(safetensors.torch.load(state))
+        if not self.finished:
+            self._cut_to_end(seed, found.logs)
+        return Run(
+            **dataclasses.asdict(found.record),
+            seconds=history[-1].seconds,
+            history=history,
+            model=model.eval(),
+            ticket=ticket,
+        )
+
+    def _cut_to_end(self, seed: int, marks: dict[str, Mark]) -> None:
+        for name, log in self._watched.items():
+            if name not in marks:
+                self._say(f"{name} has nothing of seed {seed}, which was finished without it")
+            elif not log.holds(seed, marks[name]):
+                raise ValueError(f"{name} is not as it was when the run ended")
+            else:
+                log.put(seed, log.of(seed)[: marks[name].bytes])
 
     def begin(self, seed: int, identity: dict[str, Any]) -> Checkpoint | None:
         """Begin a seed's run, or go on with it from the checkpoint that is returned.
+
+        The logs are cut back to what they were at that checkpoint.
 
         Args:
             seed: of the run.
@@ -273,22 +380,71 @@ class RunFolder:
         Raises:
             RunError: if the checkpoint belongs to another run.
         """
-        self.checkpoints = Checkpoints(self.path, self._identity(identity))
-        found = self.checkpoints.load(seed)
-        self._histories[seed] = list(found.history) if found else []
-        self._write_logs()
+        self.checkpoints = Checkpoints(self.files, self._identity(identity))
+        found = next((c for c in self.checkpoints.load(seed) if self._is_usable(c)), None)
+        history = list(found.history) if found else []
+        self._histories[seed] = history
+        self._put_history(seed, history)
+        for name, log in {**self._watched, **self._unwatched()}.items():
+            self._cut(log, name, seed, found)
+        for log in (*self._logs.values(), *self._watched.values()):
+            log.try_sync()
+        known = [self.environment, *self._about.continued_by]
+        if not any(self._now.items() <= each.items() for each in known):
+            self._note(continued_by=[*self._about.continued_by, self._now])
         self._last = (time.perf_counter(), 0.0)
         return found
+
+    def _is_usable(self, found: Checkpoint) -> bool:
+        """Whether a run can go on from a checkpoint; a warning says why it cannot."""
+        place = f"the checkpoint of epoch {found.epoch} of seed {found.seed} is not used"
+        if found.epoch >= self.config.epochs:
+            self._say(f"a run of {self.config.epochs} epochs has no such one: {place}")
+            return False
+        for name, log in self._watched.items():
+            if name in found.logs and not log.holds(found.seed, found.logs[name]):
+                self._say(f"{name} is not as it was then, so that {place}")
+                return False
+        return True
+
+    def _cut(self, log: Log, name: str, seed: int, found: Checkpoint | None) -> None:
+        """Cut a log back to a checkpoint, or to the beginning of the seed."""
+        if found is None:
+            log.put(seed, b"")
+        elif name in found.logs:
+            log.put(seed, log.of(seed)[: found.logs[name].bytes])
+        if name not in self._watched:
+            log.try_sync()
+            log.close()
+
+    def _unwatched(self) -> dict[str, Log]:
+        """Logs of an earlier process that nobody writes in this one."""
+        found = {}
+        for path in sorted(self.path.glob("*.jsonl")):
+            known = {**self._logs, **self._watched}
+            if path.name in known or path.is_symlink() or not self.files.owns(path.name):
+                continue
+            found[path.name] = log = Log(path)
+            self._manage(log, path.name)
+            log.load()
+            self._say(f"{path.name} ends where the run goes on, without what wrote it")
+        return found
+
+    def _put_history(self, seed: int, history: list[Epoch]) -> None:
+        """Let metrics and timing of a seed be those of its history; they may have gone further."""
+        lines = [_lines(epoch) for epoch in history]
+        for name, log in self._logs.items():
+            wanted, there = b"".join(line[name] for line in lines), log.of(seed)
+            common = min(len(wanted), len(there)) if history else 0
+            if wanted[:common] != there[:common]:
+                self._say(f"{name} is not as gslt wrote it; it is written anew")
+            log.put(seed, wanted)
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Append one epoch to metrics and timing, one JSON object per line each."""
         self._histories[epoch.seed].append(epoch)
-        try:
-            for name, line in _lines(epoch).items():
-                self._logs[name].write(line)
-                self._logs[name].flush()
-        except OSError as error:
-            self._warn_once(f"the metrics of an epoch could not be written ({error})")
+        for name, line in _lines(epoch).items():
+            self._logs[name].append(epoch.seed, line)
 
     def wants_checkpoint(self) -> bool:
         """Whether it is time for the next one."""
@@ -299,30 +455,59 @@ class RunFolder:
         return time.perf_counter() - ended >= every
 
     def save(self, checkpoint: Checkpoint) -> bool:
-        """Write a checkpoint; where that fails the run goes on without. Returns whether it did."""
+        """Write a checkpoint; where that fails the run goes on without. Returns whether it did.
+
+        Args:
+            checkpoint: without logs; how far they are is added here.
+        """
         started = time.perf_counter()
         try:
-            self.checkpoints.save(checkpoint)
+            marks = self._marks(checkpoint.seed)
+            self.checkpoints.save(dataclasses.replace(checkpoint, logs=marks))
             written = True
-        except OSError as error:
+        except (OSError, RunError) as error:
             self._warn_once(f"a checkpoint could not be written ({error}); the run goes on")
             written = False
+        for log in self._logs.values():
+            log.try_sync()
         ended = time.perf_counter()
         self._last = (ended, ended - started)
         return written
 
+    def _marks(self, seed: int) -> dict[str, Mark]:
+        """How far the watched logs are, once that is on the disk.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        for log in self._watched.values():
+            log.sync(flush=True)
+        return {name: log.mark(seed) for name, log in self._watched.items()}
+
     def keep(self, run: Run) -> None:
-        """Write what a finished seed found, so that it need not be computed again."""
-        path = self._state_path(run.seed)
-        self._write_state(run, path)
+        """Write what a finished seed found, so that it need not be computed again.
+
+        Where that fails :meth:`finish` tries again.
+        """
+        try:
+            self._keep(run)
+        except (OSError, RunError) as error:
+            self._warn_once(f"the result of a seed could not be written ({error})")
+            self._unkept.append(run)
+
+    def _keep(self, run: Run) -> None:
+        state = _state(run)
         values = {
             "identity": self.checkpoints.identity,
             "record": record(run),
             "history": history_rows(run.history),
-            "state_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "state_sha256": _sha256(state),
+            "logs": {n: dataclasses.asdict(mark) for n, mark in self._marks(run.seed).items()},
         }
-        with replacing(self._named(FINISHED, run.seed)) as temporary:
-            temporary.write_bytes(seal("run", values, {}))
+        self._write(self._state_path(run.seed).name, state)
+        self._write(_named(FINISHED, run.seed), seal("run", values, {}))
+        with suppress(OSError):
+            self.checkpoints.clear(run.seed)
 
     def _identity(self, more: dict[str, Any]) -> dict[str, Any]:
         return {"command": self.command, **self.values, **more}
@@ -330,63 +515,109 @@ class RunFolder:
     # All seeds
 
     def finish(self, result: Result) -> None:
-        """Write the best ticket or weights and the summary; remove what was for going on only."""
-        self._write_logs()
-        self._close_logs()
-        if len(result.runs) > 1:
-            self._write_state(result.best, self.path / (TICKET if result.ticket else WEIGHTS))
-        write_json(self.path / SUMMARY, summary(result))
-        self.checkpoints.clear()
+        """Write the best ticket or weights and the summary; remove what was for going on only.
 
-    def _write_state(self, run: Run, path: Path) -> None:
-        if run.ticket is not None:
-            run.ticket.save(path)
+        Raises:
+            UnwrittenError: if the disk is full, or a file is not gslt's; it has the result.
+        """
+        try:
+            self._finish(result)
+        except (OSError, RunError) as error:
+            place = getattr(error, "filename", None) or self.path
+            said = getattr(error, "strerror", None)
+            raise UnwrittenError(
+                (f"{said}: {place}" if said else str(error))
+                + "; the result is not written; once there is room, gslt "
+                f"{self.command} --resume {self.path} goes on from what was written last",
+                result,
+            ) from error
+
+    def _finish(self, result: Result) -> None:
+        while self._unkept:
+            self._keep(self._unkept[0])
+            del self._unkept[0]
+        for log in (*self._logs.values(), *self._watched.values()):
+            log.sync()
+        if len(result.runs) > 1:
+            self._write(TICKET if result.ticket else WEIGHTS, _state(result.best))
+        self._write(SUMMARY, (json.dumps(summary(result), indent=2) + "\n").encode())
+        for run in result.runs:
+            with suppress(OSError):
+                self.checkpoints.clear(run.seed)
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Write a file that does not grow, unless it is there already."""
+        path = self.path / name
+        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return
-        with replacing(path) as temporary:
-            safetensors.torch.save_file(run.model.state_dict(), temporary)
+        self.files.write_bytes(name, data)
 
     def _state_path(self, seed: int) -> Path:
         name = TICKET if isinstance(self.config, SearchConfig) else WEIGHTS
-        return self._named(name, seed) if self.config.runs > 1 else self.path / name
-
-    def _named(self, name: str, seed: int) -> Path:
-        stem, extension = name.split(".")
-        return self.path / f"{stem}-seed{seed}.{extension}"
-
-    def _write_logs(self) -> None:
-        """Write metrics and timing anew, without what was computed after the last checkpoint."""
-        self._close_logs()
-        lines = [_lines(epoch) for history in self._histories.values() for epoch in history]
-        for name in (METRICS, TIMING):
-            write_text(self.path / name, "".join(line[name] for line in lines))
-            self._logs[name] = (self.path / name).open("a", encoding="utf-8")
-
-    def _close_logs(self) -> None:
-        for log in self._logs.values():
-            try:
-                log.close()
-            except OSError as error:
-                self._warn_once(f"the metrics could not be written ({error})")
-        self._logs = {}
+        return self.path / (_named(name, seed) if self.config.runs > 1 else name)
 
     def _warn_once(self, message: str) -> None:
-        if not self._log_failed:
-            warnings.warn(f"{self.path}: {message}", GsltWarning, stacklevel=3)
-        self._log_failed = True
+        if not self._warned:
+            self._say(message)
+        self._warned = True
+
+    def _say(self, message: str) -> None:
+        warnings.warn(f"{self.path}: {message}", GsltWarning, stacklevel=4)
 
 
-def _lines(epoch: Epoch) -> dict[str, str]:
+def _locked(path: Path, room: Path) -> FolderLock:
+    """The lock of a folder, taken.
+
+    Raises:
+        RunInUseError: if another process has it.
+        RunError: if something else is in its place.
+    """
+    lock = FolderLock(room)
+    with reading(lock.path, what="a lock"):
+        taken = lock.acquire()
+    if not taken:
+        raise RunInUseError(f"another process is using {str(path)!r}")
+    return lock
+
+
+def _remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes did not get to rename; only who has the lock may."""
+    for path in [] if folder.is_symlink() else folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _named(name: str, seed: int) -> str:
+    stem, extension = name.split(".")
+    return f"{stem}-seed{seed}.{extension}"
+
+
+def _state(run: Run) -> bytes:
+    """The ticket file or the weights of a run."""
+    if run.ticket is not None:
+        return run.ticket.to_bytes()
+    return safetensors.torch.save(run.model.state_dict())
+
+
+def _ticket_results(record: _Record) -> dict[str, float]:
+    """What the ticket of a run says of its search."""
+    parts = ("train", "val", "test")
+    accuracies = {part: getattr(record, f"{part}_accuracy") for part in parts}
+    return {**accuracies, "epoch": record.best_epoch}
+
+
+def _lines(epoch: Epoch) -> dict[str, bytes]:
     """What one epoch adds to each log. Wall-clock time is kept apart: it is never the same."""
     values = dataclasses.asdict(epoch)
     timing = {name: values[name] for name in ("seed", "epoch", "seconds")}
     del values["seconds"]
-    return {METRICS: json.dumps(values) + "\n", TIMING: json.dumps(timing) + "\n"}
+    lines = {METRICS: values, TIMING: timing}
+    return {name: (json.dumps(line) + "\n").encode() for name, line in lines.items()}
 
 
 def record(run: Run) -> dict[str, Any]:
     """A run in the summary; accuracies are fractions."""
-    names = ("seed", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
-    return {name: getattr(run, name) for name in names}
+    return {each.name: getattr(run, each.name) for each in dataclasses.fields(_Record)}
 
 
 def summary(result: Result) -> dict[str, object]:
@@ -405,18 +636,29 @@ def summary(result: Result) -> dict[str, object]:
     }
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def receive(path: Path, command: str, files: Mapping[str, bytes]) -> None:
+    """Write the files of a finished run that was computed elsewhere, its summary last.
 
+    Args:
+        path: of the run folder, which may hold the beginning of the same run.
+        command: ``"search"`` or ``"train"``.
+        files: by name.
 
-def in_use(path: Path) -> bool:
-    """Whether a process has this run folder open."""
-    if not (path / LOCK).exists():
-        return False
-    lock = FileLock(path / LOCK)
+    Raises:
+        RunError: if it holds anything else, or another process is using it.
+        OSError: if they cannot be written.
+    """
+    folder = OutputFolder(path, command)
+    lock = _locked(path, folder.room)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+        for name in folder.names():
+            if name.startswith("checkpoint-"):
+                folder.remove(name)
+        for name in sorted(files, key=lambda name: (name == SUMMARY, name)):
+            folder.write_bytes(name, files[name], grows=name.endswith(".jsonl"))
+    finally:
+        lock.release()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

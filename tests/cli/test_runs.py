@@ -25,7 +25,7 @@ def test_every_option_of_search_is_explained(capsys):
 def test_search_writes_a_folder_that_evaluate_and_inspect_read(as_debian, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["search", "--out", str(out), *TINY, "--sparsity", "0.3", "--runs", "2"]) == 0
-    assert {p.name for p in out.iterdir()} - {".lock"} == {
+    assert {p.name for p in out.iterdir()} - {".gslt"} == {
         "config.yaml",
         "environment.json",
         "finished-seed0.safetensors",
