@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +14,17 @@ from gslt.errors import DataError
 from gslt.files.folder import ROOM
 from gslt.files.writing import TEMPORARY
 
+#: Age in seconds of a folder that no process can still be writing to.
+_OLD = 86_400.0
+_OURS = re.compile(re.escape(TEMPORARY) + "[0-9a-f]{12}")
+
 
 @contextlib.contextmanager
 def temporary_folder(beside: Path) -> Iterator[Path]:
     """A new empty folder in ``.gslt/tmp``, on the disk of what is made; removed at the end.
 
-    Nothing is removed but the new folder, and folders that were made on the way to it where they
-    are empty at the end.
+    Nothing is removed but the new folder, those that a killed process left there more than a day
+    ago, and folders that were made on the way where they are empty at the end.
 
     Args:
         beside: what is made; the folder is next to it.
@@ -39,6 +45,7 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
             f"nothing can be written beside {str(beside)!r} ({error.strerror}); choose another "
             "place"
         ) from error
+    _sweep(folder.parent)
     try:
         yield folder
     finally:
@@ -53,6 +60,15 @@ def _make(folder: Path) -> None:
             return folder.mkdir(parents=True)
     folder.mkdir(parents=True)
     return None
+
+
+def _sweep(tmp: Path) -> None:
+    """Remove what processes that were killed long ago had no time to remove."""
+    for each in tmp.iterdir():
+        with contextlib.suppress(OSError):
+            old = time.time() - each.lstat().st_mtime > _OLD
+            if old and _OURS.fullmatch(each.name) and each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_takes_nothing_of_others(tmp_path: Path) -> None:
         assert one != two
     assert all(path.read_text() == "mine" for path in mine)
     assert len(list(tmp_path.rglob("*"))) == 4
+
+
+def test_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    tmp = tmp_path / ".gslt" / "tmp"
+    names = [".gslt-0123456789ab", ".gslt-mine", "mine", ".gslt-ba9876543210"]
+    for name in names:
+        (tmp / name).mkdir(parents=True)
+        (tmp / name / "half").write_text("written")
+        if name != names[-1]:
+            os.utime(tmp / name, (0, 0))
+    with temporary_folder(tmp_path / "file"):
+        pass
+    assert sorted(path.name for path in tmp.iterdir()) == sorted(names[1:])
 
 
 def test_what_was_made_stays(tmp_path: Path) -> None:
