@@ -50,8 +50,11 @@ _CACHE_FORMAT = "1"
 #: Most bytes of a line of a table, and of the header of a cache.
 _LONGEST_LINE = 1 << 20
 _MOST_COLUMNS = 1 << 16
-#: Deflate packs at most so many bytes into one.
+#: Deflate packs at most so many bytes into one, and tables of numbers far fewer: OGBN-Arxiv's less
+#: than ten, rows of zeros with a few ones fifty. A small table may be as empty as it likes.
 _MOST_PACKED = 1032
+_MOST_UNPACKED = 200
+_ALWAYS_UNPACKED = 1 << 26
 #: What is kept of a folder: number type and dimensions by name.
 _KEPT = {
     "x": (torch.float32, 2),
@@ -256,11 +259,17 @@ def _check_unpacked(path: Path) -> None:
             raise ValueError(f"a line of it is longer than {_LONGEST_LINE:,} bytes")
         if line.count(b",") >= _MOST_COLUMNS:
             raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
-        if path.stat().st_size * _MOST_PACKED <= limits().inflated_bytes:
+        size = path.stat().st_size
+        most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * size)
+        if size * _MOST_PACKED <= min(most, limits().inflated_bytes):
             return
-        while part := file.read(_LONGEST_LINE):
+        while file.read(_LONGEST_LINE):
             check_limit("inflated_bytes", file.tell(), f"{str(path)!r} unpacks to more than")
-            del part
+            if file.tell() > most:
+                raise ValueError(
+                    f"it unpacks to more than {_MOST_UNPACKED} times its size, as no table of "
+                    "measured numbers does"
+                )
 
 
 # What was parsed, kept as plain tensors

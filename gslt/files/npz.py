@@ -23,6 +23,10 @@ from gslt.files.reading import open_regular, reading
 #: An array's header is shorter than this.
 _LONGEST_HEADER = 10_000
 _CHUNK = 1 << 20
+#: Bags of words pack to a three-hundredth, zeros to a thousandth. A small archive may be as empty
+#: as it likes.
+_MOST_UNPACKED = 500
+_ALWAYS_UNPACKED = 1 << 28
 
 
 def read_npz(path: Path, keys: Sequence[str], cure: str) -> dict[str, npt.NDArray[Any]]:
@@ -43,12 +47,14 @@ def read_npz(path: Path, keys: Sequence[str], cure: str) -> dict[str, npt.NDArra
     """
     with (
         reading(path, DataError, "a .npz file", cure),
-        open_regular(path) as (file, _),
+        open_regular(path) as (file, packed),
         zipfile.ZipFile(file) as archive,
     ):
         members = [_member(archive, key, keys) for key in keys]
         size = sum(member.file_size for member in members)
         check_limit("inflated_bytes", size, f"{str(path)!r} unpacks to")
+        if size > max(_ALWAYS_UNPACKED, _MOST_UNPACKED * packed):
+            raise ValueError(f"it unpacks to more than {_MOST_UNPACKED} times its size")
         return {key: _read(archive, m) for key, m in zip(keys, members, strict=True)}
 
 

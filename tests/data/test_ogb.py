@@ -217,6 +217,9 @@ def test_tables_that_swell(folder: Path) -> None:
     assert table.stat().st_size < 5000
     with raised(inflated_bytes=10**6), pytest.raises(ConfigError, match="unpacks to more than"):
         load_dataset(str(folder))
+    table.write_bytes(gzip.compress(b"0\n" * 40_000_000, 1))
+    with pytest.raises(DataError, match="it unpacks to more than 200 times its size"):
+        load_dataset(str(folder))
 
 
 def test_reads_as_ogb_does(folder: Path) -> None:

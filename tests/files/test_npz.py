@@ -121,6 +121,9 @@ def test_archives_that_swell(tmp_path: Path) -> None:
         read_npz(path, ("x", "y"), "")
     with raised(inflated_bytes=10**7):
         assert read_npz(path, ("x",), "")["x"].sum() == 0
+    np.savez_compressed(path, x=np.zeros(2**26 + 1, dtype=np.float32))
+    with pytest.raises(DataError, match="it unpacks to more than 500 times its size"):
+        read_npz(path, ("x",), "")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
