@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,18 +14,23 @@ from typing import Any
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError, RunError
-from gslt.files import write_json, write_text
+from gslt.files import OutputFolder
+from gslt.files.folder import ROOM, check_folder, kind_of
+from gslt.report.escaping import drawn
 from gslt.report.figures import canvas, looks, number_axis, save_figure
 from gslt.report.lines import Line, darker, draw_lines, label_lines
 from gslt.report.study import SUMMARY
 from gslt.report.tables import Column, Table, accuracy, text
 from gslt.studies.columns import measured
 from gslt.training.results import Result, Run
-from gslt.training.run_folder import RunFolder, read_config
+from gslt.training.run_folder import RunFolder, in_use, read_config
 from gslt.training.search import search, train
 
 #: The arm that the tickets are compared with.
 TRAINED = "weight training"
+#: What a demo's folder is called, and its files: for programs, the table, the pictures.
+KIND = "demo"
+FILES = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ def run_demo(
     """Run the four arms, write their folders, the table and the pictures into ``out``.
 
     Args:
-        out: the folder. The same demo that was not finished goes on; anything else in it is set
-            aside.
+        out: the folder: empty, not there yet, or of an earlier demo. The same demo that was not
+            finished goes on; another one is set aside, by renaming it.
         config: settings of the arms.
         dataset: the graph; default: the embedded one.
         progress: show a bar over the epochs on a terminal.
@@ -79,13 +85,18 @@ def run_demo(
 
     Raises:
         ConfigError: for a config that no ticket satisfies.
+        RunError: if the folder is no demo's, or one with files that gslt did not write.
     """
     configs = arms(config or DemoConfig())
+    check_folder(out, KIND)
     dataset = dataset or load_dataset("debian")
     if _unfinished(out, configs, dataset):
         say(f"going on with the demo in {out}, which was not finished")
     elif moved := set_aside(out):
         say(f"an earlier demo was moved to {moved}")
+    folder = OutputFolder(out, KIND)
+    for name in FILES:
+        folder.check(name)
     say(repr(dataset))
     done = []
     for name, arm in configs.items():
@@ -94,11 +105,12 @@ def run_demo(
         say(f"{name}: {result} in {result.best.seconds:.0f} s")
         done.append(Arm(name, result))
     rows = [arm.row for arm in done]
-    write_json(out / "summary.json", rows)
-    write_text(out / "table.md", table(rows))
+    values, text, sizes, curves = FILES
+    folder.write_json(values, rows)
+    folder.write_text(text, table(rows))
+    save_figure(accuracy_against_size(rows), sizes, folder)
     runs = {arm.name: arm.result.best for arm in done}
-    plot_accuracy_against_size(rows, out / "accuracy_vs_size.png")
-    plot_learning_curves(runs, dataset.name, out / "learning_curves.png")
+    save_figure(learning_curves(runs, dataset.name), curves, folder)
     return rows
 
 
@@ -120,7 +132,7 @@ def _unfinished(
 ) -> bool:
     """Whether the folder holds the beginning of this very demo, and nothing else."""
     folders = {_arm_folder(out, name): config for name, config in configs.items()}
-    present = set(out.iterdir()) if out.is_dir() else set()
+    present = _contents(out)
     if not present or present - set(folders):
         return False
     try:
@@ -132,15 +144,58 @@ def _unfinished(
         return False
 
 
+def _contents(out: Path) -> set[Path]:
+    """Everything in the folder but the room of gslt's own."""
+    return {path for path in out.iterdir() if path.name != ROOM} if out.is_dir() else set()
+
+
 def set_aside(folder: Path) -> Path | None:
-    """Rename a folder that holds anything by its age, so that nothing in it is overwritten."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    """Rename an earlier demo by its age, so that nothing in it is overwritten.
+
+    Args:
+        folder: of a demo, empty, or not there.
+
+    Returns:
+        Where it is now; None where there was nothing.
+
+    Raises:
+        RunError: if it holds anything that gslt did not write, or a run that goes on.
+        ConfigError: if it cannot be renamed.
+    """
+    if not _contents(folder):
         return None
+    if strangers := _strangers(folder):
+        more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
+        raise RunError(
+            f"{str(folder)!r} is an earlier demo with files that gslt did not write "
+            f"({', '.join(strangers[:5])}{more}), and is not set aside; move them away, or choose "
+            "another --out"
+        )
+    if running := [path for path in sorted(_contents(folder)) if path.is_dir() and in_use(path)]:
+        raise RunError(f"another process is using {str(running[0])!r}; choose another --out")
+    place = Path(os.path.abspath(folder))
+    if Path.cwd().is_relative_to(place):
+        raise ConfigError(
+            f"{str(folder)!r} is where this process is, and cannot be set aside; choose another "
+            "--out"
+        )
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(folder.stat().st_mtime))
-    target = folder.with_name(f"{folder.name}-{stamp}")
+    target = place.with_name(f"{place.name}-{stamp}")
     if target.exists():
         raise ConfigError(f"both {str(folder)!r} and {str(target)!r} exist; remove one of them")
-    return folder.rename(target)
+    place.rename(target)
+    return folder.with_name(target.name)
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What is in a demo's folder, or in those of its runs, and not gslt's."""
+    own = {_arm_folder(folder, name) for name in arms(DemoConfig())}
+    found = set(OutputFolder(folder, KIND).strangers())
+    found |= {path.name for path in _contents(folder) - own if path.name not in FILES}
+    for path in own:
+        if (kind := kind_of(path)) is not None:
+            found |= {f"{path.name}/{name}" for name in OutputFolder(path, kind).strangers()}
+    return sorted(found)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -161,7 +216,7 @@ TABLE: list[Column] = [
 # Pictures
 
 
-def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def accuracy_against_size(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Test accuracy of each row against its model size in bytes, each point labelled."""
     title = f"{rows[0]['dataset']}: accuracy against model size"
     caption = "Model size: mask bits of tickets, float32 weights of the trained network. One seed."
@@ -175,7 +230,7 @@ def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) ->
         left = size > middle
         axes.plot(size, percent, mine.marker, color=mine.colour, markersize=9)
         axes.annotate(
-            f"{row['method']}\n{percent:.2f} %{_times(row)}",
+            drawn(f"{row['method']}\n{percent:.2f} %{_times(row)}"),
             (size, percent),
             textcoords="offset points",
             xytext=(-10 if left else 10, 0),
@@ -187,16 +242,15 @@ def plot_accuracy_against_size(rows: Sequence[Mapping[str, Any]], path: Path) ->
     axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
     axes.margins(y=0.15)
     axes.set_ylabel("test accuracy (%)")
-    save_figure(picture.figure, path)
+    return picture.figure
 
 
-def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> None:
+def learning_curves(runs: Mapping[str, Run], dataset: str) -> Any:
     """Validation accuracy (lines) and test accuracy at the best epoch (marks) over the epochs.
 
     Args:
         runs: by the name of the arm.
         dataset: name of the graph.
-        path: of the picture.
     """
     title = f"{dataset}: validation accuracy during search and training"
     caption = "Lines: validation accuracy. Marks: test accuracy at the best epoch. One seed."
@@ -211,7 +265,7 @@ def plot_learning_curves(runs: Mapping[str, Run], dataset: str, path: Path) -> N
     number_axis(axes, [x for line in lines for x in line.x], "epoch", log=False)
     axes.set_ylabel("validation accuracy (%)")
     label_lines(picture.figure, [(axes, lines)])
-    save_figure(picture.figure, path)
+    return picture.figure
 
 
 def _times(row: Mapping[str, Any]) -> str:

@@ -72,6 +72,7 @@ WITHIN = {
         {"groups"},
         {"figures"},
         {"lines", "page", "statistics", "tables"},
+        {"escaping"},
     ],
     "studies": [
         {"ray_cluster"},

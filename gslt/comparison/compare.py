@@ -22,9 +22,13 @@ from gslt.config import SearchConfig
 from gslt.data import NodeDataset
 from gslt.environment import environment
 from gslt.errors import GsltError
-from gslt.files import write_json, write_text
+from gslt.files import OutputFolder
 from gslt.report.figures import save_figure
 from gslt.training.search import check_runnable
+
+#: What a comparison's folder is called, and its files: for programs, tables, the picture.
+KIND = "comparison"
+FILES = ("comparison.json", "comparison.md", "comparison.png")
 
 
 def compare_backends(
@@ -38,7 +42,7 @@ def compare_backends(
 
     Args:
         config: settings, sizes and how often.
-        out: output folder; files of these names in it are replaced.
+        out: output folder, which is empty, not there yet, or of an earlier comparison.
         dataset: a graph to take in the place of the synthetic ones.
         progress: show a bar on a terminal.
 
@@ -50,10 +54,14 @@ def compare_backends(
 
     Raises:
         ConfigError: if the device is not here.
+        RunError: if the folder holds anything else, see :class:`gslt.files.OutputFolder`.
         GsltError: if every route failed.
     """
     check_runnable(config.searches[0])
     routes, absent = find_routes()
+    folder = OutputFolder(out, KIND)
+    for name in FILES:
+        folder.check(name)
     graphs = [dataset] if dataset else (block_model(nodes, config.seed) for nodes in config.nodes)
     number = len(config.searches) * (1 if dataset else len(config.nodes))
     settings: list[dict[str, Any]] = []
@@ -76,9 +84,10 @@ def compare_backends(
         "agree": all(p["agrees"] for entry in found for p in entry["parity"].values()),
         "settings": settings,
     }
-    write_json(out / "comparison.json", result)
-    write_text(out / "comparison.md", tables(result))
-    save_figure(picture(result), out / "comparison.png")
+    values, text, drawing = FILES
+    folder.write_json(values, result)
+    folder.write_text(text, tables(result))
+    save_figure(picture(result), drawing, folder)
     return result
 
 

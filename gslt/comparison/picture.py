@@ -10,8 +10,9 @@ import numpy as np
 
 from gslt.comparison.reference import TOLERANCE
 from gslt.comparison.report import parity_frame, routes_frame
+from gslt.report.escaping import drawn
 from gslt.report.figures import BASELINE, MARKERS, bare, bars, looks, plain_ticks
-from gslt.report.lines import Line, darker, draw_lines, label_lines
+from gslt.report.lines import Line, darker, draw_lines, label_lines, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,14 +65,14 @@ def picture(result: dict[str, Any]) -> Any:
     _plot_layers(left, rows, colours)
     _plot_parity(middle, rows, colours)
     _plot_losses(right, rows, colours)
-    figure.suptitle(_title(result), fontsize=11.5, parse_math=False)
+    figure.suptitle(drawn(_title(result)), fontsize=11.5)
     label_lines(figure, named)
     return figure
 
 
 def _title(result: dict[str, Any]) -> str:
     graphs, env, config = result["graphs"], result["environment"], result["config"]
-    what = graphs[0]["name"] if len(graphs) == 1 else "block models (synthetic graphs)"
+    what = short(graphs[0]["name"], 80) if len(graphs) == 1 else "block models (synthetic graphs)"
     ticket = "The same ticket" if result["same_ticket"] else "NOT the same ticket"
     where = env["gpu"] if config["device"] != "cpu" else f"{env['threads']} CPU threads"
     parts = [f"{config['num_layers']} layers", f"median of {config['epochs'] - 1} epochs", where]
@@ -82,7 +83,7 @@ def _write(axes: Any, words: Sequence[tuple[str, str]]) -> None:
     """Lines of text in their colours, in the upper left corner."""
     for number, (text, colour) in enumerate(words):
         axes.annotate(
-            text,
+            drawn(text),
             (0.03, 0.98),
             xycoords="axes fraction",
             xytext=(0, -11 * number),
@@ -90,7 +91,6 @@ def _write(axes: Any, words: Sequence[tuple[str, str]]) -> None:
             va="top",
             fontsize=8,
             color=darker(colour),
-            parse_math=False,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gslt.comparison.reference import TOLERANCE
+from gslt.report.escaping import markdown
 from gslt.report.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -129,10 +130,12 @@ def _where(result: Values) -> str:
     device = result["config"]["device"]
     where = env["gpu"] if device != "cpu" else f"{env['cores']} cores, {env['threads']} threads"
     graphs = "; ".join(
-        f"{graph['name']}: {graph['nodes']:,} nodes, {graph['edges']:,} directed edges"
+        f"{markdown(graph['name'])}: {graph['nodes']:,} nodes, {graph['edges']:,} directed edges"
         for graph in result["graphs"]
     )
-    absent = "".join(f"\n\n{name} is absent: {why}." for name, why in result["absent"].items())
+    absent = "".join(
+        f"\n\n{name} is absent: {markdown(why)}." for name, why in result["absent"].items()
+    )
     return f"{versions}; {env['system']}, {where}. Graphs: {graphs}.{absent}"
 
 
@@ -154,7 +157,7 @@ def _verdict(result: Values, measured: DataFrame) -> str:
         else "**Not all routes agree** with matrix algebra in double precision."
     )
     failed = "".join(
-        f"\n\nNot measured, {name}: {why}."
+        f"\n\nNot measured, {name}: {markdown(why)}."
         for name, setting in zip(names, settings, strict=True)
         for why in setting["failed"].values()
     )

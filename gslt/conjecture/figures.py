@@ -16,6 +16,7 @@ import numpy as np
 from gslt.conjecture.findings import Findings
 from gslt.conjecture.protocol import ACCURACY, ARMS, FROZEN, PRIMARY, RATIOS, Family, of_family
 from gslt.conjecture.words import COLOURS, SIGNS, arm_name, slope_words
+from gslt.files import OutputFolder
 from gslt.report.figures import (
     Canvas,
     Look,
@@ -35,6 +36,7 @@ from gslt.report.figures import (
 )
 from gslt.report.lines import COLLAPSED, Line, draw_lines, label_lines
 from gslt.report.statistics import averages
+from gslt.report.study import FIGURE_FOLDER
 from gslt.studies.columns import column, heading
 
 if TYPE_CHECKING:
@@ -63,10 +65,10 @@ class Picture:
     """PNG, then SVG."""
 
 
-def draw_pictures(findings: Findings, folder: Path) -> Iterator[Picture]:
-    """Draw every picture into a folder."""
+def draw_pictures(findings: Findings, folder: OutputFolder) -> Iterator[Picture]:
+    """Draw every picture into the folder of the test."""
     for name, (what, draw) in PICTURES.items():
-        yield Picture(name, what, save_both(draw(findings), folder, name))
+        yield Picture(name, what, save_both(draw(findings), folder, f"{FIGURE_FOLDER}/{name}"))
 
 
 def arm_looks() -> dict[Arm, Look]:

@@ -15,15 +15,15 @@ from gslt.conjecture.simulation import rates
 from gslt.conjecture.tables import TABLES, verdict_table
 from gslt.conjecture.verdict import Verdict
 from gslt.environment import versions
-from gslt.files import write_json, write_text
 from gslt.report.explorer import study_data
+from gslt.report.figures import both_names
 from gslt.report.page import render
+from gslt.report.study import FIGURE_FOLDER, PAGE, TABLE_FOLDER, output_of, remove_others
 from gslt.report.tables import aligned, csv_text
 from gslt.studies.columns import column, heading
 from gslt.studies.execute import duration
 from gslt.studies.records import StudyFolder
 
-PAGE = "report.html"
 TITLE = "Does freezing counter over-smoothing?"
 
 
@@ -48,9 +48,11 @@ def report_plan(
         say: told what is missing and what cannot be used.
 
     Raises:
-        RunError: if there is nothing to report.
+        RunError: if there is nothing to report, or a file of the report is not gslt's.
     """
-    findings, out = find(folder, plan), folder.path
+    findings, out = find(folder, plan), output_of(folder)
+    for name in (PAGE, VERDICT):
+        out.check(name)
     for line in [findings.partial, *findings.troubles, *plan.changes]:
         if line:
             say(line)
@@ -58,19 +60,31 @@ def report_plan(
     findings = replace(findings, error_rates=known)
     hide = None if progress else True
     with tqdm(total=len(PICTURES) + 2, desc="judging", unit="part", disable=hide) as bar:
-        write_json(out / VERDICT, findings.as_dict())
+        texts = _tables(findings)
+        drawn = [name for picture in PICTURES for name in both_names(f"{FIGURE_FOLDER}/{picture}")]
+        for name in (*texts, *drawn):
+            out.check(name)
+        out.write_json(VERDICT, findings.as_dict())
+        for name, text in texts.items():
+            out.write_text(name, text)
         bar.update()
-        for name, rows in {**findings.analysis.csv(), "runs.csv": findings.runs}.items():
-            write_text(out / "tables" / name, csv_text(rows))
-        write_text(out / "tables" / "verdicts.md", verdict_table(findings).markdown())
         bar.set_description("drawing")
         pictures = []
-        for picture in draw_pictures(findings, out / "figures"):
+        for picture in draw_pictures(findings, out):
             pictures.append(picture)
             bar.update()
-        write_text(out / PAGE, page(findings, pictures))
+        out.write_text(PAGE, page(findings, pictures))
+        remove_others(out, {*texts, *drawn})
         bar.update()
     return findings
+
+
+def _tables(findings: Findings) -> dict[str, str]:
+    """The tables as files, by their names in the folder."""
+    frames = {**findings.analysis.csv(), "runs.csv": findings.runs}
+    found = {name: csv_text(rows) for name, rows in frames.items()}
+    found["verdicts.md"] = verdict_table(findings).markdown()
+    return {f"{TABLE_FOLDER}/{name}": text for name, text in found.items()}
 
 
 def page(findings: Findings, pictures: Sequence[Picture]) -> str:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from gslt.conjecture.decision import OUTCOMES, Outcome, Scores, decide, mean_scores, or_mixed
 from gslt.conjecture.protocol import DENSE, FROZEN, PRIMARY, RATIOS, RUN, Criteria, Plan, in_order
-from gslt.files import plain, write_json
+from gslt.files import OutputFolder, parse, plain, read_json
 from gslt.random import Float64, Stream
 from gslt.version import __version__
 
@@ -260,7 +260,9 @@ def cases(plan: Plan) -> list[tuple[str, Planted]]:
     ]
 
 
-def rates(folder: Path, plan: Plan, *, compute: bool = True, progress: bool = True) -> list[Any]:
+def rates(
+    folder: OutputFolder, plan: Plan, *, compute: bool = True, progress: bool = True
+) -> list[Any]:
     """Error rates of every case as plain values, those known from the folder's own file.
 
     Args:
@@ -268,13 +270,16 @@ def rates(folder: Path, plan: Plan, *, compute: bool = True, progress: bool = Tr
         plan: whose seeds, depths and criteria are simulated.
         compute: whether to simulate what is not known; else it is left out.
         progress: show a bar on a terminal.
+
+    Raises:
+        RunError: if some are to be computed and the file is not gslt's.
     """
-    path = folder / ERROR_RATES
-    known = {_key(entry): entry for entry in _read(path)}
+    known = {_key(entry): entry for entry in _read(folder.path / ERROR_RATES)}
     same = {"criteria": plain(plan.criteria), "simulations": SIMULATIONS, "gslt": __version__}
     wanted = {_key({"planted": plain(case), **same}): (name, case) for name, case in cases(plan)}
     missing = [each for key, each in wanted.items() if key not in known]
     if missing and compute:
+        folder.check(ERROR_RATES)
         for name, planted in tqdm(
             missing,
             desc="error rates of the verdict on synthetic runs",
@@ -284,7 +289,7 @@ def rates(folder: Path, plan: Plan, *, compute: bool = True, progress: bool = Tr
             found = error_rates(planted, SIMULATIONS, plan.criteria).as_dict()
             entry = {"name": name, "gslt": __version__, **found}
             known[_key(entry)] = entry
-            write_json(path, list(known.values()))
+            folder.write_json(ERROR_RATES, list(known.values()))
     return [known[key] for key in wanted if key in known]
 
 
@@ -293,11 +298,32 @@ def _key(entry: Any) -> str:
     return json.dumps([entry[name] for name in names], sort_keys=True)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the file: :class:`ErrorRates` as JSON has them, whose are they, by which gslt."""
+
+    name: str
+    gslt: str
+    planted: Planted
+    criteria: Criteria
+    simulations: int
+    depths: dict[str, dict[str, Rate]]
+    any_depth: dict[str, Rate]
+    overall: dict[str, Rate]
+    false: list[str]
+    false_at_any_depth: Rate
+    false_overall: Rate
+
+    def __post_init__(self) -> None:
+        for depth in self.depths:
+            int(depth)
+
+
 def _read(path: Path) -> list[Any]:
     """Entries of the file; none where it is not there, or damaged: they are computed again."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        _ = [_key(entry) for entry in entries]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        entries: list[Any] = read_json(path)
+        parse(list[_Entry], entries)
+    except (OSError, ValueError, RecursionError):
         return []
-    return list(entries)
+    return entries

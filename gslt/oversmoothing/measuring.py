@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,8 @@ from tqdm import tqdm
 from gslt.backends import get_backend
 from gslt.data import NodeDataset
 from gslt.diagnostics import MEASURES, PROBE, Step, laplacian_of, probe
-from gslt.errors import ConfigError, DataError, RunError, TicketError
-from gslt.files import plain
+from gslt.errors import ConfigError, GsltError, RunError
+from gslt.files import json_values, parse, plain, read_bytes, reading
 from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
 from gslt.studies.columns import LOG_QUOTIENT, shown_name
 from gslt.studies.execute import dataset_of
@@ -32,6 +30,7 @@ from gslt.studies.smoothness import (
     topology_of,
 )
 from gslt.training.loop import inputs_of
+from gslt.training.memory_budget import check_forward
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -219,12 +218,13 @@ def measure_all(
             try:
                 if network.key in found:  # Two arms share it.
                     one = replace(found[network.key], network=network)
-                elif (known := _recorded(network, wanted, steps)) is not None:
-                    one = known
                 else:
-                    one = _measured(network, load(network, dataset), wanted, steps)
+                    one = _recorded(network, wanted, steps) or _measured(
+                        network, load(network, dataset), wanted, steps
+                    )
+                    one = replace(one, search=_search(network, say))
                 found[network.key, network.arm] = found[network.key] = one
-            except (ConfigError, DataError, RunError, TicketError) as error:
+            except GsltError as error:
                 lost[str(error)] += 1
             bar.update()
     # The first reason is in the error where there is one.
@@ -276,7 +276,11 @@ def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | 
         return None
     if network.build is not None and (steps or not wanted <= set(record.profile)):
         return None
-    profile = {name: values for name, values in record.profile.items() if name in wanted}
+    with reading(f"{record.spec.identity}.json", what="a record"):
+        profile = parse(Profile, {n: v for n, v in record.profile.items() if n in wanted})
+        accuracy = parse(float, record.measured["test_accuracy"])
+        if any(len(values) != network.depth for values in profile.values()):
+            raise ValueError(f"its profile is not of {network.depth} layers")
     if not profile:
         names = ", ".join(name for name in MEASURES if name in wanted)
         raise RunError(f"a record has no {names}, and there is no run folder to measure it in")
@@ -285,8 +289,7 @@ def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | 
         dataset=record.graph_name,
         graph=record.graph,
         profile=profile,
-        test_accuracy=record.measured["test_accuracy"],
-        search=_search(network),
+        test_accuracy=accuracy,
         environment=record.environment,
     )
 
@@ -306,6 +309,8 @@ def _not_recorded(
 def _measured(network: Network, dataset: NodeDataset, wanted: set[str], steps: bool) -> Measurement:
     """What one forward pass of a network gives."""
     assert network.build is not None
+    # Measures make two matrices beside those of the model.
+    check_forward(dataset, network.model, torch.device("cpu"), matrices=2)
     model = network.build(dataset)
     model.eval()
     inputs = inputs_of(get_backend("pyg"), dataset).of("float32")
@@ -324,24 +329,61 @@ def _measured(network: Network, dataset: NodeDataset, wanted: set[str], steps: b
         profile=profile_of(trace, [name for name in MEASURES if name in wanted]),
         test_accuracy=dataset.evaluate(logits)["test"],
         steps=[{name: row[name] for name in row if name != "call"} for row in rows],
-        search=_search(network),
     )
 
 
-def _search(network: Network) -> list[dict[str, Any]]:
-    """The layers' rows of the network's seed in the probe file of its run, where there is one."""
-    if network.run is None or network.untrained or not (network.run / PROBE).is_file():
+@dataclass(frozen=True)
+class _ProbeRow:
+    """Where and when a row of a probe file was measured."""
+
+    seed: int
+    epoch: int
+    layer: int
+    module: str
+    step: str
+    width: int
+    laplacian: str = ""
+
+
+def _search(network: Network, say: Say) -> list[dict[str, Any]]:
+    """The layers' rows of the network's seed in the probe file of its run, where there is one.
+
+    Args:
+        network: that was searched or trained.
+        say: told how many rows cannot be read.
+    """
+    if network.run is None or network.untrained or not (network.run / PROBE).exists():
         return []
-    rows: list[Any] = []
-    for line in (network.run / PROBE).read_text(encoding="utf-8").splitlines():
-        # A line that a killed process left torn.
-        with suppress(ValueError):
-            rows.append(json.loads(line))
-    return [
-        plain(row)
-        for row in rows
-        if isinstance(row, dict) and (row.get("seed"), row.get("step")) == (network.seed, "layer")
-    ]
+    path, found, wrong = network.run / PROBE, [], 0
+    try:
+        with reading(path, what="a file of a probe"):
+            lines = read_bytes(path).splitlines()
+    except GsltError as error:
+        say(f"{error}; it is left out")
+        return []
+    for line in lines:
+        try:
+            row = _probe_row(line)
+        except (ValueError, RecursionError):
+            wrong += 1
+            continue
+        if (row["seed"], row["step"]) == (network.seed, "layer"):
+            found.append(row)
+    if wrong:
+        say(f"{path}: {wrong} of {len(lines)} rows are no measurements, and left out")
+    return found
+
+
+def _probe_row(line: bytes) -> dict[str, Any]:
+    """A row of a probe file: where and when, and measures.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    values = json_values(line)
+    place = asdict(parse(_ProbeRow, values))
+    measures = {name: values[name] for name in MEASURES if name in values}
+    return {**place, **parse(dict[str, float | None], measures)}
 
 
 def rename_distinctly(found: Sequence[Measurement]) -> list[Measurement]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 
 from gslt.backends import get_backend
-from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build
+from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
 from gslt.data import NodeDataset
 from gslt.data.catalogue import known_name
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
+from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import frozen_weights
@@ -94,6 +96,8 @@ class Network:
     """Holds its profile, and then need not be built."""
     run: Path | None = None
     """Its run folder."""
+    identity: str = ""
+    """Of the run in a study."""
     untrained: bool = False
 
     @property
@@ -110,6 +114,16 @@ class Network:
     def key(self) -> tuple[str, int, int, bool]:
         """What no other network has, however often it is named."""
         return self.path, self.depth, self.seed, self.untrained
+
+    @property
+    def marks(self) -> set[str]:
+        """What its copies have too: the content of its file, and its identity in a study."""
+        found = {f"{self.identity} on {self.dataset.address}"} if self.identity else set()
+        if self.build is not None and self.path:
+            # One that cannot be read is told of where it is measured.
+            with suppress(OSError, ValueError, GsltError):
+                found.add(hashlib.sha256(read_bytes(self.path)).hexdigest())
+        return found
 
     def before(self) -> Network:
         """The same network before the first epoch."""
@@ -143,9 +157,10 @@ class Network:
 
 
 def read_networks(paths: Iterable[Path], say: Say) -> list[Network]:
-    """The networks of all paths; what is not finished is said and left out.
+    """The networks of all paths, every run once; what is not finished is said and left out.
 
-    Nothing at a path is changed or locked.
+    A run that an earlier path has, under whatever name or as a copy, is said and left out. Nothing
+    at a path is changed or locked.
 
     Args:
         paths: ticket files, run folders, folders of studies.
@@ -156,20 +171,33 @@ def read_networks(paths: Iterable[Path], say: Say) -> list[Network]:
         TicketError: for a file that is no ticket, or one of a module of the user's own.
     """
     found: list[Network] = []
+    places: dict[str, Path] = {}
     for path in paths:
-        if path.is_file():
-            found.append(of_ticket(path))
-        elif (path / CONFIG).is_file():
-            found += _of_run(path, say)
-        elif (path / "studies").is_dir():
-            found += _of_studies(StudyFolder(path), say)
-        else:
-            what = "a folder with neither a run nor a study" if path.is_dir() else "not there"
-            raise RunError(
-                f"{str(path)!r} is {what}; give a ticket file, a run folder of gslt search or "
-                "gslt train, or the folder of a study"
-            )
+        mine = [(network, network.marks) for network in _at(path, say)]
+        copies = [places[mark] for _, marks in mine for mark in marks & set(places)][:1]
+        new = [(network, marks) for network, marks in mine if not marks & set(places)]
+        if copies:
+            count = f"{len(mine) - len(new)} of {len(mine)} networks"
+            say(f"{path}: {count} left out, being runs of {copies[0]} too; a run counts once")
+        # Two arms of a study may share a run.
+        found += {(each.arm, *sorted(marks or each.key)): each for each, marks in new}.values()
+        places |= {mark: path for _, marks in new for mark in marks}
     return found
+
+
+def _at(path: Path, say: Say) -> list[Network]:
+    """The networks of one path."""
+    if path.is_file():
+        return [of_ticket(path)]
+    if (path / CONFIG).is_file():
+        return list(_of_run(path, say))
+    if (path / "studies").is_dir():
+        return list(_of_studies(StudyFolder(path), say))
+    what = "a folder with neither a run nor a study" if path.is_dir() else "not there"
+    raise RunError(
+        f"{str(path)!r} is {what}; give a ticket file, a run folder of gslt search or gslt train, "
+        "or the folder of a study"
+    )
 
 
 def of_ticket(path: Path) -> Network:
@@ -206,12 +234,11 @@ def of_seed(
         seed: one of its seeds.
         dataset: what it was found on.
     """
-    search = isinstance(config, SearchConfig)
-    file = path / (TICKET if search else WEIGHTS)
+    file = path / (TICKET if isinstance(config, SearchConfig) else WEIGHTS)
     if config.runs > 1:
         file = file.with_stem(f"{file.stem}-seed{seed}")
     one = replace(config, seed=seed, runs=1)
-    found = _from_ticket(file) if search else _from_weights(file, one)
+    found = _from_ticket(file, one) if isinstance(one, SearchConfig) else _from_weights(file, one)
     return replace(_network(one, one, dataset, file, found), run=path)
 
 
@@ -271,7 +298,8 @@ def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Net
     spec = cell.spec
     record: Record | None = None
     try:
-        record = folder.read(spec.identity)
+        with reading(folder.record_path(spec.identity), what="a record"):
+            record = folder.read(spec.identity)
     except GsltError as error:
         say(str(error))
     run = folder.run_path(spec.identity)
@@ -288,16 +316,29 @@ def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Net
         build=network.build if finished else None,
         record=record if profiled else None,
         run=run if finished else None,
+        identity=spec.identity,
     )
 
 
 # How a network is built
 
 
-def _from_ticket(path: Path) -> Build:
+def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
+    """Builds the network of a ticket file, which is of a run with this config, where there is one.
+
+    Args:
+        path: of the file.
+        config: of one seed.
+    """
+
     def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
+        if config is not None and (ticket.config, a and a.model) != (
+            part(FreezeConfig, config),
+            part(ModelConfig, config),
+        ):
+            raise RunError(f"{str(path)!r} is the ticket of a run with other settings")
         wanted = (dataset.num_features, dataset.num_classes)
         if a is not None and (a.in_channels, a.out_channels) != wanted:
             raise ConfigError(
@@ -312,12 +353,10 @@ def _from_ticket(path: Path) -> Build:
 def _from_weights(path: Path, config: ModelConfig) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         model = GNN(dataset.num_features, dataset.num_classes, config, get_backend("pyg"))
+        with reading(path, what="a file of weights"):
+            weights = safetensors.torch.load(read_bytes(path))
         try:
-            model.load_state_dict(safetensors.torch.load(path.read_bytes()))
-        except OSError as error:
-            raise RunError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-        except safetensors.SafetensorError as error:
-            raise RunError(f"{str(path)!r} is damaged: {error}") from error
+            model.load_state_dict(weights)
         except RuntimeError as error:
             raise ConfigError(
                 f"the weights of {str(path)!r} do not fit {dataset.name}; give the data set that "

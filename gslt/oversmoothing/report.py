@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +12,9 @@ from gslt.config import check_choice
 from gslt.data import NodeDataset
 from gslt.diagnostics import MEASURES, default_measures
 from gslt.environment import environment
-from gslt.errors import ConfigError
-from gslt.files import plain, write_json, write_text
+from gslt.errors import ConfigError, RunError
+from gslt.files import OutputFolder, plain
+from gslt.files.folder import check_folder
 from gslt.oversmoothing.figures import (
     depth_figure,
     layers_figure,
@@ -27,7 +26,8 @@ from gslt.oversmoothing.figures import (
 from gslt.oversmoothing.measuring import NOT_IN_CSV, Measurement, Measurements, measure_all
 from gslt.oversmoothing.networks import Say, of_source, read_networks
 from gslt.oversmoothing.source import SourceConfig
-from gslt.report.figures import save_both
+from gslt.report.escaping import file_parts, markdown
+from gslt.report.figures import both_names, save_both
 from gslt.report.statistics import averages
 from gslt.report.tables import NONE, Cell, Table, accuracy, csv_text, text
 from gslt.studies.columns import LOG_QUOTIENT, heading
@@ -48,7 +48,9 @@ _NOTES = [
     "left; 0 is total over-smoothing. MAD: mean cosine distance of neighbours.",
     "collapsed: so many runs have nothing left, the log quotient −∞, which the mean leaves out.",
 ]
-_PICTURES = ("layers", "search", "depth", "steps")
+#: What the command's folder is called, and its files but for the pictures.
+KIND = "smooth"
+FILES = ("smooth.md", "smooth.csv", "smooth.json")
 #: What is missing for a picture, and where to get it.
 _LACKS = {
     "search": "there is no probe.jsonl: gslt search --probe_every N writes it into the run folder",
@@ -79,7 +81,8 @@ def smooth(
 
     Args:
         paths: ticket files, run folders, folders of studies.
-        out: folder of ``smooth.md``, ``smooth.csv``, ``smooth.json`` and the pictures.
+        out: folder of ``smooth.md``, ``smooth.csv``, ``smooth.json`` and the pictures: empty, not
+            there yet, or of an earlier call.
         untrained: measure every network as it was before its first epoch too.
         source: measured in the place of paths: an untrained source alone.
         depths: numbers of layers of the source; default: its own.
@@ -99,13 +102,15 @@ def smooth(
         What each network gave, as frames too.
 
     Raises:
-        RunError: if a path holds nothing of gslt's, or nothing is left to measure: no network is
+        RunError: if a path holds nothing of gslt's, the folder is of somebody else or holds a file
+            that is to be written and not gslt's, or nothing is left to measure: no network is
             whole, on a data set that is there, and fits it.
         TicketError: for a file that is no ticket, or one of a module of the user's own.
         ConfigError: for a measure that does not exist.
     """
     wanted = _checked(measures)
     tell = say or (lambda line: None)
+    check_folder(Path(out), KIND)
     if source is None:
         networks = read_networks(map(Path, paths), tell)
         networks += [each.before() for each in networks if untrained]
@@ -117,6 +122,11 @@ def smooth(
         ]
     # Each once, however often it is named.
     once = {(each.arm, *each.key): each for each in networks}.values()
+    if not once:
+        raise RunError("there is nothing to measure")
+    folder = OutputFolder(out, KIND)
+    for name in FILES:
+        folder.check(name)
     found = measure_all(
         [each.on(dataset, dataset_dir, split) for each in once],
         wanted,
@@ -125,7 +135,7 @@ def smooth(
         say=tell,
         progress=progress,
     )
-    for line in write(found, Path(out), steps=steps):
+    for line in write(found, folder, steps=steps):
         tell(line)
     return found
 
@@ -144,7 +154,7 @@ def _checked(measures: Collection[str] | None) -> Collection[str]:
 # Files
 
 
-def write(found: Measurements, out: Path, *, steps: bool) -> Iterator[str]:
+def write(found: Measurements, out: OutputFolder, *, steps: bool) -> Iterator[str]:
     """Write tables, data and pictures; gives what is shown on the terminal, as it is there.
 
     Pictures of an earlier call that this one did not draw are removed, as they would stand beside
@@ -158,17 +168,18 @@ def write(found: Measurements, out: Path, *, steps: bool) -> Iterator[str]:
     tables = tables_of(found)
     for table in tables:
         yield f"{table.plain()}\n"
-    write_text(out / "smooth.md", _markdown(found, tables))
-    write_text(out / "smooth.csv", layers_csv(found))
-    write_json(out / "smooth.json", as_json(found))
-    files = ["smooth.md", "smooth.csv", "smooth.json"]
-    drawn: set[str] = set()
-    for kind, name, figure in _figures(found):
-        drawn.add(kind)
-        files += [path.name for path in save_both(figure, out, name)]
-    stale = sorted(_pictures_in(out) - set(files))
-    for name in stale:
-        (out / name).unlink()
+    figures = list(_figures(found))
+    files = [*FILES, *(file for _, name, _ in figures for file in both_names(name))]
+    for file in files:
+        out.check(file)
+    page, lines, values = FILES
+    out.write_text(page, _markdown(found, tables))
+    out.write_text(lines, layers_csv(found))
+    out.write_json(values, as_json(found))
+    for _, name, figure in figures:
+        save_both(figure, out, name)
+    drawn = {kind for kind, _, _ in figures}
+    stale = [name for name in _pictures_in(out) if name not in files and out.remove(name)]
     for kind, reason in (_LACKS | _lacks_of_steps(found, steps)).items():
         if kind not in drawn:
             yield f"no picture of the {kind}: {reason}"
@@ -176,7 +187,7 @@ def write(found: Measurements, out: Path, *, steps: bool) -> Iterator[str]:
         yield "no table of what each step adds: it takes the measure centred_rayleigh_quotient"
     if stale:
         yield f"removed, being of an earlier call: {', '.join(stale)}"
-    yield f"written to {out}: {', '.join(files)}"
+    yield f"written to {out.path}: {', '.join(files)}"
 
 
 def _lacks_of_steps(found: Measurements, asked: bool) -> dict[str, str]:
@@ -187,24 +198,24 @@ def _lacks_of_steps(found: Measurements, asked: bool) -> dict[str, str]:
     return {"steps": records} if asked else {}
 
 
-def _pictures_in(out: Path) -> set[str]:
-    """Names of the pictures in a folder, as a call may have written them."""
-    patterns = itertools.product(_PICTURES, ("", "-*"), ("png", "svg"))
-    globs = (out.glob(f"{kind}{part}.{end}") for kind, part, end in patterns)
-    return {path.name for path in itertools.chain.from_iterable(globs) if path.is_file()}
+def _pictures_in(out: OutputFolder) -> list[str]:
+    """Names of the pictures that calls have written into a folder."""
+    return [name for name in out.names() if name.endswith((".png", ".svg"))]
 
 
 def _figures(found: Measurements) -> Iterator[tuple[str, str, Any]]:
     """Kind, file name and figure of every picture that there is data for."""
     look = looks_of(found)
     datasets = list(dict.fromkeys(found.runs["dataset"]))
+    parts = file_parts(datasets)
     for dataset in datasets:
         mine = found.on(dataset)
-        part = f"-{_slug(dataset)}" if len(datasets) > 1 else ""
+        # No name of a graph has this sign, so that no two pictures have one name.
+        part = f"@{parts[dataset]}" if len(datasets) > 1 else ""
         depths = sorted(mine.runs["num_layers"].unique())
         for depth in depths:
             same = found.on(dataset, depth)
-            end = f"{part}-depth{depth}" if len(depths) > 1 else part
+            end = f"-depth{depth}{part}" if len(depths) > 1 else part
             title = f"{dataset}, {depth} layers"
             yield "layers", f"layers{end}", layers_figure(same, look, title)
             if (figure := search_figure(same, look, title)) is not None:
@@ -213,11 +224,6 @@ def _figures(found: Measurements) -> Iterator[tuple[str, str, Any]]:
                 yield "steps", f"steps{end}", figure
         if (figure := depth_figure(mine, look, dataset)) is not None:
             yield "depth", f"depth{part}", figure
-
-
-def _slug(name: str) -> str:
-    """A name as a part of a file name."""
-    return re.sub(r"[^\w.]+", "-", name).strip("-")
 
 
 # For programs: full precision, accuracies as fractions
@@ -309,7 +315,7 @@ def _markdown(found: Measurements, tables: Sequence[Table]) -> str:
     pairs = zip(found.runs["architecture"], found.runs["laplacian"], strict=True)
     parts = (f"{name.upper()}: {kind.replace('_', '-')}" for name, kind in dict(pairs).items())
     notes = [*_NOTES, f"Laplacian of the propagation: {', '.join(parts)}."]
-    lines = "\n".join(f"- {note}" for note in notes)
+    lines = "\n".join(f"- {markdown(note)}" for note in notes)
     return "\n".join(table.markdown() for table in tables) + f"\n{lines}\n"
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gslt.files import replacing
+from gslt.files import OutputFolder, replacing
+from gslt.report.escaping import drawn, in_line
 from gslt.report.lines import darker, mark_collapsed, mixed, short
 
 #: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
@@ -128,11 +129,10 @@ def canvas(
     figure = Figure(figsize=(across, 0.9 + height * len(cells)), dpi=150, layout=layout)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(cells), len(cells[0]), squeeze=False, sharey=share)
-    heading = "\n".join(textwrap.fill(line, int(11 * across)) for line in title.splitlines())
-    # A dollar sign in the name of a graph is no formula.
-    figure.suptitle(heading, fontsize=11.5, x=0.01, ha="left", parse_math=False)
-    note = textwrap.fill(caption, int(15.5 * across))
-    figure.supxlabel(note, fontsize=7.5, color=GREY, x=0.01, ha="left", parse_math=False)
+    heading = "\n".join(_filled(line, int(11 * across), 3) for line in title.splitlines())
+    figure.suptitle(drawn(heading), fontsize=11.5, x=0.01, ha="left")
+    note = _filled(caption, int(15.5 * across), 12)
+    figure.supxlabel(drawn(note), fontsize=7.5, color=GREY, x=0.01, ha="left")
     panels = {}
     for axes, key in zip(grid.flat, (key for row in cells for key in row), strict=True):
         if key is None:
@@ -141,6 +141,11 @@ def canvas(
         bare(axes)
         panels[key] = axes
     return Canvas(figure, panels)
+
+
+def _filled(text: str, width: int, most: int) -> str:
+    """Text in lines of so many characters, and no more lines than leave room for the panels."""
+    return textwrap.fill(in_line(text), width, max_lines=most, placeholder=" …")
 
 
 def in_rows(keys: Sequence[Any], columns: int) -> list[list[Any]]:
@@ -169,10 +174,10 @@ def panel_title(axes: Any, text: str, size: float = 10) -> None:
 
     Args:
         axes: the panel.
-        text: words; a dollar sign is no formula.
+        text: words.
         size: of the font in points.
     """
-    axes.set_title(text, fontsize=size, loc="left", parse_math=False)
+    axes.set_title(drawn(short(text, 80)), fontsize=size, loc="left")
 
 
 def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> None:
@@ -199,7 +204,7 @@ def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> No
     else:
         margin = 0.04 * (high - low) or 0.5
         axes.set_xlim(low - margin, high + margin)
-    axes.set_xlabel(label)
+    axes.set_xlabel(drawn(label))
 
 
 def depth_axis(axes: Any, depths: Sequence[int]) -> None:
@@ -282,7 +287,7 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
             )
         mark_collapsed(axes, [place] * row.collapsed, row.colour, at_left=True)
         axes.annotate(
-            row.note,
+            drawn(row.note),
             (1.02, place),
             xycoords=("axes fraction", "data"),
             color=darker(row.colour, 0.75),
@@ -290,15 +295,13 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
             fontweight="bold" if row.bold else "normal",
             va="center",
             annotation_clip=False,
-            parse_math=False,
         )
-    axes.set_yticks(range(len(rows)), [short(row.label) for row in rows])
+    axes.set_yticks(range(len(rows)), [drawn(short(row.label)) for row in rows])
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if row.bold else "normal")
-        tick.set_parse_math(False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(label)
+    axes.set_xlabel(drawn(label))
 
 
 def zero(axes: Any, matters: float, *, across: bool = False) -> None:
@@ -325,7 +328,7 @@ def scatter(
         title: of the legend.
     """
     for name, (x, y, colour) in groups.items():
-        axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=name)
+        axes.plot(x, y, "o", color=colour, markersize=3.5, alpha=0.6, label=drawn(name))
     legend = axes.legend(
         title=title,
         loc="upper left",
@@ -354,7 +357,7 @@ def bars(axes: Any, rows: Mapping[str, Mapping[str, tuple[float, float]]], colou
             axes.barh(y, second, height=0.22, left=first, color=colours[name], alpha=0.4)
             total = first + second
             axes.annotate(f" {total:.1f}", (total, y), va="center", fontsize=7.5)
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), list(map(drawn, rows)))
     axes.invert_yaxis()
     axes.margins(x=0.18)
 
@@ -362,33 +365,43 @@ def bars(axes: Any, rows: Mapping[str, Mapping[str, tuple[float, float]]], colou
 # Files
 
 
-def save_figure(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: str | Path, folder: OutputFolder | None = None) -> None:
     """Write a figure whole; the same figure has the same bytes.
 
     Args:
         figure: a matplotlib figure.
         path: the suffix says the format, such as ``.png`` or ``.svg``.
+        folder: what the path is a name within, where it is one of outputs.
     """
     from matplotlib import rc_context
 
-    kind = path.suffix.removeprefix(".")
+    kind = Path(path).suffix.removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else None
-    with replacing(path) as temporary, rc_context({"svg.hashsalt": "gslt"}):
+    opened = replacing(Path(path)) if folder is None else folder.replacing(str(path))
+    with opened as temporary, rc_context({"svg.hashsalt": "gslt"}):
         figure.savefig(temporary, format=kind, metadata=metadata)
 
 
-def save_both(figure: Any, folder: Path, name: str) -> list[Path]:
+def both_names(name: str) -> list[str]:
+    """The names of a figure's files, the PNG first.
+
+    Args:
+        name: of both, without a suffix.
+    """
+    return [f"{name}.png", f"{name}.svg"]
+
+
+def save_both(figure: Any, folder: OutputFolder, name: str) -> list[Path]:
     """Write a figure as PNG and as SVG.
 
     Args:
         figure: a matplotlib figure.
         folder: where they go.
-        name: of both files, without a suffix.
+        name: of both files within it, without a suffix.
 
     Returns:
         The two paths, the PNG first.
     """
-    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
-    for path in paths:
-        save_figure(figure, path)
-    return paths
+    for file in both_names(name):
+        save_figure(figure, file, folder)
+    return [folder.path / file for file in both_names(name)]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gslt.report.figures import Look, looks
-from gslt.report.statistics import by_place
+from gslt.report.statistics import by_place, once
 from gslt.studies.columns import column, is_missing, is_number, named
 from gslt.studies.runs import AXIS, StudyResults, axis_names
 
@@ -43,6 +43,13 @@ class StudyGroups:
     whose arms are parts of one list share their colours so."""
 
     @cached_property
+    def runs(self) -> DataFrame:
+        """Every run once: one row for every arm, place and seed, see :func:`gslt.studies.frame`."""
+        runs = self.results.frame
+        keys = ["arm", *(f"{AXIS}{name}" for name in self.axes), "seed", "dataset", "split"]
+        return once(runs, keys, ["test_accuracy"])
+
+    @cached_property
     def frame(self) -> DataFrame:
         """A row a group, by arm in the order of the study.
 
@@ -52,7 +59,7 @@ class StudyGroups:
         """
         import pandas as pd
 
-        runs = self.results.frame
+        runs = self.runs
         by = ["arm", *(f"{AXIS}{name}" for name in self.axes)]
         number = runs.groupby(by, sort=False, dropna=False).ngroup()
         groups = runs.groupby(number)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gslt.report.escaping import drawn, in_line
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -204,7 +206,7 @@ def label_beside(axes: Any, lines: Sequence[Line], *, room: bool = True) -> None
 
 
 def short(name: str, most: int = 44) -> str:
-    """A name that leaves room for the figure beside it.
+    """A name in one line that leaves room for the figure beside it.
 
     Args:
         name: of a line or a row.
@@ -213,6 +215,7 @@ def short(name: str, most: int = 44) -> str:
     >>> short("a long name", most=6)
     'a lon…'
     """
+    name = in_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -271,11 +274,8 @@ def _write_inside(axes: Any, lines: Sequence[Line], rest: Sequence[Line]) -> Non
 
 def _text(axes: Any, x: float, y: float, line: Line) -> Any:
     """A name whose left middle stands at shares of the axes."""
-    text = axes.text(x, y, short(line.label), color=darker(line.colour), fontsize=8.5, va="center")
-    text.set_transform(axes.transAxes)
-    # A dollar sign in the name of an arm is no formula.
-    text.set_parse_math(False)
-    return text
+    label, colour = drawn(short(line.label)), darker(line.colour)
+    return axes.text(x, y, label, color=colour, fontsize=8.5, va="center", transform=axes.transAxes)
 
 
 def mixed(colour: str, other: str, share: float) -> str:

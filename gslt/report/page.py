@@ -1,21 +1,23 @@
 """Pages: templates of Jinja2 with autoescaping, in one HTML file that needs no other.
 
 A page extends ``report/templates/base.html.jinja``: style, tables that sort, and a script whose
-hash the page names, so that a browser runs no other, whatever the data hold. The macros in
-``parts.html.jinja`` make tables, pictures and commands.
+hash the page names, so that a browser runs no other, whatever the data hold. Every text is escaped,
+and shown as :func:`gslt.errors.shown` has it. The macros in ``parts.html.jinja`` make tables,
+pictures and commands.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import shlex
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gslt.errors import shown
+from gslt.report.escaping import script_json
 from gslt.version import __version__
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def _templates() -> Environment:
         loader=jinja2.PackageLoader("gslt", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -64,16 +67,11 @@ def _templates() -> Environment:
     return pages
 
 
+def _shown(value: Any) -> Any:
+    """What a template writes of a value, before it is escaped."""
+    return shown(value) if type(value) is str else value
+
+
 def inline(picture: Path) -> str:
     """An SVG file as the source of an image."""
     return f"data:image/svg+xml;base64,{base64.b64encode(picture.read_bytes()).decode()}"
-
-
-def script_json(value: object) -> str:
-    """JSON that can stand in a ``<script>`` element: nothing in it ends the element.
-
-    Raises:
-        ValueError: for a number that JSON does not have.
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

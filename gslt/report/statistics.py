@@ -1,6 +1,7 @@
 """Statistics over frames of runs: means, pairs by seed, sign-flip tests, intervals, equivalence.
 
-A frame has a row for every run, see :func:`gslt.studies.frame`. A ``log_quotient`` of −∞ is a run
+A frame has a row for every run, see :func:`gslt.studies.frame`, and runs are a set: one that is
+there twice counts once, see :func:`once`. A ``log_quotient`` of −∞ is a run
 that collapsed totally: nothing of its representation is left outside the Laplacian's kernel, so
 that nothing is smoother. It ranks below every number and ties with its like. That is dealt with
 here and nowhere else: :func:`averages` counts such runs beside the mean, :func:`difference` and
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gslt.errors import ConfigError
 from gslt.random import Float64, Stream
 from gslt.studies.runs import AXIS, axis_names
 
@@ -30,13 +32,46 @@ RESAMPLES = 9_999
 LEVEL = 0.95
 #: Numbers closer than this part of their own size are equal: sums have rounding errors.
 _ROUNDING = 1e-12
+#: What tells apart the runs of a group.
+_UNIT = ("seed", "dataset", "split")
+
+
+def once(runs: DataFrame, keys: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """Every run once, so that a mean is over as many numbers as there are runs.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"arm": ["a"] * 3, "seed": [0, 1, 1], "acc": [0.5, 0.7, 0.7]})
+    >>> once(runs, ["arm", "seed"], ["acc"])["seed"].tolist()
+    [0, 1]
+
+    Args:
+        runs: one row a run.
+        keys: columns in which no two runs agree.
+        columns: of numbers that a run has one of; its identity counts too, where it is known.
+
+    Returns:
+        The rows, without those that repeat another in all of this.
+
+    Raises:
+        ConfigError: if two different runs agree in all keys; it names them.
+    """
+    same = [*keys, *(name for name in (*columns, "identity") if name in runs)]
+    found = runs.drop_duplicates(list(dict.fromkeys(same)))
+    twice = found[found.duplicated(list(keys))]
+    if not len(twice):
+        return found
+    where = ", ".join(f"{name} {twice.iloc[0][name]}" for name in keys)
+    raise ConfigError(
+        f"there are different runs of {where}: what is averaged or paired must be told apart by a "
+        "column, or be one run for every seed"
+    )
 
 
 def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> DataFrame:
     """Mean and spread of columns over the runs of every group.
 
     Args:
-        runs: one row a run.
+        runs: one row a run; one that is there twice counts once.
         by: columns that tell groups apart; a missing value is a value of its own.
         columns: columns of numbers.
 
@@ -45,7 +80,13 @@ def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> Data
         ``column``, ``mean``, ``std`` (unbiased; NaN for fewer than two numbers), ``n`` (runs with
         a finite number), ``collapsed`` (runs with −∞, left out of the mean) and ``missing`` (runs
         without a number).
+
+    Raises:
+        ConfigError: if a group has different runs of one seed, data set and split.
     """
+    if "seed" in runs:
+        keys = [*by, *(name for name in _UNIT if name in runs and name not in by)]
+        runs = once(runs, keys, columns)
     long = runs.reset_index(drop=True).melt(
         id_vars=list(by), value_vars=list(columns), var_name="column", ignore_index=False
     )
@@ -79,15 +120,15 @@ def paired(
     Returns:
         A row a pair: the columns of ``on``; for each of ``columns`` the difference, first minus
         second, see :func:`difference`; and ``shared``: whether both are the same run, which can
-        differ in nothing.
+        differ in nothing. The same two runs make one pair, in however many rows they are.
 
     Raises:
-        ValueError: if a run of an arm is there twice.
+        ConfigError: if an arm has different runs that agree in ``on``.
     """
     keys, names = list(on), list(dict.fromkeys([*columns, "identity"]))
-    both = first[[*keys, *names]].merge(
-        second[[*keys, *names]], on=keys, suffixes=("", "_second"), validate="one_to_one"
-    )
+    one_arm, other_arm = (once(arm, keys, columns)[[*keys, *names]] for arm in (first, second))
+    both = one_arm.merge(other_arm, on=keys, suffixes=("", "_second"), validate="one_to_one")
+    both = both.drop_duplicates(["identity", "identity_second"], ignore_index=True)
     for name in columns:
         one, other = (both[each].to_numpy(float) for each in (name, f"{name}_second"))
         both[name] = difference(one, other)

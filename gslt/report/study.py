@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gslt.errors import RunError
-from gslt.files import write_text
+from gslt.files import OutputFolder
+from gslt.report.escaping import drawn, file_parts
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
     Look,
     Row,
+    both_names,
     canvas,
     forest,
     number_axis,
@@ -23,7 +25,7 @@ from gslt.report.figures import (
     variants,
 )
 from gslt.report.groups import LineGroups, StudyGroups
-from gslt.report.lines import Line, draw_lines, label_lines
+from gslt.report.lines import Line, draw_lines, label_lines, short
 from gslt.report.page import render
 from gslt.report.statistics import compare_arms
 from gslt.report.tables import (
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PAGE = "report.html"
+#: Folders of the tables and figures.
+TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 #: Axes that the columns of the summary show already.
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
@@ -75,9 +79,14 @@ def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = Non
         The files, the page first.
 
     Raises:
-        RunError: if the folder holds no study, or no record that can be used.
+        RunError: if the folder holds no study, or no record that can be used, or a file of the
+            name of one of the report's that is not gslt's.
     """
-    found = [StudyReport(folder.results(study)) for study in folder.studies()]
+    studies = folder.studies()
+    output = output_of(folder)
+    output.check(PAGE)
+    parts = file_parts(study.name for study in studies)
+    found = [StudyReport(folder.results(study), parts[study.name]) for study in studies]
     there = [report for report in found if report.results.records]
     troubles = _troubles(folder, [report.results for report in found])
     for line in [*(report.headline for report in there), *troubles]:
@@ -87,10 +96,43 @@ def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = Non
         unusable = sum(len(report.results.unusable) for report in found)
         why = f"{unusable} records that cannot be used and no other" if unusable else "no record"
         raise RunError(f"{str(folder.path)!r} holds {why}; gslt study run computes what is missing")
-    files = [file for report in there for file in report.write(folder.path)]
-    target = folder.path / PAGE
-    write_text(target, study_page(there, folder.path.resolve(), troubles))
-    return [target, *files]
+    texts = {name: each for report in there for name, each in report.texts.items()}
+    pictures = [name for report in there for name in both_names(report.picture)]
+    for name in (*texts, *pictures):
+        output.check(name)
+    for name, each in texts.items():
+        output.write_text(name, each)
+    for report in there:
+        save_both(report.figure(), output, report.picture)
+    output.write_text(PAGE, study_page(there, folder.path.resolve(), troubles))
+    gone = remove_others(output, {*texts, *pictures})
+    if gone and say is not None:
+        say(f"removed, being of an earlier report: {', '.join(gone)}")
+    return [folder.path / name for name in (PAGE, *texts, *pictures)]
+
+
+def output_of(folder: StudyFolder) -> OutputFolder:
+    """Where the report of a folder of studies goes: the folder itself."""
+    found: OutputFolder = getattr(folder, "output", None) or OutputFolder(folder.path, "study")
+    return found
+
+
+def remove_others(output: OutputFolder, names: Collection[str]) -> list[str]:
+    """Remove tables and figures of an earlier report, which would stand beside other numbers.
+
+    Args:
+        output: the folder of the report.
+        names: of the tables and figures that stay.
+
+    Returns:
+        The names of those that were removed.
+    """
+    ours = [
+        name
+        for name in output.names()
+        if name.startswith((f"{TABLE_FOLDER}/", f"{FIGURE_FOLDER}/"))
+    ]
+    return [name for name in ours if name not in names and output.remove(name)]
 
 
 def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[str]) -> str:
@@ -137,6 +179,8 @@ class StudyReport:
     """Everything that the report says of one study."""
 
     results: StudyResults
+    part: str = ""
+    """Names the folders of its tables and figures, where it is not the name of the study."""
 
     @cached_property
     def groups(self) -> StudyGroups:
@@ -145,7 +189,7 @@ class StudyReport:
 
     @property
     def name(self) -> str:
-        """Of the study, which names its files."""
+        """Of the study."""
         return self.results.study.name
 
     @property
@@ -168,32 +212,39 @@ class StudyReport:
     @cached_property
     def comparisons(self) -> DataFrame:
         """Paired comparisons of the arms, see :func:`gslt.report.statistics.compare_arms`."""
-        return compare_arms(self.results.frame)
+        return compare_arms(self.groups.runs)
 
     @cached_property
     def data(self) -> dict[str, Any]:
         """What the figure to play with draws."""
         return study_data(self.results)
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write tables and figure; returns the files."""
-        name = self.name
-        texts = {
-            f"{name}.md": self.summary.markdown(),
-            f"{name}.tex": self.summary.latex(),
-            f"{name}.csv": csv_text(self.groups.frame),
-            f"{name}-runs.csv": csv_text(self.results.frame),
+    @property
+    def picture(self) -> str:
+        """Name of the figure's files in the folder, without a suffix."""
+        return f"{FIGURE_FOLDER}/{self.part or self.name}/accuracy"
+
+    @property
+    def tables(self) -> str:
+        """Name of the folder of its tables."""
+        return f"{TABLE_FOLDER}/{self.part or self.name}"
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The tables as files, by their names in the folder."""
+        found = {
+            "summary.md": self.summary.markdown(),
+            "summary.tex": self.summary.latex(),
+            "summary.csv": csv_text(self.groups.frame),
+            "runs.csv": csv_text(self.groups.runs),
         }
         if len(self.comparisons):
-            texts |= {
-                f"{name}-comparisons.md": self.comparison_table.markdown(),
-                f"{name}-comparisons.tex": self.comparison_table.latex(),
-                f"{name}-comparisons.csv": csv_text(self.comparisons),
+            found |= {
+                "comparisons.md": self.comparison_table.markdown(),
+                "comparisons.tex": self.comparison_table.latex(),
+                "comparisons.csv": csv_text(self.comparisons),
             }
-        for file, content in texts.items():
-            write_text(folder / "tables" / file, content)
-        figures = save_both(self.figure(), folder / "figures", name)
-        return [*(folder / "tables" / file for file in texts), *figures]
+        return {f"{self.tables}/{name}": text for name, text in found.items()}
 
     # Tables
 
@@ -241,7 +292,7 @@ class StudyReport:
     @property
     def runs(self) -> Table:
         """One line a run, for the page."""
-        return Table.of(f"{self.name}: every run", self.results.frame, RUNS, names=2)
+        return Table.of(f"{self.name}: every run", self.groups.runs, RUNS, names=2)
 
     # Figure
 
@@ -281,7 +332,7 @@ class StudyReport:
 
     def _caption(self, curves: bool) -> str:
         what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
-        runs, facts = self.results.frame, []
+        runs, facts = self.groups.runs, []
         for name, words in _FACTS.items():
             values = runs[name].unique()
             if len(values) == 1:
@@ -331,11 +382,12 @@ class StudyReport:
         kind, places = column(x), self._at(self.groups.frame, x)
         number_axis(axes, places, kind.label, kind.log and not self._categories)
         if self._categories:
-            axes.set_xticks(range(len(self._categories)), [str(each) for each in self._categories])
+            names = [drawn(short(str(each), 24)) for each in self._categories]
+            axes.set_xticks(range(len(names)), names)
 
     def _rows(self) -> list[Row]:
         """A row of the forest for each group."""
-        runs, rows = self.results.frame, []
+        runs, rows = self.groups.runs, []
         for group in self.groups.frame.itertuples():
             mean, std = 100 * group.test_accuracy, 100 * group.test_accuracy_std
             look = self.groups.looks[group.arm]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gslt.report.escaping import csv_cell, in_line, latex, markdown
 from gslt.studies.columns import is_missing, is_number, shown
 from gslt.training.results import format_accuracy
 
@@ -87,13 +87,13 @@ class Table:
             for place, heading in enumerate(self.headings)
         ]
         lines = [self.headings, align, *([cell.text for cell in row] for row in self.rows)]
-        write = _markdown if escape else str
+        write = markdown if escape else str
         return "\n".join("| " + " | ".join(map(write, line)) + " |" for line in lines)
 
     def markdown(self) -> str:
         """The table as GitHub's Markdown, with its title and notes."""
-        notes = [f"- {_markdown(note)}" for note in self.notes]
-        return "\n".join([f"# {_markdown(self.title)}", "", self.body(), "", *notes]) + "\n"
+        notes = [f"- {markdown(note)}" for note in self.notes]
+        return "\n".join([f"# {markdown(self.title)}", "", self.body(), "", *notes]) + "\n"
 
     def latex(self) -> str:
         """The table as a LaTeX ``table*``, shrunk where it is wider than a line."""
@@ -102,13 +102,13 @@ class Table:
             "% It needs \\usepackage{booktabs,graphicx}.",
             "\\begin{table*}",
             "\\centering\\footnotesize",
-            f"\\caption{{{_latex(self.title)}. {_latex(' '.join(self.notes))}}}",
+            f"\\caption{{{latex(self.title)}. {latex(' '.join(self.notes))}}}",
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
             f"\\begin{{tabular}}{{{columns}}}",
             "\\toprule",
-            " & ".join(map(_latex, self.headings)) + " \\\\",
+            " & ".join(map(latex, self.headings)) + " \\\\",
             "\\midrule",
-            *(" & ".join(_latex(cell.text) for cell in row) + " \\\\" for row in self.rows),
+            *(" & ".join(latex(cell.text) for cell in row) + " \\\\" for row in self.rows),
             "\\bottomrule",
             "\\end{tabular}}",
             "\\end{table*}",
@@ -131,6 +131,7 @@ def aligned(rows: Sequence[Sequence[str]], names: int) -> list[str]:
     >>> aligned([["arm", "n"], ["dense", "10"]], names=1)
     ['arm     n', 'dense  10']
     """
+    rows = [list(map(in_line, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -139,30 +140,6 @@ def aligned(rows: Sequence[Sequence[str]], names: int) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-
-
-def _markdown(text: str) -> str:
-    text = " ".join(text.split())
-    return re.sub(r"([\\|`*_\[\]])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "–": "--",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
 # Cells
@@ -267,15 +244,19 @@ def format_bytes(count: float) -> str:
 def csv_text(rows: DataFrame) -> str:
     """A frame as CSV in full precision; what is missing is an empty cell, −∞ is ``-inf``.
 
-    Mappings are JSON, and lists their values with blanks between.
+    Mappings are JSON, and lists their values with blanks between. Texts are shown, and none is a
+    formula, see :func:`gslt.report.escaping.csv_cell`.
 
     Args:
         rows: a frame, which stays as it is; its index is not written.
     """
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
     flat = rows.copy()
     for name in flat.columns:
-        if flat[name].dtype == object:
-            flat[name] = flat[name].map(_plain)
+        if not is_numeric_dtype(flat[name]) and not is_bool_dtype(flat[name]):
+            flat[name] = flat[name].astype(object).map(_plain)
+    flat.columns = [csv_cell(str(name)) for name in flat.columns]
     return str(flat.to_csv(index=False, lineterminator="\n"))
 
 
@@ -283,5 +264,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return json.dumps(value)
     if isinstance(value, list | tuple):
-        return " ".join("" if each is None else str(each) for each in value).strip()
-    return value
+        value = " ".join("" if each is None else str(each) for each in value).strip()
+    return csv_cell(value) if isinstance(value, str) else value

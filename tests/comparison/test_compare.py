@@ -16,7 +16,8 @@ from gslt.comparison.memory import Meter
 from gslt.comparison.routes import HOST, HostBackend, HostGNN, Route, find_routes
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError, GsltError
+from gslt.errors import ConfigError, GsltError, RunError
+from gslt.files import OutputFolder
 
 ROUTES, _ = find_routes()
 QUICK: dict[str, Any] = {"hidden_channels": (8,), "num_layers": 2, "epochs": 2, "repeats": 1}
@@ -56,9 +57,10 @@ def test_the_comparison(compared: tuple[Path, dict[str, Any]]) -> None:
     assert "synthetic" in text
     assert "The same ticket, bit for bit" in text
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert OutputFolder(out, "comparison").names() == [
         f"comparison.{end}" for end in ("json", "md", "png")
     ]
+    assert OutputFolder(out, "comparison").strangers() == []
 
 
 def test_a_planted_error_is_told(
@@ -123,6 +125,22 @@ def test_a_route_that_dies_is_left_out(
     monkeypatch.setattr(module, "find_routes", lambda: ({HOST: ROUTES[HOST]}, {}))
     with pytest.raises(GsltError, match="no route was measured: memory is full"):
         compare_backends(config, tmp_path, dataset=blocks, progress=False)
+
+
+def test_files_of_others_are_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_on_graph", None)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "comparison.md").write_text("mine")
+    with pytest.raises(RunError, match="not empty and was not made by gslt"):
+        compare_backends(CompareConfig(), tmp_path / "docs", progress=False)
+    OutputFolder(tmp_path / "out", "comparison")
+    (tmp_path / "out" / "comparison.md").write_text("mine")
+    with pytest.raises(RunError, match=r"comparison.md' is not as gslt wrote it"):
+        compare_backends(CompareConfig(), tmp_path / "out", progress=False)
+    for folder in ("docs", "out"):
+        assert (tmp_path / folder / "comparison.md").read_text() == "mine"
 
 
 def test_a_device_that_is_not_here(tmp_path: Path) -> None:

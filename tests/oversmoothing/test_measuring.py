@@ -77,7 +77,9 @@ def test_steps_by_hand() -> None:
 def test_a_profile_is_that_of_the_run(
     runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
-    found = by_label(measured(runs / "frozen3", runs / "trained", out=tmp_path, data=blocks))
+    found = by_label(
+        measured(runs / "frozen3", runs / "trained", out=tmp_path / "out", data=blocks)
+    )
     ticket = gslt.load_ticket(runs / "frozen3" / "ticket-seed1.safetensors")
     one = found["ticket, frozen source, F = 0.4", 3, 1]
     assert one.profile == profile(ticket.model(), blocks)
@@ -87,17 +89,17 @@ def test_a_profile_is_that_of_the_run(
     assert weak.test_accuracy == summary["runs"][0]["test_accuracy"]
     # The ticket alone is the same network, which knows its data set by name only.
     path = runs / "frozen3" / "ticket-seed1.safetensors"
-    (alone,) = measured(path, out=tmp_path, data=blocks)
+    (alone,) = measured(path, out=tmp_path / "out", data=blocks)
     assert alone.profile == one.profile
     with pytest.raises(RunError, match=r"was found on 'blocks .synthetic.', no known name"):
-        smooth([path], tmp_path, progress=False)
+        smooth([path], tmp_path / "out", progress=False)
 
 
 def test_untrained_is_epoch_0_of_the_search(
     runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
     paths = (runs / "frozen3", runs / "trained")
-    found = measured(*paths, out=tmp_path, data=blocks, untrained=True)
+    found = measured(*paths, out=tmp_path / "out", data=blocks, untrained=True)
     compared = 0
     for path in paths:
         lines = (path / "probe.jsonl").read_text().splitlines()
@@ -124,7 +126,7 @@ def test_a_source_alone(blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: N
     config = SourceConfig(hidden_channels=6, architecture="gcn", freezing_ratio=0.4, seed=3)
     said: list[str] = []
     found = measured(
-        out=tmp_path, data=blocks, source=config, depths=[2, 4], runs=2, say=said.append
+        out=tmp_path / "out", data=blocks, source=config, depths=[2, 4], runs=2, say=said.append
     )
     places = [(each.network.depth, each.network.seed) for each in found]
     assert places == [(2, 3), (2, 4), (4, 3), (4, 4)]
@@ -132,19 +134,22 @@ def test_a_source_alone(blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: N
     gslt.freeze(model, dataclasses.replace(config, seed=4))
     assert found[3].profile == profile(model, blocks)
     assert "frozen source, F = 0.4, untrained" in said[0]
-    assert "Laplacian of the propagation: GCN: augmented" in (tmp_path / "smooth.md").read_text()
+    assert (
+        "Laplacian of the propagation: GCN: augmented"
+        in (tmp_path / "out" / "smooth.md").read_text()
+    )
 
 
 def test_a_source_of_sparsity_0_is_where_training_begins(
     blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
     config = SourceConfig(hidden_channels=6, num_layers=3, sparsity=0.0, weight_init="ku")
-    (source,) = measured(out=tmp_path, data=blocks, source=config)
+    (source,) = measured(out=tmp_path / "out", data=blocks, source=config)
     training = gslt.TrainConfig(**SMALL, num_layers=3)
     path = tmp_path / "run"
     with gslt.RunFolder(path, training, {"dataset": NAME}) as folder:
         gslt.train(blocks, training, progress=False, folder=folder)
-    _, start = measured(path, out=tmp_path, data=blocks, untrained=True)
+    _, start = measured(path, out=tmp_path / "out", data=blocks, untrained=True)
     for name, values in source.profile.items():
         assert values == pytest.approx(start.profile[name], rel=1e-5)
     assert start.network.label == "weight training, untrained"
@@ -154,16 +159,16 @@ def test_only_some_measures(
     runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
     chosen = ["effective_rank", "mad_gap"]
-    (one, _) = measured(runs / "frozen3", out=tmp_path, data=blocks, measures=chosen)
+    (one, _) = measured(runs / "frozen3", out=tmp_path / "out", data=blocks, measures=chosen)
     assert list(one.profile) == ["effective_rank", "mad_gap"]
     assert set(one.endpoints) == {"effective_rank", "effective_rank_slope"}
     assert "log_quotient" not in layer_rows(one.profile)[0]
-    header = (tmp_path / "smooth.md").read_text().splitlines()[2]
+    header = (tmp_path / "out" / "smooth.md").read_text().splitlines()[2]
     assert header == "| arm | layers | n | test accuracy (%) | effective rank |"
     with pytest.raises(ConfigError, match="measures must be one of dirichlet_energy"):
-        measured(runs / "frozen3", out=tmp_path, data=blocks, measures=["energy"])
+        measured(runs / "frozen3", out=tmp_path / "out", data=blocks, measures=["energy"])
     with pytest.raises(ConfigError, match="name at least one of the measures dirichlet_energy"):
-        measured(runs / "frozen3", out=tmp_path, data=blocks, measures=[])
+        measured(runs / "frozen3", out=tmp_path / "out", data=blocks, measures=[])
 
 
 def test_studies(

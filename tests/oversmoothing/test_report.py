@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import math
@@ -16,15 +17,23 @@ from small_networks import NAME, made_up
 import gslt
 from gslt.cli import main
 from gslt.diagnostics import MEASURES, Measure
+from gslt.errors import RunError
+from gslt.files import OutputFolder
 from gslt.oversmoothing import smooth
 from gslt.oversmoothing.figures import layers_figure, looks_of
 from gslt.oversmoothing.measuring import Measurements
 from gslt.oversmoothing.report import as_json, cell, layers_csv, tables_of, write
+from gslt.report.figures import both_names
 from gslt.report.statistics import averages
 from gslt.studies.execute import dataset_of
 
 FILES = {"smooth.md", "smooth.csv", "smooth.json"}
 GOLDEN = Path(__file__).parents[1] / "golden" / "smooth"
+
+
+def names_in(folder: Path) -> set[str]:
+    """What is in a folder beside gslt's own room."""
+    return {path.name for path in folder.iterdir()} - {".gslt"}
 
 
 def test_cells_of_the_tables_by_hand() -> None:
@@ -102,26 +111,89 @@ def test_a_new_measure_appears_by_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_pictures_of_an_earlier_call_are_removed(tmp_path: Path) -> None:
-    mine = {"layers_of_mine.png", "depth.pdf", "notes-steps.png"}
-    stale = {"layers-depth2.png", "search.svg", "steps-toy.svg", "depth.png"}
-    for name in mine | stale:
-        (tmp_path / name).touch()
-    said = list(write(Measurements([made_up()]), tmp_path, steps=False))
-    assert {path.name for path in tmp_path.iterdir()} == FILES | mine | {"layers.png", "layers.svg"}
-    gone = "depth.png, layers-depth2.png, search.svg, steps-toy.svg"
+    out = OutputFolder(tmp_path, "smooth")
+    changed, mine = {"search.png"}, {"layers-mine.png", "depth-map.svg", "steps-1.png", "notes.txt"}
+    stale = {"layers-depth2.png", "search.svg", "steps@toy.svg", "depth.png"}
+    for name in stale | changed:
+        out.write_text(name, "of an earlier call")
+    for name in mine | changed:
+        (tmp_path / name).write_text("mine")
+    found = Measurements([made_up()])
+    said = list(write(found, out, steps=False))
+    there = FILES | mine | changed | {"layers.png", "layers.svg"}
+    assert names_in(tmp_path) == there
+    assert all((tmp_path / name).read_text() == "mine" for name in mine | changed)
+    gone = "depth.png, layers-depth2.png, search.svg, steps@toy.svg"
     assert f"removed, being of an earlier call: {gone}" in said
-    assert not any(
-        "removed" in line for line in write(Measurements([made_up()]), tmp_path, steps=False)
+    assert not any("removed" in line for line in write(found, out, steps=False))
+
+
+def test_files_of_others_are_never_written_to(
+    runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(out: Path) -> None:
+        smooth([runs / "frozen2"], out, dataset=blocks, progress=False)
+
+    mine = {"docs": ("layers.png", "depth-map.svg"), "thesis": ("smooth.md",)}
+    for folder, names in mine.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_text("mine")
+    with monkeypatch.context() as patch:
+        # They are refused before anything is measured.
+        patch.setattr("gslt.oversmoothing.report.measure_all", None)
+        for folder in mine:
+            with pytest.raises(RunError, match="not empty and was not made by gslt"):
+                measured(tmp_path / folder)
+        (tmp_path / "file").touch()
+        with pytest.raises(RunError, match="is no folder"):
+            measured(tmp_path / "file")
+        OutputFolder(tmp_path / "edited", "smooth").write_text("smooth.md", "theirs")
+        (tmp_path / "edited" / "smooth.md").write_text("mine")
+        with pytest.raises(RunError, match=r"smooth.md' is not as gslt wrote it"):
+            measured(tmp_path / "edited")
+        OutputFolder(tmp_path / "other", "demo")
+        with pytest.raises(RunError, match="the folder of a demo, no smooth"):
+            measured(tmp_path / "other")
+    # Whether a picture is in the way is known once it is drawn, and before anything is written.
+    OutputFolder(tmp_path / "out", "smooth")
+    (tmp_path / "out" / "layers.svg").write_text("mine")
+    with pytest.raises(RunError, match=r"layers.svg' is not as gslt wrote it"):
+        measured(tmp_path / "out")
+    assert names_in(tmp_path / "out") == {"layers.svg"}
+    for folder, names in mine.items():
+        assert names_in(tmp_path / folder) == set(names)
+        assert all((tmp_path / folder / name).read_text() == "mine" for name in names)
+
+
+def test_names_of_pictures_do_not_collide(tmp_path: Path) -> None:
+    """Graphs called as if their names ended with a depth, or alike but for case and length."""
+    graphs = ["a", "a-depth2", "A", "b/c", "b c", "x" * 400, "@", "smooth.md"]
+    found = Measurements(
+        [
+            dataclasses.replace(made_up(depth=depth), dataset=graph)
+            for graph in graphs
+            for depth in ((2, 3) if graph == "a" else (3,))
+        ]
     )
+    out = OutputFolder(tmp_path, "smooth")
+    said = list(write(found, out, steps=False))[-1]
+    pictures = [name for name in out.names() if name.endswith(".svg")]
+    # Layers of every graph and depth, and of one graph a picture over depth.
+    assert len(pictures) == len({name.casefold() for name in pictures}) == len(graphs) + 2
+    assert "layers@a-depth2.svg" in pictures
+    assert sum(name.startswith("layers-depth2@a-") for name in pictures) == 1
+    assert all(name in said for name in pictures)
 
 
 def test_what_is_lacking_for_steps(tmp_path: Path, no_pictures: None) -> None:
     rows = [{"layer": layer, "step": "aggregation", "mad": 1.0} for layer in (1, 2, 3)]
-    text = "\n".join(write(Measurements([made_up(steps=rows)]), tmp_path, steps=True))
+    out = OutputFolder(tmp_path, "smooth")
+    text = "\n".join(write(Measurements([made_up(steps=rows)]), out, steps=True))
     assert "no table of what each step adds: it takes the measure centred_rayleigh_quotient" in text
     assert "What each step adds" not in text
     assert "no picture of the steps: it takes one of the measures centred_rayleigh_quotient" in text
-    text = "\n".join(write(Measurements([made_up()]), tmp_path, steps=True))
+    text = "\n".join(write(Measurements([made_up()]), out, steps=True))
     assert "no picture of the steps: records hold none, and there is no run folder" in text
 
 
@@ -149,7 +221,7 @@ def test_everything_at_once(runs: Path, blocks: gslt.NodeDataset, tmp_path: Path
     assert len(found.networks) == 2 * 5
     kinds = ("layers-depth2", "layers-depth3", "search-depth3", "depth", "steps-depth2")
     pictures = {f"{name}.{end}" for name in (*kinds, "steps-depth3") for end in ("png", "svg")}
-    assert {path.name for path in out.iterdir()} == FILES | pictures
+    assert names_in(out) == FILES | pictures
     from matplotlib.image import imread
 
     for name in pictures:
@@ -202,13 +274,11 @@ def test_the_numbers_and_texts_of_the_first_release(
 ) -> None:
     """Records of a study and a run folder; expected is what gslt wrote before it had frames."""
 
-    def touch(figure: Any, folder: Path, name: str) -> list[Path]:
-        paths = [folder / f"{name}.{end}" for end in ("png", "svg")]
-        for path in paths:
-            path.touch()
-        return paths
+    def empty(figure: Any, folder: OutputFolder, name: str) -> None:
+        for file in both_names(name):
+            folder.write_text(file, "")
 
-    monkeypatch.setattr("gslt.oversmoothing.report.save_both", touch)
+    monkeypatch.setattr("gslt.oversmoothing.report.save_both", empty)
     monkeypatch.chdir(GOLDEN / "input")
     dataset_of.cache_clear()
     said: list[str] = []
@@ -219,7 +289,7 @@ def test_the_numbers_and_texts_of_the_first_release(
     lines = (expected / "stdout.txt").read_text().splitlines()
     assert "\n".join(said).splitlines()[:-1] == lines[:-1]
     assert said[-1].partition(": ")[2] == lines[-1].partition(": ")[2]
-    pictures = {path.name for path in tmp_path.iterdir()} - FILES
+    pictures = names_in(tmp_path) - FILES
     assert pictures == set((expected / "pictures.txt").read_text().split())
     values = [
         list(csv.DictReader((folder / "smooth.csv").read_text().splitlines()))

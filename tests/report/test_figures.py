@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gslt.files import OutputFolder
 from gslt.report.figures import (
     BASELINE,
     COLOURS,
@@ -81,7 +82,7 @@ def test_a_canvas_has_a_panel_for_every_cell() -> None:
     assert list(made.panels) == ["a", "b", "c"]
     assert tuple(made.figure.get_size_inches()) == pytest.approx((6, 4.9))
     assert [axes.axison for axes in made.figure.axes] == [True, True, True, False]
-    assert made.figure.get_suptitle() == "T $x$"
+    assert made.figure.get_suptitle() == "T \\$x\\$"
     panel_title(made.panels["a"], "one")
     assert made.panels["a"].get_title(loc="left") == "one"
     for axes in made.panels.values():
@@ -173,7 +174,7 @@ def test_a_forest_by_hand() -> None:
     assert (collapsed.get_marker(), list(collapsed.get_ydata())) == ("<", [2])
     assert axes.get_ylim() == pytest.approx((2.6, -0.6))
     ticks = axes.get_yticklabels()
-    assert [tick.get_text() for tick in ticks] == ["first", "x" * 43 + "…", "$gone"]
+    assert [tick.get_text() for tick in ticks] == ["first", "x" * 43 + "…", "\\$gone"]
     assert [tick.get_fontweight() for tick in ticks] == ["bold", "normal", "normal"]
     assert [text.get_text() for text in axes.texts] == ["yes", "", ""]
     assert axes.get_xlabel() == "difference"
@@ -228,8 +229,8 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
         made.panels["a"].plot([1, 2], [3, 4])
         return made.figure
 
-    first = save_both(figure(), tmp_path / "one", "f")
-    again = save_both(figure(), tmp_path / "two", "f")
+    first = save_both(figure(), OutputFolder(tmp_path / "one", "test"), "f")
+    again = save_both(figure(), OutputFolder(tmp_path / "two", "test"), "f")
     assert [path.name for path in first] == ["f.png", "f.svg"]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes()

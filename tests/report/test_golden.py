@@ -10,6 +10,7 @@ import pytest
 
 from gslt.report import write_report
 from gslt.studies.records import StudyFolder
+from gslt.studies.study import load_study
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "study-debian-gin"
 GOLDEN = Path(__file__).parents[1] / "golden" / "study"
@@ -21,14 +22,21 @@ RENAMED = {"test_std": "test_accuracy_std", "val_std": "val_accuracy_std"}
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables of a new report of the committed records."""
     path = tmp_path_factory.mktemp("golden") / "study-debian-gin"
-    for part in ("studies", "records"):
-        shutil.copytree(COMMITTED / part, path / part)
-    write_report(StudyFolder(path))
+    folder = StudyFolder(path)
+    for study in (COMMITTED / "studies").iterdir():
+        folder.add(load_study(study))
+    shutil.copytree(COMMITTED / "records", path / "records", dirs_exist_ok=True)
+    write_report(folder)
     return path / "tables"
 
 
 def names(*suffixes: str) -> list[str]:
-    return sorted(path.name for path in GOLDEN.iterdir() if path.suffix in suffixes)
+    return [name for name in files(GOLDEN) if name.endswith(suffixes)]
+
+
+def files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def columns(path: Path) -> dict[str, list[str]]:
@@ -46,7 +54,7 @@ def value(cell: str) -> object:
 
 
 def test_the_same_tables(tables: Path) -> None:
-    assert sorted(path.name for path in tables.iterdir()) == names(".md", ".tex", ".csv")
+    assert files(tables) == names(".md", ".tex", ".csv")
     assert len(names(".md", ".tex", ".csv")) == 14
 
 

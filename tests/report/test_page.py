@@ -65,7 +65,7 @@ def test_nothing_comes_from_elsewhere(page: Path) -> None:
         if name in ("src", "href", "srcset", "action", "data")
     ]
     assert len(sources) == 4
-    assert all(str(source).startswith(("data:image/svg+xml", "#study-")) for source in sources)
+    assert all(str(source).startswith(("data:image/svg+xml", "#study:")) for source in sources)
     assert "@import" not in page.read_text("utf-8")
     assert "url(" not in page.read_text("utf-8").split("<body>")[0]
 
@@ -156,30 +156,30 @@ def test_pictures_show(browser: Browser) -> None:
 
 @needs_browser
 def test_a_click_on_a_heading_sorts(browser: Browser) -> None:
-    table, test = "table-data", 6
-    heading = "#table-data th:nth-child(7)"
+    table, test = "summary:data", 6
+    heading = "[id='summary:data'] th:nth-child(7)"
     assert column(browser, table, 0) == ["b", "a", EVIL]
     browser.click(f"{heading} button")
     assert column(browser, table, test) == ["51.00 ± 1.00", "66.00 ± 1.00", "71.00 ± 1.00"]
     assert column(browser, table, 0) == ["b", EVIL, "a"]
-    sort = f"document.querySelector('{heading}').getAttribute('aria-sort')"
+    sort = f"document.querySelector(`{heading}`).getAttribute('aria-sort')"
     assert browser.run(sort) == "ascending"
     # Once more by the keyboard, on the heading that has the focus.
     browser.press("Enter", "\r")
     assert browser.run(sort) == "descending"
     assert column(browser, table, 0) == ["a", EVIL, "b"]
     # Names, and what was sorted before says so no more.
-    browser.click("#table-data th:nth-child(1) button")
+    browser.click("[id='summary:data'] th:nth-child(1) button")
     assert column(browser, table, 0)[1:] == ["a", "b"]
     assert browser.run(sort) == "none"
 
 
 @needs_browser
 def test_what_is_missing_sorts_last_both_ways(browser: Browser) -> None:
-    heading = "#table-grid th:nth-child(5) button"
+    heading = "[id='summary:grid'] th:nth-child(5) button"
     for first in ("0.00", "0.40"):
         browser.click(heading)
-        found = column(browser, "table-grid", 4)
+        found = column(browser, "summary:grid", 4)
         assert (found[0], found[-1]) == (first, "–")
 
 
@@ -271,16 +271,16 @@ def test_every_pair_of_axes_draws(browser: Browser) -> None:
 
 @needs_browser
 def test_comparisons_of_two_arms(browser: Browser) -> None:
-    everything = column(browser, "table-grid-comparisons", 0)
+    everything = column(browser, "comparisons:grid", 0)
     # Training beside 3 + 2 tickets; the two sources vary the same axis and meet at 0.5.
     assert len(everything) == 6
-    of = '.filter[data-table="table-grid-comparisons"] [name="{}"]'
+    of = '.filter[data-table="comparisons:grid"] [name="{}"]'
     browser.choose(of.format("first"), "frozen")
     browser.choose(of.format("second"), "dense")
-    assert column(browser, "table-grid-comparisons", 0) == ["dense"]
-    assert column(browser, "table-grid-comparisons", 1) == ["frozen"]
+    assert column(browser, "comparisons:grid", 0) == ["dense"]
+    assert column(browser, "comparisons:grid", 1) == ["frozen"]
     browser.choose(of.format("second"), "")
-    assert len(column(browser, "table-grid-comparisons", 0)) == 3
+    assert len(column(browser, "comparisons:grid", 0)) == 3
 
 
 @needs_browser

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from gslt.errors import ConfigError
 from gslt.report.statistics import (
     averages,
     bootstrap_interval,
@@ -196,11 +197,58 @@ def test_other_graphs_and_missing_runs_make_no_pair(tmp_path: Path) -> None:
     assert math.isnan(found.low)
 
 
-def test_a_run_that_is_there_twice_is_no_pair(tmp_path: Path) -> None:
+def test_a_run_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    """Six runs three times over are six: as eighteen, their p would fall from 0.56 to 0.23."""
+    points = [-2.3, 1.5, 1.6, -1.5, 3.9, 0.6]
+    study = Study(name="s", arms={"a": {}, "b": {"weight_init": "ku"}}, seeds=6)
+
+    def accuracy(cell: GridCell) -> float:
+        return 0.7 + (cell.arm == "a") * points[cell.spec.config.seed] / 100
+
+    runs = runs_of(tmp_path, study, accuracy)
+    thrice = pd.concat([runs] * 3, ignore_index=True)
+    (one,), (found,) = (list(compare_arms(each).itertuples()) for each in (runs, thrice))
+    assert found == one
+    # 36 of the 64 ways to flip six signs.
+    assert (found.pairs, found.seeds, found.p_pairs, found.p_seeds) == (6, 6, 36 / 64, 36 / 64)
+    assert sign_flip_test(np.array(points * 3)) == pytest.approx(0.23, abs=0.005)
+    alone, merged = (averages(each, ["arm"], ["test_accuracy"]) for each in (runs, thrice))
+    pd.testing.assert_frame_equal(merged, alone)
+    assert merged["n"].tolist() == [6, 6]
+
+
+def test_one_seed_twice_with_other_numbers_is_refused(tmp_path: Path) -> None:
     runs = runs_of(tmp_path, Study(name="s", arms=TWO, seeds=2), lambda _: 0.5)
-    twice = pd.concat([runs, runs.head(1)])
-    with pytest.raises(ValueError, match="not unique"):
-        compare_arms(twice)
+    changed = runs.head(1).assign(test_accuracy=0.6)
+    with pytest.raises(ConfigError, match=r"different runs of seed 0, dataset debian, split 0"):
+        compare_arms(pd.concat([runs, changed]))
+    with pytest.raises(ConfigError, match=r"different runs of arm .*, seed 0, dataset debian"):
+        averages(pd.concat([runs, changed]), ["arm"], ["test_accuracy"])
+    # Two runs of one arm and seed, equal in accuracy alone: they differ in what they are.
+    other = runs.head(1).assign(identity="another")
+    with pytest.raises(ConfigError, match="told apart by a column"):
+        averages(pd.concat([runs, other]), ["arm"], ["test_accuracy"])
+
+
+def test_means_over_what_an_arm_varies_are_refused(tmp_path: Path) -> None:
+    study = Study(name="s", arms={"a": {"sparsity": [0.2, 0.5]}}, seeds=3)
+    runs = runs_of(tmp_path, study, lambda cell: cell.axes["sparsity"])
+    with pytest.raises(ConfigError, match="different runs of arm a, seed 0"):
+        averages(runs, ["arm"], ["test_accuracy"])
+    found = averages(runs, ["arm", "axis_sparsity"], ["test_accuracy"])
+    assert found["n"].tolist() == [3, 3]
+
+
+def test_one_pair_of_runs_at_two_places_is_one_pair() -> None:
+    """A ratio of 0 and no ratio are one source: the same runs, at two places of an axis."""
+
+    def arm(name: str) -> pd.DataFrame:
+        rows = [(place, seed, f"{name}{seed}") for place in (0.0, 0.5) for seed in (0, 1)]
+        frame = pd.DataFrame(rows, columns=["axis_lock_ratio", "seed", "identity"])
+        return frame.assign(q=[1.0, 2.0] * 2)
+
+    pairs = paired(arm("a"), arm("b"), ["seed", "axis_lock_ratio"], ["q"])
+    assert pairs["seed"].tolist() == [0, 1]
 
 
 def test_order_of_records_does_not_matter(tmp_path: Path) -> None:
