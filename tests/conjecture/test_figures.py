@@ -13,6 +13,7 @@ from planted import SMALL, effect, plant, with_parts
 from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
 from gslt.conjecture.protocol import ARMS, Part
+from gslt.files import OutputFolder
 from gslt.report.figures import BASELINE
 from gslt.studies.study import GridCell
 
@@ -125,8 +126,8 @@ def test_files(findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     name = "dose-response"
     for other in set(PICTURES) - {name}:
         monkeypatch.delitem(PICTURES, other)
-    (first,) = draw_pictures(findings, tmp_path / "one")
+    (first,) = draw_pictures(findings, OutputFolder(tmp_path / "one", "study"))
     assert [path.name for path in first.files] == [f"{name}.png", f"{name}.svg"]
-    (second,) = draw_pictures(findings, tmp_path / "two")
+    (second,) = draw_pictures(findings, OutputFolder(tmp_path / "two", "study"))
     for path, other in zip(first.files, second.files, strict=True):
         assert path.read_bytes() == other.read_bytes()

@@ -23,6 +23,7 @@ from gslt.conjecture.report import report_plan, verdict_text
 from gslt.conjecture.verdict import Analysis
 from gslt.conjecture.words import factor
 from gslt.errors import RunError
+from gslt.files import OutputFolder
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell
@@ -295,7 +296,7 @@ def test_collapsed_runs_are_counted_and_said(
 
 
 def test_error_rates_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = with_parts(monkeypatch, SMALL)
+    plan, out = with_parts(monkeypatch, SMALL), OutputFolder(tmp_path, "study")
     asked: list[float] = []
     usual = simulation.error_rates
 
@@ -305,7 +306,7 @@ def test_error_rates_are_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(simulation, "error_rates", counted)
     smallest = Criteria().smallest_effect
-    first = simulation.rates(tmp_path, plan, progress=False)
+    first = simulation.rates(out, plan, progress=False)
     assert asked == [smallest, 0.0, -smallest]
     assert [each["name"] for each in first] == [
         "planted effect",
@@ -314,19 +315,24 @@ def test_error_rates_are_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     assert first[0]["planted"]["seeds"] == 8
     assert first[0]["planted"]["depths"] == [2, 4]
-    assert simulation.rates(tmp_path, plan, progress=False) == first
+    assert simulation.rates(out, plan, progress=False) == first
     assert len(asked) == 3
-    # Other criteria, more simulations or a damaged file are computed anew.
+    # Other criteria or more simulations are computed anew.
     other = Plan(preset="quick", criteria=Criteria(alpha=0.1))
-    assert simulation.rates(tmp_path, other, compute=False) == []
-    assert len(simulation.rates(tmp_path, other, progress=False)) == 3
-    assert simulation.rates(tmp_path, plan, compute=False) == first
+    assert simulation.rates(out, other, compute=False) == []
+    assert len(simulation.rates(out, other, progress=False)) == 3
+    assert simulation.rates(out, plan, compute=False) == first
     monkeypatch.setattr(simulation, "SIMULATIONS", 3)
-    assert simulation.rates(tmp_path, plan, compute=False) == []
+    assert simulation.rates(out, plan, compute=False) == []
     monkeypatch.setattr(simulation, "SIMULATIONS", 2)
     (tmp_path / "error_rates.json").write_text('[{"planted": 1}]')
-    assert simulation.rates(tmp_path, plan, progress=False) == first
-    assert len(asked) == 9
+    # What somebody changed is not read, and not overwritten either.
+    assert simulation.rates(out, plan, compute=False) == []
+    with pytest.raises(RunError, match=r"error_rates.json' is not as gslt wrote it"):
+        simulation.rates(out, plan, progress=False)
+    assert len(asked) == 6
+    (tmp_path / "error_rates.json").unlink()
+    assert simulation.rates(out, plan, progress=False) == first
 
 
 def test_a_folder_holds_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +418,7 @@ def test_what_is_not_the_tests_own_is_refused(
 ) -> None:
     plan = with_parts(monkeypatch, SMALL)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(RunError, match="is not empty and holds no study"):
+    with pytest.raises(RunError, match="is not empty and was not made by gslt"):
         plant(tmp_path, plan, effect(1.0))
 
 

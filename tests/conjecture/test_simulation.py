@@ -31,6 +31,7 @@ from gslt.conjecture.simulation import (
     synthetic_log_quotients,
     synthetic_runs,
 )
+from gslt.files import OutputFolder
 from gslt.report.statistics import page_test
 
 ALPHA = 0.05
@@ -252,15 +253,21 @@ def test_rates_that_are_known_are_not_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulation, "SIMULATIONS", 2)
-    plan = Plan(preset="quick")
-    assert rates(tmp_path, plan, compute=False) == []
-    found = rates(tmp_path, plan, progress=False)
+    plan, out = Plan(preset="quick"), OutputFolder(tmp_path, "study")
+    assert rates(out, plan, compute=False) == []
+    found = rates(out, plan, progress=False)
     assert [each["name"] for each in found] == [name for name, _ in cases(plan)]
     assert {each["simulations"] for each in found} == {2}
     monkeypatch.setattr(simulation, "error_rates", None)
-    assert rates(tmp_path, plan, progress=False) == found
+    assert rates(out, plan, progress=False) == found
     # Other criteria are other cases; a damaged file is none.
     other = Plan(preset="quick", criteria=Criteria(alpha=0.1))
-    assert rates(tmp_path, other, compute=False) == []
-    (tmp_path / simulation.ERROR_RATES).write_text("[{}]")
-    assert rates(tmp_path, plan, compute=False) == []
+    assert rates(out, other, compute=False) == []
+    text = (tmp_path / simulation.ERROR_RATES).read_text("utf-8")
+    known = json.loads(text)
+    wrong = ["[{}]", "{", "null", "[" * 10_000, text.replace('"rate"', '"share"')]
+    wrong.append(json.dumps([{**each, "depths": {"deep": {}}} for each in known]))
+    wrong.append(json.dumps([{**each, "overall": 1} for each in known]))
+    for each in wrong:
+        (tmp_path / simulation.ERROR_RATES).write_text(each)
+        assert rates(out, plan, compute=False) == []
