@@ -180,7 +180,7 @@ def read_networks(paths: Iterable[Path], say: Say) -> list[Network]:
             count = f"{len(mine) - len(new)} of {len(mine)} networks"
             say(f"{path}: {count} left out, being runs of {copies[0]} too; a run counts once")
         # Two arms of a study may share a run.
-        found += {(each.arm, *sorted(marks or each.key)): each for each, marks in new}.values()
+        found += {(each.arm, each.key): each for each, _ in new}.values()
         places |= {mark: path for _, marks in new for mark in marks}
     return found
 

@@ -268,3 +268,49 @@ def test_one_that_does_not_fit_loses_nothing_else(
     with pytest.raises(RunError, match="there is nothing to measure: it is not on disk"):
         smooth(paths[:1], tmp_path / "o", progress=False)
     dataset_of.cache_clear()
+
+
+def probe_row(**values: Any) -> bytes:
+    row = {"seed": 0, "epoch": 1, "layer": 1, "module": "", "step": "layer", "width": 1, **values}
+    return json.dumps(row).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b"{", False),
+        (b"[]", False),
+        (b"\xff", False),
+        (b"[" * 100_000, False),
+        (b'{"seed": 0, "step": "layer"}', False),
+        (probe_row(layer="1"), False),
+        (probe_row(mad="x"), False),
+        (probe_row(mad=math.nan), False),
+        (probe_row(arm="x"), True),
+    ],
+)
+def test_rows_of_a_probe_that_cannot_be_read_are_said(
+    line: bytes, kept: bool, runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    shutil.copytree(runs / "trained", tmp_path / "run")
+    probe = tmp_path / "run" / "probe.jsonl"
+    (before,) = measured(tmp_path / "run", out=tmp_path / "out", data=blocks)
+    probe.write_bytes(probe.read_bytes() + line + b"\n")
+    said: list[str] = []
+    (found,) = measured(tmp_path / "run", out=tmp_path / "out", data=blocks, say=said.append)
+    assert len(found.search) == len(before.search) + kept
+    assert all("arm" not in row for row in found.search)
+    told = [text for text in said if "rows are no measurements, and left out" in text]
+    assert len(told) == (not kept)
+
+
+def test_what_is_no_file_in_the_place_of_a_probe_is_said(
+    runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    shutil.copytree(runs / "trained", tmp_path / "run")
+    (tmp_path / "run" / "probe.jsonl").unlink()
+    (tmp_path / "run" / "probe.jsonl").mkdir()
+    said: list[str] = []
+    (found,) = measured(tmp_path / "run", out=tmp_path / "out", data=blocks, say=said.append)
+    assert found.search == []
+    assert any("probe.jsonl' is damaged or no file of a probe" in text for text in said)

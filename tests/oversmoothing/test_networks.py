@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,44 @@ def test_errors_say_what_to_do(
     with pytest.raises(RunError, match=r"nothing to measure: the weights of .* do not fit wide"):
         attempt(runs / "trained", wide)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".gslt"]
+
+
+def test_one_run_counts_once(
+    runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    """By another path, through a link, as a copy, and as one of its tickets: two seeds are two."""
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(runs / "frozen3")
+    shutil.copytree(runs / "frozen3", copy)
+    ticket = runs / "frozen3" / "ticket.safetensors"
+    said: list[str] = []
+    paths = (runs / "frozen3", runs / "trained" / ".." / "frozen3", link, copy, ticket)
+    found = measured(*paths, out=tmp_path / "out", data=blocks, say=said.append)
+    assert [(each.network.label, each.network.seed) for each in found] == [
+        ("ticket, frozen source, F = 0.4", 0),
+        ("ticket, frozen source, F = 0.4", 1),
+    ]
+    left = [line for line in said if "left out" in line]
+    end = f"left out, being runs of {runs / 'frozen3'} too; a run counts once"
+    assert left == [
+        *(f"{path}: 2 of 2 networks {end}" for path in paths[1:4]),
+        f"{ticket}: 1 of 1 networks {end}",
+    ]
+    (group,) = as_json(Measurements(found))["groups"]
+    assert group["seeds"] == [0, 1]
+    assert group["test_accuracy"]["n"] == 2
+    # Another run of the same arm is another.
+    both = measured(runs / "frozen3", runs / "trained", out=tmp_path / "out", data=blocks)
+    assert len(both) == 3
+
+
+def test_the_ticket_of_another_run_is_left_out(
+    runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    shutil.copytree(runs / "frozen3", tmp_path / "run")
+    file = "ticket-seed0.safetensors"
+    shutil.copy(tmp_path / "run" / "ticket-seed1.safetensors", tmp_path / "run" / file)
+    said: list[str] = []
+    found = measured(tmp_path / "run", out=tmp_path / "out", data=blocks, say=said.append)
+    assert [each.network.seed for each in found] == [1]
+    assert any("is the ticket of a run with other settings; it is left out" in s for s in said)
