@@ -59,7 +59,7 @@ def test_a_measure_and_a_data_set_arrive_in_a_report(folder: StudyFolder) -> Non
     text = page.read_text("utf-8")
     assert "spread of entries (of one layer), last hidden layer" in text
     assert "blocks (synthetic)" in text
-    (table,) = (path for path in files if path.name == "mine-runs.csv")
+    (table,) = (path for path in files if path.name == "runs.csv")
     with table.open(encoding="utf-8") as lines:
         assert all(float(row["spread"]) > 0 for row in csv.DictReader(lines))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gslt.errors import RunError
 from gslt.files import OutputFolder
+from gslt.files.folder import ROOM, kind_of
 from gslt.report.escaping import drawn, file_parts
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
@@ -112,7 +113,16 @@ def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = Non
 
 
 def output_of(folder: StudyFolder) -> OutputFolder:
-    """Where the report of a folder of studies goes: the folder itself."""
+    """Where the report of a folder of studies goes: the folder itself.
+
+    Raises:
+        RunError: if gslt did not make it, such as a copy without gslt's own room.
+    """
+    if kind_of(folder.path) is None:
+        raise RunError(
+            f"{str(folder.path)!r} was not made by gslt (it has no {ROOM}/), so that no report is "
+            "written there; gslt study run makes a folder, into whose records/ others can be copied"
+        )
     found: OutputFolder = getattr(folder, "output", None) or OutputFolder(folder.path, "study")
     return found
 

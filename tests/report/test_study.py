@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -401,3 +402,65 @@ def test_a_study_that_ran(
         stored = json.loads(folder.record_path(row["identity"]).read_text())
         assert float(row["test_accuracy"]) == stored["measured"]["test_accuracy"]
     assert yaml.safe_load(study.to_yaml())["arms"].keys() == {row["arm"] for row in rows}
+
+
+# Files of others
+
+
+def test_two_studies_have_files_of_their_own(tmp_path: Path) -> None:
+    """Named so that the table of one was that of the runs of the other."""
+    names = ("s", "s-runs", "s-comparisons")
+    for number, name in enumerate(names):
+        study = Study(name=name, seeds=1, arms={**ARMS, f"only [{name}]": {"lr": 0.2 + number}})
+        folder = fill(tmp_path, study, lambda _: 0.5)
+    texts, _ = report(folder)
+    for name in names:
+        for table in ("summary", "runs"):
+            text = texts[f"tables/{name}/{table}.csv"]
+            assert [f"only [{other}]" in text for other in names] == [o == name for o in names]
+    found = re.findall(r' id="([^"]*)"', texts["report.html"])
+    assert len(found) == len(set(found)) >= 4 * len(names)
+    linked = re.findall(r' href="#([^"]*)"', texts["report.html"])
+    assert set(linked) == {f"study:{name}" for name in names}
+    assert set(linked) <= set(found)
+
+
+def test_files_of_others_are_not_written_to(folder: StudyFolder) -> None:
+    (folder.path / "report.html").write_text("mine")
+    with pytest.raises(RunError, match=r"report.html' is not as gslt wrote it"):
+        write_report(folder)
+    assert not (folder.path / "tables").exists()
+    (folder.path / "report.html").unlink()
+    paths = write_report(folder)
+    table = next(path for path in paths if path.name == "runs.csv")
+    table.write_text("mine")
+    figure = next(path for path in paths if path.suffix == ".svg")
+    before = figure.stat().st_mtime_ns
+    with pytest.raises(RunError, match=r"runs.csv' is not as gslt wrote it"):
+        write_report(folder)
+    # Every name was looked at before the first was written.
+    assert (table.read_text(), figure.stat().st_mtime_ns) == ("mine", before)
+
+
+def test_what_an_earlier_report_wrote_is_removed(folder: StudyFolder) -> None:
+    write_report(folder)
+    (folder.path / "tables" / "two" / "notes.md").write_text("mine")
+    for path in (folder.path / "records").iterdir():
+        if '"train"' in path.read_text():
+            path.unlink()
+    texts, said = report(folder)
+    assert not any("comparisons" in name for name in texts)
+    tables = {path.name for path in (folder.path / "tables" / "two").iterdir()}
+    assert tables == {"summary.md", "summary.tex", "summary.csv", "runs.csv", "notes.md"}
+    gone = ", ".join(f"tables/two/comparisons.{end}" for end in ("csv", "md", "tex"))
+    assert f"removed, being of an earlier report: {gone}" in said
+
+
+def test_a_folder_that_gslt_did_not_make_gets_no_report(
+    folder: StudyFolder, tmp_path: Path
+) -> None:
+    for part in ("studies", "records"):
+        shutil.copytree(folder.path / part, tmp_path / "copy" / part)
+    with pytest.raises(RunError, match=r"was not made by gslt .* so that no report is written"):
+        write_report(StudyFolder(tmp_path / "copy"))
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"studies", "records"}
