@@ -9,9 +9,11 @@ targets. Written from docs/ticket-format.md, whose words it uses.
 import hashlib
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,8 +46,29 @@ FAR = (
 )
 
 
+# What a reader takes without being asked to: limits, not rules of the format.
+FILE_BYTES, HEADER_BYTES = 2**30, 2**24
+WEIGHTS = BITS = 2**25
+SMALL_FILE_WEIGHTS, WEIGHTS_PER_FILE_BYTE = 2**22, 2**7
+
+FIELDS = "version gslt freeze architecture source layers weights_sha256 dataset split results"
+FREEZE = (
+    "sparsity freezing_ratio prune_ratio lock_ratio allocation weight_init scale threshold ranking "
+    "score_init seed"
+)
+MODEL = "architecture num_layers hidden_channels batch_norm head dropout"
+CHOICES = {
+    "allocation": ("epl", "erk", "uniform"),
+    "weight_init": ("ku", "kn", "skc"),
+    "scale": ("none", "static", "dynamic"),
+    "threshold": ("global", "layer"),
+    "ranking": ("magnitude", "raw"),
+    "score_init": ("kn", "ku"),
+}
+
+
 class DamagedError(ValueError):
-    """The file is damaged, or no ticket of version 2."""
+    """The file is damaged, no ticket of version 2, or beyond a limit."""
 
 
 def check(holds: bool, problem: str) -> None:
@@ -54,20 +77,155 @@ def check(holds: bool, problem: str) -> None:
         raise DamagedError(problem)
 
 
-# --- container and masks --------------------------------------------------------------------------
+# --- container ------------------------------------------------------------------------------------
 
 
 def open_ticket(data: bytes) -> tuple[dict, bytes]:
-    """Metadata and payload of a file whose checksum holds."""
+    """Metadata and payload of a file that keeps every rule about its metadata."""
+    check(len(data) <= FILE_BYTES, "the file is too large")
     length = int.from_bytes(data[:8], "little")
     check(8 <= 8 + length <= len(data), "the file is cut off")
-    header, payload = json.loads(data[8 : 8 + length]), data[8 + length :]
-    checksum, _, text = header["__metadata__"]["gslt-ticket"].partition(" ")
+    check(length <= HEADER_BYTES, "the header is too long")
+    header, payload = data[8 : 8 + length], data[8 + length :]
+    start = b'{"__metadata__":{"gslt-ticket":"'
+    check(header.startswith(start), "the file is no ticket")
+    sealed = parsed(header).get("__metadata__", {}).get("gslt-ticket")
+    size = len(payload)
+    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    written = written_as({"__metadata__": {"gslt-ticket": sealed}, "masks": tensor})
+    written += " " * (-len(written) % 8)
+    check(header == written.encode(), "the header is not written as it should")
+    checksum, _, text = sealed.partition(" ")
     found = hashlib.sha256(text.encode() + b"masks\0" + payload).hexdigest()
     check(found == checksum, "the checksum is wrong")
-    meta = json.loads(text)
-    check(meta["version"] == 2, f"version {meta['version']} is unknown")
+    meta = parsed(text)
+    check(written_as(meta) == text, "the metadata are not written as they should")
+    check(isinstance(meta, dict) and "version" in meta, "the metadata are no object")
+    check(type(meta["version"]) is int and meta["version"] == 2, "another version")
+    check_metadata(meta)
+    check_limits(meta, len(data))
     return meta, payload
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"the JSON is damaged: {error}") from error
+
+
+def written_as(value: object) -> str:
+    """The one way to write a value: refuses infinity and NaN, and text that is no Unicode."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(value, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"a value cannot be written: {error}") from error
+
+
+# --- metadata -------------------------------------------------------------------------------------
+
+
+def keys(value: object, names: str) -> None:
+    """Exactly these fields, in this order."""
+    wanted = names.split()
+    check(isinstance(value, dict) and list(value) == wanted, f"other fields than {wanted}")
+
+
+def number(value: object, name: str) -> float:
+    """A number, whole or not; true and false are none."""
+    check(isinstance(value, int | float) and not isinstance(value, bool), f"{name} is no number")
+    return value
+
+
+def count(value: object, name: str, least: int = 0) -> int:
+    """A whole number of things."""
+    check(type(value) is int and least <= value < 2**63, f"{name} is no count")
+    return value
+
+
+def text(value: object, name: str) -> str:
+    """A text."""
+    check(isinstance(value, str), f"{name} is no text")
+    return value
+
+
+def check_metadata(meta: dict) -> None:
+    """Fields, their order, types and ranges."""
+    keys(meta, FIELDS)
+    keys(meta["source"], "total pruned locked")
+    for name, value in meta["source"].items():
+        count(value, name, least=1 if name == "total" else 0)
+    check(isinstance(meta["layers"], list), "the layers are no list")
+    for layer in meta["layers"]:
+        check(isinstance(layer, list) and len(layer) == 4, "a layer has not four values")
+        text(layer[0], "the name of a layer")
+        for value in layer[1:]:
+            count(value, "a number of a layer")
+    names = [layer[0] for layer in meta["layers"]]
+    check(len(set(names)) == len(names), "two layers have the same name")
+    for name in ("gslt", "dataset", "weights_sha256"):
+        text(meta[name], name)
+    check(re.fullmatch("[0-9a-f]{64}", meta["weights_sha256"]) is not None, "no SHA-256")
+    count(meta["split"], "split")
+    check(isinstance(meta["results"], dict), "the results are no object")
+    for name, value in meta["results"].items():
+        check(abs(number(value, name)) <= sys.float_info.max, f"{name} is not finite")
+    check_freeze(meta["freeze"])
+    if meta["architecture"] is not None:
+        check_architecture(meta["architecture"])
+
+
+def check_freeze(freeze: dict) -> None:
+    """The frozen source."""
+    keys(freeze, FREEZE)
+    for name, choices in CHOICES.items():
+        check(freeze[name] in choices, f"{name} is unknown")
+    for name in ("sparsity", "freezing_ratio", "prune_ratio", "lock_ratio"):
+        if name == "sparsity" or freeze[name] is not None:
+            check(0 <= number(freeze[name], name) <= 1, f"{name} is no fraction")
+    check(type(freeze["seed"]) is int and 0 <= freeze["seed"] < 2**64, "the seed is out of range")
+    both, (prune, lock) = freeze["freezing_ratio"], ratios(freeze)
+    if freeze["prune_ratio"] is not None or freeze["lock_ratio"] is not None:
+        slack = 1e-9
+        check(prune >= 0 and lock >= 0, "the freezing ratio is smaller than one of its parts")
+        check(both is None or abs(prune + lock - both) <= slack, "the ratios contradict each other")
+        check(prune + lock <= 1 + slack, "more than all is frozen")
+        check(prune <= freeze["sparsity"] + slack, "more is pruned than the sparsity")
+        check(lock <= 1 - freeze["sparsity"] + slack, "more is locked than the density")
+
+
+def check_architecture(architecture: dict) -> None:
+    """The node classifier."""
+    keys(architecture, "model in_channels out_channels")
+    model = architecture["model"]
+    check(isinstance(model, dict), "the model is no object")
+    added = [name for name in ("residual", "unit_gain") if name in model]
+    keys(model, " ".join([MODEL, *added]))
+    check(all(model[name] is True for name in added), "what is false is left out")
+    check(model["architecture"] in ("gin", "gcn", "sage"), "an unknown architecture")
+    count(model["num_layers"], "num_layers", least=2)
+    count(model["hidden_channels"], "hidden_channels", least=1)
+    for name in ("batch_norm", "head"):
+        check(isinstance(model[name], bool), f"{name} is neither true nor false")
+    check(0 <= number(model["dropout"], "dropout") < 1, "dropout is out of range")
+    check(not (model.get("unit_gain") and model["batch_norm"]), "unit_gain is without batch_norm")
+    for name in ("in_channels", "out_channels"):
+        count(architecture[name], name, least=1)
+
+
+def check_limits(meta: dict, size: int) -> None:
+    """What the network and the masks may cost, given the bytes of the file."""
+    total = meta["source"]["total"]
+    check(total <= WEIGHTS, "too many weights")
+    check(sum(layer[1] for layer in meta["layers"]) <= BITS, "too many bits")
+    if meta["architecture"] is not None:
+        allowed = SMALL_FILE_WEIGHTS + WEIGHTS_PER_FILE_BYTE * size
+        check(total <= allowed, "too many weights for so small a file")
+
+
+# --- masks ----------------------------------------------------------------------------------------
 
 
 def read_masks(meta: dict, payload: bytes) -> list[np.ndarray]:
@@ -87,27 +245,43 @@ def read_masks(meta: dict, payload: bytes) -> list[np.ndarray]:
 
 def read_mask(code: bytes, n: int, k: int) -> np.ndarray:
     """The mask of n bits, of which k are set."""
+    check(k <= n, "more is kept than searched")
     if k in (0, n):
         check(not code, "a mask without a choice has no bytes")
         return np.full(n, k > 0)
-    if len(code) == (n + 7) // 8:
+    one = min(max((2 * k * UNIT + n) // (2 * n), 1), UNIT - 1)
+    packed = (n + 7) // 8
+    if len(code) == packed:
         bits = np.unpackbits(np.frombuffer(code, np.uint8), bitorder="little").astype(bool)
         check(not bits[n:].any(), "unused bits are set")
+        check(4 * words_of(bits[:n], one) >= packed, "a mask is packed where its code is shorter")
         return bits[:n]
-    check(0 < len(code) < (n + 7) // 8 and len(code) % 4 == 0, "a mask has a wrong length")
+    check(0 < len(code) < packed and len(code) % 4 == 0, "a mask has a wrong length")
     words = np.frombuffer(code, "<u4").tolist()
     check(words[-1] != 0, "the last word is zero")
-    one = min(max((2 * k * UNIT + n) // (2 * n), 1), UNIT - 1)
     zero = UNIT - one
     x, bits = 0, np.zeros(n, bool)
     for i in range(n):
         while x < 2**32 and words:
             x = (x << 32) + words.pop()
+        if x == 0:
+            break  # Without a word left, every further bit is 0.
         y, q = divmod(x, UNIT)
         bits[i] = q >= zero
         x = one * y + q - zero if q >= zero else zero * y + q
     check(x == 0 and not words, "the code does not end with the mask")
     return bits
+
+
+def words_of(bits: np.ndarray, one: int) -> int:
+    """How many words the code of a mask has."""
+    zero, x, words = UNIT - one, 0, 0
+    for bit in bits[::-1].tolist():
+        w = one if bit else zero
+        if x >= w << 40:
+            x, words = x >> 32, words + 1
+        x = (x // w << 24) + x % w + (zero if bit else 0)
+    return words + (x.bit_length() + 31) // 32
 
 
 # --- streams --------------------------------------------------------------------------------------
@@ -237,6 +411,45 @@ def frozen_counts(
     return pruned, to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
 
 
+def check_counts(meta: dict) -> list[tuple[int, int]]:
+    """Pruned and locked weights of every layer, or nothing without an architecture, all checked."""
+    freeze, source, layers = meta["freeze"], meta["source"], meta["layers"]
+    (prune, lock), total = ratios(freeze), source["total"]
+    pruned = total - round((1 - prune) * total)
+    locked = min(round(lock * total), total - pruned)
+    check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the source")
+    searched = sum(layer[1] for layer in layers)
+    check(searched == total - pruned - locked, "other searched weights than those of the source")
+    frozen = []
+    if meta["architecture"] is not None:
+        shapes = list(checked_shapes(meta).values())
+        frozen = list(zip(*frozen_counts(shapes, prune, lock, freeze["allocation"]), strict=True))
+        for shape, (cut, fixed), layer in zip(shapes, frozen, layers, strict=True):
+            n = math.prod(shape)
+            check(layer[1] == n - cut - fixed, f"{layer[0]} has other searched weights")
+            if freeze["threshold"] == "layer":
+                keep = round((1 - freeze["sparsity"]) * n)
+                check(fixed - 1 <= keep <= n - cut + 1, f"{layer[0]} cannot have the sparsity")
+                check(layer[2] == min(max(keep - fixed, 0), layer[1]), f"{layer[0]} keeps others")
+    if freeze["threshold"] == "global":
+        keep = round((1 - freeze["sparsity"]) * total) - locked
+        kept = sum(layer[2] for layer in layers)
+        check(kept == min(max(keep, 0), searched), "another number of kept weights")
+    return frozen
+
+
+def checked_shapes(meta: dict) -> dict[str, tuple[int, int]]:
+    """Name and shape of every weight matrix, which are those of the layers."""
+    architecture, layers, total = meta["architecture"], meta["layers"], meta["source"]["total"]
+    model = architecture["model"]
+    # First what bounds the work: numbers may be anything.
+    check(model["num_layers"] <= len(layers), "more layers than masks")
+    shapes = shapes_of(architecture)
+    check(list(shapes) == [layer[0] for layer in layers], "other layers than the masks")
+    check(sum(map(math.prod, shapes.values())) == total, "another number of weights")
+    return shapes
+
+
 def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> np.ndarray:
     """Weights of a layer in single precision, flat."""
     n = math.prod(shape)
@@ -263,15 +476,11 @@ def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> 
 
 def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of the ticket by name, each ``(out, in)``, regenerated and checked."""
-    freeze, shapes = meta["freeze"], shapes_of(meta["architecture"])
-    check(list(shapes) == [layer[0] for layer in meta["layers"]], "other layers than the masks")
-    total = sum(map(math.prod, shapes.values()))
-    check(total == meta["source"]["total"], "another number of weights")
-    pruned, locked = frozen_counts(list(shapes.values()), *ratios(freeze), freeze["allocation"])
+    freeze, frozen = meta["freeze"], check_counts(meta)
+    shapes = checked_shapes(meta)
     digest, weights = hashlib.sha256(), {}
-    for (name, shape), mask, cut, fixed in zip(shapes.items(), masks, pruned, locked, strict=True):
+    for (name, shape), mask, (cut, fixed) in zip(shapes.items(), masks, frozen, strict=True):
         n = math.prod(shape)
-        check(mask.size == n - cut - fixed, f"the mask of {name} has another length")
         w = random_weights(freeze["weight_init"], freeze["seed"], name, shape)
         pattern = freezing_pattern(freeze["seed"], name, n, cut, fixed)
         w[pattern == -1] = 0
@@ -286,6 +495,17 @@ def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarr
         weights[name] = (w * kept / math.sqrt(max(density, 1 / n))).reshape(shape)
     check(digest.hexdigest() == meta["weights_sha256"], "other weights than those of the search")
     return weights
+
+
+def read(data: bytes) -> tuple[dict, list[np.ndarray], dict[str, np.ndarray]]:
+    """Metadata, masks and weights of a file that keeps every rule.
+
+    The ticket of a user's own module has no weights here: only the module can regenerate them.
+    """
+    meta, payload = open_ticket(data)
+    check_counts(meta)
+    masks = read_masks(meta, payload)
+    return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}
 
 
 # --- the models -----------------------------------------------------------------------------------
@@ -347,8 +567,10 @@ def logits(
 
 def main(ticket: str, graph: str, out: str) -> None:
     """Write the logits of a ticket on a graph."""
-    meta, payload = open_ticket(Path(ticket).read_bytes())
-    weights = effective_weights(meta, read_masks(meta, payload))
+    path = Path(ticket)
+    check(path.is_file() and path.stat().st_size <= FILE_BYTES, "no file, or too large a one")
+    meta, _, weights = read(path.read_bytes())
+    check(bool(weights), "the ticket of a module of somebody's own: build that module")
     with np.load(graph) as arrays:
         found = logits(meta, weights, arrays["x"], arrays["edge_index"])
     np.save(out, found)

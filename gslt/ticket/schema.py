@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -78,7 +79,7 @@ def check_ticket(ticket: StoredTicket) -> None:
     for name, value in ticket.results.items():
         # JSON has no infinity and no NaN, and a bool is no figure.
         plain = isinstance(value, int | float) and not isinstance(value, bool)
-        if not plain or not math.isfinite(value):
+        if not plain or not abs(value) <= sys.float_info.max:
             raise ValueError(f"its result {name!r} is no finite number")
     # Text that is no Unicode could not be printed, nor name a random stream.
     "".join([ticket.dataset, *ticket.masks, *ticket.results]).encode()
