@@ -368,7 +368,7 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
     [b'hello']
     """
     while True:
-        found = re.fullmatch(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;.*)?\r?\n", stream.readline(_LINE))
+        found = re.fullmatch(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;.*)?\r\n", stream.readline(_LINE))
         if found is None:
             raise ValueError("a chunk of the file has no length")
         left = int(found[1], 16)
@@ -380,5 +380,5 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
                 raise ValueError("the file was cut off")
             left -= len(part)
             yield part
-        if stream.readline(_LINE) not in (b"\r\n", b"\n"):
+        if stream.readline(_LINE) != b"\r\n":
             raise ValueError("a chunk of the file has another length than it says")

@@ -143,6 +143,8 @@ BROKEN = {
     "negative chunk": chunked(b"-5\r\nhello\r\n0\r\n\r\n"),
     "signed chunk": chunked(b"+5\r\nhello\r\n0\r\n\r\n"),
     "chunk of another length": chunked(b"4\r\nhello\r\n0\r\n\r\n"),
+    "chunk that lost a byte": chunked(b"5\r\nhell\r\n0\r\n\r\n"),
+    "chunk with other line ends": chunked(b"5\nhello\n0\n\n"),
     "endless line of a chunk": chunked(b"5;" + b"a" * 9999),
     "long header": headed(b"X: " + b"a" * 100_000, b"Content-Length: 5"),
     "many headers": headed(*[b"X: a"] * 300, b"Content-Length: 5"),
