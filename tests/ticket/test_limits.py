@@ -97,7 +97,7 @@ def test_what_is_written_beyond_the_defaults_is_said(result, tmp_path) -> None:
 def test_the_networks_of_the_papers_are_within_the_defaults(weights: int) -> None:
     assert weights <= Limits().weights
     assert weights <= Limits().bits
-    # A small file may describe the GIN; the others are modules of one's own, which gslt never builds.
+    # A small file may describe the GIN; the others are modules of one's own, not built by gslt.
     assert Limits().small_file_weights > 378_280
 
 
