@@ -83,19 +83,24 @@ arms: {a: {}, b: {lr: 0.1}}
 """
 
 
-def furnish(folder: Path) -> None:
-    """A folder with a graph, a ticket, a run, a study, a bomb, and files of a user's."""
+def write_graph(path: Path) -> None:
+    """A synthetic graph of 60 nodes in the layout of the heterophilous-graphs benchmark."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 3
     splits = {f"{n}_masks": (np.arange(60) % 4 == k)[None] for k, n in enumerate(["val", "test"])}
     np.savez(
-        folder / "tiny.npz",
+        path,
         node_features=rng.normal(size=(60, 5)).astype(np.float32),
         node_labels=labels,
         edges=rng.integers(0, 60, (150, 2)),
         train_masks=(np.arange(60) % 4 > 1)[None],
         **splits,
     )
+
+
+def furnish(folder: Path) -> None:
+    """A folder with a graph, a ticket, a run, a study, a bomb, and files of a user's."""
+    write_graph(folder / "tiny.npz")
     (folder / "s.yaml").write_text(STUDY)
     (folder / "twice.yaml").write_text(STUDY + "seeds: 2\n")
     lines = ["a: &a [x,x,x,x,x,x,x,x,x]"]

@@ -64,9 +64,7 @@ def test_limits_are_raised_by_the_caller_and_by_the_environment(
 ) -> None:
     usual = limits()
     check_limit("seeds", usual.seeds, "the study has")
-    with pytest.raises(
-        ConfigError, match=r"more than .*GSLT_LIMITS=seeds=10001"
-    ):
+    with pytest.raises(ConfigError, match=r"more than .*GSLT_LIMITS=seeds=10001"):
         check_limit("seeds", 10_001, "the study has")
     with raised(seeds=20_000):
         check_limit("seeds", 10_001, "the study has")
@@ -76,9 +74,7 @@ def test_limits_are_raised_by_the_caller_and_by_the_environment(
     assert (limits().seeds, limits().weights) == (10**6, 2 * 10**9)
 
 
-@pytest.mark.parametrize(
-    "text", ["seed=1", "seeds", "seeds=x", "seeds=0", "seeds=inf"]
-)
+@pytest.mark.parametrize("text", ["seed=1", "seeds", "seeds=x", "seeds=0", "seeds=inf"])
 def test_limits_that_are_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GSLT_LIMITS", text)
     with pytest.raises(ConfigError, match=r"GSLT_LIMITS should be such as weights=1e9"):

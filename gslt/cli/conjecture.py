@@ -46,14 +46,14 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
-    from gslt.conjecture.protocol import PLAN, Progress, begin, open_plan, run_plan
+    from gslt.conjecture.protocol import PLAN, begin, open_plan, run_plan
     from gslt.conjecture.report import report_plan, verdict_text
-    from gslt.studies.execute import check_study
+    from gslt.studies.execute import Summary, check_study
     from gslt.studies.records import StudyFolder
 
     names = ["preset", "architecture", "dataset", *field_names(Criteria)]
     plan = open_plan(options.out, **{name: options[name] for name in names})
-    folder, done = StudyFolder(options.out), Progress()
+    folder, done = StudyFolder(options.out), Summary()
     if options.report_only:
         if not (options.out / PLAN).is_file():
             raise RunError(

@@ -11,7 +11,7 @@ from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_root, add_split, data_folder
 from gslt.comparison import CompareConfig
 from gslt.config import Architecture, DemoConfig, part
-from gslt.errors import ConfigError, GsltError, Interrupted, RunError
+from gslt.errors import ConfigError, RunError
 from gslt.studies.presets import Preset, Size
 
 
@@ -111,12 +111,7 @@ def _study_run(options: Namespace) -> None:
     print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
     summary = run_study(study, folder, executor_of(options, folder))
     print(summary)
-    again = f"the same command goes on; gslt report {options.out} shows what is there"
-    if summary.failures:
-        reasons = "; ".join(sorted(set(summary.failures.values())))
-        raise GsltError(f"{len(summary.failures)} runs failed ({reasons}); {again}")
-    if summary.stopped_by:
-        raise Interrupted(f"stopped; {again}", summary.stopped_by)
+    summary.check(f"the same command goes on; gslt report {options.out} shows what is there")
     print(f"gslt report {options.out} makes tables and figures of it")
 
 

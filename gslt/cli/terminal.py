@@ -121,7 +121,7 @@ def standard_streams() -> Iterator[list[Stream]]:
     codecs.register_error(_HANDLER, _in_other_signs)
     usual = sys.stdout, sys.stderr
     streams = [Stream(stream) for stream in usual]
-    sys.stdout, sys.stderr = streams  # type: ignore[assignment]
+    sys.stdout, sys.stderr = streams
     try:
         yield streams
     finally:

@@ -4,25 +4,27 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 """
 
 import dataclasses
+import io
 import math
-import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
 
 from gslt.config import Architecture, build, check_choice, check_values
-from gslt.errors import ConfigError, GsltError, Interrupted, RunError
-from gslt.files import write_text
+from gslt.errors import ConfigError, GsltError, RunError
+from gslt.files import parse, read_text, read_yaml, reading
+from gslt.report.escaping import csv_value
 from gslt.studies.columns import LOG_QUOTIENT
-from gslt.studies.execute import Executor, run_study
+from gslt.studies.execute import Executor, Summary, run_study
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import AXIS, StudyResults
 from gslt.studies.smoothness import last_names, slope_names
-from gslt.studies.study import Study
+from gslt.studies.study import Study, name_of_dataset
+from gslt.training.signals import stop_requests
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -163,7 +165,7 @@ def _study(part: Part, size: str, architecture: Architecture, dataset: str | Non
         # One distribution for all arms: scale alone changes smoothing (arXiv 2406.02269).
         "weight_init": "skc",
     }
-    suffix = "" if dataset is None else "-" + re.sub(r"[^\w.-]+", "-", Path(dataset).stem)
+    suffix = "" if dataset is None else f"-{name_of_dataset(dataset)}"
     return Study(
         name=f"conjecture-{architecture}-{size}-{part.name}{suffix}",
         title=f"Does freezing counter over-smoothing? {part.name}",
@@ -266,47 +268,38 @@ def open_plan(out: Path, **chosen: Any) -> Plan:
     return replace(begun, criteria=criteria, stated=stated)
 
 
+@dataclass(frozen=True)
+class _File:
+    """A plan as it is stored; those of older versions had the same fields."""
+
+    preset: str
+    architecture: str
+    dataset: str | None
+    criteria: dict[str, float]
+
+
 def _read_plan(path: Path) -> Plan | None:
-    if not path.exists():
-        return None
     try:
-        values = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-        criteria = build(Criteria, dict(values.pop("criteria")))
-        plan = build(Plan, {**values, "criteria": criteria})
-        _ = plan.studies
-    except (OSError, LookupError, TypeError, ValueError, yaml.YAMLError) as error:
+        with reading(path, what="a plan"):
+            if not (path.exists() or path.is_symlink()):
+                return None
+            values = parse(dict[str, Any], read_yaml(path))
+            unknown = values.keys() - {each.name for each in dataclasses.fields(_File)}
+            if unknown:
+                raise ValueError(f"it has no field {', '.join(sorted(unknown))}")
+            file = parse(_File, values)
+            plan = Plan(**{**asdict(file), "criteria": build(Criteria, file.criteria)})
+            _ = plan.studies
+            return plan
+    except GsltError as error:
+        reason = str(error).removeprefix(f"{str(path)!r} ")
         raise RunError(
-            f"{str(path)!r} is damaged ({error}); with --preset and the other options of the first "
-            "command it can be made anew once this file is deleted"
+            f"{str(path)!r} is damaged ({reason}); with --preset and the other options of the "
+            "first command it can be made anew once this file is deleted"
         ) from error
-    return plan
 
 
 # Running
-
-
-@dataclass
-class Progress:
-    """What became of the runs of a plan."""
-
-    failures: dict[str, str] = field(default_factory=dict)
-    """Reasons by identity."""
-    stopped_by: int = 0
-    """Number of the signal that asked to stop; 0 where none did."""
-
-    def check(self) -> None:
-        """End with an error where runs failed or were interrupted.
-
-        Raises:
-            GsltError: naming the reasons.
-            Interrupted: if somebody asked to stop.
-        """
-        again = "the same command goes on"
-        if self.stopped_by:
-            raise Interrupted(f"stopped; {again}", self.stopped_by)
-        if self.failures:
-            reasons = "; ".join(sorted(set(self.failures.values())))
-            raise GsltError(f"{len(self.failures)} runs failed ({reasons}); {again}")
 
 
 def begin(plan: Plan, folder: StudyFolder) -> None:
@@ -316,14 +309,15 @@ def begin(plan: Plan, folder: StudyFolder) -> None:
         RunError: if the folder holds something else, or a study of this name that is another.
     """
     path = folder.path / PLAN
-    if not path.exists() and any((folder.path / "studies").glob("*.yaml")):
+    begun = path.exists() or path.is_symlink()
+    if not begun and any((folder.path / "studies").glob("*.yaml")):
         raise RunError(
             f"{str(folder.path)!r} holds studies that are not of this test; choose another --out"
         )
     for study in plan.studies:
         folder.add(study)
-    if not path.exists():
-        write_text(path, yaml.safe_dump(plan.values, sort_keys=False))
+    if not begun:
+        folder.output.write_text(PLAN, yaml.safe_dump(plan.values, sort_keys=False))
 
 
 def run_plan(
@@ -333,7 +327,7 @@ def run_plan(
     *,
     progress: bool = True,
     say: Callable[[str], None] = print,
-) -> Progress:
+) -> Summary:
     """Compute the runs of a plan that have no record yet, study by study.
 
     Args:
@@ -343,20 +337,23 @@ def run_plan(
         progress: show a bar over the epochs of each study on a terminal.
         say: told a line about every study.
 
+    Returns:
+        What became of the runs of all studies, see :meth:`gslt.studies.execute.Summary.check`.
+
     Raises:
         RunError: if the folder holds something else, or a study of this name that is another.
         DataError: if a data set is not there.
     """
-    begin(plan, folder)
-    done = Progress()
-    for study in plan.studies:
-        summary = run_study(study, folder, executor, progress=progress)
-        say(f"{study.name}: {summary}")
-        done.failures |= summary.failures
-        done.stopped_by = summary.stopped_by
-        if summary.stopped_by:
-            break
-    return done
+    with stop_requests() as stop:
+        begin(plan, folder)
+        done = Summary()
+        for study in plan.studies:
+            summary = run_study(study, folder, executor, progress=progress)
+            say(f"{study.name}: {summary}")
+            done += summary
+            if stop or done.stopped_by:
+                break
+        return replace(done, stopped_by=done.stopped_by or stop.signal_number or 0)
 
 
 # The table of runs
@@ -426,15 +423,28 @@ def read_runs(path: str | Path) -> "DataFrame":
 
     Args:
         path: of the CSV; an empty cell is NaN, ``-inf`` a total collapse.
+
+    Raises:
+        RunError: if it cannot be read or is no such table.
+        ConfigError: if it cannot be judged, see :func:`check_runs`.
     """
     import pandas as pd
 
-    # As text first: numbers are read to the last bit.
-    found = pd.read_csv(path, dtype=str, keep_default_na=False)
-    found["batch_norm"] = found["batch_norm"] == "True"
-    for name in found.columns.difference(["dataset", "batch_norm", "arm", "identity"]):
-        whole = name in ("depth", "seed")
-        found[name] = found[name].replace("", "nan").astype("int64" if whole else "float64")
+    with reading(path, what="a table of runs"):
+        # As text first: numbers are read to the last bit.
+        text = io.StringIO(read_text(path))
+        found = pd.read_csv(text, dtype=str, keep_default_na=False)
+        if missing := [name for name in (*RUN, PRIMARY) if name not in found.columns]:
+            raise ValueError(f"there is no column {missing[0]!r}")
+        if wrong := [e for e in found["batch_norm"].unique() if e not in ("True", "False")]:
+            raise ValueError(f"batch_norm must be True or False, got {wrong[0]!r}")
+        found["batch_norm"] = found["batch_norm"] == "True"
+        for name in found.columns.intersection(["dataset", "arm", "identity"]):
+            found[name] = found[name].map(csv_value)
+        for name in found.columns.difference(["dataset", "batch_norm", "arm", "identity"]):
+            whole = name in ("depth", "seed")
+            found[name] = found[name].replace("", "nan").astype("int64" if whole else "float64")
+    check_runs(found)
     return found
 
 
@@ -458,6 +468,12 @@ def check_runs(runs: "DataFrame") -> None:
             f"arm {run['arm']!r} has seed {run['seed']} twice on {run['dataset']} at depth "
             f"{run['depth']}; give each run once"
         )
+    if "identity" in runs:
+        named = runs[runs["identity"].notna() & (runs["identity"] != "")]
+        for run in named[named.duplicated(["arm", "identity"])].to_dict("records"):
+            raise ConfigError(
+                f"arm {run['arm']!r} has the run {run['identity']} twice; give each run once"
+            )
 
 
 def in_order(runs: "DataFrame") -> "DataFrame":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
-from gslt.config import SearchConfig, TrainConfig
+from gslt.config import SearchConfig, TrainConfig, WeightInit
 from gslt.diagnostics import MEASURES
+from gslt.errors import ConfigError
 from gslt.training.results import Result
 
 
@@ -97,6 +100,40 @@ def heading(name: str) -> str:
     return column(name).heading or name.replace("_", " ")
 
 
+#: Columns of runs that are no settings and not measured, and can stand on an axis.
+_FACTS = ("method", "dataset", "split", "graph", "synthetic", "hardware", "smoothness")
+_DERIVED = ("prune_share", "window_position")
+_NO_AXIS = ("seed", "runs", "device")
+
+
+def check_column(name: str, what: str, *, smoothness: bool) -> None:
+    """Refuse a column of a figure that no run will have, before the first run.
+
+    >>> check_column("sparcity", "x", smoothness=False)
+    Traceback (most recent call last):
+    gslt.errors.ConfigError: x must be a column of runs, got 'sparcity'; did you mean 'sparsity'?
+
+    Args:
+        name: of the column, see :func:`gslt.studies.frame`.
+        what: it is for: ``x`` or ``panel``.
+        smoothness: whether some run measures over-smoothing.
+
+    Raises:
+        ConfigError: if there is none of this name, or only where over-smoothing is measured.
+    """
+    settings = {field.name for kind in (SearchConfig, TrainConfig) for field in fields(kind)}
+    ends = {LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.endpoint)}
+    slopes = {LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.slope)}
+    endpoints = ends | {f"{name}_slope" for name in slopes}
+    known = settings.union(COLUMNS, endpoints, _FACTS, _DERIVED).difference(_NO_AXIS)
+    if name not in known:
+        near = get_close_matches(name, sorted(known), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{what} must be a column of runs, got {name!r}{hint}")
+    if name in endpoints and not smoothness:
+        raise ConfigError(f"{what} is {name!r}, which only runs with smoothness: true have")
+
+
 def named(arm: str, axes: Mapping[str, Any]) -> str:
     """An arm and where on its axes.
 
@@ -155,6 +192,37 @@ def is_missing(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
+#: Rounding to whole weights and back may go beyond 1 by as much.
+_Ratio = Annotated[float, Meta(ge=0, le=1 + 1e-9)]
+_Accuracy = Annotated[float, Meta(ge=0, le=1)]
+#: Whole numbers that a column of numbers holds exactly.
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+_Size = Annotated[float, Meta(ge=0, le=2**53)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What :func:`measured` gives, as a record has to hold it."""
+
+    test_accuracy: _Accuracy
+    val_accuracy: _Accuracy
+    train_accuracy: _Accuracy
+    best_epoch: Annotated[int, Meta(ge=1, le=2**53)]
+    weight_init: WeightInit
+    sparsity: _Ratio
+    density: _Ratio
+    prune_ratio: _Ratio | None
+    lock_ratio: _Ratio | None
+    freezing_ratio: _Ratio | None
+    searched: Count
+    search_space: _Ratio
+    num_weights: Count
+    model_bytes: _Size
+    times_smaller: _Size | None
+    file_bytes: Count | None
+    seconds: _Size
+
+
 def measured(result: Result) -> dict[str, Any]:
     """What a search or training found and what it costs: columns of every table.
 
@@ -182,7 +250,7 @@ def measured(result: Result) -> dict[str, Any]:
         "search_space": size.search_space if size else 1.0 - removed / total,
         "num_weights": size.total if size else total,
         "model_bytes": size.bits / 8 if size else 4 * (total - removed),
-        "times_smaller": size.ratio if size else total / (total - removed),
+        "times_smaller": size.ratio if size else total / max(1, total - removed),
         "file_bytes": size.bytes if size else None,
         "seconds": best.seconds,
     }

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import statistics
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from tqdm import tqdm
 
-from gslt.config import SearchConfig
+from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
-from gslt.errors import GsltError, GsltWarning, Interrupted, RunError, RunInUseError
+from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
+from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
 from gslt.training.results import Epoch, Result
 from gslt.training.run_folder import RunFolder, in_use
 from gslt.training.search import check_runnable, search, train
+from gslt.training.signals import stop_requests
 
 #: Called with the number of epochs that a run has just finished.
 OnEpochs = Callable[[int], None]
@@ -38,10 +40,12 @@ _MESSAGE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How one run ended: with a record, or with the reason why there is none."""
+    """How one run ended: with a record that is written, or with the reason why there is none."""
 
     spec: RunSpec
     record: Record | None = None
+    computed: bool = True
+    """Whether the record is of now; else another process wrote it meanwhile."""
     error: str = ""
     """A sentence; the next run of the study tries again."""
     busy: bool = False
@@ -54,9 +58,10 @@ class Executor(Protocol):
     """Where runs are computed."""
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
-        """Compute every run, in any order, and tell how it ended as soon as it has.
+        """Compute every run, write its record, and tell how it ended as soon as it has.
 
-        After a request to stop it stops with the ends of what was under way.
+        The order is any. After a request to stop no run is begun, and it stops with the ends of
+        what was under way.
 
         Args:
             specs: the runs, each once.
@@ -108,11 +113,14 @@ class Here:
             specs: the runs.
             on_epochs: called after every epoch.
         """
-        for spec in specs:
-            end = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
-            yield end
-            if end.stopped_by:
-                return
+        with stop_requests() as stop:
+            for spec in specs:
+                if stop:
+                    return
+                end = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
+                yield end
+                if end.stopped_by:
+                    return
 
 
 def compute(
@@ -122,7 +130,10 @@ def compute(
     device: str,
     on_epochs: OnEpochs,
 ) -> RunEnd:
-    """Compute one run in its run folder, or go on with it; a failure is an end too.
+    """Compute one run in its run folder, or go on with it, and write its record.
+
+    A failure is an end too. Nobody else computes the run meanwhile, and what somebody else has
+    recorded since is not computed again.
 
     Args:
         folder: of the study; the run folder is in it.
@@ -133,8 +144,13 @@ def compute(
     """
     try:
         dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
-        result = run_in_folder(folder.run_path(spec.identity), spec, dataset, device, on_epochs)
-        return RunEnd(spec, Record.of(spec, dataset, result))
+        with run_folder(folder.run_path(spec.identity), spec, device) as run:
+            if (known := folder.usable(spec.identity)) is not None:
+                return RunEnd(spec, known, computed=False)
+            result = run_in_folder(run, dataset, on_epochs)
+            record = Record.of(spec, dataset, result, run.environment)
+            folder.write(record)
+        return RunEnd(spec, record)
     except Interrupted as error:
         return RunEnd(spec, stopped_by=error.signal_number)
     except RunInUseError:
@@ -152,20 +168,31 @@ def cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def run_in_folder(
-    path: Path, spec: RunSpec, dataset: NodeDataset, device: str, on_epochs: OnEpochs
-) -> Result:
-    """Search or train in a run folder, or go on there. See :func:`gslt.search`.
+def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder:
+    """The folder of a run, which no other process can open until its end.
 
     Args:
-        path: of the run folder.
+        path: of the folder.
         spec: the run.
-        dataset: its data set, loaded.
         device: torch device.
-        on_epochs: called after every epoch.
 
     Raises:
         RunInUseError: if another process computes it.
+        RunError: if the folder holds something else.
+    """
+    place = {"dataset": spec.dataset, "split": spec.split}
+    return RunFolder(path, replace(spec.config, device=device), place)
+
+
+def run_in_folder(run: RunFolder, dataset: NodeDataset, on_epochs: OnEpochs) -> Result:
+    """Search or train in a run folder, or go on there. See :func:`gslt.search`.
+
+    Args:
+        run: see :func:`run_folder`.
+        dataset: of the run, loaded.
+        on_epochs: called after every epoch.
+
+    Raises:
         Interrupted: if somebody asked to stop; a checkpoint is written.
         GsltError: for whatever else ends a search or training.
     """
@@ -173,11 +200,11 @@ def run_in_folder(
     def count(_: Epoch) -> None:
         on_epochs(1)
 
-    config = replace(spec.config, device=device)
-    with RunFolder(path, config, {"dataset": spec.dataset, "split": spec.split}) as run:
-        if isinstance(config, SearchConfig):
-            return search(dataset, config, progress=False, on_epoch=count, folder=run)
-        return train(dataset, config, progress=False, on_epoch=count, folder=run)
+    config = run.config
+    if isinstance(config, SearchConfig):
+        return search(dataset, config, progress=False, on_epoch=count, folder=run)
+    assert isinstance(config, TrainConfig)
+    return train(dataset, config, progress=False, on_epoch=count, folder=run)
 
 
 @lru_cache(maxsize=2)
@@ -197,24 +224,63 @@ def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
 
 @dataclass(frozen=True)
 class Summary:
-    """What ``run_study`` did."""
+    """What ``run_study`` did, and what is still missing."""
 
-    computed: int
-    """Runs that were computed now."""
-    present: int
-    """Runs whose records were there before."""
-    failures: dict[str, str]
-    """Reasons by identity."""
-    busy: int
+    computed: int = 0
+    """Runs that were computed, and recorded, now."""
+    present: int = 0
+    """Runs whose records were there before, or came from another process meanwhile."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reasons by identity; also why a record cannot be used."""
+    busy: int = 0
     """Runs that another process is computing."""
-    stopped_by: int
+    lost: int = 0
+    """Runs that have no record, and were not stopped."""
+    stopped_by: int = 0
     """Number of the signal that asked to stop; 0 where none did."""
 
     def __str__(self) -> str:
         parts = [f"{self.computed} runs computed", f"{self.present} were there"]
         parts += [f"{self.busy} are computed by another process"] if self.busy else []
         parts += [f"{len(self.failures)} failed"] if self.failures else []
-        return ", ".join(parts)
+        return ", ".join([*parts, *([f"{self.lost} have no record"] if self.lost else [])])
+
+    def check(self, again: str = "the same command goes on") -> None:
+        """End with an error unless every run has a record.
+
+        Args:
+            again: what to do, the end of the sentence.
+
+        Raises:
+            Interrupted: if somebody asked to stop.
+            GsltError: if runs failed, are another process's, or have no record.
+        """
+        if self.stopped_by:
+            raise Interrupted(f"stopped; {again}", self.stopped_by)
+        parts = [f"{self.busy} runs are computed by another process"] if self.busy else []
+        parts += [f"{self.lost} runs have no record"] if self.lost else []
+        if self.failures:
+            parts.append(f"{len(self.failures)} runs failed ({_reasons(self.failures.values())})")
+        if parts:
+            raise GsltError(f"{', '.join(parts)}; {again}")
+
+    def __add__(self, other: Summary) -> Summary:
+        """Of two studies together."""
+        return Summary(
+            self.computed + other.computed,
+            self.present + other.present,
+            self.failures | other.failures,
+            self.busy + other.busy,
+            self.lost + other.lost,
+            self.stopped_by or other.stopped_by,
+        )
+
+
+def _reasons(found: Iterable[str]) -> str:
+    """The reasons, each once, the most frequent first; not all where they are many."""
+    reasons = [reason for reason, _ in sorted(Counter(found).items(), key=lambda e: (-e[1], e[0]))]
+    more = [f"and {len(reasons) - 3} other reasons"] if len(reasons) > 3 else []
+    return "; ".join([*reasons[:3], *more])
 
 
 def run_study(
@@ -227,7 +293,8 @@ def run_study(
     """Compute the runs of a study that have no record yet.
 
     A run that was interrupted goes on from its checkpoint. A run that fails does not stop the
-    others.
+    others. After Ctrl-C, SIGTERM or SIGHUP no run is begun, and those under way write a checkpoint.
+    Several processes may run one study: each run is computed by one of them.
 
     Args:
         study: what to run.
@@ -236,55 +303,101 @@ def run_study(
         progress: show a bar over the epochs of all runs on a terminal.
 
     Returns:
-        How many runs were computed, were there, failed or are another process's.
+        How many runs were computed, were there, failed or are another process's; see
+        :meth:`Summary.check`.
 
     Raises:
-        RunError: if the folder holds another study of this name.
+        RunError: if the folder holds another study of this name, or anything that is not gslt's.
         DataError: if a data set is not there.
     """
-    folder.add(study)
-    missing = [spec for spec in study.runs.values() if not _present(folder, spec)]
-    present = len(study.runs) - len(missing)
-    computed, busy, stopped_by = 0, 0, 0
-    failures: dict[str, str] = {}
-    executor = executor or Here(folder)
-    with (
-        tqdm(
-            total=sum(spec.config.epochs for spec in missing),
-            unit="epoch",
-            desc=f"{study.name} {present}/{len(study.runs)}",
-            disable=None if progress else True,
-        ) as bar,
-        closing(_started(executor, missing, bar.update)) as ends,
-    ):
-        for end in ends:
-            if end.record is not None:
-                folder.write(end.record)
-                computed += 1
-                accuracy = 100 * end.record.measured["test_accuracy"]
-                bar.set_description(f"{study.name} {present + computed}/{len(study.runs)}")
-                bar.set_postfix_str(f"last test {accuracy:.2f} %")
-            elif end.error:
-                failures[end.spec.identity] = end.error
-                folder.fail(end.spec, end.error)
-            busy += end.busy
-            stopped_by = end.stopped_by or stopped_by
-    return Summary(computed, present, failures, busy, stopped_by)
+    with stop_requests() as stop:
+        folder.add(study)
+        course = _Course(study, folder)
+        while course.missing and not stop:
+            course.run(executor or Here(folder), progress)
+        return course.summary(stop.signal_number or 0)
+
+
+class _Course:
+    """The runs of a study while they are computed: what became of each."""
+
+    def __init__(self, study: Study, folder: StudyFolder) -> None:
+        self.study, self.folder = study, folder
+        self.present: set[str] = set()
+        self.computed: set[str] = set()
+        self.failures: dict[str, str] = {}
+        self.busy: list[RunSpec] = []
+        self.stopped_by = 0
+        self.missing = [spec for spec in study.runs.values() if not self._is_settled(spec)]
+
+    def _is_settled(self, spec: RunSpec) -> bool:
+        """Whether nothing is to be computed: there is a record, be it one that nobody can use."""
+        try:
+            present = self.folder.usable(spec.identity) is not None
+        except RunError as error:
+            self.failures[spec.identity] = str(error)
+            return True
+        if present:
+            self.present.add(spec.identity)
+        return present
+
+    def run(self, executor: Executor, progress: bool) -> None:
+        """Compute what is missing; afterwards that is what others gave up meanwhile."""
+        specs, self.missing, self.busy = self.missing, [], []
+        with (
+            tqdm(
+                total=sum(spec.config.epochs for spec in specs),
+                unit="epoch",
+                desc=self._count(),
+                disable=None if progress else True,
+            ) as bar,
+            closing(_started(executor, specs, bar.update)) as ends,
+        ):
+            for end in ends:
+                self._take(end)
+                bar.set_description(self._count())
+                if end.record is not None:
+                    accuracy = 100 * end.record.measured["test_accuracy"]
+                    bar.set_postfix_str(f"last test {accuracy:.2f} %")
+        self.busy = [spec for spec in self.busy if not self._is_settled(spec)]
+        if not self.stopped_by and len(self.busy) < len(specs):
+            self.missing = [s for s in self.busy if not in_use(self.folder.run_path(s.identity))]
+
+    def _take(self, end: RunEnd) -> None:
+        identity = end.spec.identity
+        if end.record is not None:
+            (self.computed if end.computed else self.present).add(identity)
+        elif end.error:
+            self.failures[identity] = end.error
+            self.folder.fail(end.spec, end.error)
+        elif end.busy:
+            self.busy.append(end.spec)
+        self.stopped_by = end.stopped_by or self.stopped_by
+
+    def _count(self) -> str:
+        done = len(self.present) + len(self.computed)
+        return f"{self.study.name} {done}/{len(self.study.runs)}"
+
+    def summary(self, signal_number: int) -> Summary:
+        """What became of the runs; a record that is no longer there is none."""
+        busy = {spec.identity for spec in self.busy}
+        known = {*self.failures, *busy}
+        there = {name for name in self.study.runs if self.folder.record_path(name).exists()}
+        stopped_by = signal_number or self.stopped_by
+        return Summary(
+            computed=len(self.computed & there),
+            present=len(self.present & there),
+            failures=self.failures,
+            busy=len(busy),
+            lost=0 if stopped_by else len(set(self.study.runs) - there - known),
+            stopped_by=stopped_by,
+        )
 
 
 def _started(
     executor: Executor, specs: Sequence[RunSpec], on_epochs: OnEpochs
 ) -> Generator[RunEnd, None, None]:
-    if specs:
-        yield from executor.execute(specs, on_epochs)
-
-
-def _present(folder: StudyFolder, spec: RunSpec) -> bool:
-    try:
-        return folder.read(spec.identity) is not None
-    except RunError as error:
-        warnings.warn(f"{error}; the run is computed again", GsltWarning, stacklevel=3)
-        return False
+    yield from executor.execute(specs, on_epochs)
 
 
 def check_study(study: Study, dataset_dir: str | None, device: str) -> list[NodeDataset]:
@@ -300,9 +413,13 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Node
 
     Raises:
         DataError: if a data set is not there.
-        ConfigError: if the device is not here.
+        ConfigError: if the device is not here, or the figure is to show a column that no run has.
         MissingPackageError: if a backend is not installed.
     """
+    smoothness = any(spec.smoothness for spec in study.runs.values())
+    for what, name in (("x", study.x), ("panel", study.panel)):
+        if name:
+            check_column(name, f"study {study.name!r}: {what}", smoothness=smoothness)
     places = dict.fromkeys((spec.dataset, spec.split) for spec in study.runs.values())
     by_backend = {spec.config.backend: spec.config for spec in study.runs.values()}
     for config in by_backend.values():

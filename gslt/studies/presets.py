@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gslt.config import Architecture, check_choice
-from gslt.studies.study import Study
+from gslt.studies.study import Study, name_of_dataset
 
 Preset = Literal["table", "sparsity", "window", "freezing", "width", "size"]
 Size = Literal["quick", "standard", "paper"]
@@ -92,7 +91,7 @@ def preset(
         "hidden_channels": sizes.hidden_channels,
         "lr": sizes.lr,
     }
-    place = "" if dataset in (None, sizes.dataset) else f"-{Path(str(dataset)).stem}"
+    place = "" if dataset is None or dataset == sizes.dataset else f"-{name_of_dataset(dataset)}"
     return Study(
         name=f"{name}-{architecture}-{size}{place}",
         title=title,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_in_folder
+from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_folder, run_in_folder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
 
@@ -61,7 +61,8 @@ def compute_on_node(
         counter: handle of an actor of :func:`counter_class`.
 
     Returns:
-        How it ended, and the files of its run folder by name; none where it failed.
+        How it ended, its record not written yet, and the files of its run folder by name; none
+        where it failed.
     """
     torch.set_num_threads(threads)
     done = 0
@@ -76,8 +77,9 @@ def compute_on_node(
         path = Path(folder) / spec.identity
         try:
             dataset = _dataset(data[0])
-            result = run_in_folder(path, spec, dataset, device, epochs.add)
-            end = RunEnd(spec, Record.of(spec, dataset, result))
+            with run_folder(path, spec, device) as run:
+                result = run_in_folder(run, dataset, epochs.add)
+                end = RunEnd(spec, Record.of(spec, dataset, result, run.environment))
             files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
         except FAILURES as error:
             return RunEnd(spec, error=cause(error)), {}

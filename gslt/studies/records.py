@@ -1,19 +1,22 @@
 """Folders of studies: a record for each run, in a file of its own; and the one table they make.
 
 Several studies may share a folder: a run that two of them need is computed once. Records of other
-machines are added by copying their files into ``records/``. Whoever counts, averages, pairs or
-draws runs begins with :func:`frame`.
+machines are added by copying their files into ``records/``: they are read, and never overwritten.
+Whoever counts, averages, pairs or draws runs begins with :func:`frame`.
 """
 
 from __future__ import annotations
 
-import json
+import re
+import warnings
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
-from gslt.errors import ConfigError, GsltError, RunError
-from gslt.files import write_json, write_text
-from gslt.studies.columns import is_number
+from gslt.errors import ConfigError, GsltError, GsltWarning, RunError
+from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
+from gslt.files.folder import ROOM
 from gslt.studies.runs import Record, StudyResults, frame_of
 from gslt.studies.study import RunSpec, Study, load_study
 
@@ -25,7 +28,8 @@ class StudyFolder:
     """A folder with studies, the records of their runs, and the runs themselves.
 
     ``studies/<name>.yaml``, ``records/<identity>.json``, ``runs/<identity>/`` (the run folder with
-    ticket and metrics), ``failures/<identity>.txt``.
+    ticket and metrics), ``failures/<identity>.txt``. Reading writes nothing, and needs no manifest:
+    a folder may be read-only, or a copy.
 
     Args:
         path: of the folder, which need not be there yet.
@@ -33,6 +37,20 @@ class StudyFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StudyFolder, (self.path,)
+
+    @cached_property
+    def output(self) -> OutputFolder:
+        """Where files are written, and what gslt wrote; opened when something is written.
+
+        Raises:
+            RunError: if the folder holds anything else than what gslt made; records that were
+                copied there may be the first that it holds.
+        """
+        beside = ("records",) if _holds_records_alone(self.path) else ()
+        return OutputFolder(self.path, "study", beside)
 
     @property
     def _studies(self) -> Path:
@@ -45,36 +63,48 @@ class StudyFolder:
             study: its name is the name of its file.
 
         Raises:
-            RunError: if the folder holds another study of this name, or something else.
+            RunError: if the folder holds another study of this name, or one whose name differs in
+                case alone, or something else.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{str(self.path)!r} is a file; choose another --out")
-        if self.path.is_dir() and any(self.path.iterdir()) and not self._studies.is_dir():
-            raise RunError(f"{str(self.path)!r} is not empty and holds no study")
         place = self._studies / f"{study.name}.yaml"
-        text = study.to_yaml()
-        if place.exists():
-            if load_study(place).values != study.values:
+        if place.exists() or place.is_symlink():
+            if self._load(place).values != study.values:
                 raise RunError(
                     f"{str(self.path)!r} holds another study named {study.name!r}; give this one "
                     "another name (their common runs are computed once) or choose another --out"
                 )
             return
-        write_text(place, text)
+        _check_distinct([*(path.stem for path in self._files()), study.name])
+        self.output.write_text(f"studies/{study.name}.yaml", study.to_yaml())
 
     def studies(self) -> list[Study]:
         """The studies by name.
 
         Raises:
-            RunError: if there is none.
+            RunError: if there is none, or a file of one cannot be read.
         """
-        paths = sorted(self._studies.glob("*.yaml"))
+        paths = self._files()
         if not paths:
             raise RunError(f"{str(self.path)!r} holds no study; gslt study run makes one")
+        _check_distinct([path.stem for path in paths])
+        return [self._load(path) for path in paths]
+
+    def _files(self) -> list[Path]:
+        # What begins with a dot is no study's: names do not.
+        with reading(self._studies):
+            return sorted(p for p in self._studies.glob("*.yaml") if not p.name.startswith("."))
+
+    def _load(self, path: Path) -> Study:
         try:
-            return [load_study(path) for path in paths]
+            study = load_study(path)
         except ConfigError as error:
             raise RunError(str(error)) from error
+        if study.name != path.stem:
+            raise RunError(
+                f"{str(path)!r} holds the study {study.name!r}; a file in studies/ has the name of "
+                "its study"
+            )
+        return study
 
     def run_path(self, identity: str) -> Path:
         """The run folder of a run."""
@@ -82,12 +112,19 @@ class StudyFolder:
 
     def record_path(self, identity: str) -> Path:
         """The record of a run."""
-        return self.path / "records" / f"{identity}.json"
+        return self.path / _record_name(identity)
 
     def write(self, record: Record) -> None:
-        """Write a record, at once or not at all, and forget that the run failed before."""
-        write_json(self.record_path(record.spec.identity), record.to_json())
-        self._failure_path(record.spec.identity).unlink(missing_ok=True)
+        """Write a record, at once or not at all, and forget that the run failed before.
+
+        Raises:
+            RunError: if there is a record that gslt did not write, or that was changed since.
+            OSError: if it cannot be written.
+        """
+        identity = record.spec.identity
+        self.output.write_json(_record_name(identity), record.to_json())
+        if (self.path / _failure_name(identity)).exists():
+            self.output.remove(_failure_name(identity))
 
     def read(self, identity: str) -> Record | None:
         """The record of a run; None where there is none.
@@ -96,18 +133,49 @@ class StudyFolder:
             identity: of the run, see :attr:`gslt.studies.study.RunSpec.identity`.
 
         Raises:
-            RunError: if it is damaged, named wrongly or of a newer version.
+            RunError: if it is damaged, named wrongly or of a newer version, whatever is in its
+                place.
         """
-        path = self.record_path(identity)
-        if not path.exists():
-            return None
         try:
-            record = Record.from_json(json.loads(path.read_text(encoding="utf-8")))
-            if record.spec.identity != identity:
-                raise RunError(f"it is the record of run {record.spec.identity}")
-        except (OSError, ValueError, RecursionError, GsltError) as error:
-            raise RunError(f"{str(path)!r} cannot be used: {error}") from error
+            return self._read(identity)
+        except RunError as error:
+            path = str(self.record_path(identity))
+            raise RunError(f"{path!r} cannot be used: {error}") from error
+
+    def _read(self, identity: str) -> Record | None:
+        """The same; the error is the reason alone, without a path, which is of this machine."""
+        path = self.record_path(identity)
+        try:
+            with reading(path, what="a record"):
+                if not (path.exists() or path.is_symlink()):
+                    return None
+                record = Record.from_json(json_values(read_bytes(path, limit="record_bytes")))
+        except GsltError as error:
+            raise RunError(str(error).replace(repr(str(path)), "it")) from error
+        if record.spec.identity != identity:
+            raise RunError(f"it is the record of run {record.spec.identity}")
         return record
+
+    def usable(self, identity: str) -> Record | None:
+        """The record of a run; None where the run has to be computed, or computed again.
+
+        A record that gslt wrote here, and that nobody changed since, is written anew where this
+        gslt cannot use it, as it is of other default settings; a warning says so.
+
+        Args:
+            identity: of the run.
+
+        Raises:
+            RunError: if a record that cannot be used is somebody else's, or was changed since.
+        """
+        try:
+            return self.read(identity)
+        except RunError as error:
+            if self.output.owns(_record_name(identity)):
+                message = f"{error}; the run is computed again"
+                warnings.warn(message, GsltWarning, stacklevel=2)
+                return None
+            raise RunError(f"{error}; remove the file, and the run is computed again") from error
 
     def results(self, study: Study) -> StudyResults:
         """What the folder holds of a study.
@@ -118,33 +186,72 @@ class StudyFolder:
         unusable, failures = {}, {}
         for identity in study.runs:
             try:
-                record = self.read(identity)
-                if record is not None:
-                    _check_accuracies(record)
-                    records[identity] = record
-                elif (reason := self.failure(identity)) is not None:
-                    failures[identity] = reason
+                record = self._read(identity)
             except RunError as error:
-                # The cause alone: the sentence around it has the path on this machine.
-                unusable[identity] = str(error.__cause__ or error)
+                unusable[identity] = str(error)
+                continue
+            if record is not None:
+                records[identity] = record
+            elif (reason := self.failure(identity)) is not None:
+                failures[identity] = reason
         return StudyResults(study, records, unusable, failures)
 
     def fail(self, spec: RunSpec, why: str) -> None:
         """Note why a run ended without a result; it is tried again the next time.
 
+        What cannot be noted, because the disk is full, is a warning.
+
         Args:
             spec: the run.
             why: a sentence.
         """
-        write_text(self._failure_path(spec.identity), f"{why}\n")
+        try:
+            self.output.write_text(_failure_name(spec.identity), f"{why}\n")
+        except (OSError, RunError, UnicodeEncodeError) as error:
+            message = f"why run {spec.identity} failed could not be written ({error})"
+            warnings.warn(message, GsltWarning, stacklevel=2)
 
     def failure(self, identity: str) -> str | None:
         """Why the last try of a run failed."""
-        path = self._failure_path(identity)
-        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+        path = self.path / _failure_name(identity)
+        try:
+            with reading(path, what="a reason"):
+                return read_text(path, limit="record_bytes").strip() if path.exists() else None
+        except GsltError as error:
+            return str(error).replace(repr(str(path)), "its reason")
 
-    def _failure_path(self, identity: str) -> Path:
-        return self.path / "failures" / f"{identity}.txt"
+
+def _record_name(identity: str) -> str:
+    return f"records/{identity}.json"
+
+
+def _failure_name(identity: str) -> str:
+    return f"failures/{identity}.txt"
+
+
+def _check_distinct(names: list[str]) -> None:
+    """Refuse names that some systems take for one file.
+
+    Raises:
+        RunError: naming both.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise RunError(
+                f"the studies {other!r} and {name!r} differ in case alone, and some systems take "
+                "their files for one; give one of them another name"
+            )
+
+
+def _holds_records_alone(path: Path) -> bool:
+    """Whether a folder has nothing but records of other machines, before any study."""
+    records = path / "records"
+    if not records.is_dir() or records.is_symlink():
+        return False
+    named = all(re.fullmatch(r"[0-9a-f]{16}\.json", each.name) for each in records.iterdir())
+    return named and {each.name for each in path.iterdir()} <= {"records", ROOM}
 
 
 def frame(folder: str | Path, study: str | None = None) -> DataFrame:
@@ -186,9 +293,3 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     if not len(runs):
         raise RunError(f"{str(folder)!r} holds no record that can be used")
     return runs
-
-
-def _check_accuracies(record: Record) -> None:
-    for name in ("test_accuracy", "val_accuracy"):
-        if not is_number(record.measured.get(name)):
-            raise RunError(f"its {name} is no number: {record.measured.get(name)!r}")

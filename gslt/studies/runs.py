@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
 
 from gslt.data import NodeDataset
-from gslt.environment import environment
-from gslt.errors import RunError
-from gslt.files import plain
-from gslt.studies.columns import LOG_QUOTIENT, measured, named, shown_name
+from gslt.diagnostics import MEASURES
+from gslt.errors import ConfigError, RunError
+from gslt.files import parse, plain
+from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
-from gslt.studies.study import DERIVED, GridCell, RunSpec, Study, checksum
+from gslt.studies.study import DERIVED, METHODS, GridCell, RunSpec, Study, checksum
 from gslt.training.results import Result
 
 if TYPE_CHECKING:
@@ -22,6 +25,98 @@ if TYPE_CHECKING:
 
 
 FORMAT_VERSION = 1
+
+
+# What a file has to hold
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Facts about a graph that are told; there may be more."""
+
+    name: str = ""
+    synthetic: bool = False
+    nodes: Count = 0
+    edges: Count = 0
+    features: Count = 0
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """Versions and hardware that are told; there may be more."""
+
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    python: str | None = None
+    system: str | None = None
+    processor: str | None = None
+    cores: Count | None = None
+    threads: Count | None = None
+    gpu: str | None = None
+    device: str | None = None
+    continued_by: list[_Machine] = dataclasses.field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A record as it is stored."""
+
+    format: int
+    identity: str
+    run: dict[str, Any]
+    config: dict[str, bool | int | float | str | None]
+    measured: dict[str, float | str | None]
+    graph: dict[str, bool | int | float | str | None]
+    environment: dict[str, Any]
+    profile: dict[str, Annotated[list[float | None], Meta(min_length=1)]] | None = None
+
+
+#: Columns of a frame that no measured number may take the place of.
+_TAKEN = {
+    *("study", "arm", "label", "seed", "identity", "method", "dataset", "graph", "split"),
+    *("synthetic", "collapsed", "hardware", "layer", "hidden", *DERIVED),
+    *(item.name for kind in METHODS.values() for item in dataclasses.fields(kind)),
+} - {item.name for item in dataclasses.fields(Measured)}
+
+
+def check_measured(values: Mapping[str, Any], spec: RunSpec) -> None:
+    """Refuse what a run cannot have measured.
+
+    Args:
+        values: see :func:`gslt.studies.columns.measured`, and endpoints.
+        spec: the run.
+
+    Raises:
+        ValueError: naming the column.
+    """
+    for name in ("test_accuracy", "val_accuracy"):
+        value = values.get(name)
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"its {name} is no number: {value}")
+    found = parse(Measured, dict(values))
+    if found.best_epoch > spec.config.epochs:
+        raise ValueError(f"its best epoch is {found.best_epoch} of {spec.config.epochs}")
+    if found.weight_init != spec.config.weight_init:
+        raise ValueError(f"it has weight_init {found.weight_init!r} twice, with other values")
+    if found.searched > found.num_weights:
+        raise ValueError(f"it searched {found.searched} of {found.num_weights} weights")
+    known = {item.name for item in dataclasses.fields(Measured)}
+    others = {name: value for name, value in values.items() if name not in known}
+    parse(dict[str, float | None], others)
+    for name in others:
+        if name in _TAKEN or not name.isidentifier() or name.startswith((AXIS, "version_")):
+            raise ValueError(f"{name!r} is nothing that is measured")
+
+
+def _check_profile(found: Profile) -> None:
+    """Refuse a profile whose measures are not of the same layers, or not known.
+
+    Raises:
+        ValueError: naming the measure.
+    """
+    if not found or len({len(values) for values in found.values()}) > 1:
+        raise ValueError("its profile has not the same layers for every measure")
+    if unknown := [name for name in found if name not in MEASURES]:
+        raise ValueError(f"its profile has {unknown[0]!r}, which is no measure of this gslt's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,38 +148,46 @@ class Record:
 
     @property
     def hardware(self) -> str:
-        """The machine and the versions, in words."""
+        """The machine and the versions, in words; those of all that had a part in it."""
         found = self.environment
-        parts = [str(found.get("processor") or ""), str(found.get("system", "unknown"))]
-        for name, one in (("cores", "core"), ("threads", "thread")):
-            if number := found.get(name):
-                parts.append(f"{number} {one if number == 1 else name}")
-        if gpu := found.get("gpu"):
-            parts.append(f"GPU {gpu}")
-        parts += [f"{name} {number}" for name, number in self.versions.items()]
-        return ", ".join(part for part in parts if part)
+        others = found.get("continued_by") or []
+        return ", continued on ".join(_machine_words(each) for each in (found, *others))
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of the packages that were installed."""
-        found = self.environment.get("versions") or {}
-        return {name: number for name, number in found.items() if number != "not installed"}
+        """Versions of the packages that were installed where the run began."""
+        return _installed(self.environment)
 
     @classmethod
-    def of(cls, spec: RunSpec, dataset: NodeDataset, result: Result) -> Record:
-        """The record of a run that has ended in this process.
+    def of(
+        cls,
+        spec: RunSpec,
+        dataset: NodeDataset,
+        result: Result,
+        environment: Mapping[str, Any],
+    ) -> Record:
+        """The record of a run that has ended.
 
         Args:
             spec: the run.
             dataset: what it ran on; smoothness is measured there where the run asks for it.
             result: of the search or training.
+            environment: of whoever computed it, see :attr:`gslt.RunFolder.environment`.
+
+        Raises:
+            RunError: if it found something that cannot be, such as an accuracy that is no number.
         """
         layers = profile(result.model, dataset) if spec.smoothness else None
+        found = plain({**measured(result), **(endpoints(layers) if layers else {})})
+        try:
+            check_measured(found, spec)
+        except ValueError as error:
+            raise RunError(f"the run has no usable result: {error}") from error
         return cls(
             spec=spec,
-            measured=plain({**measured(result), **(endpoints(layers) if layers else {})}),
-            graph=dict(dataset.info()),
-            environment={**environment(), "device": result.config.device},
+            measured=found,
+            graph=plain(dataset.info()),
+            environment={**environment, "device": result.config.device},
             profile=layers,
         )
 
@@ -110,26 +213,55 @@ class Record:
             RunError: if a record is damaged or of a newer version.
         """
         try:
-            values = dict(values)
-            version, expected = values["format"], values.pop("sha256")
-            if not isinstance(version, int) or version > FORMAT_VERSION:
+            values = dict(parse(dict[str, Any], values))
+            version, expected = values.get("format"), values.pop("sha256", None)
+            if type(version) is int and version > FORMAT_VERSION:
                 raise RunError(
                     f"it has record version {version}, and this gslt reads up to {FORMAT_VERSION}; "
                     "upgrade gslt"
                 )
             if checksum(values) != expected:
                 raise RunError("it is damaged: its content does not match its checksum")
-            parts = {name: values[name] for name in ("measured", "graph", "environment")}
-            layers = values.get("profile")
-            record = cls(spec=RunSpec.from_values(values["run"]), **parts, profile=layers)
-            # An older gslt may have had other defaults, which an identity does not hold.
-            resolved = record.spec.resolved
-            now = {name: resolved.get(name) for name in values["config"]}
-            if record.spec.identity != values["identity"] or now != values["config"]:
-                raise RunError("it was computed with other default settings than this gslt's")
-            return record
+            return cls._of_file(parse(_File, values), values)
+        except ConfigError as error:
+            raise RunError(f"its run cannot be carried out by this gslt: {error}") from error
         except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"it is damaged: {error}") from error
+
+    @classmethod
+    def _of_file(cls, file: _File, values: Mapping[str, Any]) -> Record:
+        if file.format != FORMAT_VERSION:
+            raise ValueError(f"there is no record version {file.format}")
+        spec = RunSpec.from_values(file.run)
+        # An older gslt may have had other defaults, which an identity does not hold.
+        resolved = spec.resolved
+        now = {name: resolved.get(name) for name in file.config}
+        if spec.identity != file.identity or now != file.config:
+            raise RunError("it was computed with other default settings than this gslt's")
+        check_measured(values["measured"], spec)
+        parse(_Graph, file.graph)
+        parse(_Machine, file.environment)
+        if file.profile is not None:
+            _check_profile(file.profile)
+        # The values themselves: a whole number stays one.
+        parts = {name: values[name] for name in ("measured", "graph", "environment")}
+        return cls(spec=spec, **parts, profile=file.profile)
+
+
+def _machine_words(found: Mapping[str, Any]) -> str:
+    parts = [str(found.get("processor") or ""), str(found.get("system") or "unknown")]
+    for name, one in (("cores", "core"), ("threads", "thread")):
+        if number := found.get(name):
+            parts.append(f"{number} {one if number == 1 else name}")
+    if gpu := found.get("gpu"):
+        parts.append(f"GPU {gpu}")
+    parts += [f"{name} {number}" for name, number in _installed(found).items()]
+    return ", ".join(part for part in parts if part)
+
+
+def _installed(found: Mapping[str, Any]) -> dict[str, str]:
+    versions = found.get("versions") or {}
+    return {name: number for name, number in versions.items() if number != "not installed"}
 
 
 #: Before the names of the columns with a grid's own values.

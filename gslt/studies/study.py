@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from typing import Any
 
 import yaml
 
-from gslt.config import SearchConfig, TrainConfig, build
+from gslt.config import SearchConfig, TrainConfig, build, shortened
+from gslt.environment import check_limit
 from gslt.errors import ConfigError
+from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
 
 METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
@@ -29,6 +32,17 @@ PLACE = {"method": "search", "dataset": "debian", "split": 0, "smoothness": Fals
 DERIVED = ("prune_share", "window_position")
 #: Fields that say how a run is carried out, not what it is.
 _HOW = ("device", "runs")
+#: Every setting that some arm may have.
+_SETTINGS = {item.name for kind in METHODS.values() for item in dataclasses.fields(kind)} | {
+    *PLACE,
+    *DERIVED,
+}
+#: What stands beside the settings of a study, and is none.
+_NO_SETTING = ("seed", *_HOW)
+#: No data set has as many.
+_LARGEST_SPLIT = 2**31
+#: Characters, and bytes as the name of a file, that the name of a study has at most.
+_LONGEST_NAME = (100, 200)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +84,9 @@ class RunSpec:
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
             if item.name not in _HOW and value != item.default:
-                # 1 and 1.0 are the same setting.
-                whole = isinstance(value, int) and item.type in (float, float | None)
-                values[item.name] = float(value) if whole else value
+                # 1 and 1.0 are the same setting, and so are 0.0 and -0.0.
+                number = item.type in (float, float | None) and value is not None
+                values[item.name] = float(value) + 0.0 if number else value
         return values
 
     @property
@@ -99,12 +113,16 @@ class RunSpec:
         """
         settings = {**PLACE, **values}
         method, dataset, split, smoothness = (settings.pop(name) for name in PLACE)
-        if method not in METHODS:
-            raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        if not isinstance(dataset, str) or isinstance(split, bool) or not isinstance(split, int):
-            raise ConfigError(f"dataset must be a name and split a number, got {dataset}, {split}")
+        if not isinstance(method, str) or method not in METHODS:
+            listed = ", ".join(METHODS)
+            raise ConfigError(f"method must be one of {listed}, got {shortened(method)}")
+        if not isinstance(dataset, str):
+            raise ConfigError(f"dataset must be a name or path, got {shortened(dataset)}")
+        check_text("dataset", dataset)
+        if type(split) is not int or not 0 <= split <= _LARGEST_SPLIT:
+            raise ConfigError(f"split must be a number from 0, got {shortened(split)}")
         if not isinstance(smoothness, bool):
-            raise ConfigError(f"smoothness must be true or false, got {smoothness!r}")
+            raise ConfigError(f"smoothness must be true or false, got {shortened(smoothness)}")
         config = build(METHODS[method], _resolve(settings))
         return cls(dataset=dataset, split=split, config=config, smoothness=smoothness)
 
@@ -143,11 +161,12 @@ class Study:
     sparsity lies (0.5: in the middle of the window).
 
     Raises:
-        ConfigError: for a name, a setting or a value that is not possible; it names the arm.
+        ConfigError: for a name, a setting or a value that is not possible, points of an arm that
+            are one run, or a grid above the limit; it names the arm.
     """
 
     name: str
-    """Letters, digits, dots, dashes and underscores: it names files."""
+    """Letters, digits, dots, dashes and underscores, 100 at most: it names files."""
     arms: Mapping[str, Mapping[str, Any]]
     """What is compared: settings by the name of the arm."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -164,25 +183,91 @@ class Study:
     """Column whose values stand side by side in the figure, such as allocation."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
-            raise ConfigError(
-                f"the name of a study is made of letters, digits, '.', '-', '_': {self.name!r}"
-            )
+        check_name(self.name)
+        for name in ("title", "x", "panel"):
+            check_text(f"the {name} of study {self.name!r}", getattr(self, name))
+        self._check_seeds()
+        if not isinstance(self.arms, Mapping):
+            raise ConfigError(f"arms must map names to settings, got {shortened(self.arms)}")
         if not self.arms:
             raise ConfigError(f"study {self.name!r} has no arms")
-        for label, arm in {**self.arms, "settings": self.settings}.items():
-            if not isinstance(arm, Mapping):
-                raise ConfigError(f"arm {label!r} must map settings to values, got {arm!r}")
-        seeds = self.seed_list
-        if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
-            raise ConfigError(f"seeds must be different whole numbers, got {self.seeds!r}")
-        for name in {name for arm in (self.settings, *self.arms.values()) for name in arm}:
-            if name in ("seed", "runs", "device"):
+        self._check_settings("settings", self.settings)
+        for label, arm in self.arms.items():
+            check_text("the name of an arm", label)
+            if not label.strip():
+                raise ConfigError(f"study {self.name!r} has an arm without a name")
+            self._check_settings(f"arm {label!r}", arm)
+        check_limit("cells", self._size, f"study {self.name!r} has")
+        _ = self.cells
+        for label in self.arms:
+            self._check_once(label)
+
+    def _check_seeds(self) -> None:
+        seeds = self.seeds
+        if type(seeds) is int:
+            check_limit("seeds", seeds, f"study {self.name!r} has")
+        elif isinstance(seeds, Sequence) and not isinstance(seeds, str | bytes):
+            check_limit("seeds", len(seeds), f"study {self.name!r} has")
+        else:
+            raise ConfigError(
+                f"seeds must be a number of seeds or a list of them, got {shortened(seeds)}"
+            )
+        found = self.seed_list
+        if not found or not all(type(s) is int for s in found) or len(set(found)) < len(found):
+            raise ConfigError(f"seeds must be different whole numbers, got {shortened(seeds)}")
+
+    def _check_settings(self, where: str, settings: object) -> None:
+        where = f"study {self.name!r}, {where}"
+        if not isinstance(settings, Mapping):
+            raise ConfigError(f"{where} must map settings to values, got {shortened(settings)}")
+        for name, value in settings.items():
+            if name in _NO_SETTING:
                 raise ConfigError(
                     f"{name} is no setting of a study: seeds has the seeds, and the device is "
                     "chosen where it runs"
                 )
-        _ = self.cells
+            if name not in _SETTINGS:
+                raise ConfigError(f"{where}: there is no setting {shortened(name)}")
+            for each in value if isinstance(value, list) else [value]:
+                if type(each) not in (bool, int, float, str, type(None)):
+                    raise ConfigError(
+                        f"{where}: {name} must be a value or a list of values, got "
+                        f"{shortened(value)}"
+                    )
+
+    @property
+    def _size(self) -> int:
+        """Number of cells, before any of them is made."""
+        points = (math.prod(map(len, self._axes(arm).values())) for arm in self.arms)
+        return len(self.seed_list) * sum(points)
+
+    def _check_once(self, arm: str) -> None:
+        """Refuse points of an arm that are one run: it would count twice.
+
+        Raises:
+            ConfigError: naming the arm, the axis and its values.
+        """
+        first, known = self.seed_list[0], dict[str, dict[str, Any]]()
+        for cell in self.cells:
+            if cell.spec.config.seed != first:
+                break
+            if cell.arm != arm:
+                continue
+            other = known.setdefault(cell.spec.identity, cell.axes)
+            if other is not cell.axes:
+                places = self._same(arm, other, cell.axes)
+                raise ConfigError(
+                    f"study {self.name!r}, arm {arm!r}: {places} give the same run, which counts "
+                    "once; leave one of the two out"
+                )
+
+    def _same(self, arm: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+        """Two points of an arm: the axes in which they differ, or that name a value twice."""
+        lists = self._axes(arm)
+        pairs = {name: (repr(one[name]), repr(other[name])) for name in lists}
+        differing = [name for name, (a, b) in pairs.items() if a != b]
+        twice = [name for name, values in lists.items() if values.count(one[name]) > 1]
+        return ", ".join(f"{name} {' and '.join(pairs[name])}" for name in differing or twice)
 
     @property
     def seed_list(self) -> list[int]:
@@ -197,7 +282,7 @@ class Study:
         for seed, (arm, axes, settings) in itertools.product(self.seed_list, points):
             try:
                 spec = RunSpec.from_values({**settings, "seed": seed})
-            except (ConfigError, TypeError) as error:
+            except ConfigError as error:
                 raise ConfigError(f"study {self.name!r}, arm {arm!r}: {error}") from error
             cells.append(GridCell(arm=arm, axes=axes, spec=spec))
         return cells
@@ -207,7 +292,8 @@ class Study:
         """Every run once, by its identity: arms may share runs."""
         return {cell.spec.identity: cell.spec for cell in self.cells}
 
-    def _points(self, arm: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    def _settings_of(self, arm: str) -> dict[str, Any]:
+        """The settings that apply to an arm, lists for its axes."""
         own = self.arms[arm]
         method = own.get("method", self.settings.get("method", PLACE["method"]))
         methods = method if isinstance(method, list) else [method]
@@ -215,10 +301,22 @@ class Study:
         if methods == ["train"]:
             known = {item.name for item in dataclasses.fields(TrainConfig)} | set(PLACE)
             common = {name: value for name, value in common.items() if name in known}
-        settings = {**common, **own}
+        return {**common, **own}
+
+    def _axes(self, arm: str) -> dict[str, list[Any]]:
+        """What an arm varies, with its values.
+
+        Raises:
+            ConfigError: if there are none of one of them.
+        """
+        settings = self._settings_of(arm)
         lists = {name: value for name, value in settings.items() if isinstance(value, list)}
         if empty := [name for name, values in lists.items() if not values]:
             raise ConfigError(f"study {self.name!r}, arm {arm!r}: {empty[0]} is an empty list")
+        return lists
+
+    def _points(self, arm: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        settings, lists = self._settings_of(arm), self._axes(arm)
         for values in itertools.product(*lists.values()):
             axes = dict(zip(lists, values, strict=True))
             yield axes, {**settings, **axes}
@@ -254,16 +352,65 @@ def load_study(path: str | Path) -> Study:
         ConfigError: if it cannot be read or is no study; the sentence names the arm.
     """
     path = Path(path)
+    with reading(path, ConfigError, "a study"):
+        values = parse(dict[str, Any], read_yaml(path))
+        try:
+            return build(Study, {"name": path.stem, **values})
+        except ConfigError as error:
+            raise ConfigError(f"{str(path)!r} holds no study: {error}") from error
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that a study cannot have, as it names files.
+
+    Raises:
+        ConfigError: saying what a name is made of.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"the name of a study must be text, got {shortened(name)}; {_quoted(name)}"
+        )
+    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        raise ConfigError(
+            f"the name of a study is made of letters, digits, '.', '-', '_': {shortened(name)}"
+        )
+    characters, in_bytes = _LONGEST_NAME
+    if len(name) > characters or len(name.encode()) > in_bytes:
+        raise ConfigError(
+            f"the name of a study has {characters} characters at most, and {in_bytes} bytes, as it "
+            f"names files: {shortened(name)}"
+        )
+
+
+def name_of_dataset(dataset: str) -> str:
+    """The name or path of a data set as a part of the name of a study.
+
+    >>> name_of_dataset("data/my graph.npz")
+    'my-graph'
+    """
+    return re.sub(r"[^\w.-]+", "-", Path(dataset).stem)[:40]
+
+
+def check_text(what: str, text: object) -> None:
+    """Refuse what is no text, or could not be written to a file.
+
+    Args:
+        what: it is, the subject of the sentence.
+        text: what was given.
+
+    Raises:
+        ConfigError: with the advice to quote what YAML takes for a number or a truth value.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"{what} must be text, got {shortened(text)}; {_quoted(text)}")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise ConfigError(f"{str(path)!r} holds no study")
-    try:
-        return build(Study, {"name": path.stem, **values})
-    except TypeError as error:
-        raise ConfigError(f"{str(path)!r} holds no study: {error}") from error
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{what} has characters that no file can hold: {text!r}") from error
+
+
+def _quoted(value: object) -> str:
+    return f"quote it: {shortened(str(value))}"
 
 
 def checksum(values: Mapping[str, Any]) -> str:
@@ -278,6 +425,8 @@ def _resolve(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: if a derived setting stands beside what it decides, or has nothing to place.
     """
+    for name in (*DERIVED, "freezing_ratio", "prune_ratio", "lock_ratio"):
+        _check_ratio(name, settings.get(name))
     share, position = (settings.pop(name, None) for name in DERIVED)
     if share is not None:
         _leave_out(settings, "prune_share", "prune_ratio", "lock_ratio")
@@ -290,6 +439,12 @@ def _resolve(settings: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError("window_position needs prune_share beside freezing_ratio")
         settings["sparsity"] = window_sparsity(prune or 0.0, lock or 0.0, position)
     return settings
+
+
+def _check_ratio(name: str, value: object) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and 0.0 <= value <= 1.0):  # type: ignore[operator]
+        raise ConfigError(f"{name} must lie in [0, 1], got {shortened(value)}")
 
 
 def _leave_out(settings: dict[str, Any], by: str, *names: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -21,7 +25,7 @@ from gslt.studies.execute import (
 )
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec
-from gslt.training.signals import Request, stop_requests
+from gslt.training.signals import SIGNALS, Request, stop_requests
 
 #: Seconds that a worker process has to end.
 _END_SECONDS = 5.0
@@ -60,6 +64,8 @@ class _Worker:
     process: Any
     connection: Connection
     spec: RunSpec | None = None
+    ready: bool = False
+    """Whether it has loaded what it needs, and hears requests to stop."""
     asked: bool = False
     """Whether it was told to stop."""
 
@@ -83,21 +89,33 @@ class _Pool:
                 if self.stop.signal_number is not None:
                     waiting.clear()
                     self._ask_to_stop(self.stop.signal_number)
-                for worker in self.workers:
+                for worker in list(self.workers):
                     if worker.spec is None and waiting:
-                        worker.spec = waiting.popleft()
-                        worker.connection.send(worker.spec)
+                        yield from self._give(worker, waiting)
                 yield from self._receive(waiting)
         finally:
-            for worker in self.workers:
-                worker.connection.close()
-                if worker.spec is not None:
-                    worker.process.terminate()
-            for worker in self.workers:
-                # One without a run ends by itself once its connection is gone.
-                worker.process.join(_END_SECONDS)
+            self._end()
+
+    def _end(self) -> None:
+        """End the processes: one without a run ends by itself once its connection is gone."""
+        for worker in self.workers:
+            worker.connection.close()
+            if worker.spec is not None:
                 worker.process.terminate()
-                worker.process.join()
+        deadline = time.monotonic() + _END_SECONDS
+        for worker in self.workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            # SIGTERM is a request, which somebody who reads a data set has no ear for.
+            worker.process.kill()
+            worker.process.join()
+
+    def _give(self, worker: _Worker, waiting: deque[RunSpec]) -> Iterator[RunEnd]:
+        """Give a worker its next run; one that died while it had none is replaced."""
+        worker.spec = waiting.popleft()
+        try:
+            worker.connection.send(worker.spec)
+        except OSError:
+            yield from self._replace(worker, waiting)
 
     def _receive(self, waiting: deque[RunSpec]) -> Iterator[RunEnd]:
         busy = {worker.connection: worker for worker in self.workers if worker.spec}
@@ -108,6 +126,7 @@ class _Pool:
             except (EOFError, OSError):
                 yield from self._replace(worker, waiting)
                 continue
+            worker.ready = True
             if isinstance(message, int):
                 self.on_epochs(message)
                 continue
@@ -138,9 +157,14 @@ class _Pool:
     def _ask_to_stop(self, signal_number: int) -> None:
         """Ask every worker once to finish its epoch and write a checkpoint."""
         for worker in self.workers:
-            if worker.spec is not None and not worker.asked:
-                worker.asked = True
-                os.kill(worker.process.pid, signal_number)
+            if worker.spec is None or worker.asked:
+                continue
+            worker.asked = True
+            if worker.ready:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.process.pid, signal_number)
+            else:
+                worker.process.kill()  # It has not begun anything.
 
     def _start(self) -> _Worker:
         # Forking a process with running threads can hang.
@@ -150,7 +174,8 @@ class _Pool:
         threads = max(1, (os.cpu_count() or 1) // options.number)
         args = (there, options.folder, options.dataset_dir, options.device, threads)
         process = context.Process(target=_work, args=args, daemon=True)
-        process.start()
+        with _signals_held():
+            process.start()
         there.close()
         return _Worker(process, here)
 
@@ -159,19 +184,70 @@ def _work(
     connection: Connection, folder: StudyFolder, dataset_dir: str | None, device: str, threads: int
 ) -> None:
     """The life of a worker process: a run, how it ended, the next run."""
+    end_with_parent()
     import torch
 
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C goes to a whole group of processes; the parent passes it on, once.
     torch.set_num_threads(threads)
-    epochs = EpochMessages(connection.send)
-    while True:
-        try:
-            spec = connection.recv()
-            end = compute(folder, spec, dataset_dir, device, epochs.add)
-            epochs.send()
-            connection.send(end)
-        except (EOFError, OSError, KeyboardInterrupt):
-            # The parent has gone, or passed on a request to stop that came before or after the
-            # epochs: whatever is in the run folder is used by the next worker.
-            return
+
+    def tell(number: int) -> None:
+        with contextlib.suppress(OSError):  # Whoever watches the parent ends the run.
+            connection.send(number)
+
+    epochs = EpochMessages(tell)
+    with stop_requests() as stop:
+        _let_signals_in()
+        tell(0)
+        while not stop:
+            try:
+                spec = connection.recv()
+                end = compute(folder, spec, dataset_dir, device, epochs.add)
+                epochs.send()
+                connection.send(end)
+            except (EOFError, OSError, KeyboardInterrupt):
+                # The parent has gone, or wants it at once: what is in the run folder is used by
+                # the next worker.
+                return
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Within, requests to stop wait; for a process that is begun here, until it can hear them.
+
+    Ctrl-C goes to every process of a terminal, and would end one that is still loading with a
+    trace.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It is begun with the first process, and would let the signals in.
+    resource_tracker.ensure_running()
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+
+
+def _let_signals_in() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def end_with_parent() -> None:
+    """Let this worker process end when its parent does, however that ends.
+
+    It is asked to stop, so that it can write a checkpoint, and ends some seconds later.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_END_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="watches the parent").start()

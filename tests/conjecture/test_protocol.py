@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 import random
+import re
+import signal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from planted import SMALL, effect, plant, with_parts
 from verdict_runs import changed, frame, run, table
 
+from gslt.conjecture import protocol
 from gslt.conjecture.protocol import (
     ACCURACY,
     ARMS,
@@ -24,19 +29,21 @@ from gslt.conjecture.protocol import (
     Criteria,
     Part,
     Plan,
-    Progress,
     begin,
     check_runs,
     in_order,
     open_plan,
     read_runs,
+    run_plan,
     runs_of,
     studies,
 )
-from gslt.errors import ConfigError, GsltError, Interrupted, RunError
+from gslt.errors import ConfigError, RunError
 from gslt.report.tables import csv_text
 from gslt.studies.columns import column
+from gslt.studies.execute import Summary
 from gslt.studies.records import StudyFolder
+from gslt.studies.study import Study
 
 NEVER = -math.inf
 
@@ -105,12 +112,60 @@ def test_a_plan_that_is_damaged_or_not_there_is_told(tmp_path: Path) -> None:
         begin(Plan(preset="quick"), StudyFolder(other.parent))
 
 
-def test_progress_ends_with_an_error_where_runs_failed() -> None:
-    Progress().check()
-    with pytest.raises(GsltError, match=r"2 runs failed \(no memory\); the same command goes on"):
-        Progress(failures={"a": "no memory", "b": "no memory"}).check()
-    with pytest.raises(Interrupted, match="stopped"):
-        Progress(failures={"a": "no memory"}, stopped_by=2).check()
+GOOD_PLAN = "{preset: quick, architecture: gin, dataset: null, criteria: {alpha: 0.1}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Expected `object`, got `null`"),
+        ("[1]", "Expected `object`, got `array`"),
+        ("{preset: quick, preset: quick}", "the key 'preset' is there twice"),
+        (GOOD_PLAN.replace("quick", "huge"), "preset must be one of quick, standard, ogbn-arxiv"),
+        (GOOD_PLAN.replace("quick", "[quick]"), "Expected `str`, got `array` - at `$.preset`"),
+        (GOOD_PLAN.replace("gin", "gat"), "architecture must be one of"),
+        (GOOD_PLAN.replace("null", "3"), "got `int` - at `$.dataset`"),
+        (GOOD_PLAN.replace("0.1", "'0.1'"), "at `$.criteria[...]`"),
+        (GOOD_PLAN.replace("0.1", "2"), "alpha must lie in"),
+        (GOOD_PLAN.replace("0.1", ".nan"), "alpha must be a finite number"),
+        (GOOD_PLAN.replace("alpha", "1"), "Expected `str`, got `int`"),
+        (GOOD_PLAN.replace("{preset", "{colour: red, preset"), "it has no field colour"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: *c", "damaged"),
+    ],
+)
+def test_plans_that_are_damaged(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / PLAN).write_text(GOOD_PLAN)
+    assert open_plan(tmp_path).criteria.alpha == 0.1
+    (tmp_path / PLAN).write_text(text)
+    with pytest.raises(RunError, match=re.escape(said)) as told:
+        open_plan(tmp_path)
+    assert "can be made anew once this file is deleted" in str(told.value)
+
+
+def test_something_else_in_the_place_of_a_plan(tmp_path: Path) -> None:
+    (tmp_path / PLAN).mkdir()
+    with pytest.raises(RunError, match="is damaged"):
+        open_plan(tmp_path)
+
+
+def test_a_plan_that_is_stopped_begins_no_other_study(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun = []
+
+    def stopped(study: Study, *_: Any, **__: Any) -> Summary:
+        begun.append(study.name)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Summary(computed=1, failures={"a": "no memory"})
+
+    monkeypatch.setattr(protocol, "run_study", stopped)
+    done = run_plan(Plan(), StudyFolder(tmp_path), say=lambda _: None)
+    assert len(begun) == 1
+    assert done == Summary(1, 0, {"a": "no memory"}, stopped_by=signal.SIGTERM)
+    monkeypatch.setattr(
+        protocol, "run_study", lambda *_, **__: Summary(computed=2, present=1, busy=1)
+    )
+    assert run_plan(Plan(), StudyFolder(tmp_path), say=lambda _: None) == Summary(6, 3, busy=3)
 
 
 # The table of runs
@@ -168,6 +223,42 @@ def test_a_run_that_is_there_twice_is_refused() -> None:
         check_runs(frame([run(DENSE, None, 0, 1.0), run(DENSE, 0.0, 0, 2.0)]))
     runs = table([[0.0, 1.0]])
     check_runs(frame([*runs, *changed(table([[0.0, 1.0]], depth=8), {})]))
+
+    for each, identity in zip(runs, ("one", "one"), strict=True):
+        each["identity"] = identity
+    check_runs(pd.DataFrame(runs))  # One of each arm: arms may share a run.
+    twice = [*runs, {**runs[0], "seed": 5}]
+    with pytest.raises(ConfigError, match="arm 'dense' has the run one twice; give each run once"):
+        check_runs(pd.DataFrame(twice))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: "", "No columns to parse"),
+        (lambda text: text.replace("log_quotient", "quotient"), "no column 'log_quotient'"),
+        (lambda text: text.replace("True", "yes"), "batch_norm must be True or False, got 'yes'"),
+        (lambda text: text.replace("4,dense", "four,dense"), "four"),
+        (lambda text: text.replace(",1.0", ",one"), "one"),
+        (lambda text: text + 'a,"b', "a table of runs|no table of runs"),
+    ],
+)
+def test_tables_of_runs_that_are_none(change: Any, said: str, tmp_path: Path) -> None:
+    path, text = tmp_path / "runs.csv", csv_text(frame(table([[0.0, 1.0]])))
+    path.write_text(text)
+    assert len(read_runs(path)) == 2
+    path.write_text(change(text))
+    with pytest.raises(RunError, match=said):
+        read_runs(path)
+
+
+def test_a_table_with_a_run_twice_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(csv_text(frame(2 * table([[0.0, 1.0]]))))
+    with pytest.raises(ConfigError, match="has seed 0 twice on synthetic at depth 4"):
+        read_runs(path)
+    with pytest.raises(RunError, match="cannot be read"):
+        read_runs(tmp_path / "none.csv")
 
 
 def test_ratios_that_do_not_fit_the_arm_are_refused() -> None:

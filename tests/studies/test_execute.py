@@ -12,8 +12,17 @@ import pytest
 from small_studies import records, tiny
 
 import gslt
+from gslt.files import OutputFolder
 from gslt.studies import execute
-from gslt.studies.execute import EpochMessages, duration, run_study, status_lines
+from gslt.studies.execute import (
+    EpochMessages,
+    Here,
+    RunEnd,
+    Summary,
+    duration,
+    run_study,
+    status_lines,
+)
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
 
@@ -55,11 +64,11 @@ def test_studies_share_runs_and_records_are_copied(as_debian: Path) -> None:
     summary = run_study(other, folder, progress=False)
     assert (summary.computed, summary.present) == (0, 2)
     assert [study.name for study in folder.studies()] == ["other", "tiny"]
-    # Another machine's records: copied files.
+    # Another machine's records: copied files, which stay as they are.
     target = StudyFolder("two")
     shutil.copytree("one/records", "two/records")
-    Path("two/studies").mkdir()
     assert run_study(one, target, progress=False).present == 6
+    assert target.output.strangers() == sorted(f"records/{name}.json" for name in one.runs)
 
 
 def test_a_failing_run_does_not_stop_the_others(
@@ -68,10 +77,10 @@ def test_a_failing_run_does_not_stop_the_others(
     study, folder = tiny(seeds=1), StudyFolder("out")
     usual = execute.run_in_folder
 
-    def fail(path: Path, spec: Any, *rest: Any) -> Any:
-        if spec.method == "train":
+    def fail(run: gslt.RunFolder, *rest: Any) -> Any:
+        if run.command == "train":
             raise gslt.GsltError("the loss became nan")
-        return usual(path, spec, *rest)
+        return usual(run, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(execute, "run_in_folder", fail)
@@ -117,8 +126,12 @@ def test_a_run_of_another_process_is_left_to_it(as_debian: Path) -> None:
     with gslt.RunFolder(folder.run_path(spec.identity), spec.config, place):
         summary = run_study(study, folder, progress=False)
         assert (summary.computed, summary.busy, summary.failures) == (2, 1, {})
+        with pytest.raises(gslt.GsltError, match="1 runs are computed by another process; the"):
+            summary.check()
         assert "1 running" in "\n".join(status_lines(folder))
-    assert run_study(study, folder, progress=False).computed == 1
+    again = run_study(study, folder, progress=False)
+    assert (again.computed, again.present) == (1, 2)
+    again.check()
 
 
 def test_an_interrupted_run_goes_on(as_debian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +139,12 @@ def test_an_interrupted_run_goes_on(as_debian: Path, monkeypatch: pytest.MonkeyP
     run_study(study, StudyFolder("whole"), progress=False)
     usual = execute.run_in_folder
 
-    def interrupt(path: Path, spec: Any, dataset: Any, device: str, on_epochs: Any) -> Any:
+    def interrupt(run: gslt.RunFolder, dataset: Any, on_epochs: Any) -> Any:
         def count(number: int) -> None:
             on_epochs(number)
             os.kill(os.getpid(), signal.SIGTERM)
 
-        return usual(path, spec, dataset, device, count)
+        return usual(run, dataset, count)
 
     with monkeypatch.context() as patch:
         patch.setattr(execute, "run_in_folder", interrupt)
@@ -140,6 +153,141 @@ def test_an_interrupted_run_goes_on(as_debian: Path, monkeypatch: pytest.MonkeyP
     assert list(folder.path.glob("runs/*/checkpoint*"))
     assert run_study(study, folder, progress=False).computed == 3
     assert records(folder) == records(StudyFolder("whole"))
+
+
+def test_what_others_recorded_meanwhile_is_not_computed_again(as_debian: Path) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+
+    other = Study(name="other", seeds=1, settings=study.settings, arms={"x": {"sparsity": 0.3}})
+
+    class Overtaken(Here):
+        def execute(self, specs: Any, on_epochs: Any) -> Any:
+            assert run_study(other, StudyFolder("out"), progress=False).computed == 1
+            yield from super().execute(specs, on_epochs)
+
+    summary = run_study(study, folder, Overtaken(folder), progress=False)
+    assert (summary.computed, summary.present) == (2, 1)
+    summary.check()
+
+
+def test_a_busy_run_that_has_a_record_in_the_end_is_there(as_debian: Path) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+
+    class Overtaken(Here):
+        def execute(self, specs: Any, on_epochs: Any) -> Any:
+            list(super().execute(specs, on_epochs))
+            yield from (RunEnd(spec, busy=True) for spec in specs)
+
+    summary = run_study(study, folder, Overtaken(folder), progress=False)
+    assert (summary.computed, summary.present, summary.busy) == (0, 3, 0)
+    summary.check()
+
+
+def test_a_busy_run_that_somebody_gave_up_is_computed(as_debian: Path) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+
+    class Busy(Here):
+        def execute(self, specs: Any, on_epochs: Any) -> Any:
+            if len(specs) == 3:
+                yield RunEnd(specs[0], busy=True)
+            yield from super().execute(specs[1:] or specs, on_epochs)
+
+    assert run_study(study, folder, Busy(folder), progress=False).computed == 3
+
+
+def test_a_run_without_a_record_is_lost(as_debian: Path) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+
+    class Forgetful(Here):
+        def execute(self, specs: Any, on_epochs: Any) -> Any:
+            yield from list(super().execute(specs, on_epochs))[:1]
+            folder.record_path(specs[0].identity).unlink()
+            folder.record_path(specs[1].identity).unlink()
+
+    summary = run_study(study, folder, Forgetful(folder), progress=False)
+    assert (summary.computed, summary.lost) == (0, 2)
+    with pytest.raises(gslt.GsltError, match="2 runs have no record; the same command goes on"):
+        summary.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_after_a_request_to_stop_no_run_is_begun(
+    number: signal.Signals, as_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+    usual = StudyFolder.write
+
+    def write(self: StudyFolder, record: Any) -> None:
+        os.kill(os.getpid(), number)  # While the first record is written.
+        usual(self, record)
+
+    monkeypatch.setattr(StudyFolder, "write", write)
+    summary = run_study(study, folder, progress=False)
+    assert (summary.computed, summary.stopped_by, summary.lost) == (1, number, 0)
+    with pytest.raises(gslt.Interrupted, match="stopped; the same command goes on"):
+        summary.check()
+    assert len(list(folder.path.glob("runs/*"))) == 1
+
+
+def test_a_record_that_cannot_be_written_is_a_failure_of_its_run(
+    as_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+    usual, victim = OutputFolder.write_text, next(iter(study.runs))
+
+    def full(self: OutputFolder, name: str, text: str, **options: Any) -> None:
+        if self.kind == "study" and victim in name:
+            raise OSError(28, "No space left on device", name)
+        usual(self, name, text, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputFolder, "write_text", full)
+        with pytest.warns(gslt.GsltWarning, match="why run .* could not be written"):
+            summary = run_study(study, folder, progress=False)
+    assert (summary.computed, len(summary.failures)) == (2, 1)
+    assert "No space left" in next(iter(summary.failures.values()))
+    # The run folder has the result: no epoch is computed again.
+    epochs: list[int] = []
+    (lost,) = (study.runs[name] for name in summary.failures)
+    (end,) = Here(folder).execute([lost], epochs.append)
+    assert (end.record is not None, epochs) == (True, [])
+    assert folder.read(lost.identity) == end.record
+
+
+def test_a_record_has_the_environment_of_who_computed(
+    as_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, folder = tiny(seeds=1), StudyFolder("out")
+    run_study(study, folder, progress=False)
+    victim = next(iter(study.runs))
+    there = folder.read(victim)
+    folder.record_path(victim).unlink()
+    monkeypatch.setattr("gslt.environment.processor", lambda: "another machine")
+    run_study(study, folder, progress=False)
+    again = folder.read(victim)
+    assert there is not None
+    assert again is not None
+    assert again.environment == there.environment
+    assert there.environment["device"] == "cpu"
+    assert "another machine" not in there.hardware
+
+
+def test_the_end_of_a_study_in_words() -> None:
+    Summary(computed=2, present=3).check()
+    with pytest.raises(gslt.GsltError, match=r"^2 runs failed \(no memory\); the same command"):
+        Summary(failures={"a": "no memory", "b": "no memory"}).check()
+    reasons = {str(number): f"reason {number % 5}" for number in range(6)}
+    with pytest.raises(gslt.GsltError, match=r"\(reason 0; reason 1; reason 2; and 2 other"):
+        Summary(failures=reasons).check()
+    with pytest.raises(gslt.Interrupted) as stopped:
+        Summary(failures={"a": "no memory"}, stopped_by=15).check("again")
+    assert stopped.value.signal_number == 15
+    both = Summary(1, 2, {"a": "x"}, 1, 1) + Summary(2, 2, {"b": "y"}, stopped_by=2)
+    assert both == Summary(3, 4, {"a": "x", "b": "y"}, 1, 1, 2)
+    assert str(both) == (
+        "3 runs computed, 4 were there, 1 are computed by another process, 2 failed, 1 have no "
+        "record"
+    )
 
 
 def test_durations() -> None:

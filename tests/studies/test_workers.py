@@ -104,6 +104,7 @@ def test_a_stop_between_two_epochs_ends_a_worker_in_silence(
     here.send(preset("table", "quick"))
     workers._work(there, StudyFolder(tmp_path), None, "cpu", torch.get_num_threads())
     there.close()
+    assert here.recv() == 0  # It was ready.
     with pytest.raises(EOFError):
         here.recv()
 
