@@ -138,7 +138,8 @@ def test_starved_at_any_look_at_the_disk(
             found, status = outcome(folder, blocks, config)
             # Where there is no result, nothing was computed.
             assert found.test_accuracy == accuracy if found else not (folder / METRICS).exists()
-            assert (folder / SUMMARY).exists() == (status == 0)
+            # A disk may fail once the file is in its place, before it is sure to stay there.
+            assert status != 0 or (folder / SUMMARY).exists()
             return status
 
         status = in_fork(starved)
