@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -68,6 +68,8 @@ class Log:
         self.replacing = partial(replacing, self.path)
         self.trouble: Callable[[str], None] = self._warn_once
         """Called with a sentence when something cannot be written."""
+        self.seeds: Container[int] | None = None
+        """The seeds that lines may be of. None: any."""
         self._parts: dict[int, _Part] = {}
         self._file: BinaryIO | None = None
         self._is_whole = False
@@ -94,13 +96,17 @@ class Log:
         strangers = []
         for line in content.splitlines(keepends=True):
             found = _SEED.match(line)
-            if found is not None and line.endswith(b"\n"):
+            whole = line.endswith(b"\n")
+            if found is not None and whole and self._may_be_of(int(found[1])):
                 parts.setdefault(int(found[1]), []).append(line)
-            elif line.endswith(b"\n") or not line.startswith(_START[: len(line)]):
+            elif whole or not line.startswith(_START[: len(line)]):
                 strangers.append(line)
         self._parts = {seed: _Part(b"".join(lines)) for seed, lines in sorted(parts.items())}
         self._is_whole = self.path.exists() and content == self._content()
         return strangers
+
+    def _may_be_of(self, seed: int) -> bool:
+        return self.seeds is None or seed in self.seeds
 
     def lines(self) -> list[bytes]:
         """All lines, by seed."""

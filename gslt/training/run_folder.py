@@ -278,6 +278,8 @@ class RunFolder:
     def _manage(self, log: Log, name: str) -> None:
         log.replacing = partial(self.files.replacing, name, grows=True)
         log.trouble = self._warn_once
+        first = int(self.values["seed"])
+        log.seeds = range(first, first + self.config.runs)
 
     def watch(self, log: Log) -> None:
         """Let a log be part of the checkpoints, so that it is cut back to where a run goes on.

@@ -131,3 +131,10 @@ def test_any_rows_come_back_by_seed_however_the_file_was_cut(
     assert log.lines() == expected[: content.count(b"\n")]
     mark = log.mark(0)
     assert log.holds(0, mark)
+
+
+def test_lines_of_a_seed_that_is_not_the_runs_are_strangers(log: Log) -> None:
+    log.path.write_bytes(line(0, 1) + line(13, 2))
+    log.seeds = range(2)
+    assert log.load() == [line(13, 2)]
+    assert log.lines() == [line(0, 1)]
