@@ -217,14 +217,16 @@ def mlflow_steps(folder: Path) -> list[tuple[str, str, str]]:
 # Kills
 
 
-def kills(count: int, folder: Path, rng: random.Random) -> Values:
-    """``count`` commands that are killed and go on."""
+def kills(count: int, names: list[str], folder: Path, rng: random.Random) -> Values:
+    """``count`` commands, of these jobs, that are killed and go on."""
     found: dict[str, Counter[str]] = {}
     failures: list[str] = []
     signals: Counter[str] = Counter()
-    twentieths = [name for name, job in JOBS.items() for _ in range(job.share)]
+    jobs = {name: JOBS[name] for name in names}
+    twentieths = [name for name, job in jobs.items() for _ in range(job.share)]
+    rng.shuffle(twentieths)
     undisturbed = {name: _undisturbed(job, folder / f"whole-{n}")
-                   for n, (name, job) in enumerate(JOBS.items())}  # fmt: skip
+                   for n, (name, job) in enumerate(jobs.items())}  # fmt: skip
     for number in tqdm(range(count), desc="commands killed", disable=None):
         name = twentieths[number % len(twentieths)]
         tally = found.setdefault(name, Counter())
@@ -436,6 +438,8 @@ def run() -> None:
     parser = common.options(__doc__ or "", plot=False)
     parser.add_argument("--kills", type=int, help="commands killed [120; quick: 4]")
     parser.add_argument("--disks", type=int, help="small disks [12; quick: 2]")
+    text = "what is killed [everything]"
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help=text)
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
     args = parser.parse_args()
     if args.child:
@@ -449,7 +453,7 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _furnished(folder)
-        found = kills(number, folder, rng)
+        found = kills(number, args.jobs, folder, rng)
         crowd = crowds(folder)
         starved = disks(small, folder, rng)
     scale, seconds = (1 / 32, 4) if args.quick else (1 / 4, 60)

@@ -116,12 +116,12 @@ def test_settings_files_that_are_none(tmp_path, capsys):
     assert "Unexpected config" in capsys.readouterr().err
 
 
-def test_memory_that_is_not_there_is_a_sentence(as_debian, monkeypatch, capsys):
+def test_memory_that_is_not_there_is_a_sentence(as_debian, tmp_path, monkeypatch, capsys):
     def full(*args, **kwargs):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 7 bytes\nx")
 
     monkeypatch.setattr(sys.modules["gslt.training.search"], "search", full)
-    assert main(["search", *TINY, "--out", "r"]) == 2
+    assert main(["search", *TINY, "--out", str(tmp_path / "r")]) == 2
     assert capsys.readouterr().err.startswith("gslt: out of memory ([enforce fail] Default")
 
 
