@@ -292,7 +292,7 @@ def _read_plan(path: Path) -> Plan | None:
             _ = plan.studies
             return plan
     except GsltError as error:
-        reason = str(error).removeprefix(f"{str(path)!r} ")
+        reason = str(error).removeprefix(f"{str(path)!r} ").removeprefix("is damaged or no plan: ")
         raise RunError(
             f"{str(path)!r} is damaged ({reason}); with --preset and the other options of the "
             "first command it can be made anew once this file is deleted"

@@ -46,6 +46,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
 
 NEVER = -math.inf
+GOOD_PLAN = "{preset: quick, architecture: gin, dataset: null, criteria: {alpha: 0.1}}"
 
 
 # Criteria and grids
@@ -102,7 +103,7 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_is_damaged_or_not_there_is_told(tmp_path: Path) -> None:
-    (tmp_path / PLAN).write_text("criteria: {beta: 1}\n")
+    (tmp_path / PLAN).write_text(GOOD_PLAN.replace("alpha: 0.1", "beta: 1"))
     with pytest.raises(RunError, match=r"is damaged \(Criteria has no field beta\)"):
         open_plan(tmp_path)
     other = tmp_path / "other" / "studies"
@@ -110,9 +111,6 @@ def test_a_plan_that_is_damaged_or_not_there_is_told(tmp_path: Path) -> None:
     (other / "mine.yaml").write_text("")
     with pytest.raises(RunError, match="holds studies that are not of this test"):
         begin(Plan(preset="quick"), StudyFolder(other.parent))
-
-
-GOOD_PLAN = "{preset: quick, architecture: gin, dataset: null, criteria: {alpha: 0.1}}"
 
 
 @pytest.mark.parametrize(

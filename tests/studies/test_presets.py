@@ -70,7 +70,7 @@ def test_every_quick_preset_runs_and_is_reported(as_debian: Path) -> None:
     files = write_report(folder)
     assert files[0] == Path("out/report.html")
     for study in studies:
-        assert Path("out/figures", f"{study.name}.png").stat().st_size > 10_000
-        table = Path("out/tables", f"{study.name}.md").read_text()
+        assert Path("out/figures", study.name, "accuracy.png").stat().st_size > 10_000
+        table = Path("out/tables", study.name, "summary.md").read_text()
         assert "synthetic" in table
         assert "Partial" not in table
