@@ -23,12 +23,34 @@ class Request:
     def __init__(self) -> None:
         self.signal_number: int | None = None
         """The first signal, such as ``signal.SIGINT``; None before."""
+        self._interrupt: Any = signal.getsignal(signal.SIGINT)
+        self._interrupted = False
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
 
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Take note of a signal, as its handler.
 
-#: The request of the outermost block; blocks within hear of the same one.
+        Args:
+            number: of the signal.
+            frame: where it came.
+
+        Raises:
+            KeyboardInterrupt: at the second Ctrl-C.
+        """
+        if number == signal.SIGINT and self._interrupted:
+            if not callable(self._interrupt):
+                raise KeyboardInterrupt
+            self._interrupt(number, frame)
+        self._interrupted |= number == signal.SIGINT
+        if self.signal_number is None:
+            self.signal_number = number
+            if multiprocessing.parent_process() is None:  # Workers leave it to their parent.
+                print("\ngslt: finishing this epoch … (Ctrl-C: at once)", file=sys.stderr)
+
+
+#: The requests of the blocks that this process is in, all the same one.
 _present: list[Request] = []
 
 
@@ -38,33 +60,21 @@ def stop_requests() -> Iterator[Request]:
 
     SIGTERM and SIGHUP never act at once: who sends them, such as a scheduler, may send several.
     Signals that the process ignores, as under ``nohup``, stay ignored. Blocks may be nested: what
-    one of them hears, all of them hear. In another thread than the main one nothing changes: only
-    that one is told of signals.
+    one of them hears, all of them hear, also where a library has taken the signals in between. In
+    another thread than the main one nothing changes: only that one is told of signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield Request()
         return
-    if _present:
-        yield _present[-1]
-        return
-    request = Request()
+    request = _present[-1] if _present else Request()
     usual: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     taken = [number for number, handler in usual.items() if handler is not signal.SIG_IGN]
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if request.signal_number is None:
-            request.signal_number = number
-            if multiprocessing.parent_process() is None:  # Workers leave it to their parent.
-                print("\ngslt: finishing this epoch … (Ctrl-C: at once)", file=sys.stderr)
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, usual[signal.SIGINT])
-
     for each in taken:
-        signal.signal(each, note)
+        signal.signal(each, request.note)
     _present.append(request)
     try:
         yield request
     finally:
-        _present.remove(request)
+        _present.pop()
         for number in taken:
             signal.signal(number, usual[number])

@@ -102,6 +102,26 @@ def test_a_block_within_hears_of_the_same_request() -> None:
         assert not another
 
 
+def test_a_library_that_took_the_signals_between_two_blocks_hears_nothing() -> None:
+    heard = []
+    with stop_requests() as outer:
+        signal.signal(signal.SIGTERM, lambda *given: heard.append(given))  # As Ray does.
+        with stop_requests() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert inner
+        assert outer.signal_number == signal.SIGTERM
+    assert heard == []
+
+
+def test_ctrl_c_in_a_block_and_again_outside_of_it_acts_as_it_always_does() -> None:
+    with stop_requests() as outer:
+        with stop_requests():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert outer
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_another_thread_changes_no_signal() -> None:
     usual, found = signal.getsignal(signal.SIGTERM), []
 
