@@ -310,9 +310,8 @@ def _killed(
 
 
 def _difference(place: Path, expected: tuple[dict[str, Any], Any]) -> str:
-    now, then = contents(place / "out"), expected[0]
-    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    return f"differs in {names[:5]}" + ("" if mlflow_steps(place) == expected[1] else " and MLflow")
+    found = _difference_of(contents(place / "out"), expected[0])
+    return found + ("" if mlflow_steps(place) == expected[1] else " and MLflow")
 
 
 # Crowds

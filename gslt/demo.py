@@ -22,8 +22,9 @@ from gslt.report.lines import Line, darker, draw_lines, label_lines
 from gslt.report.study import SUMMARY
 from gslt.report.tables import Column, Table, accuracy, text
 from gslt.studies.columns import measured
+from gslt.training.places import in_use, read_config
 from gslt.training.results import Result, Run
-from gslt.training.run_folder import RunFolder, in_use, read_config
+from gslt.training.run_folder import RunFolder
 from gslt.training.search import search, train
 
 #: The arm that the tickets are compared with.

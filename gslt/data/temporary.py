@@ -12,10 +12,8 @@ from pathlib import Path
 
 from gslt.errors import DataError
 from gslt.files.folder import ROOM
-from gslt.files.writing import TEMPORARY
+from gslt.files.writing import OLD, TEMPORARY
 
-#: Age in seconds of a folder that no process can still be writing to.
-_OLD = 86_400.0
 _OURS = re.compile(re.escape(TEMPORARY) + "[0-9a-f]{12}")
 
 
@@ -66,7 +64,7 @@ def _sweep(tmp: Path) -> None:
     """Remove what processes that were killed long ago had no time to remove."""
     for each in tmp.iterdir():
         with contextlib.suppress(OSError):
-            old = time.time() - each.lstat().st_mtime > _OLD
+            old = time.time() - each.lstat().st_mtime > OLD
             if old and _OURS.fullmatch(each.name) and each.is_dir() and not each.is_symlink():
                 shutil.rmtree(each, ignore_errors=True)
 

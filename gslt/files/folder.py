@@ -12,20 +12,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from gslt.errors import RunError
-from gslt.files.reading import read_text, reading
-from gslt.files.writing import TEMPORARY, replacing
+from gslt.files.reading import open_regular, reading
+from gslt.files.writing import OLD, TEMPORARY, json_text, replacing, short_write
 
 #: gslt's own room in a folder of outputs.
 ROOM = ".gslt"
 MANIFEST = "manifest.jsonl"
 FORMAT_VERSION = 1
-#: Age in seconds of a temporary file that no process can still be writing.
-_OLD = 86_400.0
 #: Bytes of a file that are hashed at once.
 _CHUNK = 2**20
 
@@ -53,7 +51,7 @@ class OutputFolder:
         if kind_of(self.path) is None:  # Also where a full disk cut its first line off.
             self._append({"gslt": kind, "format": FORMAT_VERSION})
         self._read()
-        self._sweep()
+        self.sweep()
 
     @property
     def room(self) -> Path:
@@ -157,7 +155,7 @@ class OutputFolder:
 
     def write_json(self, name: str, value: object) -> None:
         """Write a value as indented JSON at once or not at all; see :meth:`replacing`."""
-        self.write_text(name, json.dumps(value, indent=2) + "\n")
+        self.write_text(name, json_text(value))
 
     def remove(self, name: str) -> bool:
         """Remove a file that is gslt's; whether there was one."""
@@ -185,29 +183,39 @@ class OutputFolder:
         handle = os.open(self._manifest, flags, 0o666)
         try:
             if os.write(handle, line) < len(line):
-                raise OSError(28, os.strerror(28), str(self._manifest))
+                raise short_write(self._manifest)
         finally:
             os.close(handle)
 
     def _read(self) -> None:
         """Take over what this or another process noted since the last look."""
-        if self._manifest.stat().st_size == self._read_bytes:
+        size = self._manifest.stat().st_size
+        if size == self._read_bytes:
             return
-        with reading(self._manifest, what="a manifest"):
-            text = read_text(self._manifest)
-        for row in _rows(text):
+        with reading(self._manifest, what="a manifest"), open_regular(self._manifest) as (file, _):
+            # One that has become shorter is not the one of the last look.
+            start = file.seek(self._read_bytes if size > self._read_bytes else 0)
+            # A line that another process is writing is read once it has its end.
+            lines = [line for line in file if line.endswith(b"\n")]
+            rows = list(_rows(lines))
+        self._read_bytes = start + sum(map(len, lines))
+        for row in rows:
             if isinstance(name := row.get("name"), str) and _is_inside(name):
                 self._known.setdefault(name, set()).add(str(row.get("sha256", "")))
-        self._read_bytes = len(text.encode())
 
-    def _sweep(self) -> None:
-        """Remove what processes that were killed long ago did not get to rename."""
+    def sweep(self, age: float = OLD) -> None:
+        """Remove what killed processes did not get to rename; what cannot be removed stays.
+
+        Args:
+            age: in seconds of what is removed. Default: so old that nobody can still be writing it;
+                who has the folder for itself may say 0.
+        """
+        if self.temporaries.is_symlink():
+            return
         for path in self.temporaries.glob(f"{TEMPORARY}*"):
-            try:
-                if time.time() - path.stat().st_mtime > _OLD:
+            with suppress(OSError):  # Another process may have been quicker.
+                if not age or time.time() - path.lstat().st_mtime > age:
                     path.unlink()
-            except FileNotFoundError:
-                continue  # Another process was quicker.
 
 
 def kind_of(path: Path) -> str | None:
@@ -219,8 +227,8 @@ def kind_of(path: Path) -> str | None:
     manifest = path / ROOM / MANIFEST
     if not manifest.is_file():
         return None
-    with reading(manifest, what="a manifest"):
-        first = next(_rows(read_text(manifest)), {})
+    with reading(manifest, what="a manifest"), open_regular(manifest) as (file, _):
+        first = next(_rows(file), {})
     if not isinstance(first.get("gslt"), str):
         return None
     if first.get("format") != FORMAT_VERSION:
@@ -255,10 +263,11 @@ def check_folder(path: Path, kind: str, beside: Collection[str] = ()) -> None:
         )
 
 
-def _rows(text: str) -> Iterator[dict[str, object]]:
-    for line in text.splitlines():
+def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
+    for line in lines:
+        text = line.decode("utf-8")
         try:
-            row = json.loads(line)
+            row = json.loads(text)
         except (ValueError, RecursionError):
             continue  # Empty, or cut off.
         if isinstance(row, dict):

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from gslt.errors import GsltWarning, RunError
 from gslt.files.reading import read_bytes, reading
-from gslt.files.writing import replacing
+from gslt.files.writing import replacing, short_write
 
 #: How every line begins.
 _START = b'{"seed": '
@@ -189,7 +189,7 @@ class Log:
                 self._file = self.path.open("ab", buffering=0)
             written = self._file.write(data)
             if written != len(data):
-                raise OSError(28, os.strerror(28), str(self.path))
+                raise short_write(self.path)
         except OSError as error:
             self._fail(error)
 

@@ -19,6 +19,8 @@ import numpy as np
 
 #: Beginning of the name of a temporary file; the rest is short, however long the target's name.
 TEMPORARY = ".gslt-"
+#: Age in seconds of what is temporary and no process can still be writing.
+OLD = 86_400.0
 
 
 @contextmanager
@@ -133,7 +135,17 @@ def write_json(path: Path, value: object) -> None:
         path: the file; folders above it are made.
         value: what JSON can say, see :func:`plain`.
     """
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A value as the text of an indented JSON file, see :func:`plain`."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def short_write(path: Path) -> OSError:
+    """The error of a write that took fewer bytes than it was given: the disk is full."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_npz(path: Path, **arrays: Any) -> None:

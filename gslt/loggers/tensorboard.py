@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import struct
 import time
@@ -17,6 +16,7 @@ from gslt.environment import import_quietly, quiet
 from gslt.errors import GsltError, GsltWarning, MissingPackageError
 from gslt.files import OutputFolder, reading
 from gslt.files.folder import check_folder
+from gslt.files.writing import short_write
 from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
 from gslt.training.results import Epoch, Run
 
@@ -120,7 +120,7 @@ class _Board:
             if self.file is None:
                 self.file = (self.folder / self.name).open("ab", buffering=0)
             if self.file.write(data) != len(data):
-                raise OSError(28, os.strerror(28), str(self.folder))
+                raise short_write(self.folder)
         except OSError as error:
             self._fail(error)
 

@@ -113,7 +113,8 @@ def group_rooms(root: Path | None = None, own: Path | None = None) -> Iterator[R
     except (OSError, ValueError):
         lines = ["0::/"]
     for line in lines:
-        number, _, (controllers, _, path) = _partition(line)
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
             for group in _groups(root, path):
                 yield from _rooms(group, ("memory.max", "memory.high"), "memory.current")
@@ -121,11 +122,6 @@ def group_rooms(root: Path | None = None, own: Path | None = None) -> Iterator[R
             for group in _groups(root / "memory", path):
                 yield from _rooms(group, ("memory.limit_in_bytes",), "memory.usage_in_bytes")
                 yield from _hierarchical(group)
-
-
-def _partition(line: str) -> tuple[str, str, tuple[str, str, str]]:
-    number, colon, rest = line.partition(":")
-    return number, colon, rest.partition(":")
 
 
 def _groups(root: Path, path: str) -> Iterator[Path]:
@@ -139,22 +135,26 @@ def _groups(root: Path, path: str) -> Iterator[Path]:
 
 def _rooms(group: Path, limits: tuple[str, ...], used: str) -> Iterator[Room]:
     for name in limits:
-        limit, there = _number(group / name), _number(group / used)
+        limit, there = _number(group / name), _used(group, used)
         if limit is not None and there is not None and limit < _UNLIMITED:
-            # Pages of files that nobody used lately are given up for whatever is new.
-            there -= min(there, _statistic(group, "inactive_file"))
             yield Room(max(0, limit - there), f"within the control group {group} ({name})")
 
 
 def _hierarchical(group: Path) -> Iterator[Room]:
     """Version 1 tells the least limit above a group even where their folders cannot be seen."""
-    limit, used = (
-        _statistic(group, "hierarchical_memory_limit"),
-        _number(group / "memory.usage_in_bytes"),
-    )
-    if 0 < limit < _UNLIMITED and used is not None:
-        there = used - min(used, _statistic(group, "inactive_file"))
+    limit = _statistic(group, "hierarchical_memory_limit")
+    there = _used(group, "memory.usage_in_bytes")
+    if 0 < limit < _UNLIMITED and there is not None:
         yield Room(max(0, limit - there), f"within the control groups above {group}")
+
+
+def _used(group: Path, name: str) -> int | None:
+    """Bytes that a group has and needs; None where it does not say."""
+    there = _number(group / name)
+    if there is None:
+        return None
+    # Pages of files that nobody used lately are given up for whatever is new.
+    return there - min(there, _statistic(group, "inactive_file"))
 
 
 def _number(path: Path) -> int | None:

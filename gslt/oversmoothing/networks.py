@@ -29,7 +29,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import METHODS, GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
-from gslt.training.run_folder import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
+from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 
 Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.

@@ -21,8 +21,9 @@ from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
+from gslt.training.places import in_use
 from gslt.training.results import Epoch, Result
-from gslt.training.run_folder import RunFolder, in_use
+from gslt.training.run_folder import RunFolder
 from gslt.training.search import check_runnable, search, train
 from gslt.training.signals import stop_requests
 
@@ -144,6 +145,7 @@ def compute(
     """
     try:
         dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
+        _ = folder.output  # Before there is a run in it: what is not empty would not be gslt's.
         with run_folder(folder.run_path(spec.identity), spec, device) as run:
             if (known := folder.usable(spec.identity)) is not None:
                 return RunEnd(spec, known, computed=False)

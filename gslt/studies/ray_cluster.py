@@ -30,7 +30,8 @@ from gslt.studies.ray_node import compute_on_node, counter_class, packed
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
-from gslt.training.run_folder import in_use, receive
+from gslt.training.places import in_use
+from gslt.training.run_folder import receive
 from gslt.training.signals import Request, stop_requests
 
 #: Seconds that runs have to end when they are given up.

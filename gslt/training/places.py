@@ -57,6 +57,16 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         RunError: if it is no run folder, damaged, or written by a newer gslt.
     """
+    about, values = read_run(path)
+    return about.command, values
+
+
+def read_run(path: Path) -> tuple[About, dict[str, Any]]:
+    """What ``environment.json`` says, and options and config of a run folder.
+
+    Raises:
+        RunError: if it is no run folder, damaged, or written by a newer gslt.
+    """
     about = read_about(path)
     with reading(path / CONFIG, what="a config"):
         text = read_text(path / CONFIG, limit="yaml_bytes")
@@ -66,7 +76,7 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
             f"{str(path / CONFIG)!r} is not as it was when the run began; for a run with other "
             "settings choose another --out"
         )
-    return about.command, values
+    return about, values
 
 
 def read_about(path: Path) -> About:

@@ -37,7 +37,7 @@ from gslt.files import (
     reading,
 )
 from gslt.files.log import Log, Mark, check_no_link
-from gslt.files.writing import TEMPORARY
+from gslt.files.writing import json_text
 from gslt.nn.gnn import GNN
 from gslt.ticket.container import seal, unseal
 from gslt.ticket.ticket import load_ticket
@@ -62,30 +62,10 @@ from gslt.training.places import (
     TIMING,
     WEIGHTS,
     About,
-    default_folder,
     environment_of,
-    in_use,
-    read_about,
-    read_config,
-    read_environment,
-    unfinished_folder,
+    read_run,
 )
 from gslt.training.results import Epoch, Result, Run
-
-__all__ = [
-    "CONFIG",
-    "SUMMARY",
-    "TICKET",
-    "WEIGHTS",
-    "RunFolder",
-    "default_folder",
-    "in_use",
-    "read_config",
-    "read_environment",
-    "receive",
-    "summary",
-    "unfinished_folder",
-]
 
 #: Time that checkpoints may take, as a share of the run.
 SHARE = 0.01
@@ -184,7 +164,10 @@ class RunFolder:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions and hardware of those who computed, see :func:`read_environment`."""
+        """Versions and hardware of those who computed.
+
+        See :func:`gslt.training.places.read_environment`.
+        """
         return environment_of(self._about)
 
     def __enter__(self) -> Self:
@@ -208,7 +191,7 @@ class RunFolder:
         if begun:
             self._compare()
         self._check_files()
-        _remove_temporaries(self.files.temporaries)
+        self.files.sweep(age=0.0)
         if not begun:
             self._begin(remembered or {})
         elif remembered is not None and remembered != self._about.remembered:
@@ -232,15 +215,14 @@ class RunFolder:
         self._about = parse(About, values)
 
     def _compare(self) -> None:
-        command, values = read_config(self.path)
-        if command != self.command:
+        self._about, values = read_run(self.path)
+        if (command := self._about.command) != self.command:
             raise RunError(f"{str(self.path)!r} was begun by gslt {command}, not {self.command}")
         if values != self.values:
             raise RunError(
                 f"{str(self.path)!r} holds another run: {differences(values, self.values)}; "
                 "choose another --out"
             )
-        self._about = read_about(self.path)
         there, now = self.environment, self._now
         names = [name for name in _TELLING if there.get(name) != now[name]]
         if names and not self.finished:
@@ -542,7 +524,7 @@ class RunFolder:
             log.sync()
         if len(result.runs) > 1:
             self._write(TICKET if result.ticket else WEIGHTS, _state(result.best))
-        self._write(SUMMARY, (json.dumps(summary(result), indent=2) + "\n").encode())
+        self._write(SUMMARY, json_text(summary(result)).encode())
         for run in result.runs:
             with suppress(OSError):
                 self.checkpoints.clear(run.seed)
@@ -580,13 +562,6 @@ def _locked(path: Path, room: Path) -> FolderLock:
     if not taken:
         raise RunInUseError(f"another process is using {str(path)!r}")
     return lock
-
-
-def _remove_temporaries(folder: Path) -> None:
-    """Remove what killed processes did not get to rename; only who has the lock may."""
-    for path in [] if folder.is_symlink() else folder.glob(f"{TEMPORARY}*"):
-        with suppress(OSError):
-            path.unlink()
 
 
 def _named(name: str, seed: int) -> str:

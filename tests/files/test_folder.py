@@ -170,3 +170,29 @@ def test_a_folder_of_another_kind_within_is_not_strange(folder: OutputFolder) ->
     inner = OutputFolder(folder.path / "runs" / "a", "search")
     inner.write_text("summary.json", "{}")
     assert folder.strangers() == []
+
+
+def test_the_manifest_is_read_on_from_where_the_last_look_ended(folder: OutputFolder) -> None:
+    other = OutputFolder(folder.path, "smooth")
+    folder.write_text("a.txt", "1")
+    assert other.owns("a.txt")
+    manifest = folder.room / MANIFEST
+    with manifest.open("a") as file:
+        file.write('\n{"name": "b')  # Another process is writing it.
+    (folder.path / "b.txt").write_text("1")
+    assert not other.owns("b.txt")
+    with manifest.open("a") as file:
+        file.write('.txt"}\n')
+    assert other.owns("b.txt")
+    assert other.owns("a.txt")
+    # What is another manifest is read from its beginning.
+    manifest.write_text('{"gslt": "smooth", "format": 1}\n{"name": "c"}\n')
+    (folder.path / "c").write_text("1")
+    assert other.owns("c")
+
+
+def test_who_has_the_folder_alone_sweeps_everything(folder: OutputFolder) -> None:
+    (folder.temporaries / ".gslt-new").touch()
+    (folder.temporaries / "mine").touch()
+    folder.sweep(age=0.0)
+    assert [path.name for path in folder.temporaries.iterdir()] == ["mine"]
