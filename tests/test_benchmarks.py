@@ -129,3 +129,25 @@ def test_memory_is_proportional_to_what_is_searched(tmp_path: Path) -> None:
         assert row["state_bytes"] == 12 * row["searched"]
         assert row["searched"] == pytest.approx(row["weights"] * (1 - row["freezing_ratio"]), abs=8)
     assert picture.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("commands", ("--lines", "24")),
+        ("damage", ("--folders", "12", "--checkpoints", "8", "--records", "24", "--studies", "40")),
+    ],
+    ids=["commands", "damage"],
+)
+def test_what_is_damaged_or_nonsense_is_a_sentence(
+    name: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "found.json"
+    done = run(name, *options, "--seed", "11", "--json", str(file))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    found = json.loads(file.read_text("utf-8"))
+    if name == "commands":
+        assert found["done"] + found["refused"] == found["lines"] == 24
+    else:
+        counts = {part: found[part]["number"] for part in ("folders", "records", "studies")}
+        assert counts == {"folders": 12, "records": 24, "studies": 40}

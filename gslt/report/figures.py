@@ -7,8 +7,10 @@ well. Lines are in :mod:`gslt.report.lines`.
 from __future__ import annotations
 
 import math
+import os
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -376,10 +378,21 @@ def save_figure(figure: Any, path: str | Path, folder: OutputFolder | None = Non
     from matplotlib import rc_context
 
     kind = Path(path).suffix.removeprefix(".")
-    metadata = {"Date": None} if kind == "svg" else None
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     opened = replacing(Path(path)) if folder is None else folder.replacing(str(path))
-    with opened as temporary, rc_context({"svg.hashsalt": "gslt"}):
+    with opened as temporary, rc_context({"svg.hashsalt": "gslt"}), _no_date():
         figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+@contextmanager
+def _no_date() -> Iterator[None]:
+    """Within, matplotlib finds no date in the environment: a figure has none, right or wrong."""
+    date = os.environ.pop("SOURCE_DATE_EPOCH", None)
+    try:
+        yield
+    finally:
+        if date is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = date
 
 
 def both_names(name: str) -> list[str]:

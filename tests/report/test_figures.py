@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -223,13 +224,17 @@ def test_bars_by_hand() -> None:
 # Files
 
 
-def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_figure_has_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def figure() -> Any:
         made = canvas([["a"]], "T", "c", width=2, height=1)
         made.panels["a"].plot([1, 2], [3, 4])
         return made.figure
 
     first = save_both(figure(), OutputFolder(tmp_path / "one", "test"), "f")
+    # What the environment says of dates changes nothing, where it is no number too.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "x")
     again = save_both(figure(), OutputFolder(tmp_path / "two", "test"), "f")
     assert [path.name for path in first] == ["f.png", "f.svg"]
     for one, other in zip(first, again, strict=True):
@@ -237,3 +242,5 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
     assert first[0].read_bytes().startswith(b"\x89PNG")
     save_figure(figure(), tmp_path / "g.pdf")
     assert (tmp_path / "g.pdf").read_bytes().startswith(b"%PDF")
+    assert b"CreationDate" not in (tmp_path / "g.pdf").read_bytes()
+    assert os.environ["SOURCE_DATE_EPOCH"] == "x"
