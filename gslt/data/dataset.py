@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.errors import DataError
@@ -110,6 +111,29 @@ class NodeDataset:
         return {
             name: float(self.evaluator(self.y[mask], predicted[mask]))
             for name, mask in self.splits.items()
+        }
+
+    def accuracy_and_loss(self, logits: Tensor) -> dict[str, float]:
+        """What there is to say of one network on every split.
+
+        Args:
+            logits: scores of every node, ``(N, num_classes)``.
+
+        Returns:
+            ``train_accuracy``, ``val_accuracy`` and ``test_accuracy``, see :meth:`evaluate`;
+            ``train_loss``, ``val_loss`` and ``test_loss``: mean cross entropy of the split's nodes,
+            in nats.
+
+        Raises:
+            DataError: if the logits have another shape.
+        """
+        accuracies = self.evaluate(logits)
+        losses = {
+            name: float(F.cross_entropy(logits[mask], self.y[mask]))
+            for name, mask in self.splits.items()
+        }
+        return {f"{name}_accuracy": accuracies[name] for name in SPLITS} | {
+            f"{name}_loss": losses[name] for name in SPLITS
         }
 
     def to(self, device: torch.device | str) -> NodeDataset:

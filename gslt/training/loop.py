@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gslt.config import Precision, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
+from gslt.data.dataset import SPLITS
 from gslt.errors import GsltError, Interrupted, RunError
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN, compact_features
@@ -327,12 +328,14 @@ class Loop:
 
     def _finish(self, seconds: float) -> Run:
         assert self.best is not None
+        last = self._evaluated()
         self.model.load_state_dict(self.best_state)
         self.model.eval()
-        accuracy = self.dataset.evaluate(predict(self.model, self.exact_inputs))
+        best = self._evaluated()
         ticket = None
         if isinstance(self.config, SearchConfig):
-            results = {**accuracy, "epoch": self.best.epoch}
+            accuracies = {split: best[f"{split}_accuracy"] for split in SPLITS}
+            results = {**accuracies, "epoch": self.best.epoch}
             ticket = Ticket.of(
                 self.model,
                 dataset=self.dataset.name,
@@ -342,14 +345,17 @@ class Loop:
         return Run(
             seed=self.seed,
             best_epoch=self.best.epoch,
-            train_accuracy=accuracy["train"],
-            val_accuracy=accuracy["val"],
-            test_accuracy=accuracy["test"],
             seconds=seconds,
             history=self.history,
             model=self.model,
             ticket=ticket,
+            **best,
+            **{f"last_{name}": value for name, value in last.items()},
         )
+
+    def _evaluated(self) -> dict[str, float]:
+        """Accuracies and losses of the network as it is now, in single precision."""
+        return self.dataset.accuracy_and_loss(predict(self.model, self.exact_inputs))
 
 
 def identity(dataset: NodeDataset) -> dict[str, Any]:

@@ -7,8 +7,14 @@ import statistics
 from dataclasses import dataclass
 
 from gslt.config import RunConfig
+from gslt.data.dataset import SPLITS
 from gslt.nn.gnn import GNN
 from gslt.ticket.ticket import Ticket
+
+#: What is told of one network: fields of a :class:`Run`, at its best epoch.
+AT_BEST = tuple(f"{split}_{what}" for what in ("accuracy", "loss") for split in SPLITS)
+#: The same at its last epoch.
+AT_LAST = tuple(f"last_{name}" for name in AT_BEST)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,19 @@ class Run:
     """The model in its state of the best epoch."""
     ticket: Ticket | None
     """None in weight training."""
+    train_loss: float = math.nan
+    """Of the best epoch, as are the next two: mean cross entropy in nats, in float32. NaN, as all
+    that follows, in a run that an older gslt finished."""
+    val_loss: float = math.nan
+    test_loss: float = math.nan
+    last_train_accuracy: float = math.nan
+    """Of the network of the last epoch, evaluated in float32, as are the next five: in a search, of
+    the ticket of the last scores."""
+    last_val_accuracy: float = math.nan
+    last_test_accuracy: float = math.nan
+    last_train_loss: float = math.nan
+    last_val_loss: float = math.nan
+    last_test_loss: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +90,23 @@ class Result:
         """The run with the best validation accuracy."""
         return max(self.runs, key=lambda run: run.val_accuracy)
 
+    def mean(self, name: str) -> float:
+        """Mean over the runs; NaN where a run has none.
+
+        Args:
+            name: one of ``AT_BEST`` or ``AT_LAST``, such as ``"last_test_accuracy"``.
+        """
+        return statistics.fmean(getattr(run, name) for run in self.runs)
+
     @property
     def test_accuracy(self) -> float:
         """Mean test accuracy at the best validation epoch."""
-        return statistics.fmean(run.test_accuracy for run in self.runs)
+        return self.mean("test_accuracy")
 
     @property
     def val_accuracy(self) -> float:
         """Mean of the best validation accuracies."""
-        return statistics.fmean(run.val_accuracy for run in self.runs)
+        return self.mean("val_accuracy")
 
     @property
     def test_std(self) -> float:
@@ -109,7 +136,11 @@ class Result:
     def __str__(self) -> str:
         test = format_accuracy(self.test_accuracy, self.test_std)
         val = format_accuracy(self.val_accuracy, self.val_std)
-        return f"{self.dataset}: test {test}, validation {val} ({len(self.runs)} run(s))"
+        train = format_accuracy(self.mean("train_accuracy"))
+        text = f"{self.dataset}: test {test}, validation {val}, training {train}"
+        if not math.isnan(last := self.mean("last_test_accuracy")):
+            text += f", test at the last epoch {format_accuracy(last)}"
+        return f"{text} ({len(self.runs)} run(s))"
 
 
 def format_accuracy(mean: float, std: float = math.nan) -> str:

@@ -65,7 +65,7 @@ from gslt.training.places import (
     environment_of,
     read_run,
 )
-from gslt.training.results import Epoch, Result, Run
+from gslt.training.results import AT_BEST, AT_LAST, Epoch, Result, Run
 
 #: Time that checkpoints may take, as a share of the run.
 SHARE = 0.01
@@ -77,13 +77,25 @@ _TELLING = ("versions", "threads", "system")
 
 @dataclass(frozen=True)
 class _Record:
-    """A run in the summary; accuracies are fractions."""
+    """A run in the summary; accuracies are fractions, losses nats.
+
+    None is what an older gslt did not keep, or a loss that is no finite number.
+    """
 
     seed: Annotated[int, Meta(ge=0)]
     best_epoch: Annotated[int, Meta(ge=1)]
     train_accuracy: float
     val_accuracy: float
     test_accuracy: float
+    train_loss: float | None = None
+    val_loss: float | None = None
+    test_loss: float | None = None
+    last_train_accuracy: float | None = None
+    last_val_accuracy: float | None = None
+    last_test_accuracy: float | None = None
+    last_train_loss: float | None = None
+    last_val_loss: float | None = None
+    last_test_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -335,8 +347,15 @@ class RunFolder:
             model.load_state_dict(safetensors.torch.load(state))
         if not self.finished:
             self._cut_to_end(seed, found.logs)
+            if found.record.last_test_accuracy is None:
+                self._say(
+                    f"seed {seed} was finished by an older gslt, which kept no losses and nothing "
+                    "of the last epoch; they are null in the summary"
+                )
+        kept = dataclasses.asdict(found.record).items()
+        values: dict[str, Any] = {name: math.nan if v is None else v for name, v in kept}
         return Run(
-            **dataclasses.asdict(found.record),
+            **values,
             seconds=history[-1].seconds,
             history=history,
             model=model.eval(),
@@ -593,14 +612,20 @@ def _lines(epoch: Epoch) -> dict[str, bytes]:
 
 
 def record(run: Run) -> dict[str, Any]:
-    """A run in the summary; accuracies are fractions."""
-    return {each.name: getattr(run, each.name) for each in dataclasses.fields(_Record)}
+    """A run in the summary; accuracies are fractions, losses nats."""
+    values = {each.name: getattr(run, each.name) for each in dataclasses.fields(_Record)}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def summary(result: Result) -> dict[str, object]:
-    """What a search or training found, as plain values; accuracies are fractions."""
+    """What a search or training found, as plain values; accuracies are fractions, losses nats.
+
+    Beside each run, the means over the runs: ``AT_BEST`` at the best validation epoch of each, and
+    ``AT_LAST`` at the last epoch.
+    """
     best = result.best
     num_weights = sum(p.numel() for p in best.model.parameters())
+    named = ("test_accuracy", "val_accuracy")
     size = best.ticket.size().as_dict() if best.ticket else {"total": num_weights}
     return {
         "dataset": result.dataset,
@@ -608,6 +633,7 @@ def summary(result: Result) -> dict[str, object]:
         "test_std": plain(result.test_std),
         "val_accuracy": result.val_accuracy,
         "val_std": plain(result.val_std),
+        **{n: plain(result.mean(n)) for n in (*AT_BEST, *AT_LAST) if n not in named},
         "runs": [record(run) for run in result.runs],
         "size": size,
     }

@@ -79,6 +79,18 @@ def test_accuracy_by_hand() -> None:
     assert toy().accuracy(logits) == {"train": 0.5, "val": 1.0, "test": 0.0}
 
 
+def test_accuracy_and_loss_by_hand() -> None:
+    logits = torch.tensor([[2.0, 1.0], [1.0, 2.0], [0.0, 3.0], [3.0, 0.0], [0.0, 1.0]])
+    # A margin m of the right class costs ln(1 + exp(-m)): 0.31326 for 1, 1.31326 for -1.
+    losses = {"train_loss": 0.81326, "val_loss": 0.04859, "test_loss": 3.04859}
+    accuracies = {"train_accuracy": 0.5, "val_accuracy": 1.0, "test_accuracy": 0.0}
+    found = toy().accuracy_and_loss(logits)
+    assert found == pytest.approx(accuracies | losses, abs=1e-5)
+    assert list(found) == [*accuracies, *losses]
+    judged = toy(evaluator=lambda y_true, y_pred: 0.25).accuracy_and_loss(logits)
+    assert judged == found | dict.fromkeys(accuracies, 0.25)
+
+
 def test_evaluate_uses_the_evaluator() -> None:
     logits = torch.tensor([[2.0, 1.0], [1.0, 2.0], [0.0, 3.0], [3.0, 0.0], [0.0, 1.0]])
     seen = []

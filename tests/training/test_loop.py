@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gc
 import weakref
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +17,8 @@ import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
 from gslt.nn.graph import Graph
-from gslt.training.loop import Inputs, Loop
-from gslt.training.results import Epoch
+from gslt.training.loop import Inputs, Loop, predict
+from gslt.training.results import AT_BEST, Epoch
 
 
 def test_epochs_record_the_state_after_their_update(blocks):
@@ -51,6 +53,91 @@ def test_ramp_inside_a_frozen_source_starts_at_the_pruning_ratio(blocks):
 def test_dropout_scores_the_network_without_it(blocks):
     result = gslt.search(blocks, small_search(dropout=0.5), progress=False)
     assert gslt.evaluate(result.model, blocks)["test"] == result.test_accuracy
+
+
+def with_history(
+    monkeypatch: pytest.MonkeyPatch, val: list[float], test: list[float]
+) -> list[dict[str, torch.Tensor]]:
+    """Let the epochs have these accuracies, whatever the network; gives the state at each."""
+    states: list[dict[str, torch.Tensor]] = []
+    record = Loop._record_epoch
+
+    def recording(self: Loop, *given: Any) -> Epoch:
+        states.append(copy.deepcopy(self.model.state_dict()))
+        return record(self, *given)
+
+    def made_up(_: gslt.NodeDataset, logits: torch.Tensor) -> dict[str, float]:
+        number = len(states) - 1
+        return {"train": 0.1, "val": val[number], "test": test[number]}
+
+    monkeypatch.setattr(Loop, "_record_epoch", recording)
+    monkeypatch.setattr(gslt.NodeDataset, "accuracy", made_up)
+    monkeypatch.setattr(gslt.NodeDataset, "evaluate", ACCURACY)
+    return states
+
+
+ACCURACY = gslt.NodeDataset.accuracy
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_best_and_last_epoch_of_a_history_made_by_hand(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, train: bool
+) -> None:
+    """Epochs 2 and 3 have the best validation accuracy: the first of them is the best."""
+    states = with_history(monkeypatch, val=[0.5, 0.75, 0.75, 0.6], test=[0.1, 0.2, 0.3, 0.4])
+    config: Any = gslt.TrainConfig(**SMALL) if train else small_search(dropout=0.3)
+    config = dataclasses.replace(config, epochs=4)
+    action: Any = gslt.train if train else gslt.search
+    run = action(blocks, config, progress=False).best
+    assert run.best_epoch == 2
+    for state, prefix in ((states[1], ""), (states[3], "last_")):
+        run.model.load_state_dict(state)
+        logits = predict(run.model, (blocks.x, blocks.edge_index))
+        for split, mask in blocks.splits.items():
+            right = logits[mask].argmax(dim=1) == blocks.y[mask]
+            nats = -logits[mask].log_softmax(dim=1)[range(int(mask.sum())), blocks.y[mask]]
+            assert getattr(run, f"{prefix}{split}_accuracy") == pytest.approx(
+                float(right.float().mean())
+            )
+            assert getattr(run, f"{prefix}{split}_loss") == pytest.approx(
+                float(nats.mean()), rel=1e-5
+            )
+    assert run.train_loss != run.last_train_loss
+
+
+def test_the_last_epoch_is_that_of_a_run_that_has_no_other(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last epoch is the best one, both are the same numbers, and those of its ticket."""
+    config = small_search(epochs=4)
+    whole = gslt.search(blocks, config, progress=False).best
+    with_history(monkeypatch, val=[0.1, 0.2, 0.3, 0.4], test=[0.0] * 4)
+    found = gslt.search(blocks, config, progress=False).best
+    assert found.best_epoch == 4
+    for name in AT_BEST:
+        assert (
+            getattr(found, name) == getattr(found, f"last_{name}") == getattr(whole, f"last_{name}")
+        )
+    assert found.ticket is not None
+    monkeypatch.undo()
+    of_ticket = gslt.evaluate(found.ticket.model("pyg"), blocks)
+    assert of_ticket["test"] == whole.last_test_accuracy
+
+
+def test_only_epochs_at_the_target_sparsity_can_be_best(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_history(monkeypatch, val=[0.9, 0.5, 0.6, 0.6], test=[0.0] * 4)
+    config = small_search(sparsity=0.8, sparsity_schedule="linear", epochs=4)
+    assert [config.sparsity_at(epoch) for epoch in (1, 2, 4)] == [0.4, 0.8, 0.8]
+    assert gslt.search(blocks, config, progress=False).best.best_epoch == 3
+
+
+def test_the_loss_of_the_last_epoch_is_that_of_its_row(blocks: gslt.NodeDataset) -> None:
+    run = gslt.train(blocks, gslt.TrainConfig(**SMALL), progress=False).best
+    assert run.last_train_loss == pytest.approx(run.history[-1].loss, rel=1e-5)
+    assert run.last_test_accuracy == run.history[-1].test
+    assert run.train_loss == pytest.approx(run.history[run.best_epoch - 1].loss, rel=1e-5)
 
 
 def test_callback_sees_every_epoch(blocks):

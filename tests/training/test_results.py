@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gslt.config import RunConfig
-from gslt.training.results import Result, Run, format_accuracy
+from gslt.training.results import AT_LAST, Result, Run, format_accuracy
 
 
 def test_mean_and_unbiased_standard_deviation_by_hand():
@@ -19,6 +19,27 @@ def test_mean_and_unbiased_standard_deviation_by_hand():
     assert result.test_std == pytest.approx(0.1)
     assert "80.00 ± 10.00" in str(result)
     assert math.isnan(Result(RunConfig(), "toy", (run(0.7),)).test_std)
+
+
+def test_means_at_the_best_and_at_the_last_epoch_by_hand() -> None:
+    def run(number: float, **more: float) -> Run:
+        kept = {"last_test_accuracy": number, "test_loss": 2 * number, **more}
+        return Run(0, 1, 0.9, 0.8, 0.7, 0.0, [], model=None, ticket=None, **kept)  # type: ignore[arg-type]
+
+    result = Result(RunConfig(), "toy", (run(0.2), run(0.4)))
+    assert result.mean("last_test_accuracy") == pytest.approx(0.3)
+    assert result.mean("test_loss") == pytest.approx(0.6)
+    assert str(result) == (
+        "toy: test 70.00 ± 0.00, validation 80.00 ± 0.00, training 90.00, test at the last epoch "
+        "30.00 (2 run(s))"
+    )
+
+
+def test_runs_of_an_older_gslt_have_nothing_of_the_last_epoch() -> None:
+    run = Run(0, 1, 0.9, 0.8, 0.7, 0.0, [], model=None, ticket=None)  # type: ignore[arg-type]
+    result = Result(RunConfig(), "toy", (run,))
+    assert all(math.isnan(result.mean(name)) for name in AT_LAST)
+    assert str(result) == "toy: test 70.00, validation 80.00, training 90.00 (1 run(s))"
 
 
 def test_the_best_run_has_the_best_validation() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -22,8 +23,10 @@ from gslt.cli import main
 from gslt.config import SearchConfig, TrainConfig
 from gslt.environment import environment
 from gslt.errors import GsltWarning, RunError
+from gslt.training import run_folder
 from gslt.training.checkpoint import Checkpoints
 from gslt.training.places import read_environment
+from gslt.training.results import AT_BEST, AT_LAST
 from gslt.training.run_folder import RunFolder
 
 CONFIGS = {
@@ -53,8 +56,36 @@ def test_a_killed_run_ends_as_if_undisturbed(
     for one, other in zip(whole.runs, again.runs, strict=True):
         assert [e.loss for e in one.history] == [e.loss for e in other.history]
         assert other.seconds > 0
+        for name in (*AT_BEST, *AT_LAST):
+            assert getattr(one, name) == getattr(other, name)
+    summary = json.loads((tmp_path / "killed" / "summary.json").read_text())
+    assert list(summary["runs"][0]) == ["seed", "best_epoch", *AT_BEST, *AT_LAST]
+    for name in (*AT_BEST, *AT_LAST):
+        numbers = [run[name] for run in summary["runs"]]
+        assert summary[name] == pytest.approx(sum(numbers) / len(numbers))
     files = {p.name for p in (tmp_path / "killed").iterdir()}
     assert not any(name.startswith("checkpoint") for name in files)
+
+
+def test_a_seed_that_an_older_gslt_finished(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept neither losses nor anything of the last epoch: that is said, and null."""
+    record = run_folder.record
+    config = SearchConfig(**SMALL, runs=2)
+    old = ("seed", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
+    monkeypatch.setattr(run_folder, "record", lambda run: {n: record(run)[n] for n in old})
+    with pytest.raises(Crash):
+        run(tmp_path, blocks, config, crash=8)
+    monkeypatch.undo()
+    with pytest.warns(GsltWarning, match="seed 0 was finished by an older gslt, which kept no"):
+        result = run(tmp_path, blocks, config)
+    first, second = json.loads((tmp_path / "summary.json").read_text())["runs"]
+    assert first["test_accuracy"] == result.runs[0].test_accuracy
+    assert first["last_test_accuracy"] is first["test_loss"] is None
+    assert second["last_test_accuracy"] == result.runs[1].last_test_accuracy
+    assert math.isnan(result.runs[0].last_val_loss)
+    assert run(tmp_path, blocks, config).runs[1].test_loss == second["test_loss"]
 
 
 def test_a_run_killed_at_every_epoch(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
