@@ -10,13 +10,16 @@ from gslt.report.figures import BASELINE
 from gslt.report.groups import StudyGroups
 from gslt.studies.columns import column, is_number
 from gslt.studies.runs import AXIS, StudyResults
+from gslt.training.results import AT_BEST, AT_LAST
 
 #: Columns that name a run, or that every axis of accuracy already shows.
 _NO_X = {
     *("study", "arm", "label", "seed", "seeds", "n", "identity", "method", "graph", "split"),
     *("synthetic", "collapsed", "hardware", "best_epoch"),
 }
-_ACCURACIES = ("test_accuracy", "val_accuracy", "train_accuracy")
+_ACCURACIES = tuple(
+    f"{epoch}{split}_accuracy" for epoch in ("", "last_") for split in ("test", "val", "train")
+)
 
 
 def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def x_columns(study: StudyGroups) -> list[str]:
     varied = [
         name
         for name in dict.fromkeys([*study.axes, *known])
-        if name not in _NO_X and name not in _ACCURACIES
+        if name not in (*_NO_X, *AT_BEST, *AT_LAST)
         if _usable(places := study.place(name)) and len(set(places) - {None}) > 1
     ]
     return list(dict.fromkeys([*([study.x] if study.x else []), "arm", *varied]))

@@ -14,7 +14,7 @@ from msgspec import Meta
 from gslt.config import SearchConfig, TrainConfig, WeightInit
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
-from gslt.training.results import Result
+from gslt.training.results import AT_BEST, AT_LAST, Result
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,15 @@ COLUMNS: dict[str, Column] = {
     "test_accuracy": Column("test accuracy (%)", 100, heading="test accuracy (%)"),
     "val_accuracy": Column("validation accuracy (%)", 100, heading="validation (%)"),
     "train_accuracy": Column("training accuracy (%)", 100, heading="training (%)"),
+    "test_loss": Column("test loss (nats)"),
+    "val_loss": Column("validation loss (nats)"),
+    "train_loss": Column("training loss (nats)"),
+    "last_test_accuracy": Column("test accuracy at the last epoch (%)", 100),
+    "last_val_accuracy": Column("validation accuracy at the last epoch (%)", 100),
+    "last_train_accuracy": Column("training accuracy at the last epoch (%)", 100),
+    "last_test_loss": Column("test loss at the last epoch (nats)"),
+    "last_val_loss": Column("validation loss at the last epoch (nats)"),
+    "last_train_loss": Column("training loss at the last epoch (nats)"),
     "sparsity": Column("sparsity (fraction of weights removed)"),
     "density": Column("density (fraction of weights kept)"),
     "prune_ratio": Column("pruning ratio"),
@@ -198,6 +207,7 @@ _Accuracy = Annotated[float, Meta(ge=0, le=1)]
 #: Whole numbers that a column of numbers holds exactly.
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 _Size = Annotated[float, Meta(ge=0, le=2**53)]
+_Loss = Annotated[float, Meta(ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,13 +231,28 @@ class Measured:
     times_smaller: _Size | None
     file_bytes: Count | None
     seconds: _Size
+    # None in records of an older gslt, and where a loss is no finite number.
+    train_loss: _Loss | None = None
+    val_loss: _Loss | None = None
+    test_loss: _Loss | None = None
+    last_train_accuracy: _Accuracy | None = None
+    last_val_accuracy: _Accuracy | None = None
+    last_test_accuracy: _Accuracy | None = None
+    last_train_loss: _Loss | None = None
+    last_val_loss: _Loss | None = None
+    last_test_loss: _Loss | None = None
+
+
+#: Means that a result has by these names.
+_OWN_MEANS = ("test_accuracy", "val_accuracy")
 
 
 def measured(result: Result) -> dict[str, Any]:
     """What a search or training found and what it costs: columns of every table.
 
-    Accuracies and ratios are fractions, sizes bytes, times seconds; the best run's ticket is
-    measured.
+    Accuracies and ratios are fractions, losses nats, sizes bytes, times seconds; the best run's
+    ticket is measured. What does not begin with ``last_`` is of the epoch of the best validation
+    accuracy.
     """
     ticket, config, best = result.ticket, result.config, result.best
     total = sum(p.numel() for p in result.model.parameters())
@@ -238,7 +263,7 @@ def measured(result: Result) -> dict[str, Any]:
     return {
         "test_accuracy": result.test_accuracy,
         "val_accuracy": result.val_accuracy,
-        "train_accuracy": best.train_accuracy,
+        **{name: result.mean(name) for name in (*AT_BEST, *AT_LAST) if name not in _OWN_MEANS},
         "best_epoch": best.best_epoch,
         "weight_init": config.weight_init,  # type: ignore[attr-defined]
         "sparsity": size.sparsity if size else removed / total,

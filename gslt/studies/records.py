@@ -266,10 +266,13 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
       ``split``, ``synthetic``;
     - every setting of :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, and
       ``prune_share`` and ``window_position``;
-    - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy`` at ``best_epoch``,
-      ``searched``, ``model_bytes``, …). Accuracies and ratios are fractions, sizes bytes, times
-      seconds. Where a setting was measured too (sparsity, the ratios), the measured value stands:
-      it differs from that of ``axis_…`` by the rounding to whole weights;
+    - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy``, ``test_loss``,
+      ``val_loss``, ``train_loss`` at ``best_epoch``; the same with ``last_`` before it at the last
+      epoch, ``last_test_accuracy``, …; ``searched``, ``model_bytes``, …). Accuracies and ratios are
+      fractions, losses nats, sizes bytes, times seconds. Losses and what is of the last epoch are
+      NaN in records of a gslt that did not keep them. Where a setting was measured too (sparsity,
+      the ratios), the measured value stands: it differs from that of ``axis_…`` by the rounding to
+      whole weights;
     - endpoints of over-smoothing where the study asks for them, and ``collapsed``: a run whose
       last hidden representation has nothing left that varies. Its ``log_quotient`` is −∞;
     - ``hardware`` and ``version_<package>`` of the machine that computed the run.

@@ -18,7 +18,7 @@ from gslt.files import parse, plain
 from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
 from gslt.studies.study import DERIVED, METHODS, GridCell, RunSpec, Study, checksum
-from gslt.training.results import Result
+from gslt.training.results import AT_BEST, AT_LAST, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -333,7 +333,7 @@ class StudyResults:
         """Columns of what runs measured and what they cost, in the order of the records."""
         found: dict[str, Any] = {}
         for record in self.records.values():
-            found |= record.measured
+            found |= _with_figures(record.measured)
             found |= endpoints(record.profile) if record.profile else {}
         return list(found)
 
@@ -390,12 +390,17 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "synthetic": bool(record.graph.get("synthetic")),
         **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
         **spec.resolved,
-        **record.measured,
+        **_with_figures(record.measured),
         **found,
         **({"collapsed": found.get(LOG_QUOTIENT) == -math.inf} if found else {}),
         "hardware": record.hardware,
         **{f"version_{name}": number for name, number in record.versions.items()},
     }
+
+
+def _with_figures(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run measured; an older gslt's has neither losses nor anything of the last epoch."""
+    return {**found, **{n: None for n in (*AT_BEST, *AT_LAST) if n not in found}}
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> DataFrame:

@@ -73,17 +73,37 @@ def test_numbers_and_what_is_missing(value: object, number: bool, missing: bool)
 
 def result_of(config: Any, ticket: Any) -> Any:
     """A result of a network of eight weights."""
-    best = SimpleNamespace(train_accuracy=0.9, best_epoch=7, seconds=2.5)
+    best = SimpleNamespace(best_epoch=7, seconds=2.5)
     accuracies = {"test_accuracy": 0.7, "val_accuracy": 0.8}
     return SimpleNamespace(
-        config=config, ticket=ticket, model=torch.nn.Linear(3, 2), best=best, **accuracies
+        config=config,
+        ticket=ticket,
+        model=torch.nn.Linear(3, 2),
+        best=best,
+        mean={"train_accuracy": 0.9, **LATE}.__getitem__,
+        **accuracies,
     )
+
+
+#: Losses, and what is of the last epoch.
+LATE = {
+    "train_loss": 0.1,
+    "val_loss": 0.2,
+    "test_loss": 0.3,
+    "last_train_accuracy": 0.95,
+    "last_val_accuracy": 0.75,
+    "last_test_accuracy": 0.65,
+    "last_train_loss": 0.05,
+    "last_val_loss": 0.25,
+    "last_test_loss": 0.35,
+}
 
 
 FOUND = {
     "test_accuracy": 0.7,
     "val_accuracy": 0.8,
     "train_accuracy": 0.9,
+    **LATE,
     "best_epoch": 7,
     "seconds": 2.5,
     "num_weights": 8,

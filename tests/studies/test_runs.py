@@ -14,6 +14,7 @@ from gslt.diagnostics import MEASURES
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import StudyResults, axis_names, frame_of
 from gslt.studies.study import Study
+from gslt.training.results import AT_BEST, AT_LAST
 
 GRID = Study(
     name="grid",
@@ -93,6 +94,29 @@ def test_order_of_columns(tmp_path: Path) -> None:
     assert not {"device", "runs"} & set(names)
     axes = list(fill(tmp_path / "types", TYPES, lambda _: 0.5).results(TYPES).frame)[3:7]
     assert axes == ["axis_batch_norm", "axis_num_layers", "axis_weight_init", "axis_dropout"]
+
+
+def test_records_of_an_older_gslt_have_nothing_of_the_last_epoch(tmp_path: Path) -> None:
+    """What they lack is NaN in the frame, beside runs that have it and alone."""
+    late = ("test_loss", "last_train_accuracy", "last_test_loss")
+    folder = StudyFolder(tmp_path)
+    folder.add(GRID)
+    for spec in GRID.runs.values():
+        record = fabricated(spec, 0.6)
+        if not spec.config.seed:
+            for name in [n for n in (*AT_BEST, *AT_LAST) if "loss" in n or n in AT_LAST]:
+                del record.measured[name]
+        folder.write(record)
+    runs = folder.results(GRID).frame
+    assert list(runs["last_test_accuracy"]) == pytest.approx(
+        [math.nan] * 4 + [0.58] * 4, nan_ok=True
+    )
+    assert list(runs["val_loss"]) == pytest.approx([math.nan] * 4 + [0.4] * 4, nan_ok=True)
+    assert list(runs["train_accuracy"]) == pytest.approx([0.62] * 8)
+    old = dataclasses.replace(GRID, seeds=[0])
+    alone = folder.results(old)
+    assert alone.frame[list(late)].isna().all(axis=None)
+    assert set(late) <= set(alone.measured)
 
 
 def test_derived_settings_are_told_of_searches(tmp_path: Path) -> None:
