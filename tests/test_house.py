@@ -52,10 +52,10 @@ WITHIN = {
         {"report"},
         {"figures", "tables"},
         {"findings"},
-        {"verdict"},
+        {"rivals", "verdict"},
         {"power", "reasons", "simulation", "words"},
-        {"association", "decision"},
-        {"protocol"},
+        {"association", "claims", "decision"},
+        {"protocol", "trajectories"},
     ],
     "data": [
         {"download"},

@@ -1,0 +1,320 @@
+"""The rule of the three claims: words by hand, calibration on skewed nulls, and frames."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gslt.conjecture import rivals
+from gslt.conjecture.claims import (
+    ACCURACY,
+    Claim,
+    Key,
+    MeanTests,
+    Outcome,
+    Part,
+    Rule,
+    Scores,
+    decide,
+    judge,
+    judge_scores,
+    scores_of,
+    seeds_needed,
+    sentence,
+    studentised,
+    what_would_change,
+)
+from gslt.errors import ConfigError
+from gslt.random import Float64
+from gslt.report.statistics import sign_flip_tails
+
+RULE = Rule()
+S, A, M = (RULE.keys(name) for name in ("S", "A", "M"))
+WOBBLE = np.linspace(-1.0, 1.0, 20)
+#: Means that are clearly inside, above and below the margin, in margins.
+CLEAR = {
+    "shown": 3.0,
+    "reversed": -3.0,
+    "excluded": 0.0,
+    "shown but smaller than what matters": 0.5,
+}
+
+
+def findings(means: Mapping[Key, float], spread: float = 0.2, default: float = 3.0) -> Any:
+    """The finding where the scores of each key have a mean, in margins."""
+    scores = {
+        key: Scores(
+            RULE.margins[key.endpoint] * (means.get(key, default) + spread * WOBBLE),
+            tuple(range(20)),
+        )
+        for key in dict.fromkeys([*S, *A, *M])
+    }
+    return judge_scores({"toy": scores}, RULE)[0]
+
+
+def claim(means: Mapping[Key, float], name: str, **other: float) -> Claim:
+    found: Claim = {each.name: each for each in findings(means, **other).claims}[name]  # type: ignore[misc]
+    return found
+
+
+# Words
+
+
+@pytest.mark.parametrize("word", sorted(CLEAR))
+def test_words_of_a_claim(word: Outcome) -> None:
+    assert claim(dict.fromkeys(S, CLEAR[word]), "S").outcome == word
+    assert claim(dict.fromkeys(A, CLEAR[word]), "A").outcome == word
+    own = [key for key in M if key.without != "none"]
+    assert len(own) == 6
+    assert claim(dict.fromkeys(own, CLEAR[word]), "M").outcome == word
+
+
+def test_the_interval_says_what_the_word_says() -> None:
+    for word, mean in CLEAR.items():
+        (part, _) = claim(dict.fromkeys(A, mean), "A").parts
+        assert part.outcome == word
+        assert part.mean == pytest.approx(mean * 0.01)
+        # Two claims are decided before this one, or after: Holm leaves at least a third of 0.05.
+        assert 0.05 / 3 <= part.level <= 0.05
+        assert part.low < part.mean < part.high
+        assert part.needed is None
+    assert claim({}, "A").parts[0].low > 0.01
+
+
+def test_noise_is_undecided_and_says_how_many_seeds_would_do() -> None:
+    found = claim(dict.fromkeys(A, 2.0), "A", spread=8.0)
+    assert found.outcome == "undecided"
+    assert found.needed is not None
+    assert found.needed > 20
+    assert found.label == f"undecided ({found.needed} seeds needed)"
+    assert "seeds needed if mean and spread stay" in what_would_change(found)[0]
+    # At the margin itself no number of seeds is enough.
+    at_margin = claim(dict.fromkeys(A, 1.0), "A", spread=1.0)
+    assert at_margin.label == "undecided (number of seeds needed unknown)"
+
+
+def test_a_claim_that_changes_with_the_epoch_is_never_shown() -> None:
+    best, last = A
+    for other in ("reversed", "excluded", "shown but smaller than what matters"):
+        found = findings({best: CLEAR[other], last: 3.0})
+        by_name = {each.name: each for each in found.claims}
+        assert by_name["A"].outcome == by_name["A"].label == "differs between epochs"
+        assert found.outcome == "not shown"
+        assert "A (tickets of frozen sources classify better" in sentence(found)
+        assert "differs between epochs, " in sentence(found)
+        # One thing cannot be because of another that is not shown.
+        assert by_name["M"].outcome == "undecided"
+        assert by_name["M"].label == "undecided (S or A is not shown)"
+
+
+def test_fits_and_interventions_that_differ() -> None:
+    assert claim({S[0]: 0.0}, "S").outcome == "differs between fits"
+    edges = {key: 0.0 for key in M if key.without == "no edges"}
+    assert claim(edges, "M").outcome == "differs between interventions"
+    one_epoch = {next(iter(edges)): 0.0}
+    assert claim(one_epoch, "M").outcome == "differs between epochs"
+
+
+def test_the_conjecture_is_shown_only_if_all_three_are() -> None:
+    assert findings({}).outcome == "shown"
+    for part in M:
+        assert findings({part: 0.0}).outcome == "not shown"
+        assert findings({part: 1.0}).outcome == "undecided"
+
+
+def test_a_pair_of_which_one_collapsed_rules_out_equivalence() -> None:
+    key = S[0]
+    scores = {each: Scores(0.01 * WOBBLE, tuple(range(20))) for each in M}
+    scores[key] = Scores(0.01 * WOBBLE, tuple(range(20)), one_collapsed=1)
+    (found,) = judge_scores({"toy": scores}, RULE)
+    parts = found.claims[0].parts
+    assert [each.outcome for each in parts] == ["undecided", "excluded"]
+
+
+def test_levels_go_down_by_holms_steps() -> None:
+    """Three claims at p = 0.01, 0.02, 0.04: levels 0.05/3, 0.05/2, 0.05."""
+
+    def part(p: float) -> Part:
+        base: dict[str, Any] = {"endpoint": "q", "at": "last epoch", "without": "none", "words": ""}
+        base |= {
+            "margin": 1.0,
+            "seeds": (),
+            "left_out": (),
+            "cells": 1,
+            "one_collapsed": 0,
+            "why": "",
+        }
+        return Part(**base, p_above=p)
+
+    found = decide([("S", [part(0.04)]), ("A", [part(0.01)]), ("M", [part(0.02)])], RULE)
+    assert [each.outcome for each in found] == ["shown"] * 3
+    assert [each.parts[0].level for each in found] == pytest.approx([0.05, 0.05 / 3, 0.025])
+    assert [each.p_holm for each in found] == pytest.approx([0.04, 0.03, 0.04])
+    found = decide([("S", [part(0.04)]), ("A", [part(0.018)]), ("M", [part(0.02)])], RULE)
+    assert [each.outcome for each in found] == ["undecided"] * 3
+    assert {each.parts[0].level for each in found} == {0.05 / 3}
+
+
+def test_seeds_needed_by_hand() -> None:
+    """Mean 0.02, margin 0.01, sd 0.02, level 0.05: ((1.96 + 0.84) · 2)² + 1.96²/2 = 33.3."""
+    (part, _) = claim({}, "A").parts
+    base = {**vars(part), "mean": 0.02, "sd": 0.02, "level": 0.05}
+    assert seeds_needed(Part(**base), 0.8) == 34
+    assert seeds_needed(Part(**{**base, "seeds": tuple(range(60))}), 0.8) == 61
+    assert seeds_needed(Part(**{**base, "mean": 0.01}), 0.8) is None
+    assert seeds_needed(Part(**{**base, "mean": 0.010001}), 0.8) is None
+
+
+# The two tests
+
+
+def test_studentised_by_hand() -> None:
+    """Of two numbers the resamples are both, or one of them twice, which is infinitely far."""
+    (found,) = studentised(np.array([[0.0, 2.0]]))
+    assert found.shape == (10_000,)
+    assert set(np.unique(found)) == {0.0, math.inf}
+    assert (found == 0.0).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_equal_numbers_are_above_what_they_are_above() -> None:
+    found = MeanTests.of(np.full((1, 20), 2.0), np.array([1.0]))
+    assert found.above[0] < 0.001
+    assert found.below[0] == found.inside[0] == 1.0
+    assert found.interval(0, 0.05) == (2.0, 2.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-3.0, 3.0).map(lambda x: round(x, 3)), min_size=3, max_size=9))
+def test_turned_numbers_have_turned_tests(numbers: list[float]) -> None:
+    """The words for and against are one word, seen from either side."""
+    rows = np.array([numbers])
+    one, other = (MeanTests.of(each, np.array([0.5])) for each in (rows, -rows))
+    assert one.above == pytest.approx(other.below)
+    assert one.inside == pytest.approx(other.inside)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-3.0, 3.0).map(lambda x: round(x, 3)), min_size=3, max_size=9))
+def test_no_two_words_hold_at_once(numbers: list[float]) -> None:
+    found = MeanTests.of(np.array([numbers]), np.array([0.5]))
+    p = sorted([found.above[0], found.below[0], found.inside[0]])
+    assert p[1] > 0.5
+
+
+def rejected(rows: Float64, level: float) -> tuple[float, float]:
+    """Rates of a mean called above or below 0: by both tests, and by signs alone."""
+    found = MeanTests.of(rows, np.zeros(len(rows)))
+    signs = 2 * np.minimum(*sign_flip_tails(rows))
+    both = np.minimum(found.above, found.below)
+    return float((both <= level).mean()), float((signs <= level).mean())
+
+
+@pytest.mark.parametrize("seeds", [10, 20])
+def test_a_skewed_null_is_rejected_in_five_percent_at_most(seeds: int) -> None:
+    """1,500 exponential samples less their mean; at a rate of 5 % over 90 would be seen in 4 %."""
+    rows = np.random.default_rng(seeds).exponential(size=(1_500, seeds)) - 1.0
+    both, signs = rejected(rows, 0.05)
+    assert both <= 90 / 1_500
+    # What the bootstrap is there for.
+    assert signs > 90 / 1_500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [10, 20])
+def test_a_skewed_null_at_length(seeds: int) -> None:
+    """12,000 samples: 5 % and two standard errors."""
+    generator = np.random.default_rng(100 + seeds)
+    both = [rejected(generator.exponential(size=(500, seeds)) - 1.0, 0.05)[0] for _ in range(24)]
+    assert np.mean(both) <= 0.054
+
+
+# From frames to numbers per seed
+
+
+def contrasts_of(rows: list[tuple[str, int, float, int, float]]) -> pd.DataFrame:
+    columns = ["intervention", "num_layers", "ratio", "seed", "difference"]
+    return pd.DataFrame(rows, columns=columns).assign(
+        dataset="toy", arm="frozen", endpoint=ACCURACY, at="last epoch", why=""
+    )
+
+
+def test_a_score_is_the_mean_over_ratios_then_over_depths_by_hand() -> None:
+    rows = [("none", 4, 0.2, 0, 0.1), ("none", 4, 0.4, 0, 0.3), ("none", 8, 0.4, 0, 0.6)]
+    rows += [("none", 4, 0.2, 1, 0.1), ("none", 4, 0.4, 1, math.nan), ("none", 8, 0.4, 1, 0.6)]
+    rows += [("residual", 4, 0.4, 0, 0.1)]
+    table = contrasts_of(rows)
+    key = Key(ACCURACY, "last epoch")
+    found = scores_of(table, key, RULE)
+    assert found.values == pytest.approx([(0.2 + 0.6) / 2])
+    assert (found.seeds, found.left_out, found.cells) == ((0,), (1,), 3)
+    assert found.why == "a run is missing"
+    weighed = scores_of(table, key, Rule(depth_weights={4: 3.0, 8: 1.0}))
+    assert weighed.values == pytest.approx([(3 * 0.2 + 0.6) / 4])
+    only = scores_of(table, key, Rule(depth_weights={8: 1.0}))
+    assert (only.values.tolist(), only.seeds) == ([0.6, 0.6], (0, 1))
+    # The cell that both have: 0.3 without, 0.1 with the intervention.
+    did = scores_of(table, Key(ACCURACY, "last epoch", "residual"), RULE)
+    assert did.values == pytest.approx([0.2])
+    assert (did.cells, did.left_out) == (1, (1,))
+    none = scores_of(table, Key(ACCURACY, "last epoch", "pairnorm"), RULE)
+    assert none.why == "no pairs of the arms frozen and dense with and without pairnorm"
+
+
+def test_an_infinite_difference_counts_as_the_largest() -> None:
+    table = contrasts_of([("none", 4, 0.2, 0, -math.inf), ("none", 4, 0.2, 1, 0.5)])
+    found = scores_of(table, Key(ACCURACY, "last epoch"), RULE)
+    assert (found.values.tolist(), found.one_collapsed) == ([-0.5, 0.5], 1)
+
+
+def test_a_frame_of_trajectories_is_judged() -> None:
+    """The whole way on synthetic trajectories, and what JSON makes of it."""
+    world = replace(rivals.WORLDS["S, A and M are true"], gain=0.06, smoothness=math.log(1.6))
+    table = rivals.frame(world, 0)
+    (found,) = judge(table)
+    assert found.outcome == "shown"
+    text = sentence(found)
+    assert text.startswith("On synthetic the conjecture is shown: S (at equal fit, tickets of ")
+    assert "is shown, × 1." in text
+    assert "points at the last epoch more than with pairnorm, 20 seeds." in text
+    values = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert [each["label"] for each in values["claims"]] == ["shown"] * 3
+    assert len(values["claims"][2]["what_would_change"]) == 10
+    # Without interventions nothing is known of M, and the report says so.
+    (part,) = judge(table[table["intervention"] == "none"])
+    assert [each.outcome for each in part.claims] == ["shown", "shown", "undecided"]
+    assert part.outcome == "undecided"
+    assert what_would_change(part.claims[2])[4] == (
+        "test_accuracy at the best epoch, minus that with no edges: not tested; no pairs of the "
+        "arms frozen and dense with and without no edges."
+    )
+    json.dumps(part.as_dict(), allow_nan=False)
+
+
+def test_the_order_of_rows_and_data_sets_changes_nothing() -> None:
+    table = rivals.frame(rivals.World(seeds=6), 3)
+    both = pd.concat([table, table.assign(dataset="other")])
+    second, first = judge(both)
+    assert (first.dataset, second.dataset) == ("synthetic", "other")
+    assert first.claims == second.claims
+    assert judge(both.sample(frac=1.0, random_state=0)) == [second, first]
+    # Twice as many claims are corrected together.
+    (single,) = judge(table)
+    assert first.claims[0].parts[0].level == pytest.approx(single.claims[0].parts[0].level / 2)
+
+
+def test_rules_that_are_none() -> None:
+    with pytest.raises(ConfigError, match="alpha must lie in"):
+        Rule(alpha=1.0)
+    with pytest.raises(ConfigError, match="mad needs a margin above 0, got None: state"):
+        Rule(endpoint="mad")
+    with pytest.raises(ConfigError, match="weights of depths"):
+        Rule(depth_weights={4: -1.0})
