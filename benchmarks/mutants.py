@@ -65,6 +65,8 @@ KINDS: dict[str, dict[str, Any] | None] = {
         "freezing_ratio": 0.5,
         "hidden_channels": 8,
     },
+    "placed": {"place": "head,hidden", "freezing_ratio": 0.2, "edges": "none"},
+    "PairNorm": {"architecture": "sage", "pair_norm": True, "batch_norm": False},
     "sparsity 0.99": {"sparsity": 0.99, "hidden_channels": 64},
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},

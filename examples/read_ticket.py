@@ -53,10 +53,21 @@ SMALL_FILE_WEIGHTS, WEIGHTS_PER_FILE_BYTE = 2**22, 2**7
 
 FIELDS = "version gslt freeze architecture source layers weights_sha256 dataset split results"
 FREEZE = (
-    "sparsity freezing_ratio prune_ratio lock_ratio allocation weight_init scale threshold ranking "
-    "score_init seed"
+    "sparsity freezing_ratio prune_ratio lock_ratio allocation place weight_init scale threshold "
+    "ranking score_init seed"
 )
-MODEL = "architecture num_layers hidden_channels batch_norm head dropout"
+MODEL = (
+    "architecture num_layers hidden_channels batch_norm head dropout residual unit_gain pair_norm "
+    "edges"
+)
+# What is missing from a file where it has this value.
+LEFT_OUT = {
+    "place": "all",
+    "residual": False,
+    "unit_gain": False,
+    "pair_norm": False,
+    "edges": "all",
+}
 CHOICES = {
     "allocation": ("epl", "erk", "uniform"),
     "weight_init": ("ku", "kn", "skc"),
@@ -65,6 +76,7 @@ CHOICES = {
     "ranking": ("magnitude", "raw"),
     "score_init": ("kn", "ku"),
 }
+NORMS = ("batch_norm", "unit_gain", "pair_norm")
 
 
 class DamagedError(ValueError):
@@ -133,6 +145,16 @@ def keys(value: object, names: str) -> None:
     check(isinstance(value, dict) and list(value) == wanted, f"other fields than {wanted}")
 
 
+def keys_written(value: object, names: str) -> dict:
+    """These fields, in this order, without those that have the value that is not written."""
+    check(isinstance(value, dict), "a part is no object")
+    wanted = [name for name in names.split() if name in value or name not in LEFT_OUT]
+    keys(value, " ".join(wanted))
+    usual = [name for name in LEFT_OUT if name in value and value[name] == LEFT_OUT[name]]
+    check(not usual, f"{usual} would not be written")
+    return {**LEFT_OUT, **value}
+
+
 def number(value: object, name: str) -> float:
     """A number, whole or not; true and false are none."""
     check(isinstance(value, int | float) and not isinstance(value, bool), f"{name} is no number")
@@ -179,7 +201,10 @@ def check_metadata(meta: dict) -> None:
 
 def check_freeze(freeze: dict) -> None:
     """The frozen source."""
-    keys(freeze, FREEZE)
+    place = text(keys_written(freeze, FREEZE)["place"], "place")
+    names = place.split(",")
+    tidy = all(name == name.strip() != "" for name in names) and names == sorted(set(names))
+    check(tidy and ("all" not in names or len(names) == 1), "place is not written as it should")
     for name, choices in CHOICES.items():
         check(freeze[name] in choices, f"{name} is unknown")
     for name in ("sparsity", "freezing_ratio", "prune_ratio", "lock_ratio"):
@@ -200,17 +225,15 @@ def check_architecture(architecture: dict) -> None:
     """The node classifier."""
     keys(architecture, "model in_channels out_channels")
     model = architecture["model"]
-    check(isinstance(model, dict), "the model is no object")
-    added = [name for name in ("residual", "unit_gain") if name in model]
-    keys(model, " ".join([MODEL, *added]))
-    check(all(model[name] is True for name in added), "what is false is left out")
+    model = keys_written(model, MODEL)
     check(model["architecture"] in ("gin", "gcn", "sage"), "an unknown architecture")
     count(model["num_layers"], "num_layers", least=2)
     count(model["hidden_channels"], "hidden_channels", least=1)
-    for name in ("batch_norm", "head"):
+    for name in ("head", "residual", *NORMS):
         check(isinstance(model[name], bool), f"{name} is neither true nor false")
     check(0 <= number(model["dropout"], "dropout") < 1, "dropout is out of range")
-    check(not (model.get("unit_gain") and model["batch_norm"]), "unit_gain is without batch_norm")
+    check(sum(model[name] for name in NORMS) < 2, "two norms, or a gain with one")
+    check(model["edges"] in ("all", "none"), "other edges")
     for name in ("in_channels", "out_channels"):
         count(architecture[name], name, least=1)
 
@@ -372,6 +395,23 @@ def ratios(freeze: dict) -> tuple[float, float]:
     return prune, lock
 
 
+def takes_part(names: list[str], place: str) -> list[bool]:
+    """Which weight matrices take part in freezing."""
+    layers = list(dict.fromkeys(name.split(".")[1] for name in names if name != "head.weight"))
+    words = {"input": layers[:1], "hidden": layers[1:-1]}
+    found = dict.fromkeys(names, place == "all")
+    for each in place.split(",") if place != "all" else []:
+        chosen = [
+            name
+            for name in names
+            if (name != "head.weight" and name.split(".")[1] in words.get(each, ()))
+            or (each not in words and f"{name}.".startswith(f"{each}."))
+        ]
+        check(bool(chosen) or each in words, "place names no layer")
+        found.update(dict.fromkeys(chosen, True))
+    return list(found.values())
+
+
 def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
     """Division of the weights that are not frozen over the layers."""
     sizes = [math.prod(shape) for shape in shapes]
@@ -397,18 +437,23 @@ def to_total(values: list[float], total: int, capacity: list[int]) -> list[int]:
 
 
 def frozen_counts(
-    shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str
+    shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str, part: list[bool]
 ) -> tuple[list[int], list[int]]:
     """Pruned and locked weights of every layer."""
-    sizes = [math.prod(shape) for shape in shapes]
-    total = sum(sizes)
+    total = sum(map(math.prod, shapes))
     pruned_total = total - round((1 - prune) * total)
     locked_total = min(round(lock * total), total - pruned_total)
-    u = divide(total - pruned_total, shapes, scheme)
-    v = divide(total - pruned_total - locked_total, shapes, scheme)
+    chosen = [shape for shape, takes in zip(shapes, part, strict=True) if takes]
+    sizes = [math.prod(shape) for shape in chosen]
+    check(pruned_total + locked_total <= sum(sizes), "the layers that take part are too small")
+    u = divide(sum(sizes) - pruned_total, chosen, scheme)
+    v = divide(sum(sizes) - pruned_total - locked_total, chosen, scheme)
     pruned = to_total([n - a for n, a in zip(sizes, u, strict=True)], pruned_total, sizes)
     room = [n - c for n, c in zip(sizes, pruned, strict=True)]
-    return pruned, to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
+    locked = to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
+    found = iter(zip(pruned, locked, strict=True))
+    both = [next(found) if takes else (0, 0) for takes in part]
+    return [cut for cut, _ in both], [fixed for _, fixed in both]
 
 
 def check_counts(meta: dict) -> list[tuple[int, int]]:
@@ -422,8 +467,10 @@ def check_counts(meta: dict) -> list[tuple[int, int]]:
     check(searched == total - pruned - locked, "other searched weights than those of the source")
     frozen = []
     if meta["architecture"] is not None:
-        shapes = list(checked_shapes(meta).values())
-        frozen = list(zip(*frozen_counts(shapes, prune, lock, freeze["allocation"]), strict=True))
+        named = checked_shapes(meta)
+        shapes, part = list(named.values()), takes_part(list(named), freeze.get("place", "all"))
+        counts = frozen_counts(shapes, prune, lock, freeze["allocation"], part)
+        frozen = list(zip(*counts, strict=True))
         for shape, (cut, fixed), layer in zip(shapes, frozen, layers, strict=True):
             n = math.prod(shape)
             check(layer[1] == n - cut - fixed, f"{layer[0]} has other searched weights")
@@ -533,8 +580,10 @@ def logits(
     meta: dict, weights: dict[str, np.ndarray], x: np.ndarray, edge_index: np.ndarray
 ) -> np.ndarray:
     """Logits ``(nodes, classes)``."""
-    model = meta["architecture"]["model"]
+    model = {**LEFT_OUT, **meta["architecture"]["model"]}
     kind, last = model["architecture"], model["num_layers"] - 1
+    if model["edges"] == "none":
+        edge_index = edge_index[:, :0]
 
     def layer(i: int, h: np.ndarray) -> np.ndarray:
         gathered = aggregate(kind, h, edge_index)
@@ -548,15 +597,17 @@ def logits(
     def activate(h: np.ndarray) -> np.ndarray:
         if model["batch_norm"]:
             h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+        if model["pair_norm"]:
+            h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0).mean() + 1e-5)
         return np.maximum(h, 0)
 
     h = x.astype(float)
-    unit = model.get("unit_gain", False)
+    unit, gains = model["unit_gain"], {"gin": 2, "gcn": 1, "sage": math.sqrt(2)}
     for i in range(last):
         new = activate(layer(i, h))
         if unit:
-            new = new / {"gin": 2, "gcn": 1, "sage": math.sqrt(2)}[kind]
-        if i > 0 and model.get("residual", False):
+            new = new / (gains[kind] if model["edges"] == "all" else 1)
+        if i > 0 and model["residual"]:
             new = (h + new) / (math.sqrt(3) if unit else 1)
         h = new
     out = layer(last, h)

@@ -13,12 +13,13 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gslt.errors import ConfigError
-from gslt.freezing import resolve_ratios
+from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform"]
 Architecture = Literal["gin", "gcn", "sage"]
 BackendName = Literal["pyg", "dgl"]
+Edges = Literal["all", "none"]
 Precision = Literal["float32", "bfloat16"]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
@@ -46,6 +47,10 @@ class FreezeConfig:
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
     or the same ratio everywhere."""
+    place: str = "all"
+    """Layers that take part in freezing: all; hidden, those between the first and the last; input,
+    the first; or names with commas between them, such as layers.1,layers.2 or head. The ratios stay
+    fractions of all weights of the network."""
     weight_init: WeightInit = "skc"
     """Random weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
     scale: Scale = "dynamic"
@@ -62,6 +67,8 @@ class FreezeConfig:
 
     def __post_init__(self) -> None:
         check_values(self)
+        # One place has many spellings and one name, in tickets and identities of runs.
+        object.__setattr__(self, "place", canonical_place(self.place))
         Stream(self.seed, "", "check")
         _ = self.ratios
 
@@ -95,8 +102,14 @@ class ModelConfig:
     residual: bool = False
     """Add its input to the output of every hidden layer between equal widths."""
     unit_gain: bool = False
-    """Without batch norm, divide every hidden layer's output by the factor by which its sums can
+    """Without a norm, divide every hidden layer's output by the factor by which its sums can
     enlarge it. Logits change by a constant factor only, but 64 layers stay within float32."""
+    pair_norm: bool = False
+    """PairNorm in the place of batch normalisation, which must be off: centred over the nodes, then
+    scaled so that the mean squared norm of a node is the width."""
+    edges: Edges = "all"
+    """Sum over the edges of the graph, or over none: the control in which the network is a
+    multi-layer perceptron of the same weights on the same nodes and split."""
 
     def __post_init__(self) -> None:
         check_values(self)
@@ -106,6 +119,9 @@ class ModelConfig:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
         if self.unit_gain and self.batch_norm:
             raise ConfigError("unit_gain is for networks without batch norm; set batch_norm false")
+        if self.pair_norm and (self.batch_norm or self.unit_gain):
+            other = "batch_norm" if self.batch_norm else "unit_gain"
+            raise ConfigError(f"pair_norm stands in the place of batch norm; set {other} false")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,10 @@ class GsltWarning(UserWarning):
     """Something that a user should know, and that does not stop a run."""
 
 
+class FreezingWarning(GsltWarning):
+    """One layer has nearly all of the frozen weights, while others were meant to take part."""
+
+
 class MissingPackageError(GsltError, ImportError):
     """An optional package is needed and not installed.
 

@@ -70,6 +70,9 @@ def test_refused_search_configs(options: dict[str, Any], message: str) -> None:
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"unit_gain": True}, "unit_gain is for networks without batch norm"),
+        ({"pair_norm": True}, "in the place of batch norm; set batch_norm false"),
+        ({"pair_norm": True, "batch_norm": False, "unit_gain": True}, "set unit_gain false"),
+        ({"edges": "some"}, "edges must be one of all, none"),
         ({"dropout": float("nan")}, "dropout must be a finite number"),
     ],
 )

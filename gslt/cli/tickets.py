@@ -71,9 +71,16 @@ def _inspect(options: Namespace) -> None:
         f"file      masks {s.coded_bytes:,} bytes (entropy bound {s.entropy_bits / 8:,.1f} bytes, "
         f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
     )
-    width = max(map(len, ticket.masks))
+    width, report = max(map(len, ticket.masks)), ticket.report
+    counts = {layer.name: layer.counts for layer in report.layers} if report else {}
     for name, mask in ticket.masks.items():
-        print(f"  {name:<{width}} keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched")
+        frozen = ""
+        if (c := counts.get(name)) is not None:
+            frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
+        kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
+        print(f"  {name:<{width}} {frozen}{kept}")
+    if report and report.concentration:
+        print(f"warning   {report.concentration}")
 
 
 ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}

@@ -1,9 +1,9 @@
 """Which weights are decided before the search: pruned, locked, or left to the search.
 
-Data walks through three files. ``window`` turns a sparsity and a freezing ratio into a pruning and
-a locking ratio; ``allocation`` divides a global number of weights over the layers (EPL, ERK,
-uniform); ``pattern`` makes of both the exact counts of every layer, and from a seed which weights
-they are. Pure numbers: nothing here knows torch.
+Data walks through four files. ``window`` turns a sparsity and a freezing ratio into a pruning and
+a locking ratio; ``place`` says which layers take part; ``allocation`` divides a global number of
+weights over them (EPL, ERK, uniform); ``pattern`` makes of these the exact counts of every layer,
+and from a seed which weights they are. Pure numbers: nothing here knows torch.
 """
 
 from gslt.freezing.allocation import ALLOCATIONS, allocate, round_to_total
@@ -15,20 +15,24 @@ from gslt.freezing.pattern import (
     freezing_pattern,
     frozen_counts,
 )
+from gslt.freezing.place import PLACES, canonical_place, taking_part
 from gslt.freezing.window import resolve_ratios, search_window, split_ratio, window_sparsity
 
 __all__ = [
     "ALLOCATIONS",
     "LOCKED",
+    "PLACES",
     "PRUNED",
     "SEARCHED",
     "FrozenCounts",
     "allocate",
+    "canonical_place",
     "freezing_pattern",
     "frozen_counts",
     "resolve_ratios",
     "round_to_total",
     "search_window",
     "split_ratio",
+    "taking_part",
     "window_sparsity",
 ]

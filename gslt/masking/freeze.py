@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
-from gslt.freezing import FrozenCounts, frozen_counts
+from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.masking.supermask import Supermask
 
@@ -37,6 +37,17 @@ class FrozenLayer:
     """Qualified parameter name."""
     shape: tuple[int, ...]
     counts: FrozenCounts
+    takes_part: bool = True
+    """Whether ``FreezeConfig.place`` lets it have frozen weights."""
+
+    @property
+    def frozen(self) -> int:
+        """Number of its weights that are pruned or locked."""
+        return self.counts.pruned + self.counts.locked
+
+
+#: A layer with so large a share of the frozen weights has nearly all of them.
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,32 @@ class FreezeReport:
     layers: tuple[FrozenLayer, ...]
     fixed: tuple[tuple[str, str], ...]
     """Qualified name of each parameter that is no weight, and how it was fixed."""
+    allocation: str = "epl"
+    """How the frozen weights were divided."""
 
     @property
     def counts(self) -> FrozenCounts:
         """Counts of the whole network."""
         return FrozenCounts.sum(layer.counts for layer in self.layers)
+
+    @property
+    def concentration(self) -> str:
+        """A sentence where one of several layers that take part has nearly all frozen weights.
+
+        Empty where its share is below 90 %: then freezing is not a matter of one layer.
+        """
+        part = [layer for layer in self.layers if layer.takes_part]
+        frozen = sum(layer.frozen for layer in part)
+        first = max(part, key=lambda layer: layer.frozen, default=None)
+        if first is None or len(part) < 2 or not frozen or first.frozen < NEARLY_ALL * frozen:
+            return ""
+        return (
+            f"{first.name} ({'×'.join(map(str, first.shape))}) takes {first.frozen:,} of the "
+            f"{frozen:,} frozen weights ({100 * first.frozen / frozen:.1f} %), the other "
+            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with allocation "
+            f"{self.allocation} what is measured is freezing of this one layer; place=hidden, or "
+            "names, lets others take part alone"
+        )
 
     def __str__(self) -> str:
         rows = [(x.name, "×".join(map(str, x.shape)), x.counts) for x in self.layers]
@@ -65,6 +97,7 @@ class FreezeReport:
             for name, shape, c in rows
         ]
         lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
+        lines += [f"warning: {sentence}" for sentence in [self.concentration] if sentence]
         return "\n".join(lines)
 
 
@@ -84,18 +117,23 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         prefix: put before the qualified names that name the random streams. Give each layer its own
             when you freeze layers one by one, or layers of equal shape get equal weights.
 
+    Which layers have frozen weights, ``config.place`` says, with the names of the module's
+    parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
+    ``hidden`` are in a module of your own.
+
     Returns:
-        What was frozen and what was fixed; ``print`` it.
+        What was frozen and what was fixed; ``print`` it. It says where one layer has nearly all of
+        what is frozen.
 
     Raises:
         ConfigError: for a module without weights, with shared or uninitialised weights, with
-            another parametrization on a weight, or that is a part of a frozen network.
+            another parametrization on a weight, or that is a part of a frozen network; for a place
+            that it does not have, or that is too small for the ratios.
     """
     _check(module, config)
     _thaw(module)
     targets = list(weights_of(module))
-    shapes = [weight.shape for _, _, _, weight in targets]
-    counts = frozen_counts(shapes, *config.ratios, config.allocation)
+    part, counts = _counts([(name, weight.shape) for name, _, _, weight in targets], config)
     supermask = Supermask(
         counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
     )
@@ -114,8 +152,20 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     for index, frozen_weight in enumerate(frozen):
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = tuple(_fix_others(module))
-    layers = tuple(FrozenLayer(f.name, tuple(f.shape), f.counts) for f in frozen)
-    return FreezeReport(layers, fixed)
+    layers = tuple(
+        FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
+        for f, takes in zip(frozen, part, strict=True)
+    )
+    return FreezeReport(layers, fixed, config.allocation)
+
+
+def _counts(
+    weights: Sequence[tuple[str, torch.Size]], config: FreezeConfig
+) -> tuple[list[bool], list[FrozenCounts]]:
+    """Which of the weights take part in freezing, and the counts of each."""
+    part = taking_part([name for name, _ in weights], config.place)
+    shapes = [shape for _, shape in weights]
+    return part, frozen_counts(shapes, *config.ratios, config.allocation, part)
 
 
 def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
@@ -152,11 +202,23 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
     """Refuse what cannot be frozen before anything is changed."""
     _check_whole(module)
     _check_plain(module)
-    shapes = [w.shape for w in frozen_weights(module)] + [w.shape for *_, w in weights_of(module)]
-    if not shapes:
+    weights = list(_frozen_or_not(module))
+    if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
-    counts = frozen_counts(shapes, *config.ratios, config.allocation)
+    _, counts = _counts(weights, config)
     Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
+
+
+def _frozen_or_not(module: nn.Module) -> Iterator[tuple[str, torch.Size]]:
+    """Name and shape of every weight that will be frozen, those too that are frozen now."""
+    for path, owner in module.named_modules():
+        for attribute, parameter in owner.named_parameters(recurse=False):
+            if _is_weight(owner, attribute, parameter):
+                yield f"{path}.{attribute}".lstrip("."), parameter.shape
+        if parametrize.is_parametrized(owner):
+            for attribute, chain in owner.parametrizations.items():
+                if isinstance(chain[0], FrozenWeight):
+                    yield f"{path}.{attribute}".lstrip("."), chain[0].shape
 
 
 def _check_plain(module: nn.Module) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
-from gslt.nn.graph import Backend, Graph, row_starts, sparse_csr
+from gslt.nn.graph import Backend, EdgelessGraph, Graph, row_starts, sparse_csr
 from gslt.nn.hooks import observed
 from gslt.nn.ops import Linear, NormReLU, fan_out
 
@@ -38,10 +38,14 @@ class GNN(nn.Module):
     model is the same function in training and evaluation unless it has dropout, and its weights
     are all that it has.
 
+    With ``pair_norm``, PairNorm stands in the place of BN. With ``edges="none"`` the graph counts
+    for its nodes alone (:class:`gslt.nn.graph.EdgelessGraph`): a multi-layer perceptron.
+
     With ``residual``, h ← h + ReLU(BN(layer(h, graph))) in the layers between two hidden ones. With
-    ``unit_gain`` and no batch norm, h ← r or, with ``residual``, h ← (h + r) / √3, where
-    r = ReLU(layer(h, graph)) / g with g of :data:`GAINS`. A network without residual connections is
-    homogeneous, so that its logits are those without the factors, times a constant.
+    ``unit_gain`` and no norm, h ← r or, with ``residual``, h ← (h + r) / √3, where
+    r = ReLU(layer(h, graph)) / g with g of :data:`GAINS`, or 1 without edges. A network without
+    residual connections is homogeneous, so that its logits are those without the factors, times a
+    constant.
 
     It is called as the layers of its backend are: ``model(x, edge_index)`` on PyG,
     ``model(graph, x)`` on DGL.
@@ -68,8 +72,10 @@ class GNN(nn.Module):
             self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
             self.head = Linear(hidden, out_channels) if config.head else None
         self.activations = nn.ModuleList(
-            NormReLU() if config.batch_norm else nn.ReLU() for _ in widths[1:]
+            NormReLU(config.pair_norm) if config.batch_norm or config.pair_norm else nn.ReLU()
+            for _ in widths[1:]
         )
+        self._edgeless: EdgelessGraph | None = None
 
     def forward(self, *inputs: object, generator: torch.Generator | None = None) -> Tensor:
         """Logits ``(N, classes)``.
@@ -91,6 +97,8 @@ class GNN(nn.Module):
             graph: the graph of the N nodes.
             generator: what dropout draws from. Default: torch's own.
         """
+        if self.config.edges == "none":
+            graph = self._without_edges(x)
         for number, layer in enumerate(self.layers[:-1]):
             x = self._hidden(number, layer, self._drop(x, generator), graph)
         hidden = self._drop(x, generator)
@@ -100,13 +108,21 @@ class GNN(nn.Module):
         out = observed("layer", self.activations[-1](self.layers[-1](hidden, graph)))
         return (_single(self.head(to_head)) + _single(out)) / 2
 
+    def _without_edges(self, x: Tensor) -> EdgelessGraph:
+        """The nodes of x ``(N, in)`` without edges, kept for the next forward."""
+        old = self._edgeless
+        if old is None or old.shape[0] != x.size(0) or old.in_degree.device != x.device:
+            self._edgeless = EdgelessGraph(x.size(0), x.device)
+        assert self._edgeless is not None
+        return self._edgeless
+
     def _hidden(self, number: int, layer: nn.Module, x: Tensor, graph: Graph) -> Tensor:
         config, skip = self.config, None
         if config.residual and number > 0:
             x, skip = fan_out(x)
         out: Tensor = self.activations[number](layer(x, graph))
         if config.unit_gain:
-            out = out / GAINS[config.architecture]
+            out = out / (GAINS[config.architecture] if config.edges == "all" else 1.0)
         if skip is not None:
             out = (skip + out) / SKIP_GAIN if config.unit_gain else skip + out
         return observed("layer", out)

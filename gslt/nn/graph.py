@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from gslt.errors import GraphError
+from gslt.nn import memory
 from gslt.nn.hooks import observed
 
 
@@ -188,6 +189,50 @@ class Graph(ABC):
 
     def _root(self, value: float) -> Tensor | None:
         return None if value == 0 else torch.full_like(self.in_degree, value, dtype=torch.float64)
+
+
+class EdgelessGraph(Graph):
+    """As many nodes as another graph and no edge, not even loops: the control without a graph.
+
+    Sums over neighbours are zero and degrees 0, so that M is diag(root): GIN maps x to W x,
+    GraphSAGE to W_r x, and GCN, which gives every node the one loop that it needs, to W x.
+
+    Args:
+        num_nodes: number of nodes.
+        device: where they are.
+    """
+
+    def __init__(self, num_nodes: int, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        self._degree = torch.zeros(num_nodes, device=device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of targets and of sources, which is the same."""
+        return len(self._degree), len(self._degree)
+
+    @property
+    def in_degree(self) -> Tensor:
+        """Zeros ``(num_nodes,)``."""
+        return self._degree
+
+    @property
+    def self_loops(self) -> Tensor:
+        """Zeros ``(num_nodes,)``."""
+        return self._degree
+
+    def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
+        """diag(root) x, which is its own transpose.
+
+        Args:
+            operator: of which the root alone is left.
+            x: representations ``(num_nodes, width)``.
+            transposed: of no consequence.
+        """
+        out = memory.empty_like(x)
+        if operator.root is None:
+            return out.zero_()
+        return torch.mul(x, operator.root.to(x.dtype).unsqueeze(1), out=out)
 
 
 Factors = dict[str, Tensor | None]

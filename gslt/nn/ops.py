@@ -156,42 +156,68 @@ def _inner(left: Tensor, right: Tensor) -> Tensor:
         return total
 
 
-def norm_relu(x: Tensor, eps: float = 1e-5) -> Tensor:
+def norm_relu(x: Tensor, eps: float = 1e-5, *, pooled: bool = False) -> Tensor:
     """ReLU((x − μ) / √(σ² + ε)) with mean and biased variance of each column.
 
     Batch normalisation over the whole graph without affine part (Ioffe & Szegedy 2015, arXiv
     1502.03167, Algorithm 1 with γ = 1, β = 0) and the activation after it, as one operation.
 
+    With ``pooled`` σ² is one number, the mean of the variances of all columns. That is PairNorm
+    (Zhao & Akoglu 2020, arXiv 1909.12223, Eq. 10 and 11), s (x_i − μ) √N / ‖X − 1μᵀ‖_F, whose
+    scale s is the square root of the width, so that its entries have the size that batch
+    normalisation gives them.
+
     Args:
         x: representations ``(N, width)``.
         eps: ε, torch's default.
+        pooled: whether all columns are divided by the same number.
 
     Returns:
         ``(N, width)`` in the type of ``x``.
     """
-    result: Tensor = _NormReLU.apply(x, eps)  # type: ignore[no-untyped-call]
+    result: Tensor = _NormReLU.apply(x, eps, pooled)  # type: ignore[no-untyped-call]
     if is_observed():
         # The two steps are one operation, which never holds what lies between them.
-        wide = x.detach().to(_working(x))
-        observed("normalisation", F.batch_norm(wide, None, None, training=True, eps=eps))
+        observed("normalisation", _normalised(x.detach().to(_working(x)), eps, pooled))
     return observed("activation", result)
 
 
+def _normalised(x: Tensor, eps: float, pooled: bool) -> Tensor:
+    if not pooled:
+        return F.batch_norm(x, None, None, training=True, eps=eps)
+    centred = x - x.mean(0)
+    return centred * (centred.square().mean() + eps).rsqrt()
+
+
 class NormReLU(nn.Module):
-    """:func:`norm_relu` as a module. It has no state: training and evaluation are the same."""
+    """:func:`norm_relu` as a module. It has no state: training and evaluation are the same.
+
+    Args:
+        pooled: PairNorm instead of batch normalisation.
+    """
+
+    def __init__(self, pooled: bool = False) -> None:
+        super().__init__()
+        self.pooled = pooled
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, width)`` → ``(N, width)``."""
-        return norm_relu(x)
+        return norm_relu(x, pooled=self.pooled)
 
 
 class _NormReLU(torch.autograd.Function):
-    """With y = (x − μ)·s and ĝ = g·1[y > 0]: dx = s ĝ − s mean(ĝ) − s mean(ĝ y) y."""
+    """With y = (x − μ)·s and ĝ = g·1[y > 0]: dx = s ĝ − s mean(ĝ) − s mean(ĝ y) y.
+
+    Where s is the same for all columns, the last mean is over all of them.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float, pooled: bool) -> Tensor:
+        ctx.pooled = pooled
         with record_function("gslt::norm"):
             mean, variance = _statistics(x)
+            if pooled:
+                variance = variance.mean().expand_as(variance)
             scale = (variance + eps).rsqrt()
             scale, shift = (v.to(_working(x)) for v in (scale, -mean * scale))
             ctx.save_for_backward(x, scale, shift)
@@ -204,10 +230,10 @@ class _NormReLU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         x, scale, shift = ctx.saved_tensors
         with record_function("gslt::norm"):
-            return _norm_relu_gradient(grads[0], x, scale, shift), None
+            return _norm_relu_gradient(grads[0], x, scale, shift, ctx.pooled), None, None
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -233,7 +259,9 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance + (weight * (each - mean).square()).sum(0)
 
 
-def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def _norm_relu_gradient(
+    grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor, pooled: bool
+) -> Tensor:
     total, moment = torch.zeros_like(scale), torch.zeros_like(scale)
     values, passing = _Scratch(x), _Scratch(x)
 
@@ -248,6 +276,8 @@ def _norm_relu_gradient(grad: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -
         y, passed = parts(rows)
         total += passed.sum(0)
         moment += y.mul_(passed).sum(0)
+    if pooled:
+        moment = moment.mean().expand_as(moment)
     constant, slope = (-scale * v / x.size(0) for v in (total, moment))
     out = memory.empty_like(x)
     for rows in memory.row_blocks(x):

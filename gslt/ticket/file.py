@@ -37,9 +37,12 @@ SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE = 2**8, 2**14
 #: network that gslt builds.
 WEIGHTS_PER_FILE_BYTE = 2**7
 
-#: Fields of a model that came later: written where they are true, so that older files stay as they
-#: are and older readers refuse what they would misread.
-_ADDED = ("residual", "unit_gain")
+#: Fields that came later, and the value that is not written, so that older files stay as they are
+#: and older readers refuse what they would misread.
+_ADDED: dict[type[Any], dict[str, Any]] = {
+    FreezeConfig: {"place": "all"},
+    ModelConfig: {"residual": False, "unit_gain": False, "pair_norm": False, "edges": "all"},
+}
 
 
 def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
@@ -166,7 +169,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
     return {
         "version": FORMAT_VERSION,
         "gslt": version,
-        "freeze": dataclasses.asdict(ticket.config),
+        "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
         "source": dataclasses.asdict(ticket.source),
         "layers": [
@@ -244,27 +247,26 @@ def _masks(metadata: Metadata, payload: Tensor) -> dict[str, Tensor]:
 
 
 def _architecture(architecture: Architecture) -> dict[str, Any]:
-    values = dataclasses.asdict(architecture)
-    for name in _ADDED:
-        if not values["model"][name]:
-            del values["model"][name]
-    return values
+    return {**dataclasses.asdict(architecture), "model": _written(architecture.model)}
 
 
 def _read_architecture(values: dict[str, Any]) -> Architecture:
     _expect_keys("architecture", values, {"model", "in_channels", "out_channels"})
-    model = _build(ModelConfig, _with_added(values["model"]))
-    return Architecture(**{**values, "model": model})
+    return Architecture(**{**values, "model": _build(ModelConfig, values["model"])})
 
 
-def _with_added(model: Any) -> Any:
-    return {**dict.fromkeys(_ADDED, False), **model} if isinstance(model, dict) else model
+def _written(config: FreezeConfig | ModelConfig) -> dict[str, Any]:
+    """The fields of a config, of those that came later only what is not as it was before."""
+    left_out = _ADDED[type(config)].items()
+    values = dataclasses.asdict(config)
+    return {name: value for name, value in values.items() if (name, value) not in left_out}
 
 
 def _build(kind: type[Any], values: dict[str, Any]) -> Any:
+    given = {**_ADDED[kind], **values} if isinstance(values, dict) else values
     # Every field is there, so that a later default cannot change what an old file means.
-    _expect_keys(kind.__name__, values, {field.name for field in dataclasses.fields(kind)})
-    return build(kind, values)
+    _expect_keys(kind.__name__, given, {field.name for field in dataclasses.fields(kind)})
+    return build(kind, given)
 
 
 def _expect_keys(what: str, values: Any, keys: set[str]) -> None:

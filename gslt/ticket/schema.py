@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
-from gslt.freezing import FrozenCounts, frozen_counts
+from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
 
@@ -82,7 +82,7 @@ def check_ticket(ticket: StoredTicket) -> None:
         if not plain or not abs(value) <= sys.float_info.max:
             raise ValueError(f"its result {name!r} is no finite number")
     # Text that is no Unicode could not be printed, nor name a random stream.
-    "".join([ticket.dataset, *ticket.masks, *ticket.results]).encode()
+    "".join([ticket.dataset, ticket.config.place, *ticket.masks, *ticket.results]).encode()
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
     if ticket.architecture is not None:
@@ -114,7 +114,8 @@ def _counts_of(
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation)
+    part = taking_part(list(shapes), config.place)
+    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:

@@ -16,11 +16,11 @@ from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
 from gslt.errors import ConfigError, GsltWarning, TicketError
 from gslt.files import open_regular, reading, replacing
-from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import freeze
+from gslt.freezing import FrozenCounts, frozen_counts, taking_part
+from gslt.masking.freeze import FreezeReport, FrozenLayer, freeze
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.nn.budget import check_room
-from gslt.nn.gnn import GNN
+from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits
@@ -193,6 +193,18 @@ class Ticket(StoredTicket):
                     f"the mask of {weight.name} keeps another number of weights than sparsity "
                     f"{self.config.sparsity:g} allows; the file is damaged"
                 )
+
+    @property
+    def report(self) -> FreezeReport | None:
+        """What is frozen, layer by layer; None for a module of your own, which has the shapes."""
+        if self.architecture is None:
+            return None
+        a, config = self.architecture, self.config
+        shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
+        part = taking_part(list(shapes), config.place)
+        counts = frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
+        layers = map(FrozenLayer, shapes, shapes.values(), counts, part)
+        return FreezeReport(tuple(layers), (), config.allocation)
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch
 from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, FreezingWarning
 from gslt.files.log import Log
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -46,6 +47,8 @@ def search(
     Returns:
         The runs, each with its ticket at the best validation epoch.
 
+    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, once.
+
     Raises:
         ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
         GsltError: if the loss becomes infinite or NaN.
@@ -57,8 +60,13 @@ def search(
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
 
     def prepare(model: GNN, seed: int) -> None:
-        freeze(model, replace(config, seed=seed))
+        report = freeze(model, replace(config, seed=seed))
+        # The counts are the same for every seed.
+        if report.concentration and not told:
+            told.append(report.concentration)
+            warnings.warn(report.concentration, FreezingWarning, stacklevel=4)
 
+    told: list[str] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 

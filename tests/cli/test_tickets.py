@@ -1,9 +1,13 @@
 """``gslt evaluate`` and ``gslt inspect``."""
 
+import pytest
+import yaml
 from commands import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.tickets import ACTIONS
+from gslt.errors import FreezingWarning
+from gslt.ticket.ticket import load_ticket
 
 
 def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, capsys):
@@ -35,6 +39,53 @@ def test_what_a_ticket_file_holds(as_debian, tmp_path, capsys):
     assert [line.split()[0] for line in lines[:6]] == [
         "model", "source", "found", "ticket", "size", "file",
     ]  # fmt: skip
+    frozen = [line for line in lines[6:] if not line.startswith("warning")]
     # Every mask with the number of weights that it keeps; together they are the searched ones.
-    searched = [int(line.split()[-2].replace(",", "")) for line in lines[6:]]
+    searched = [int(line.split()[-2].replace(",", "")) for line in frozen]
     assert f"{sum(searched):,} searched" in lines[3]
+    words = [line.replace(",", "").split() for line in frozen]
+    assert words[0][2:8:2] == ["weights:", "pruned", "locked"]
+    pruned, locked = (sum(int(word[place]) for word in words) for place in (3, 5))
+    assert f"{pruned:,} pruned, {locked:,} locked" in lines[3]
+
+
+def test_place_and_what_it_is_on_the_graph_without_edges(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    options = ["--num_layers", "3", "--freezing_ratio", "0.05", "--place", "hidden"]
+    run = ["search", *TINY, *options, "--edges", "none", "--probe_every", "1", "--out", str(out)]
+    assert main(run) == 0
+    assert "nearly" not in capsys.readouterr().err
+    ticket = load_ticket(out / "ticket.safetensors")
+    assert ticket.config.place == "hidden"
+    assert ticket.architecture.model.edges == "none"
+    assert [layer.frozen > 0 for layer in ticket.report.layers] == [False, True, False, False]
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert (config["place"], config["edges"]) == ("hidden", "none")
+    # Nothing tells it the edges, and the accuracies are those of the search.
+    stored = ticket.results["test"]
+    for backend in ("pyg", "dgl"):
+        file = str(out / "ticket.safetensors")
+        assert main(["evaluate", file, "--dataset", "debian", "--backend", backend]) == 0
+        shown = capsys.readouterr().out
+        assert f"test {100 * stored:6.2f} % (at the search {100 * stored:.2f})" in shown
+    assert (out / "probe.jsonl").stat().st_size > 0
+
+
+def test_a_place_that_cannot_hold_the_ratio(as_debian, tmp_path, capsys):
+    run = ["search", *TINY, "--place", "hidden", "--freezing_ratio", "0.4", "--out"]
+    assert main([*run, str(tmp_path / "run")]) == 2
+    assert "the layers that take part in freezing hold" in capsys.readouterr().err
+    assert main([*run, str(tmp_path / "b"), "--num_layers", "3", "--place", "nowhere"]) == 2
+    assert "'nowhere' is no layer of this network" in capsys.readouterr().err
+
+
+def test_one_layer_that_takes_nearly_all_is_said_once(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    # 8 × 128 weights of the first layer, at most 8 × 8 of another one.
+    run = ["search", *TINY, "--runs", "2", "--freezing_ratio", "0.2", "--out", str(out)]
+    with pytest.warns(FreezingWarning) as told:
+        assert main(run) == 0
+    assert len(told) == 1
+    assert "layers.0.nn.weight" in str(told[0].message)
+    assert main(["inspect", str(out / "ticket-seed0.safetensors")]) == 0
+    assert f"warning   {told[0].message}" in capsys.readouterr().out

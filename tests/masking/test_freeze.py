@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from torch.nn.utils import parametrizations
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError
-from gslt.freezing import frozen_counts
-from gslt.masking.freeze import FrozenConv2d, FrozenLinear, freeze
+from gslt.freezing import FrozenCounts, frozen_counts
+from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLayer, FrozenLinear, freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 
@@ -248,6 +249,53 @@ def test_report_by_hand() -> None:
     assert text.splitlines()[3].split() == ["all", "72", "18", "18", "36"]
     assert "not a weight: 0.bias fixed at 0" in text
     assert "48 weights: 18 pruned, 12 locked, 18 searched" in repr(_frozen_mlp())
+
+
+def test_a_layer_with_nearly_all_of_what_is_frozen() -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Linear(90, 10), nn.Linear(10, 10), nn.Linear(10, 5))
+
+    # 900 + 100 + 50 weights, EPL: 840 are searched, of which the smaller two are full.
+    report = freeze(network(), FreezeConfig(sparsity=0.5, freezing_ratio=0.2))
+    assert [layer.frozen for layer in report.layers] == [210, 0, 0]
+    assert report.concentration.startswith(
+        "0.weight (10×90) takes 210 of the 210 frozen weights (100.0 %), the other 2 that take "
+        "part 0: with allocation epl"
+    )
+    assert str(report).splitlines()[-1] == f"warning: {report.concentration}"
+    # 189 of 210 are 90 %.
+    layers = [FrozenLayer(str(n), (1, n), FrozenCounts(n, n, 0)) for n in (189, 21)]
+    assert "(90.0 %)" in FreezeReport(tuple(layers), ()).concentration
+    layers = [FrozenLayer(str(n), (1, n), FrozenCounts(n, 0, n)) for n in (188, 22)]
+    assert FreezeReport(tuple(layers), ()).concentration == ""
+    # One layer was meant to take all, or nothing is frozen.
+    for options in ({"place": "1", "freezing_ratio": 0.05}, {"freezing_ratio": 0.0}):
+        report = freeze(network(), FreezeConfig(sparsity=0.5, **options))  # type: ignore[arg-type]
+        assert report.concentration == ""
+        assert "warning" not in str(report)
+
+
+def test_place_in_a_module_of_ones_own() -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(*(nn.Linear(6, 6) for _ in range(4)))
+
+    # 144 weights: 14 pruned and 14 locked, in the two layers in the middle.
+    config = FreezeConfig(sparsity=0.5, freezing_ratio=0.2, place="hidden")
+    module = network()
+    report = freeze(module, config)
+    assert [layer.takes_part for layer in report.layers] == [False, True, True, False]
+    assert [layer.frozen for layer in report.layers] == [0, 14, 14, 0]
+    # Anew: names and order are as they were.
+    assert freeze(module, config).layers == report.layers
+    module(torch.ones(2, 6)).sum().backward()
+    before = [weight.score().clone() for weight in frozen_weights(module)]
+    with pytest.raises(ConfigError, match="'5' is no layer of this network"):
+        freeze(module, replace(config, place="5"))
+    with pytest.raises(ConfigError, match="hold 36 of the 144 weights"):
+        freeze(module, replace(config, place="3", freezing_ratio=0.5))
+    # What was refused changed nothing.
+    after = [weight.score() for weight in frozen_weights(module)]
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
 def _frozen_mlp() -> nn.Module:

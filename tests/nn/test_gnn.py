@@ -47,6 +47,13 @@ def batch_norm(h: Tensor) -> Tensor:
     return (h - h.mean(0)) / (h.var(0, unbiased=False) + 1e-5).sqrt()
 
 
+def pair_norm(h: Tensor) -> Tensor:
+    # Zhao & Akoglu 2020: s · (x_i − mean) · √n / ‖X_centred‖_F, here with s = √width.
+    centred = h - h.mean(0)
+    size = (centred.square().sum() / h.size(0) / h.size(1) + 1e-5).sqrt()
+    return centred / size
+
+
 def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
     """The method's equations, with the effective weights and dense matrices."""
     config = model.config
@@ -63,7 +70,9 @@ def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
         last = number == config.num_layers - 1
         if last and not config.head:
             return out
-        out = torch.relu(batch_norm(out) if config.batch_norm else out)
+        if config.batch_norm or config.pair_norm:
+            out = batch_norm(out) if config.batch_norm else pair_norm(out)
+        out = torch.relu(out)
         if last:
             assert model.head is not None
             return (hidden @ model.head.weight.T + out) / 2
@@ -121,8 +130,12 @@ def test_without_batch_norm(architecture: Any) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"residual": True}, {"residual": True, "batch_norm": False, "unit_gain": True}],
-    ids=["batch norm", "unit gain"],
+    [
+        {"residual": True},
+        {"residual": True, "batch_norm": False, "unit_gain": True},
+        {"residual": True, "batch_norm": False, "pair_norm": True},
+    ],
+    ids=["batch norm", "unit gain", "PairNorm"],
 )
 @pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
 def test_residual_connections(architecture: Any, options: dict[str, bool]) -> None:
@@ -141,6 +154,108 @@ def test_residual_connections(architecture: Any, options: dict[str, bool]) -> No
             strict=True,
         ):
             torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-8)
+
+
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize("graph", ["random", "isolated nodes", "no edges"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_pair_norm(architecture: Any, graph: str, head: bool) -> None:
+    nodes, edges = GRAPHS[graph]
+    options = {"batch_norm": False, "pair_norm": True, "head": head}
+    config = ModelConfig(architecture=architecture, hidden_channels=5, **options)
+    x, upstream = features(nodes, 6), features(nodes, 4, seed=3).double()
+    for backend in AVAILABLE:
+        model, reference = (make(backend, config).double() for _ in range(2))
+        out, expected = call(model, x.double(), edges), dense(reference, x.double(), edges)
+        torch.testing.assert_close(out, expected, atol=1e-10, rtol=1e-10)
+        for one, p in ((out, model), (expected, reference)):
+            one.backward(upstream)
+            assert all(score.grad is not None for score in p.parameters())
+        for mine, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-7, rtol=1e-7)
+
+
+def perceptron(model: GNN, x: Tensor) -> Tensor:
+    """The network without any graph: a matrix for each layer, and the head."""
+    config, hidden = model.config, x
+    parts = {"gin": "nn", "gcn": "lin", "sage": "lin_r"}
+    for number, layer in enumerate(model.layers):
+        out = hidden @ getattr(layer, parts[config.architecture]).weight.T
+        last = number == config.num_layers - 1
+        if last and not config.head:
+            return out
+        norm = batch_norm if config.batch_norm else pair_norm if config.pair_norm else None
+        out = torch.relu(out if norm is None else norm(out))
+        if last:
+            assert model.head is not None
+            return (hidden @ model.head.weight.T + out) / 2
+        hidden = hidden + out if config.residual and number > 0 else out
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"head": False, "batch_norm": False},
+        {"residual": True},
+        {"batch_norm": False, "pair_norm": True},
+    ],
+    ids=["batch norm", "plain", "residual", "PairNorm"],
+)
+@pytest.mark.parametrize("graph", ["random", "self-loops", "parallel", "no edges"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_without_edges_it_is_a_perceptron(architecture: Any, graph: str, options: Any) -> None:
+    nodes, edges = GRAPHS[graph]
+    config = ModelConfig(architecture=architecture, hidden_channels=5, edges="none", **options)
+    whole = ModelConfig(architecture=architecture, hidden_channels=5, **options)
+    x = features(nodes, 6)
+    outputs = []
+    for backend in AVAILABLE:
+        model, with_edges = make(backend, config).double(), make(backend, whole).double()
+        out = call(model, x, edges)
+        outputs.append(out)
+        expected = perceptron(model, x)
+        torch.testing.assert_close(out, expected, atol=1e-10, rtol=1e-10)
+        # A graph that has no edges gives the same, on the backend's own kernels.
+        none = torch.empty(2, 0, dtype=torch.int64)
+        torch.testing.assert_close(call(with_edges, x, none), out, atol=1e-10, rtol=1e-10)
+        scores = [w.score() for w in frozen_weights(model) if "lin_l" not in w.name]
+        for mine, theirs in zip(
+            *(torch.autograd.grad(each.square().sum(), scores) for each in (out, expected)),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-8)
+        if graph == "random":
+            assert not torch.allclose(out, call(with_edges, x, edges), atol=1e-3)
+    for out in outputs[1:]:
+        assert torch.equal(out, outputs[0])
+
+
+def test_without_edges_in_sparse_features_and_another_graph() -> None:
+    config = ModelConfig(num_layers=2, hidden_channels=4, edges="none")
+    model = make("pyg", config, inputs=30)
+    for nodes in (9, 12):
+        x = torch.zeros(nodes, 30)
+        x[torch.arange(nodes), torch.arange(nodes)] = 1.0
+        edges = torch.tensor([[0, 1], [1, 2]])
+        expected = perceptron(model, x)
+        assert compact_features(x).layout == torch.sparse_csr
+        for given in (x, compact_features(x)):
+            out = call(model, given, edges)
+            torch.testing.assert_close(out, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_unit_gain_is_one_without_edges(architecture: Any) -> None:
+    nodes, edges = GRAPHS["random"]
+    options = {"architecture": architecture, "hidden_channels": 5, "batch_norm": False}
+    x = features(nodes, 6)
+    plain, unit = (
+        make("pyg", ModelConfig(**options, edges="none", unit_gain=on)).double()
+        for on in (False, True)
+    )
+    assert torch.equal(call(plain, x, edges), call(unit, x, edges))
 
 
 @pytest.mark.parametrize(("architecture", "gain"), [("gin", 8.0), ("gcn", 1.0), ("sage", 2**1.5)])

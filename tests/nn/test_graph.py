@@ -11,6 +11,7 @@ from graphs import GRAPHS, adjacency, features, mean_matrix
 from gslt.backends.csr import CSRGraph
 from gslt.backends.pyg import BACKEND
 from gslt.errors import GraphError
+from gslt.nn.graph import EdgelessGraph
 
 
 def test_a_path_by_hand() -> None:
@@ -24,6 +25,20 @@ def test_a_path_by_hand() -> None:
     # D̂ = (1, 2, 2).
     expected = [1.0, 1 / 2**0.5 + 10 / 2, 10 / 2 + 100 / 2]
     assert graph.symmetric(x).flatten().tolist() == pytest.approx(expected)
+
+
+def test_a_graph_without_edges_by_hand() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    graph = EdgelessGraph(2)
+    assert graph.shape == (2, 2)
+    assert graph.in_degree.tolist() == graph.self_loops.tolist() == [0, 0]
+    assert graph.sum(x).tolist() == graph.mean(x).tolist() == [[0, 0], [0, 0]]
+    assert graph.mean(x, root=3.0).tolist() == [[3, 6], [9, 12]]
+    assert graph.symmetric(x).tolist() == x.tolist()
+    (gradient,) = torch.autograd.grad(graph.sum(x, root=2.0).sum(), x)
+    assert gradient.tolist() == [[2, 2], [2, 2]]
+    with pytest.raises(GraphError, match="2 source nodes"):
+        graph.sum(torch.ones(3, 2))
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -9,6 +9,7 @@ from graphs import features
 from torch import Tensor
 
 from gslt.nn import memory
+from gslt.nn.hooks import observing
 from gslt.nn.ops import fan_out, linear, norm_relu
 
 
@@ -38,10 +39,44 @@ def test_norm_relu_is_batch_norm_and_relu() -> None:
     assert torch.allclose(*gradients, atol=1e-12)
 
 
+def test_pair_norm_by_hand() -> None:
+    # Columns (1, 2, 3) and (5, 5, 8), means 2 and 6: ‖X − mean‖² = 2 + 6 over 6 entries is 4/3.
+    x = torch.tensor([[1.0, 5.0], [2.0, 5.0], [3.0, 8.0]], dtype=torch.float64)
+    size = (4 / 3) ** 0.5
+    out = norm_relu(x, eps=0.0, pooled=True)
+    assert out.tolist() == [pytest.approx(row) for row in ([0, 0], [0, 0], [1 / size, 2 / size])]
+    # x̃ = s · (x − mean) · √n / ‖X − mean‖ with s = √2, as the paper writes it.
+    formula = 2**0.5 * (x - x.mean(0)) * 3**0.5 / (x - x.mean(0)).norm()
+    torch.testing.assert_close(out, formula.clamp(min=0))
+
+
+@pytest.mark.usefixtures("blocks")
+def test_pair_norm_is_its_formula_with_its_gradient() -> None:
+    x = (features(37, 5) * 3 + torch.tensor([0.0, 100.0, -5.0, 1e3, 0.1])).requires_grad_()
+    centred = x - x.mean(0)
+    # The mean squared norm of a row is the width, up to ε.
+    size = (centred.square().sum() / 37 / 5 + 1e-5).sqrt()
+    expected, actual = F.relu(centred / size), norm_relu(x, pooled=True)
+    torch.testing.assert_close(actual, expected, atol=1e-12, rtol=1e-12)
+    weight = features(37, 5, seed=3)
+    gradients = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (actual, expected)]
+    torch.testing.assert_close(*gradients, atol=1e-12, rtol=1e-12)
+    seen: dict[str, Tensor] = {}
+    with observing(seen.__setitem__):
+        norm_relu(x, pooled=True)
+    torch.testing.assert_close(seen["normalisation"], centred / size)
+    assert float(seen["normalisation"].square().sum(1).mean()) == pytest.approx(5, rel=1e-5)
+
+
+def test_pair_norm_of_a_constant_is_zero() -> None:
+    assert norm_relu(torch.full((4, 3), 7.0), pooled=True).tolist() == [[0.0] * 3] * 4
+
+
 @pytest.mark.usefixtures("blocks")
 def test_gradients() -> None:
     x, weight = features(9, 4).requires_grad_(), features(3, 4, seed=2).requires_grad_()
     assert torch.autograd.gradcheck(norm_relu, (x,))
+    assert torch.autograd.gradcheck(lambda x: norm_relu(x, pooled=True), (x,))
     assert torch.autograd.gradcheck(linear, (x, weight))
     assert torch.autograd.gradgradcheck(linear, (x, weight))
     assert torch.autograd.gradcheck(fan_out, (x,))

@@ -19,8 +19,15 @@ from mutants import open_ticket, seal_again
 import gslt
 from gslt import random as streams
 from gslt.backends import get_backend
-from gslt.freezing import FrozenCounts, freezing_pattern, frozen_counts, search_window
+from gslt.freezing import (
+    FrozenCounts,
+    freezing_pattern,
+    frozen_counts,
+    search_window,
+    taking_part,
+)
 from gslt.masking.parametrization import frozen_weights, random_weight
+from gslt.nn.gnn import weight_shapes
 from gslt.random import Stream
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, share
@@ -38,7 +45,8 @@ def hexes(values: Any) -> list[str]:
 
 def test_every_block_is_tested() -> None:
     assert set(VECTORS) == {
-        *("masks", "streams", "as241", "windows", "counts", "patterns", "weights", "file")
+        *("masks", "streams", "as241", "windows", "counts", "places", "patterns", "weights"),
+        "file",
     }
 
 
@@ -78,6 +86,18 @@ def test_windows() -> None:
 @pytest.mark.parametrize("vector", VECTORS["counts"], ids=lambda v: f"{v['allocation']} {v['p']}")
 def test_counts(vector: dict[str, Any]) -> None:
     found = frozen_counts(vector["shapes"], vector["p"], vector["l"], vector["allocation"])
+    assert [count.pruned for count in found] == vector["pruned"]
+    assert [count.locked for count in found] == vector["locked"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["places"], ids=lambda v: v["place"])
+def test_places(vector: dict[str, Any]) -> None:
+    model = {name: vector[name] for name in ("architecture", "num_layers", "hidden_channels")}
+    widths = vector["in_channels"], vector["out_channels"]
+    shapes = weight_shapes(*widths, gslt.config.ModelConfig(**model))
+    part = taking_part(list(shapes), vector["place"])
+    ratios = vector["p"], vector["l"]
+    found = frozen_counts(list(shapes.values()), *ratios, vector["allocation"], part)
     assert [count.pruned for count in found] == vector["pruned"]
     assert [count.locked for count in found] == vector["locked"]
 
@@ -151,6 +171,11 @@ def read_alone(ticket: Path, graph: Path, out: Path) -> subprocess.CompletedProc
         {"architecture": "gcn", "num_layers": 4, "residual": True},
         {"architecture": "sage", "batch_norm": False, "residual": True, "unit_gain": True},
         {"architecture": "gin", "batch_norm": False, "unit_gain": True},
+        {"architecture": "gin", "place": "hidden", "freezing_ratio": 0.2},
+        {"architecture": "sage", "place": "head,layers.0", "freezing_ratio": 0.1},
+        {"architecture": "gcn", "batch_norm": False, "pair_norm": True, "residual": True},
+        {"architecture": "sage", "edges": "none"},
+        {"architecture": "gcn", "edges": "none", "batch_norm": False, "unit_gain": True},
     ],
     ids=lambda options: options["architecture"],
 )

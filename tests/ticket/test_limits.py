@@ -212,6 +212,46 @@ def test_another_order_of_fields_is_refused_by_both_readers(result, tmp_path, pl
         read_ticket.read(data)
 
 
+def with_field(values: dict[str, object], name: str, value: object, behind: str) -> None:
+    """Put a field behind another one, in place."""
+    items = list(values.items())
+    at = list(values).index(behind) + 1
+    values.clear()
+    values.update([*items[:at], (name, value), *items[at:]])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("place", place) for place in ("all", "", "head,", "layers.1,head", "head,head")),
+        *(("place", place) for place in (" head", "all,head", "nowhere", 3, None, "\ud800")),
+        *(("edges", edges) for edges in ("all", "some", None, True)),
+        *(("pair_norm", norm) for norm in (False, True, 1)),  # The ticket has batch norm.
+    ],
+)
+def test_what_later_fields_cannot_be_is_refused_by_both_readers(
+    result, name: str, value: object
+) -> None:
+    sys.path.insert(0, str(ROOT / "examples"))
+    import read_ticket
+
+    text, masks = open_ticket(result.ticket.to_bytes())
+    values = json.loads(text)
+    model = values["architecture"]["model"]
+    # What is as it was before there was a choice is not written.
+    assert not {"place"} & set(values["freeze"])
+    assert not {"pair_norm", "edges"} & set(model)
+    if name == "place":
+        with_field(values["freeze"], name, value, "allocation")
+    else:
+        with_field(model, name, value, "dropout")
+    data = seal_again(json.dumps(values, separators=(",", ":")), masks)
+    with pytest.raises(gslt.TicketError):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
 def test_a_name_with_control_characters_is_shown_harmlessly(result, tmp_path) -> None:
     name = "blocks\x1b[2J\x07\r\n"
     path = tmp_path / "t.safetensors"
