@@ -472,7 +472,7 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
         rule: what they are judged by.
     """
     tested = {
-        (dataset, key): _tested(key, each, rule)
+        (dataset, key): part_with_tests(key, each, rule)
         for dataset, by_key in scores.items()
         for key, each in by_key.items()
     }
@@ -486,7 +486,7 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
         replace(
             claim,
             parts=tuple(
-                _with_interval(part, tests, rule)
+                with_interval(part, tests, rule)
                 for part, (_, tests) in zip(claim.parts, each, strict=True)
             ),
         )
@@ -629,7 +629,14 @@ def with_tests(part: Part, tests: MeanTests, row: int, sd: float) -> Part:
     )
 
 
-def _tested(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTests | None]:
+def part_with_tests(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTests | None]:
+    """A part with its tests; None in their place for fewer than two seeds.
+
+    Args:
+        key: which number.
+        scores: one per seed.
+        rule: for the margin.
+    """
     part, values = part_of(key, scores, rule), scores.values
     if len(values) < 2:
         mean = float(values.mean()) if len(values) else math.nan
@@ -638,7 +645,14 @@ def _tested(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTests | Non
     return with_tests(part, tests, 0, float(values.std(ddof=1))), tests
 
 
-def _with_interval(part: Part, tests: MeanTests | None, rule: Rule) -> Part:
+def with_interval(part: Part, tests: MeanTests | None, rule: Rule) -> Part:
+    """A part that was decided, with its interval, and the seeds that it needs if undecided.
+
+    Args:
+        part: see :func:`decide`.
+        tests: of the part.
+        rule: for the power.
+    """
     if tests is None:
         return part
     low, high = tests.interval(0, part.level)
@@ -724,9 +738,17 @@ def _numbers(claim: Claim) -> str:
 
 
 def _effect(part: Part) -> str:
-    words = part.words.replace(", minus that with", " more than with")
-    if part.endpoint == ACCURACY:
-        return f"{100 * part.mean:+.1f} points {words}"
-    if part.endpoint.endswith("quotient"):
-        return f"× {math.exp(part.mean):.2f} {words}"
-    return f"{part.mean:+.3g} {words}"
+    return f"{effect(part.endpoint, part.mean)} {part.words}".replace(
+        ", minus that with", " more than with"
+    )
+
+
+def effect(endpoint: str, value: float) -> str:
+    """A difference in the unit that is read: points of accuracy, a factor of a quotient.
+
+    >>> effect("test_accuracy", 0.0123), effect("log_quotient", 0.2231)
+    ('+1.2 points', '× 1.25')
+    """
+    if endpoint == ACCURACY:
+        return f"{100 * value:+.1f} points"
+    return f"× {math.exp(value):.2f}" if endpoint.endswith("quotient") else f"{value:+.3g}"
