@@ -213,7 +213,7 @@ def studentised(rows: Float64) -> Float64:
     test by sign flips takes for none. A resample of equal numbers counts as infinitely far on
     either side, and so does one more: no p-value is 0. The quantiles are stretched by (n + 1) / n:
     with 10 exponential numbers (skewness 2) the test of :func:`judge_scores` at 5 % then rejects a
-    true mean in 4.4 % of cases, without it in 5.1 to 5.8 %, and the test by signs alone in 9.8 %.
+    true mean in 4 % of cases, without it in 5 to 6 %, and the test by signs alone in 9 %.
 
     Args:
         rows: numbers ``(k, n)``.
