@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gslt
 from gslt.config import RunConfig, SearchConfig
@@ -32,7 +32,7 @@ def run(
     config: RunConfig,
     crash: int | None = None,
     seconds: float = 0.0,
-    probe_every: int | None = None,
+    probe_every: int | Literal["log"] | None = None,
 ) -> gslt.training.results.Result:
     """A run in a folder that ends after as many epochs as ``crash``, counted over all seeds."""
     seen: list[object] = []

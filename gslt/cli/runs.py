@@ -77,10 +77,13 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     )
     parser.add_argument("--log", type=LoggerName | None, help=text)
     text = (
-        "measure over-smoothing every so many epochs, into probe.jsonl; a run that goes on does as "
+        "measure over-smoothing every so many epochs, or at about 20 log-spaced ones and the best "
+        "(log), into probe.jsonl; a run that goes on does as "
         "before unless told otherwise [never]"
     )
-    parser.add_argument("--probe_every", type=PositiveInt | None, metavar="N", help=text)
+    parser.add_argument(
+        "--probe_every", type=PositiveInt | Literal["log"] | None, metavar="N|log", help=text
+    )
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
     add_split(parser)
@@ -176,11 +179,11 @@ def _how(path: Path, options: Namespace) -> Remembered:
 
 
 def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
-    if not isinstance(every, int):
+    if every != "log" and not isinstance(every, int):
         return None
     from gslt.diagnostics import PROBE, SearchProbe
 
-    return SearchProbe(dataset, every, out / PROBE)
+    return SearchProbe(dataset, "log" if every == "log" else every, out / PROBE)
 
 
 def _logger(

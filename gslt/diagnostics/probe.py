@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import compress
+from functools import lru_cache
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from msgspec import Meta
@@ -17,11 +18,14 @@ from torch import nn
 
 from gslt.diagnostics.laplacians import Laplacian, laplacian_of
 from gslt.diagnostics.steps import Reading, Step, watching
-from gslt.diagnostics.topology import as_topology
+from gslt.diagnostics.topology import as_topology, is_a
 from gslt.errors import ConfigError, GsltWarning, RunError
 from gslt.files import json_values, parse, plain, reading
 from gslt.files.log import Log
 from gslt.nn.gnn import GNN
+
+if TYPE_CHECKING:
+    from gslt.data import NodeDataset
 
 #: Name of the file in a run folder.
 PROBE = "probe.jsonl"
@@ -105,8 +109,43 @@ def probe(
         yield trace
 
 
+#: Number of epochs that ``every="log"`` measures, and the best one.
+LOG_EPOCHS = 20
+
+
+@lru_cache
+def log_epochs(epochs: int, number: int = LOG_EPOCHS) -> tuple[int, ...]:
+    """So many epochs at about equal distances on a logarithmic axis; all where there are not more.
+
+    The first and the last are among them.
+
+    Args:
+        epochs: number of the last one.
+        number: how many, at least 2; close to the first epoch there may be one more.
+
+    >>> log_epochs(100, 5)
+    (1, 3, 10, 32, 100)
+    >>> log_epochs(3)
+    (1, 2, 3)
+    """
+    if epochs <= number:
+        return tuple(range(1, epochs + 1))
+    for points in count(number):
+        found = {round(epochs ** (step / (points - 1))) for step in range(points)}
+        if len(found) >= number:
+            return tuple(sorted(found))
+    raise AssertionError("every epoch is found in the end")
+
+
 class SearchProbe:
     """Measures the model every few epochs, before the first and after the last; see :func:`probe`.
+
+    Where it is given the data set, a row also has what there is to say of the network of its epoch:
+    ``train_accuracy``, ``val_accuracy``, ``test_accuracy`` (fractions), ``train_loss``,
+    ``val_loss``, ``test_loss`` (nats); and ``best_epoch``, that of the best validation accuracy so
+    far, 0 for none yet: in the rows of the last epoch it is that of the run. With ``"log"`` the
+    best epoch is measured too, once it is known: where it is none of the others, its rows stand
+    behind those of the last one.
 
     Hand it over as ``probe=`` to :func:`gslt.search` or :func:`gslt.train`. It computes one more
     forward pass, in evaluation mode and single precision, and changes nothing: metrics and ticket
@@ -114,7 +153,8 @@ class SearchProbe:
 
     Args:
         graph: that of the search: its data set, or whatever :func:`as_topology` reads.
-        every: number of epochs between measurements.
+        every: number of epochs between measurements, or ``"log"``: at about 20 epochs, see
+            :func:`log_epochs`, and at the best one.
         path: file that gets a JSON object per measurement and line, with null for what is not a
             finite number. What is there of other seeds stays, and of a run that goes on from a
             checkpoint what was measured before; a run that begins measures its seed anew.
@@ -122,21 +162,23 @@ class SearchProbe:
         only: names of measures, see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: unless ``every`` is at least 1.
+        ConfigError: unless ``every`` is at least 1, or ``"log"``.
         RunError: if the file holds anything else than measurements.
     """
 
     def __init__(
         self,
         graph: Any,
-        every: int,
+        every: int | Literal["log"],
         path: str | Path | None = None,
         *,
         steps: Collection[Step] | None = None,
         only: Collection[str] | None = None,
     ) -> None:
-        if every < 1:
-            raise ConfigError(f"probe_every must be at least 1, got {every}")
+        if every != "log" and (not isinstance(every, int) or every < 1):
+            raise ConfigError(f"probe_every must be at least 1, or log, got {every}")
+        is_dataset = is_a(graph, "gslt.data.dataset", "NodeDataset")
+        self.dataset: NodeDataset | None = graph if is_dataset else None
         self.topology = as_topology(graph)
         self.every, self.steps, self.only = every, steps, only
         self.log = None if path is None else Log(path)
@@ -144,38 +186,62 @@ class SearchProbe:
         self.rows: list[dict[str, Any]] = [] if self.log is None else _loaded(self.log)
         """Seed, epoch, layer, module, step, width and measures; epoch 0 is before the first."""
 
-    def begin(self, seed: int, done: int) -> None:
+    def begin(self, seed: int, done: int, epochs: int) -> None:
         """Forget what an earlier process measured of epochs that this one runs again.
 
         Args:
             seed: of the run that begins or goes on.
             done: number of epochs that it has behind it; 0 at its beginning.
+            epochs: number of the last one.
         """
         if self.log is not None:
             self.rows = _rows(self.log)
-        kept = [bool(done) and row["epoch"] <= done for row in self.rows if row["seed"] == seed]
+        mine = [row for row in self.rows if row["seed"] == seed]
+        # Behind the rows of the last epoch there may be those of the best one.
+        rows = list(takewhile(lambda row: row["epoch"] <= done, mine)) if done else []
         if self.log is not None:
             lines = self.log.of(seed).splitlines(keepends=True)
-            self.log.put(seed, b"".join(compress(lines, kept)))
+            self.log.put(seed, b"".join(lines[: len(rows)]))
             self.log.try_sync()
-        rows = list(compress((row for row in self.rows if row["seed"] == seed), kept))
         others = [row for row in self.rows if row["seed"] != seed]
         self.rows = sorted([*others, *rows], key=lambda row: int(row["seed"]))
-        self._check_cadence(seed, done, {row["epoch"] for row in rows})
+        due = {epoch for epoch in range(done + 1) if self._is_due(epoch, epochs)}
+        self._check_cadence(seed, done, {row["epoch"] for row in rows}, due)
 
-    def _check_cadence(self, seed: int, done: int, there: set[int]) -> None:
+    def _check_cadence(self, seed: int, done: int, there: set[int], due: set[int]) -> None:
         """Say where an earlier process did not measure what this one would have."""
-        if done and there != set(range(0, done + 1, self.every)):
+        if done and there != due:
+            which = "log-spaced" if self.every == "log" else f"every {self.every}"
             epochs = ", ".join(map(str, sorted(there)[:10])) or "none"
             warnings.warn(
-                f"the probe measures every {self.every} epochs of seed {seed} from epoch {done} "
+                f"the probe measures {which} epochs of seed {seed} from epoch {done} "
                 f"on; of those up to there, it has: {epochs}{', …' if len(there) > 10 else ''}",
                 GsltWarning,
                 stacklevel=2,
             )
 
+    def _is_due(self, epoch: int, epochs: int) -> bool:
+        if self.every == "log":
+            return not epoch or epoch in log_epochs(epochs)
+        return not epoch % self.every or epoch == epochs
+
+    def of(self, seed: int) -> list[dict[str, Any]]:
+        """The rows of a seed, in the order in which they were measured.
+
+        Args:
+            seed: of a run; one that an earlier process finished has its rows in the file.
+        """
+        rows = self.rows if self.log is None else _rows(self.log)
+        return [row for row in rows if row["seed"] == seed]
+
     def __call__(
-        self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+        self,
+        seed: int,
+        epoch: int,
+        epochs: int,
+        model: GNN,
+        inputs: Sequence[object],
+        best_epoch: int = 0,
     ) -> None:
         """Measure after an epoch, where it is time.
 
@@ -185,18 +251,45 @@ class SearchProbe:
             epochs: number of the last one.
             model: the network, which is left in the mode that it is in.
             inputs: arguments of its forward pass.
+            best_epoch: of best validation accuracy so far; 0 for none yet.
         """
-        if epoch % self.every and epoch != epochs:
-            return
+        if self._is_due(epoch, epochs):
+            self._measure(seed, epoch, model, inputs, best_epoch)
+
+    def end(
+        self, seed: int, best_epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+    ) -> None:
+        """Measure the best epoch after the last, where that was not done on the way.
+
+        It is once a run, of the network that is kept, so that it is the same for a run that was
+        interrupted; and one measurement more, where measuring every new best would be many.
+
+        Args:
+            seed: of the run.
+            best_epoch: of best validation accuracy.
+            epochs: number of the last one.
+            model: the network of the best epoch, which is left in the mode that it is in.
+            inputs: arguments of its forward pass.
+        """
+        if self.every == "log" and not self._is_due(best_epoch, epochs):
+            self._measure(seed, best_epoch, model, inputs, best_epoch)
+
+    def _measure(
+        self, seed: int, epoch: int, model: GNN, inputs: Sequence[object], best_epoch: int
+    ) -> None:
         was_training = model.training
         model.eval()
         with (
             torch.no_grad(),
             probe(model, self.topology, only=self.only, steps=self.steps) as trace,
         ):
-            model(*inputs)
+            logits = model(*inputs)
         model.train(was_training)
-        new = [{"seed": seed, "epoch": epoch, **row} for row in trace.rows()]
+        place: dict[str, Any] = {"seed": seed, "epoch": epoch}
+        if self.dataset is not None:
+            found = self.dataset.accuracy_and_loss(logits.to(self.dataset.y.device))
+            place |= {"best_epoch": best_epoch, **found}
+        new = [{**place, **row} for row in trace.rows()]
         for row in new:
             del row["call"]
         self.rows += new

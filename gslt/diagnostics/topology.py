@@ -189,15 +189,15 @@ def _parts(graph: Any) -> Parts:
         edges, _, weight = _from_tensor(graph.matrix(operator, torch.float64))
         return edges, _side(graph.shape), weight if graph.weighted else None
     # A graph of a library proves that the library is loaded: nothing heavy is imported to ask.
-    if _is(graph, "gslt.data.dataset", "NodeDataset"):
+    if is_a(graph, "gslt.data.dataset", "NodeDataset"):
         return graph.edge_index, graph.num_nodes, None
-    if _is(graph, "torch_geometric.data", "Data"):
+    if is_a(graph, "torch_geometric.data", "Data"):
         return _from_pyg(graph)
-    if _is(graph, "gslt.backends.dgl", "WrappedGraph"):
+    if is_a(graph, "gslt.backends.dgl", "WrappedGraph"):
         return _from_dgl(graph.graph)
-    if _is(graph, "dgl", "DGLGraph"):
+    if is_a(graph, "dgl", "DGLGraph"):
         return _from_dgl(graph)
-    if _is(graph, "networkx", "Graph"):
+    if is_a(graph, "networkx", "Graph"):
         return _from_networkx(graph)
     raise GraphError(
         f"cannot read a graph from {type(graph).__name__}; give an edge_index, a sparse adjacency, "
@@ -205,7 +205,14 @@ def _parts(graph: Any) -> Parts:
     )
 
 
-def _is(obj: Any, module: str, name: str) -> bool:
+def is_a(obj: Any, module: str, name: str) -> bool:
+    """Whether an object is of a class, whose module is not imported for the question.
+
+    Args:
+        obj: anything.
+        module: name of the module that defines the class.
+        name: of the class.
+    """
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(obj, kind)
 

@@ -110,7 +110,16 @@ def heading(name: str) -> str:
 
 
 #: Columns of runs that are no settings and not measured, and can stand on an axis.
-_FACTS = ("method", "dataset", "split", "graph", "synthetic", "hardware", "smoothness")
+_FACTS = (
+    "method",
+    "dataset",
+    "split",
+    "graph",
+    "synthetic",
+    "hardware",
+    "smoothness",
+    "trajectory",
+)
 _DERIVED = ("prune_share", "window_position")
 _NO_AXIS = ("seed", "runs", "device")
 

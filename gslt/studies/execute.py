@@ -21,6 +21,8 @@ from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
+from gslt.studies.trajectory import trajectory_of, trajectory_probe
+from gslt.training.loop import Probe
 from gslt.training.places import in_use
 from gslt.training.results import Epoch, Result
 from gslt.training.run_folder import RunFolder
@@ -149,8 +151,7 @@ def compute(
         with run_folder(folder.run_path(spec.identity), spec, device) as run:
             if (known := folder.usable(spec.identity)) is not None:
                 return RunEnd(spec, known, computed=False)
-            result = run_in_folder(run, dataset, on_epochs)
-            record = Record.of(spec, dataset, result, run.environment)
+            record = run_and_record(run, spec, dataset, on_epochs)
             folder.write(record)
         return RunEnd(spec, record)
     except Interrupted as error:
@@ -186,13 +187,40 @@ def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder:
     return RunFolder(path, replace(spec.config, device=device), place)
 
 
-def run_in_folder(run: RunFolder, dataset: NodeDataset, on_epochs: OnEpochs) -> Result:
+def run_and_record(
+    run: RunFolder, spec: RunSpec, dataset: NodeDataset, on_epochs: OnEpochs
+) -> Record:
+    """Search or train in a run folder, and the record of it, which is not written yet.
+
+    Args:
+        run: see :func:`run_folder`.
+        spec: the run.
+        dataset: of the run, loaded.
+        on_epochs: called after every epoch.
+
+    Raises:
+        Interrupted: if somebody asked to stop; a checkpoint is written.
+        GsltError: for whatever else ends a search or training.
+    """
+    if not spec.trajectory:
+        result = run_in_folder(run, dataset, on_epochs)
+        return Record.of(spec, dataset, result, run.environment)
+    probe = trajectory_probe(run.path, dataset)
+    result = run_in_folder(run, dataset, on_epochs, probe)
+    found = trajectory_of(probe.of(spec.config.seed), spec.config.epochs)
+    return Record.of(spec, dataset, result, run.environment, found)
+
+
+def run_in_folder(
+    run: RunFolder, dataset: NodeDataset, on_epochs: OnEpochs, probe: Probe | None = None
+) -> Result:
     """Search or train in a run folder, or go on there. See :func:`gslt.search`.
 
     Args:
         run: see :func:`run_folder`.
         dataset: of the run, loaded.
         on_epochs: called after every epoch.
+        probe: measures the model on its way.
 
     Raises:
         Interrupted: if somebody asked to stop; a checkpoint is written.
@@ -204,9 +232,9 @@ def run_in_folder(run: RunFolder, dataset: NodeDataset, on_epochs: OnEpochs) -> 
 
     config = run.config
     if isinstance(config, SearchConfig):
-        return search(dataset, config, progress=False, on_epoch=count, folder=run)
+        return search(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
     assert isinstance(config, TrainConfig)
-    return train(dataset, config, progress=False, on_epoch=count, folder=run)
+    return train(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
 
 
 @lru_cache(maxsize=2)

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_folder, run_in_folder
-from gslt.studies.runs import Record
+from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_and_record, run_folder
 from gslt.studies.study import RunSpec
 
 
@@ -78,8 +77,7 @@ def compute_on_node(
         try:
             dataset = _dataset(data[0])
             with run_folder(path, spec, device) as run:
-                result = run_in_folder(run, dataset, epochs.add)
-                end = RunEnd(spec, Record.of(spec, dataset, result, run.environment))
+                end = RunEnd(spec, run_and_record(run, spec, dataset, epochs.add))
             files = {p.name: p.read_bytes() for p in path.iterdir() if not p.name.startswith(".")}
         except FAILURES as error:
             return RunEnd(spec, error=cause(error)), {}

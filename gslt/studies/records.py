@@ -287,12 +287,50 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     Raises:
         RunError: if the folder holds no study (of this name), or no record that can be used.
     """
+    runs = frame_of(_results(folder, study))
+    if not len(runs):
+        raise RunError(f"{str(folder)!r} holds no record that can be used")
+    return runs
+
+
+def trajectories(folder: str | Path, study: str | None = None) -> DataFrame:
+    """How the runs went: one row for every epoch that a run with ``trajectory: true`` kept.
+
+    The columns of :func:`frame` that tell the run and its settings; ``ratio`` (the freezing ratio,
+    NaN where nothing is frozen) and ``intervention`` (``no edges``, ``residual``, ``pairnorm``,
+    ``no norm``, or ``none``); ``epoch``, from 0, which is before the first; ``best`` and ``last``,
+    whether it is the epoch of the best validation accuracy, or the last; ``train_accuracy``,
+    ``val_accuracy``, ``test_accuracy`` (fractions), ``train_loss``, ``val_loss``, ``test_loss``
+    (nats); and the endpoints of over-smoothing of that epoch. Epochs below the target of a ramp of
+    sparsity are there too, and never the best.
+
+    Args:
+        folder: of ``gslt study run`` or ``gslt conjecture``.
+        study: name of one study; default: all that the folder holds.
+
+    Raises:
+        RunError: if the folder holds no study (of this name), or no record with a trajectory.
+    """
+    import pandas as pd
+
+    found = [each.trajectories for each in _results(folder, study)]
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        raise RunError(
+            f"{str(folder)!r} holds no record with a trajectory; runs with trajectory: true keep it"
+        )
+    return found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
+
+
+def _results(folder: str | Path, study: str | None) -> list[StudyResults]:
+    """What a folder holds of its studies, or of one.
+
+    Raises:
+        RunError: if it holds no study (of this name).
+    """
     place = StudyFolder(folder)
     studies = [each for each in place.studies() if study in (None, each.name)]
     if not studies:
         names = ", ".join(each.name for each in place.studies())
         raise RunError(f"{str(folder)!r} holds no study {study!r}; it holds {names}")
-    runs = frame_of([place.results(each) for each in studies])
-    if not len(runs):
-        raise RunError(f"{str(folder)!r} holds no record that can be used")
-    return runs
+    return [place.results(each) for each in studies]

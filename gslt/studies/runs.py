@@ -18,6 +18,12 @@ from gslt.files import parse, plain
 from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
 from gslt.studies.study import DERIVED, METHODS, GridCell, RunSpec, Study, checksum
+from gslt.studies.trajectory import (
+    Trajectory,
+    check_trajectory,
+    intervention,
+    trajectory_rows,
+)
 from gslt.training.results import AT_BEST, AT_LAST, Result
 
 if TYPE_CHECKING:
@@ -68,6 +74,7 @@ class _File:
     graph: dict[str, bool | int | float | str | None]
     environment: dict[str, Any]
     profile: dict[str, Annotated[list[float | None], Meta(min_length=1)]] | None = None
+    trajectory: dict[str, Annotated[list[float | None], Meta(min_length=1)]] | None = None
 
 
 #: Columns of a frame that no measured number may take the place of.
@@ -133,6 +140,8 @@ class Record:
     """Versions and hardware of the machine that computed it."""
     profile: Profile | None = None
     """Smoothness layer by layer, where the run asks for it."""
+    trajectory: Trajectory | None = None
+    """Accuracies, losses and endpoints at log-spaced epochs, where the run asks for them."""
 
     @property
     def graph_name(self) -> str:
@@ -165,6 +174,7 @@ class Record:
         dataset: NodeDataset,
         result: Result,
         environment: Mapping[str, Any],
+        trajectory: Trajectory | None = None,
     ) -> Record:
         """The record of a run that has ended.
 
@@ -173,6 +183,7 @@ class Record:
             dataset: what it ran on; smoothness is measured there where the run asks for it.
             result: of the search or training.
             environment: of whoever computed it, see :attr:`gslt.RunFolder.environment`.
+            trajectory: how it went, where the run asks for that.
 
         Raises:
             RunError: if it found something that cannot be, such as an accuracy that is no number.
@@ -189,6 +200,7 @@ class Record:
             graph=plain(dataset.info()),
             environment={**environment, "device": result.config.device},
             profile=layers,
+            trajectory=trajectory,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -202,6 +214,7 @@ class Record:
             "graph": self.graph,
             "environment": self.environment,
             **({} if self.profile is None else {"profile": self.profile}),
+            **({} if self.trajectory is None else {"trajectory": self.trajectory}),
         }
         return {**values, "sha256": checksum(values)}
 
@@ -243,9 +256,14 @@ class Record:
         parse(_Machine, file.environment)
         if file.profile is not None:
             _check_profile(file.profile)
+        if spec.trajectory != (file.trajectory is not None):
+            raise ValueError("it should have a trajectory exactly where its run asks for one")
+        if file.trajectory is not None:
+            best = values["measured"]["best_epoch"]
+            check_trajectory(file.trajectory, best, spec.config.epochs)
         # The values themselves: a whole number stays one.
         parts = {name: values[name] for name in ("measured", "graph", "environment")}
-        return cls(spec=spec, **parts, profile=file.profile)
+        return cls(spec=spec, **parts, profile=file.profile, trajectory=file.trajectory)
 
 
 def _machine_words(found: Mapping[str, Any]) -> str:
@@ -329,6 +347,30 @@ class StudyResults:
         )
 
     @property
+    def trajectories(self) -> DataFrame:
+        """A row for every run and epoch that was kept, see :func:`gslt.studies.trajectories`."""
+        return _typed(
+            [
+                {**row, **intervened, **epoch}
+                for row in self.frame.drop(columns=self._of_ends).to_dict("records")
+                if (record := self.records[row["identity"]]).trajectory is not None
+                for intervened in [_arm_columns(record)]
+                for epoch in trajectory_rows(
+                    record.trajectory, record.measured["best_epoch"], record.spec.config.epochs
+                )
+            ]
+        )
+
+    @property
+    def _of_ends(self) -> list[str]:
+        """Columns of the frame that a trajectory has for every epoch of its own, or not at all."""
+        ends = [
+            n for each in self.records.values() if each.profile for n in endpoints(each.profile)
+        ]
+        names = {*AT_BEST, *AT_LAST, *ends, "collapsed"}
+        return [name for name in self.frame if name in names]
+
+    @property
     def measured(self) -> list[str]:
         """Columns of what runs measured and what they cost, in the order of the records."""
         found: dict[str, Any] = {}
@@ -396,6 +438,12 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "hardware": record.hardware,
         **{f"version_{name}": number for name, number in record.versions.items()},
     }
+
+
+def _arm_columns(record: Record) -> dict[str, Any]:
+    """What the frame of trajectories has of a run beside the columns of the frame of runs."""
+    ratio = record.measured.get("freezing_ratio")
+    return {"ratio": ratio or None, "intervention": intervention(record.spec.resolved)}
 
 
 def _with_figures(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,13 @@ METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
     "train": TrainConfig,
 }
 #: Settings of a run beside its config.
-PLACE = {"method": "search", "dataset": "debian", "split": 0, "smoothness": False}
+PLACE = {
+    "method": "search",
+    "dataset": "debian",
+    "split": 0,
+    "smoothness": False,
+    "trajectory": False,
+}
 #: Settings that stand for others: see :class:`Study`.
 DERIVED = ("prune_share", "window_position")
 #: Fields that say how a run is carried out, not what it is.
@@ -61,6 +67,8 @@ class RunSpec:
     """Every setting of the search or training, of one seed."""
     smoothness: bool = False
     """Whether over-smoothing is measured in the end."""
+    trajectory: bool = False
+    """Whether it is measured on the way too, at log-spaced epochs, with accuracies and losses."""
 
     @property
     def method(self) -> str:
@@ -80,6 +88,7 @@ class RunSpec:
             "dataset": self.dataset,
             "split": self.split,
             **({"smoothness": True} if self.smoothness else {}),
+            **({"trajectory": True} if self.trajectory else {}),
         }
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
@@ -105,14 +114,14 @@ class RunSpec:
         """The run of these settings; the inverse of :attr:`values`.
 
         Args:
-            values: method, dataset, split, smoothness, and settings of the config; the derived ones
-                of :class:`Study` too.
+            values: method, dataset, split, smoothness, trajectory, and settings of the config; the
+                derived ones of :class:`Study` too.
 
         Raises:
             ConfigError: for a setting that does not exist, or a value that it cannot have.
         """
         settings = {**PLACE, **values}
-        method, dataset, split, smoothness = (settings.pop(name) for name in PLACE)
+        method, dataset, split, smoothness, trajectory = (settings.pop(name) for name in PLACE)
         if not isinstance(method, str) or method not in METHODS:
             listed = ", ".join(METHODS)
             raise ConfigError(f"method must be one of {listed}, got {shortened(method)}")
@@ -121,10 +130,12 @@ class RunSpec:
         check_text("dataset", dataset)
         if type(split) is not int or not 0 <= split <= _LARGEST_SPLIT:
             raise ConfigError(f"split must be a number from 0, got {shortened(split)}")
-        if not isinstance(smoothness, bool):
-            raise ConfigError(f"smoothness must be true or false, got {shortened(smoothness)}")
+        truths = {"smoothness": smoothness, "trajectory": trajectory}
+        for name, value in truths.items():
+            if not isinstance(value, bool):
+                raise ConfigError(f"{name} must be true or false, got {shortened(value)}")
         config = build(METHODS[method], _resolve(settings))
-        return cls(dataset=dataset, split=split, config=config, smoothness=smoothness)
+        return cls(dataset=dataset, split=split, config=config, **truths)
 
     def __post_init__(self) -> None:
         # One source network has many descriptions (p, l and F with a centred window) and one
@@ -152,8 +163,9 @@ class Study:
     """A typed grid of runs.
 
     Settings are ``method`` (search or train), ``dataset``, ``split``, ``smoothness`` (true measures
-    over-smoothing in the end) and the fields of :class:`gslt.SearchConfig` and
-    :class:`gslt.TrainConfig`, which also check their values. A list
+    over-smoothing in the end), ``trajectory`` (true measures it at about 20 log-spaced epochs and
+    the best one, and keeps that with accuracies and losses in the record) and the fields of
+    :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, which also check their values. A list
     is an axis: an arm has a run for every combination of its lists, and every seed. Two more
     settings place the search window instead of ``prune_ratio``, ``lock_ratio`` and ``sparsity``:
     ``prune_share``, the share of the frozen weights that is pruned (0: all locked, 1: all pruned),

@@ -36,16 +36,23 @@ _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 class Probe(Protocol):
     """Looks at the model on its way, such as :class:`gslt.diagnostics.SearchProbe`."""
 
-    def begin(self, seed: int, done: int) -> None:
+    def begin(self, seed: int, done: int, epochs: int) -> None:
         """A seed's run begins, or goes on.
 
         Args:
             seed: of the run.
             done: epochs that an earlier process finished; 0 for a run that begins.
+            epochs: how many there will be.
         """
 
     def __call__(
-        self, seed: int, epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+        self,
+        seed: int,
+        epoch: int,
+        epochs: int,
+        model: GNN,
+        inputs: Sequence[object],
+        best_epoch: int,
     ) -> None:
         """An epoch ended.
 
@@ -55,6 +62,20 @@ class Probe(Protocol):
             epochs: how many there will be.
             model: as it is now; leave it so.
             inputs: what to call it with, features ``(N, in)`` in single precision.
+            best_epoch: of best validation accuracy so far; 0 where there is none yet.
+        """
+
+    def end(
+        self, seed: int, best_epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+    ) -> None:
+        """The last epoch has ended, and the model is again that of the best one.
+
+        Args:
+            seed: of the run.
+            best_epoch: of best validation accuracy.
+            epochs: how many there were.
+            model: of the best epoch; leave it so.
+            inputs: what to call it with.
         """
 
 
@@ -179,9 +200,9 @@ class Loop:
                 # A checkpoint holds no activations: a resumed run computes this forward again.
                 self._set_sparsity(done)
                 if self.probe is not None:
-                    self.probe.begin(self.seed, done)
+                    self.probe.begin(self.seed, done, last)
                     if not done:
-                        self.probe(self.seed, 0, last, self.model, self.exact_inputs)
+                        self.probe(self.seed, 0, last, self.model, self.exact_inputs, 0)
                 loss = self._loss(self._forward(done))
             for epoch in bar:
                 lr = self._update(epoch, loss)
@@ -194,7 +215,8 @@ class Loop:
                 )
                 bar.set_postfix_str(_postfix(record, self.best))
                 if self.probe is not None:
-                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs)
+                    best = self.best.epoch if self.best else 0
+                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs, best)
                 if folder is not None:
                     folder.on_epoch(record)
                 if on_epoch is not None:
@@ -332,6 +354,9 @@ class Loop:
         self.model.load_state_dict(self.best_state)
         self.model.eval()
         best = self._evaluated()
+        if self.probe is not None:
+            epochs = len(self.history)
+            self.probe.end(self.seed, self.best.epoch, epochs, self.model, self.exact_inputs)
         ticket = None
         if isinstance(self.config, SearchConfig):
             accuracies = {split: best[f"{split}_accuracy"] for split in SPLITS}

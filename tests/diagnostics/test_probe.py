@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from graphs import GRAPHS, adjacency, features, mean_matrix
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import gslt
 from gslt.backends import BACKENDS, get_backend
 from gslt.diagnostics import MEASURES, Measure, SearchProbe, as_topology, measure, probe
-from gslt.diagnostics.probe import PROBE
+from gslt.diagnostics.probe import PROBE, log_epochs
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
+from gslt.training.results import AT_BEST, AT_LAST
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 try:
@@ -151,7 +155,7 @@ def test_backends_see_the_same() -> None:
     for one, other in zip(*(trace.readings for trace in traces), strict=True):
         left, right = one.smoothness.as_dict(), other.smoothness.as_dict()
         assert left.pop("laplacian") == right.pop("laplacian") == "random_walk"
-        assert left == pytest.approx(right, rel=1e-4, abs=1e-6)
+        assert left == pytest.approx(right, rel=1e-4, abs=1e-6, nan_ok=True)
 
 
 def test_layers_of_a_users_own() -> None:
@@ -266,6 +270,62 @@ def test_what_a_killed_run_measured_is_there_once(blocks: gslt.NodeDataset, tmp_
     assert len({json.loads(line)["epoch"] for line in whole.splitlines()}) == 6
 
 
+def test_log_spaced_epochs_by_hand() -> None:
+    # 10^0, 10^½, 10^1, 10^1½, 10^2.
+    assert log_epochs(100, 5) == (1, 3, 10, 32, 100)
+    assert log_epochs(20) == tuple(range(1, 21))
+    assert log_epochs(1) == (1,)
+
+
+@given(st.integers(1, 5000))
+def test_log_spaced_epochs_are_about_twenty(epochs: int) -> None:
+    found = log_epochs(epochs)
+    assert found[0] == 1
+    assert found[-1] == epochs
+    assert list(found) == sorted(set(found))
+    assert min(20, epochs) <= len(found) <= 21
+
+
+def sparse(epochs: int) -> tuple[int, ...]:
+    return 1, 3, epochs
+
+
+@pytest.mark.parametrize("run", ["search", "train"])
+def test_a_probe_of_log_spaced_epochs_has_the_best_and_the_last(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    """Twelve epochs of which 1, 3 and 12 are due: the best one comes after them, and once."""
+    monkeypatch.setattr(sys.modules["gslt.diagnostics.probe"], "log_epochs", sparse)
+    options = {**SMALL, "epochs": 12, "lr": 0.02, "dropout": 0.2}
+    kind: Callable[..., Any] = gslt.SearchConfig if run == "search" else gslt.TrainConfig
+    watch = SearchProbe(blocks, "log", tmp_path / "probe.jsonl", steps=["layer"])
+    found = getattr(gslt, run)(blocks, kind(**options), probe=watch, progress=False).best
+    rows = watch.of(0)
+    assert rows == [
+        json.loads(line) for line in (tmp_path / "probe.jsonl").read_text().splitlines()
+    ]
+    due = [0, 1, 3, 12]
+    extra = [] if found.best_epoch in due else [found.best_epoch]
+    assert [row["epoch"] for row in rows[::3]] == due + extra
+    assert rows[0]["best_epoch"] == 0
+    assert {row["best_epoch"] for row in rows if row["epoch"] == 12} == {found.best_epoch}
+    for epoch, names in ((found.best_epoch, AT_BEST), (12, AT_LAST)):
+        mine = next(row for row in rows if row["epoch"] == epoch)
+        assert [mine[name] for name in AT_BEST] == [getattr(found, name) for name in names]
+    with probe(found.model, blocks, steps=["layer"]) as trace, torch.no_grad():
+        found.model(blocks.x, blocks.edge_index)
+    mine = [row for row in rows if row["epoch"] == found.best_epoch]
+    for row, reading in zip(mine, trace.layers(), strict=True):
+        expected = reading.smoothness.dirichlet_energy
+        assert row["dirichlet_energy"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_data_set_there_is_no_accuracy(blocks: gslt.NodeDataset) -> None:
+    watch = SearchProbe(as_topology(blocks), "log", steps=["layer"])
+    gslt.search(blocks, gslt.SearchConfig(**SMALL), probe=watch, progress=False)
+    assert not {"best_epoch", *AT_BEST} & set(watch.of(0)[0])
+
+
 def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
     def strict(text: str) -> Any:
         def refuse(name: str) -> None:
@@ -274,8 +334,8 @@ def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_
         return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
 
     path, model = tmp_path / "probe.jsonl", make()
-    watch = SearchProbe(blocks, 1, path)
-    watch.begin(0, 0)
+    watch = SearchProbe(as_topology(blocks), 1, path)
+    watch.begin(0, 0, 5)
     # Nothing is left of a constant, so that no quotient of it is a number.
     with torch.no_grad():
         for weight in model.parameters():
@@ -287,8 +347,9 @@ def test_what_is_not_a_number_is_null_in_the_file(blocks: gslt.NodeDataset, tmp_
 
 
 def test_no_epochs_between(blocks: gslt.NodeDataset) -> None:
-    with pytest.raises(ConfigError, match="probe_every must be at least 1, got 0"):
-        SearchProbe(blocks, 0)
+    for every in (0, "often"):
+        with pytest.raises(ConfigError, match=f"must be at least 1, or log, got {every}"):
+            SearchProbe(blocks, every)  # type: ignore[arg-type]
 
 
 def test_a_new_measure_is_in_every_row(

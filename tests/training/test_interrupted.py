@@ -76,6 +76,25 @@ def count_looks(folder: Path, blocks: gslt.NodeDataset, config: RunConfig) -> in
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+def test_log_spaced_probe_rows_of_a_run_that_was_killed(
+    name: str, blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best epochs are not due, so that each is measured anew once its seed has ended."""
+    probe = sys.modules["gslt.diagnostics.probe"]
+    monkeypatch.setattr(probe, "log_epochs", lambda epochs: (1, epochs))
+    config = CONFIGS[name]
+    whole = run(tmp_path / "whole", blocks, config, probe_every="log")
+    expected = contents(tmp_path / "whole")
+    assert any(each.best_epoch not in (1, config.epochs) for each in whole.runs)
+    for crash in (1, 4, 6, 7, 11, 12):
+        folder = tmp_path / str(crash)
+        with pytest.raises(Crash):
+            run(folder, blocks, config, crash=crash, probe_every="log")
+        run(folder, blocks, config, probe_every="log")
+        assert contents(folder) == expected, crash
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_killed_at_any_look_at_the_disk(
     name: str, blocks: gslt.NodeDataset, tmp_path: Path
 ) -> None:
