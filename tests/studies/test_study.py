@@ -161,6 +161,30 @@ def test_lists_are_axes():
     assert first[4].spec.config.sparsity == 0.3
 
 
+def test_place_norm_and_edges_are_settings_of_a_study(tmp_path):
+    path = tmp_path / "places.yaml"
+    path.write_text(
+        "settings: {num_layers: 4, freezing_ratio: 0.1}\nseeds: 1\nx: place\narms:\n"
+        '  frozen: {place: [all, hidden, input, "layers.2, layers.1"]}\n'
+        "  no edges: {place: hidden, edges: [all, none]}\n"
+        "  pairnorm: {batch_norm: false, pair_norm: true}\n"
+        "  trained: {method: train, edges: none}\n"
+    )
+    study = load_study(path)
+    configs = {cell.arm: cell.spec.config for cell in study.cells}
+    assert [c.spec.config.place for c in study.cells if c.arm == "frozen"] == [
+        *("all", "hidden", "input"),
+        "layers.1,layers.2",
+    ]
+    assert len(study.runs) == 7  # Hidden, with edges, is in two arms.
+    assert configs["no edges"].edges == configs["trained"].edges == "none"
+    assert configs["pairnorm"].pair_norm
+    # Runs without them have the identities that they had.
+    plain = spec(num_layers=4, place="all", edges="all", pair_norm=False)
+    assert plain.identity == spec(num_layers=4).identity
+    assert spec(place="b,a").identity == spec(place="a, b").identity != spec().identity
+
+
 def test_settings_of_the_search_do_not_apply_to_training():
     study = Study(
         name="s",

@@ -10,6 +10,7 @@ from small_runs import SMALL, small_search
 import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
+from gslt.errors import FreezingWarning
 from gslt.masking.parametrization import frozen_weights
 from gslt.random import Stream
 from gslt.studies.columns import measured
@@ -264,3 +265,37 @@ def test_search_and_train_refuse_each_others_config(blocks):
         gslt.search(blocks, gslt.TrainConfig())
     with pytest.raises(gslt.ConfigError, match=r"gslt\.train takes a TrainConfig"):
         gslt.train(blocks, gslt.SearchConfig())
+
+
+# --- the control without edges ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+def test_edges_none_is_the_data_set_without_edges(blocks, architecture):
+    config = small_search(architecture=architecture, num_layers=3, epochs=4)
+    alone = dataclasses.replace(blocks, edge_index=blocks.edge_index[:, :0])
+    probe = gslt.diagnostics.SearchProbe(alone, 2)
+    expected = gslt.search(alone, config, progress=False, probe=probe)
+    without = dataclasses.replace(config, edges="none")
+    found = gslt.search(blocks, without, progress=False)
+    assert [e.loss for e in found.history] == [e.loss for e in expected.history]
+    assert found.ticket.masks.keys() == expected.ticket.masks.keys()
+    for name, mask in found.ticket.masks.items():
+        assert torch.equal(mask, expected.ticket.masks[name])
+    assert gslt.search(blocks, config, progress=False).history[-1].loss != found.history[-1].loss
+    # The ticket knows it: on the graph with its edges it is what it was at the search.
+    again = gslt.Ticket.from_bytes(found.ticket.to_bytes())
+    assert gslt.evaluate(again.model(), blocks)["test"] == found.test_accuracy
+    # Measures on a graph without edges have no quotient; ranks are there.
+    row = next(row for row in probe.rows if row["step"] == "layer" and row["epoch"] == 4)
+    assert math.isnan(row["centred_rayleigh_quotient"])
+    assert row["effective_rank"] >= 1
+
+
+def test_a_layer_with_nearly_all_of_what_is_frozen_is_said_once(blocks):
+    config = small_search(freezing_ratio=0.1, hidden_channels=3, epochs=1, runs=2, head=False)
+    wide = dataclasses.replace(blocks, x=torch.cat([blocks.x] * 10, dim=1))
+    with pytest.warns(FreezingWarning, match=r"layers\.0\.nn\.weight .* \(100\.0 %\)") as told:
+        gslt.search(wide, config, progress=False)
+    assert len(told) == 1
+    assert told[0].filename == __file__
