@@ -179,11 +179,11 @@ def _how(path: Path, options: Namespace) -> Remembered:
 
 
 def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
-    if every != "log" and not isinstance(every, int):
-        return None
     from gslt.diagnostics import PROBE, SearchProbe
 
-    return SearchProbe(dataset, "log" if every == "log" else every, out / PROBE)
+    if isinstance(every, int):
+        return SearchProbe(dataset, every, out / PROBE)
+    return SearchProbe(dataset, "log", out / PROBE) if every == "log" else None
 
 
 def _logger(
