@@ -10,6 +10,7 @@ here too, and graphs of every library become one :class:`Topology`.
 from __future__ import annotations
 
 from gslt.diagnostics.cosines import mad, mad_gap
+from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import (
     LAPLACIANS,
     Components,
@@ -31,6 +32,7 @@ from gslt.diagnostics.measures import (
 )
 from gslt.diagnostics.probe import PROBE, SearchProbe, Trace, probe
 from gslt.diagnostics.representation import Average, Form, Representation
+from gslt.diagnostics.separation import linear_probe, linear_probe_val, nc1
 from gslt.diagnostics.smoothness import (
     DEFAULT_MEASURES,
     MEASURES,
@@ -50,6 +52,7 @@ __all__ = [
     "Average",
     "Components",
     "Form",
+    "Labels",
     "Laplacian",
     "Measure",
     "Normalisation",
@@ -70,9 +73,12 @@ __all__ = [
     "effective_rank",
     "laplacian_matrix",
     "laplacian_of",
+    "linear_probe",
+    "linear_probe_val",
     "mad",
     "mad_gap",
     "measure",
+    "nc1",
     "numerical_rank",
     "probe",
     "rayleigh_quotient",

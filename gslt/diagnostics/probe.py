@@ -16,6 +16,7 @@ import torch
 from msgspec import Meta
 from torch import nn
 
+from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian, laplacian_of
 from gslt.diagnostics.steps import Reading, Step, watching
 from gslt.diagnostics.topology import as_topology, is_a
@@ -65,6 +66,7 @@ def probe(
     only: Collection[str] | None = None,
     steps: Collection[Step] | None = None,
     layers: Sequence[str] | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[Trace]:
     """Measure every representation that the model computes in this block.
 
@@ -94,6 +96,7 @@ def probe(
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
             DGL.
+        labels: see :func:`gslt.diagnostics.measure`.
 
     Raises:
         GraphError: if the graph cannot be read.
@@ -105,7 +108,8 @@ def probe(
         if isinstance(model, GNN):
             laplacian = laplacian_of(model.config.architecture)
     trace = Trace(laplacian)
-    with watching(model, topology, laplacian, trace.readings.append, only, steps, layers):
+    labels = Labels.of(graph) if labels is None else labels
+    with watching(model, topology, laplacian, trace.readings.append, only, steps, layers, labels):
         yield trace
 
 
@@ -179,7 +183,7 @@ class SearchProbe:
             raise ConfigError(f"probe_every must be at least 1, or log, got {every}")
         is_dataset = is_a(graph, "gslt.data.dataset", "NodeDataset")
         self.dataset: NodeDataset | None = graph if is_dataset else None
-        self.topology = as_topology(graph)
+        self.topology, self.labels = as_topology(graph), Labels.of(graph)
         self.every, self.steps, self.only = every, steps, only
         self.log = None if path is None else Log(path)
         """What the file holds."""
@@ -281,7 +285,9 @@ class SearchProbe:
         model.eval()
         with (
             torch.no_grad(),
-            probe(model, self.topology, only=self.only, steps=self.steps) as trace,
+            probe(
+                model, self.topology, only=self.only, steps=self.steps, labels=self.labels
+            ) as trace,
         ):
             logits = model(*inputs)
         model.train(was_training)

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from gslt.config import check_choice
+from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import (
     LAPLACIANS,
     Components,
@@ -23,9 +24,10 @@ from gslt.diagnostics.laplacians import (
     kernel_vector,
 )
 from gslt.diagnostics.topology import Topology, as_topology
-from gslt.errors import GraphError
+from gslt.errors import DataError, GraphError
 
 Average = Literal["nodes", "edges", "survey"]
+T = TypeVar("T")
 
 #: Numbers in a block: on a CPU one that stays in the cache, elsewhere one that fills the device.
 _CPU_BLOCK, _DEVICE_BLOCK = 1 << 17, 1 << 24
@@ -244,7 +246,10 @@ class Representation:
     """How cosine distances are averaged, see :func:`gslt.diagnostics.mad`."""
     components: Components = "each"
     """What is taken off X, see :func:`gslt.diagnostics.collapse`."""
+    labels: Labels | None = None
+    """Labels and split of the nodes, on the device of x, for the measures that ask for them."""
     _edge_sums: dict[EdgeForm, float] = field(default_factory=dict, init=False, repr=False)
+    _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -255,6 +260,7 @@ class Representation:
         *,
         average: Average = "nodes",
         components: Components = "each",
+        labels: Labels | None = None,
     ) -> Representation:
         """The representation x on any graph that :func:`as_topology` reads.
 
@@ -264,10 +270,12 @@ class Representation:
             laplacian: one of :data:`LAPLACIANS`.
             average: ``"nodes"``, ``"edges"`` or ``"survey"``, see :func:`gslt.diagnostics.mad`.
             components: ``"each"`` or ``"whole"``, see :func:`gslt.diagnostics.collapse`.
+            labels: of the nodes; default: those of the graph, where it is a data set.
 
         Raises:
             GraphError: if the graph cannot be read or does not fit x, or x is no dense matrix of
                 floating-point numbers.
+            DataError: if there is not one label for every row of x.
             ConfigError: for another Laplacian, average or choice of components.
         """
         check_representations(x)
@@ -275,11 +283,19 @@ class Representation:
         check_choice("laplacian", laplacian, LAPLACIANS)
         check_choice("average", average, get_args(Average))
         check_choice("components", components, get_args(Components))
-        return cls(x.detach(), topology, laplacian, average, components)
+        labels = Labels.of(graph) if labels is None else labels
+        return cls(x.detach(), topology, laplacian, average, components, _fitting(labels, x))
 
     def value(self, function: Callable[[Representation], float]) -> float:
         """What a measure's function gives; NaN if x holds NaN or infinity."""
         return function(self) if self.finite else math.nan
+
+    def shared(self, function: Callable[[Representation], T]) -> T:
+        """What a function gives of this representation; called once, however many ask."""
+        if function not in self._shared:
+            self._shared[function] = function(self)
+        found: T = self._shared[function]
+        return found
 
     @cached_property
     def finite(self) -> bool:
@@ -317,6 +333,22 @@ class Representation:
         new = [form for form in forms if form not in self._edge_sums]
         sums = edge_sums(self.x, self.topology, [form(self) for form in new])
         self._edge_sums.update(zip(new, sums, strict=True))
+
+
+def _fitting(labels: Labels | None, x: Tensor) -> Labels | None:
+    """The labels of the rows of x, on their device.
+
+    Raises:
+        DataError: if there are more or fewer.
+    """
+    if labels is None:
+        return None
+    if len(labels.y) != x.size(0):
+        raise DataError(
+            f"there are {len(labels.y)} labels, but {x.size(0)} rows of representations; give one "
+            "label a row, below 0 where there is none"
+        )
+    return labels.to(x.device)
 
 
 #: What a measure sums over the edges of a representation's graph.

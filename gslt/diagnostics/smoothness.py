@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from gslt.config import check_choice
 from gslt.diagnostics.cosines import cosine_form, mad_gap_of, mad_of
+from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Components, Laplacian
 from gslt.diagnostics.measures import (
     centred_rayleigh_quotient_of,
@@ -21,6 +23,7 @@ from gslt.diagnostics.measures import (
     rayleigh_quotient_of,
 )
 from gslt.diagnostics.representation import Average, EdgeForm, Representation
+from gslt.diagnostics.separation import linear_probe_of, linear_probe_val_of, nc1_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,12 @@ class Measure:
     """Whether its value at the last hidden layer is an endpoint of a run."""
     slope: bool = False
     """Whether its slope over the hidden layers is an endpoint of a run."""
+    drop: str | None = None
+    """Name of the measure whose highest value tells the best hidden layer (of equals the last), if
+    its value there minus that at the last hidden layer is an endpoint of a run."""
+    labelled: bool = False
+    """Whether it reads ``representation.labels``; it is NaN, and not called, where these are
+    None."""
     form: EdgeForm | None = None
     """What ``function`` sums over the edges by :meth:`Representation.edge_sum`, if anything:
     :func:`measure` takes the sums of all its measures in one pass."""
@@ -118,6 +127,34 @@ MEASURES: dict[str, Measure] = {
         sampled=True,
         endpoint=False,
     ),
+    "nc1": Measure(
+        function=nc1_of,
+        label="NC1",
+        unit="scatter within over between classes",
+        # It falls where neighbours of one class are mixed, and rises where classes blur.
+        smoother="higher",
+        source="Kothapalli et al. 2023, arXiv 2307.01951, the ratio of traces; after Papyan et al. "
+        "2020, arXiv 2008.08186",
+        log=True,
+        labelled=True,
+    ),
+    "linear_probe": Measure(
+        function=linear_probe_of,
+        label="linear probe",
+        unit="test accuracy, a fraction",
+        smoother="lower",
+        source="Alain & Bengio 2016, arXiv 1610.01644; ridge regression, Hoerl & Kennard 1970",
+        labelled=True,
+        drop="linear_probe_val",
+    ),
+    "linear_probe_val": Measure(
+        function=linear_probe_val_of,
+        label="linear probe, validation",
+        unit="validation accuracy, a fraction",
+        smoother="lower",
+        source="as the linear probe",
+        labelled=True,
+    ),
 }
 
 
@@ -167,11 +204,13 @@ def measure(
     only: Collection[str] | None = None,
     mad: Average = "nodes",
     components: Components = "each",
+    labels: Labels | None = None,
 ) -> Smoothness:
     """Measure how smooth representations are on a graph.
 
     Time is linear in edges × width plus nodes × width², extra memory in nodes + edges + components
-    × width + width²; sums are in float64. Of an x that holds NaN or infinity every measure is NaN.
+    × width + width²; sums are in float64. Of an x that holds NaN or infinity every measure is NaN,
+    and without labels every measure that is of classes.
 
     Args:
         x: representations ``(n, h)``: float64, float32, bfloat16 or float16, on any device.
@@ -181,10 +220,13 @@ def measure(
         only: names out of ``MEASURES``; default: all but those that sample (``"mad_gap"``).
         mad: how distances are averaged, see :func:`mad`.
         components: what is taken off X, see :func:`collapse`.
+        labels: of the nodes, and the split; default: those of the graph, where it is a
+            :class:`gslt.NodeDataset`.
 
     Raises:
         GraphError: if the graph cannot be read or does not fit x, or x is no dense matrix of
             floating-point numbers.
+        DataError: if there is not one label for every row of x.
         ConfigError: for a name that does not exist.
 
     >>> import torch
@@ -199,8 +241,15 @@ def measure(
     for name in asked:
         check_choice("only", name, known)
     wanted = {name: entry for name, entry in MEASURES.items() if name in asked}
-    representation = Representation.of(x, graph, laplacian, average=mad, components=components)
+    representation = Representation.of(
+        x, graph, laplacian, average=mad, components=components, labels=labels
+    )
     if representation.finite:
         representation.sum_edges(*{e.form: None for e in wanted.values() if e.form is not None})
-    values = {name: representation.value(entry.function) for name, entry in wanted.items()}
-    return Smoothness(laplacian, values)
+    return Smoothness(laplacian, {name: _value(e, representation) for name, e in wanted.items()})
+
+
+def _value(entry: Measure, representation: Representation) -> float:
+    if entry.labelled and representation.labels is None:
+        return math.nan
+    return representation.value(entry.function)

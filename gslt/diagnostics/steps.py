@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import Smoothness, measure
 from gslt.diagnostics.topology import Topology
@@ -79,6 +80,7 @@ def watching(
     only: Collection[str] | None = None,
     steps: Collection[Step] | None = None,
     layers: Sequence[str] | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[None]:
     """Measure what every step of the model gives, as long as this block lasts.
 
@@ -91,11 +93,12 @@ def watching(
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
             DGL.
+        labels: see :func:`gslt.diagnostics.measure`.
 
     Raises:
         ConfigError: for a layer that the model does not have.
     """
-    watch = _Watch(topology, laplacian, measured, only, steps)
+    watch = _Watch(topology, laplacian, measured, only, steps, labels)
     with ExitStack() as stack:
         _hook(model, watch, layers, stack)
         stack.enter_context(observing(watch.see))
@@ -114,9 +117,10 @@ class _Watch:
         measured: Callable[[Reading], None],
         only: Collection[str] | None,
         steps: Collection[Step] | None,
+        labels: Labels | None,
     ) -> None:
         self.topology, self.laplacian, self.measured = topology, laplacian, measured
-        self.only, self.steps = only, steps
+        self.only, self.steps, self.labels = only, steps, labels
         self.modules: list[tuple[str, nn.Module]] = []
         self.call, self.layer, self.inside = -1, 0, 0
         self.busy = False
@@ -145,7 +149,9 @@ class _Watch:
         try:
             # The heads of an attention stand side by side.
             flat = value.detach().flatten(1)
-            smoothness = measure(flat, self.topology, self.laplacian, only=self.only)
+            smoothness = measure(
+                flat, self.topology, self.laplacian, only=self.only, labels=self.labels
+            )
         finally:
             self.busy = False
         self._write(step, value, smoothness)

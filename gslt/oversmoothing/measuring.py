@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset
-from gslt.diagnostics import MEASURES, PROBE, Step, laplacian_of, probe
+from gslt.diagnostics import MEASURES, PROBE, Labels, Step, laplacian_of, probe
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import json_values, parse, plain, read_bytes, reading
 from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
@@ -317,7 +317,9 @@ def _measured(network: Network, dataset: NodeDataset, wanted: set[str], steps: b
     taken: list[Step] | None = None if steps else ["layer"]
     with (
         torch.no_grad(),
-        probe(model, topology_of(dataset), only=wanted, steps=taken) as trace,
+        probe(
+            model, topology_of(dataset), only=wanted, steps=taken, labels=Labels.of(dataset)
+        ) as trace,
     ):
         logits = model(*inputs)
     facts: dict[str, Any] = dict(dataset.info())

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from gslt.data import NodeDataset
-from gslt.diagnostics import MEASURES, Topology, Trace, as_topology, default_measures, probe
+from gslt.diagnostics import (
+    MEASURES,
+    Labels,
+    Topology,
+    Trace,
+    as_topology,
+    default_measures,
+    probe,
+)
 from gslt.files import plain
 from gslt.nn.gnn import GNN
 from gslt.studies.columns import LOG_QUOTIENT
@@ -20,6 +28,9 @@ from gslt.training.loop import inputs_of
 Profile = dict[str, list[float | None]]
 #: What the logarithm of the centred quotient is computed from.
 OF_LOG_QUOTIENT = ("dirichlet_energy", "centred_rayleigh_quotient")
+#: The logarithm of the uncentred one, an endpoint beside it.
+LOG_UNCENTRED_QUOTIENT = "log_uncentred_quotient"
+OF_LOG_UNCENTRED_QUOTIENT = ("dirichlet_energy", "rayleigh_quotient")
 
 
 def profile(model: GNN, dataset: NodeDataset) -> Profile:
@@ -38,7 +49,8 @@ def profile(model: GNN, dataset: NodeDataset) -> Profile:
     inputs = inputs_of(model.backend, dataset).of("float32")
     was_training = model.training
     model.eval()
-    with torch.no_grad(), probe(model, topology_of(dataset), steps=["layer"]) as trace:
+    topology, labels = topology_of(dataset), Labels.of(dataset)
+    with torch.no_grad(), probe(model, topology, steps=["layer"], labels=labels) as trace:
         model(*inputs)
     model.train(was_training)
     return profile_of(trace, default_measures())
@@ -61,17 +73,23 @@ def topology_of(dataset: NodeDataset) -> Topology:
     return as_topology(dataset)
 
 
-def log_quotients(found: Mapping[str, Sequence[float | None]]) -> list[float | None]:
-    """Log of the centred Rayleigh quotient of every layer.
+def log_quotients(
+    found: Mapping[str, Sequence[float | None]], of: tuple[str, str] = OF_LOG_QUOTIENT
+) -> list[float | None]:
+    """Log of the centred Rayleigh quotient of every layer, or of the uncentred one.
 
     −∞ where a representation is finite and nothing of it is left outside the dominant eigenvector:
     a total collapse. None where a representation is not finite.
+
+    Args:
+        found: numbers by measure, one for every layer.
+        of: names of the energy and the quotient.
 
     >>> log_quotients({"dirichlet_energy": [2.0, 0.0, None],
     ...                "centred_rayleigh_quotient": [1.0, None, None]})
     [0.0, -inf, None]
     """
-    energies, quotients = (found[name] for name in OF_LOG_QUOTIENT)
+    energies, quotients = (found[name] for name in of)
     return [
         None if energy is None else math.log(value) if value else -math.inf
         for energy, value in zip(energies, quotients, strict=True)
@@ -100,7 +118,8 @@ def layer_rows(found: Profile) -> list[dict[str, float | int | bool | None]]:
 
 def last_names() -> list[str]:
     """Endpoints at the last hidden layer: all measures but those whose scale is the network's."""
-    return [LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.endpoint)]
+    logs = (LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT)
+    return [*logs, *(name for name, measure in MEASURES.items() if measure.endpoint)]
 
 
 def slope_names() -> list[str]:
@@ -109,27 +128,56 @@ def slope_names() -> list[str]:
     return [f"{name}_slope" for name in (LOG_QUOTIENT, *slopes)]
 
 
+def drop_names() -> list[str]:
+    """Endpoints that are differences between the best hidden layer and the last one."""
+    return [f"{name}_drop" for name, measure in MEASURES.items() if measure.drop]
+
+
 def endpoints(found: Profile) -> dict[str, float | None]:
-    """Numbers of the last hidden layer, and slopes per layer over all hidden ones.
+    """Numbers of the last hidden layer, slopes per layer over all hidden ones, and drops.
 
     A slope is that of the least-squares line through layers 1 … L − 1; None for fewer than two, or
-    where a layer has no finite number. Of measures that the profile lacks there is no endpoint.
+    where a layer has no finite number. A drop is the number of the best hidden layer minus that of
+    the last one, the best by another measure (:attr:`gslt.diagnostics.Measure.drop`), such as test
+    accuracy of a linear probe by its validation accuracy: so it may be negative, and is no maximum
+    of noise. Of measures that the profile lacks there is no endpoint.
 
     Args:
         found: a profile of L layers; the last one gives the logits and is left out.
 
     Returns:
-        Numbers by :func:`last_names`, and slopes by :func:`slope_names`.
+        Numbers by :func:`last_names`, slopes by :func:`slope_names`, drops by :func:`drop_names`.
     """
     hidden = {name: values[:-1] for name, values in found.items()}
     if all(name in hidden for name in OF_LOG_QUOTIENT):
         hidden[LOG_QUOTIENT] = log_quotients(hidden)
+    if all(name in hidden for name in OF_LOG_UNCENTRED_QUOTIENT):
+        hidden[LOG_UNCENTRED_QUOTIENT] = log_quotients(hidden, OF_LOG_UNCENTRED_QUOTIENT)
     last = {name: hidden[name][-1] for name in last_names() if name in hidden}
     slopes = {name: name.removesuffix("_slope") for name in slope_names()}
     return {
         **last,
         **{name: _slope(hidden[of]) for name, of in slopes.items() if of in hidden},
+        **dict(_drops(hidden)),
     }
+
+
+def _drops(hidden: Profile) -> Iterator[tuple[str, float | None]]:
+    for name, measure in MEASURES.items():
+        if measure.drop is not None and name in hidden and measure.drop in hidden:
+            yield f"{name}_drop", _drop(hidden[name], hidden[measure.drop])
+
+
+def _drop(values: Sequence[float | None], by: Sequence[float | None]) -> float | None:
+    """Value at the layer where ``by`` is highest, of equals the last, minus the last one.
+
+    >>> _drop([0.5, 0.75, 0.25], [0.6, 0.6, 0.1])
+    0.5
+    """
+    if any(value is None for value in (*values, *by)) or not values:
+        return None
+    best = max(range(len(values)), key=lambda layer: (by[layer], layer))
+    return values[best] - values[-1]  # type: ignore[operator]
 
 
 def _slope(values: Sequence[float | None]) -> float | None:

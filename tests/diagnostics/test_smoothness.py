@@ -19,6 +19,7 @@ from gslt import diagnostics
 from gslt.diagnostics import (
     LAPLACIANS,
     MEASURES,
+    Labels,
     as_topology,
     measure,
     representation,
@@ -32,6 +33,12 @@ from gslt.errors import ConfigError
 PAW = torch.tensor([[0, 0, 1, 0], [1, 2, 2, 3]])
 #: ‖X‖² = 1 + 1 + 8 + 0 = 10; the last row is zero.
 X = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0], [0.0, 0.0]])
+#: Two classes; every node is in every split.
+LABELS = Labels(
+    y=torch.tensor([0, 0, 1, 1]),
+    num_classes=2,
+    **{name: torch.ones(4, dtype=torch.bool) for name in ("train", "val", "test")},
+)
 
 
 def close(value: float, relative: float = 1e-12) -> object:
@@ -63,8 +70,11 @@ def test_the_registry() -> None:
         "effective_rank",
         "mad",
         "mad_gap",
+        "nc1",
+        "linear_probe",
+        "linear_probe_val",
     ]
-    assert (*DEFAULT_MEASURES, "mad_gap") == tuple(MEASURES)
+    assert set(MEASURES) - set(DEFAULT_MEASURES) == {"mad_gap"}
     assert len({entry.label for entry in MEASURES.values()}) == len(MEASURES)
     assert all(entry.source for entry in MEASURES.values())
     assert all(getattr(diagnostics, name).__doc__ for name in MEASURES)
@@ -74,8 +84,11 @@ def test_the_registry() -> None:
 
     assert having("sampled") == {"mad_gap"}
     assert having("slope") == {"collapse", "effective_rank"}
-    assert having("log") == {"dirichlet_energy", "centred_rayleigh_quotient"}
-    assert set(MEASURES) - having("endpoint") == having("log") | having("sampled")
+    assert having("log") == {"dirichlet_energy", "centred_rayleigh_quotient", "nc1"}
+    assert having("labelled") == {"nc1", "linear_probe", "linear_probe_val"}
+    assert having("drop") == {"linear_probe"}
+    others = {"dirichlet_energy", "centred_rayleigh_quotient", "mad_gap"}
+    assert set(MEASURES) - having("endpoint") == others
 
 
 def spread_form(representation: Representation) -> Form:
@@ -140,10 +153,15 @@ def test_what_was_found_is_copied_compared_and_shown() -> None:
 
 
 def test_measure_gives_what_the_functions_give() -> None:
-    found = measure(X, PAW, "augmented", only=MEASURES, mad="survey")
-    for name in MEASURES:
+    found = measure(X, PAW, "augmented", only=MEASURES, mad="survey", labels=LABELS)
+    for name, entry in MEASURES.items():
         function = getattr(diagnostics, name)
-        options = {"mad": (PAW, "survey"), "numerical_rank": (), "effective_rank": ()}
+        options: dict[str, tuple[Any, ...]] = {
+            "mad": (PAW, "survey"),
+            "numerical_rank": (),
+            "effective_rank": (),
+            **({name: (LABELS,)} if entry.labelled else {}),
+        }
         expected = function(X, *options.get(name, (PAW, "augmented")[: 1 if "gap" in name else 2]))
         assert getattr(found, name) == pytest.approx(expected, nan_ok=True, rel=0, abs=0)
 

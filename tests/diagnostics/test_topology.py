@@ -98,8 +98,10 @@ FORMS: dict[str, Any] = {
 def test_every_form_gives_the_identical_value(form: str) -> None:
     if "DGL" in form and dgl is None:
         pytest.skip("dgl is not installed")
-    expected = measure(X, as_topology(SIMPLE, NODES), "augmented", only=MEASURES)
-    found = measure(X, FORMS[form](), "augmented", only=MEASURES)
+    # Of classes a data set alone knows something.
+    names = [name for name, entry in MEASURES.items() if not entry.labelled]
+    expected = measure(X, as_topology(SIMPLE, NODES), "augmented", only=names)
+    found = measure(X, FORMS[form](), "augmented", only=names)
     assert str(found) == str(expected)
     assert expected.dirichlet_energy > 1
 

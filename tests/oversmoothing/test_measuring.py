@@ -115,7 +115,7 @@ def test_untrained_is_epoch_0_of_the_search(
             for name in DEFAULT_MEASURES:
                 assert one.profile[name][row["layer"] - 1] == pytest.approx(row[name], rel=1e-6)
                 compared += 1
-    assert compared == 3 * 3 * 7
+    assert compared == 3 * 3 * 10
     trained = [each for each in found if not each.network.untrained]
     assert {row["epoch"] for each in trained for row in each.search} == {0, 1, 2}
     last = {each.network.label: each.search[-1] for each in trained}

@@ -1,0 +1,71 @@
+"""Labels and split of a graph's nodes, as measures of classes take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gslt.diagnostics.topology import is_a
+from gslt.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Labels:
+    """The classes of n nodes, and the split.
+
+    Raises:
+        DataError: unless each part has one entry a node, the masks are bool, and labels are
+            integers of at most ``num_classes − 1``.
+    """
+
+    y: Tensor
+    """Labels ``(n,)``: 0 … num_classes − 1, or below 0 for a node without a label."""
+    num_classes: int
+    """Number of classes."""
+    train: Tensor
+    """Training nodes, bool ``(n,)``."""
+    val: Tensor
+    """Validation nodes, bool ``(n,)``."""
+    test: Tensor
+    """Test nodes, bool ``(n,)``."""
+
+    def __post_init__(self) -> None:
+        if self.y.dim() != 1 or self.y.is_floating_point() or self.y.dtype == torch.bool:
+            shape = tuple(self.y.shape)
+            raise DataError(f"y must be integers (n,), a label a node, got {self.y.dtype} {shape}")
+        for name in ("train", "val", "test"):
+            mask: Tensor = getattr(self, name)
+            if mask.dtype != torch.bool or mask.shape != self.y.shape:
+                raise DataError(
+                    f"{name} must be bool ({len(self.y)},), an entry a label, got {mask.dtype} "
+                    f"{tuple(mask.shape)}"
+                )
+        highest = int(self.y.max()) if len(self.y) else -1
+        if highest >= self.num_classes:
+            raise DataError(
+                f"labels must be below num_classes = {self.num_classes}, got {highest}; number the "
+                "classes from 0"
+            )
+
+    @classmethod
+    def of(cls, graph: Any) -> Labels | None:
+        """Those of a :class:`gslt.NodeDataset`; None of any other graph.
+
+        Args:
+            graph: whatever :func:`gslt.diagnostics.as_topology` reads.
+        """
+        if not is_a(graph, "gslt.data.dataset", "NodeDataset"):
+            return None
+        masks = {"train": graph.train_mask, "val": graph.val_mask, "test": graph.test_mask}
+        return cls(y=graph.y, num_classes=graph.num_classes, **masks)
+
+    def to(self, device: torch.device) -> Labels:
+        """The same on a device."""
+        if self.y.device == device:
+            return self
+        masks = {"train": self.train, "val": self.val, "test": self.test}
+        moved = {name: mask.to(device) for name, mask in masks.items()}
+        return Labels(y=self.y.to(device), num_classes=self.num_classes, **moved)
