@@ -33,6 +33,8 @@ class Column:
 
 #: The primary endpoint: the logarithm of the centred Rayleigh quotient, last hidden layer.
 LOG_QUOTIENT = "log_quotient"
+#: Logarithm of the uncentred one, an endpoint beside it.
+LOG_UNCENTRED_QUOTIENT = "log_uncentred_quotient"
 
 COLUMNS: dict[str, Column] = {
     "test_accuracy": Column("test accuracy (%)", 100, heading="test accuracy (%)"),
@@ -140,9 +142,11 @@ def check_column(name: str, what: str, *, smoothness: bool) -> None:
         ConfigError: if there is none of this name, or only where over-smoothing is measured.
     """
     settings = {field.name for kind in (SearchConfig, TrainConfig) for field in fields(kind)}
-    ends = {LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.endpoint)}
+    logs = (LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT)
+    ends = {*logs, *(name for name, measure in MEASURES.items() if measure.endpoint)}
+    drops = {f"{name}_drop" for name, measure in MEASURES.items() if measure.drop}
     slopes = {LOG_QUOTIENT, *(name for name, measure in MEASURES.items() if measure.slope)}
-    endpoints = ends | {f"{name}_slope" for name in slopes}
+    endpoints = ends | drops | {f"{name}_slope" for name in slopes}
     known = settings.union(COLUMNS, endpoints, _FACTS, _DERIVED).difference(_NO_AXIS)
     if name not in known:
         near = get_close_matches(name, sorted(known), 1)

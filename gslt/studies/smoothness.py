@@ -21,15 +21,14 @@ from gslt.diagnostics import (
 )
 from gslt.files import plain
 from gslt.nn.gnn import GNN
-from gslt.studies.columns import LOG_QUOTIENT
+from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
 from gslt.training.loop import inputs_of
 
 #: Measures by name, a number for every layer; None where a measure has none.
 Profile = dict[str, list[float | None]]
 #: What the logarithm of the centred quotient is computed from.
 OF_LOG_QUOTIENT = ("dirichlet_energy", "centred_rayleigh_quotient")
-#: The logarithm of the uncentred one, an endpoint beside it.
-LOG_UNCENTRED_QUOTIENT = "log_uncentred_quotient"
+#: What the logarithm of the uncentred one is computed from.
 OF_LOG_UNCENTRED_QUOTIENT = ("dirichlet_energy", "rayleigh_quotient")
 
 
