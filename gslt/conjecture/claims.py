@@ -125,7 +125,8 @@ class Key:
     @property
     def words(self) -> str:
         """Where, in words."""
-        place = f"at equal {self.at}" if self.at in MATCHED else f"at the {self.at}"
+        fit = self.at.replace("val ", "validation ")
+        place = f"at equal {fit}" if self.at in MATCHED else f"at the {self.at}"
         return place if self.without == NONE else f"{place}, minus that with {self.without}"
 
 
@@ -359,13 +360,22 @@ class Claim:
         """The outcome, with the seeds that it needs where it is undecided."""
         if self.outcome != "undecided":
             return self.outcome
-        if not any(each.outcome == "undecided" for each in self.parts):
+        if self.lacks_premise:
             return "undecided (S or A is not shown)"
         return f"undecided ({_seeds(self.needed)})"
 
     @property
+    def lacks_premise(self) -> bool:
+        """Whether M lacks what would have to be shown of S and A, and more seeds do not help."""
+        own = _own(self.parts)
+        premises = [each for each in self.parts if each not in own]
+        return any(each.outcome not in ("shown", "undecided") for each in premises)
+
+    @property
     def needed(self) -> int | None:
-        """Seeds for a decision of all its parts; None if unknown."""
+        """Seeds for a decision of all its parts; None if unknown, or if seeds are not enough."""
+        if self.lacks_premise:
+            return None
         numbers = [each.needed for each in self.parts if each.outcome == "undecided"]
         known = [number for number in numbers if number is not None]
         return max(known) if known and len(known) == len(numbers) else None
@@ -734,13 +744,23 @@ def _numbers(claim: Claim) -> str:
         return ""
     seeds = {len(each.seeds) for each in tested}
     count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds.pop()}"
-    return f", {', '.join(_effect(each) for each in tested)}, {count} seeds"
+    numbers = _excess(tested) if claim.name == "M" else ", ".join(map(_effect, tested))
+    return f", {numbers}, {count} seeds" if numbers else ""
+
+
+def _excess(parts: Sequence[Part]) -> str:
+    """By how much a gain exceeds those under the interventions that were tested."""
+    found = [each for each in parts if each.without != NONE]
+    if not found:
+        return ""
+    means = [each.mean for each in found]
+    low, high = (effect(ACCURACY, end(means)) for end in (min, max))
+    names = ", ".join(dict.fromkeys(each.without for each in found))
+    return f"the gain exceeds those with {names} by {low} to {high}"
 
 
 def _effect(part: Part) -> str:
-    return f"{effect(part.endpoint, part.mean)} {part.words}".replace(
-        ", minus that with", " more than with"
-    )
+    return f"{effect(part.endpoint, part.mean)} {part.words}"
 
 
 def effect(endpoint: str, value: float) -> str:
