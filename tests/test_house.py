@@ -55,7 +55,7 @@ WITHIN = {
         {"first_protocol", "rivals", "verdict"},
         {"power", "reasons", "simulation", "words"},
         {"association", "claims", "decision"},
-        {"protocol", "trajectories"},
+        {"means", "protocol", "trajectories"},
     ],
     "data": [
         {"download"},

@@ -26,7 +26,6 @@ from gslt.conjecture.claims import (
     NAMES,
     Claim,
     Key,
-    MeanTests,
     Name,
     Part,
     Rule,
@@ -35,6 +34,7 @@ from gslt.conjecture.claims import (
     part_of,
     with_tests,
 )
+from gslt.conjecture.means import MeanTests
 from gslt.conjecture.simulation import Rate
 from gslt.conjecture.trajectories import FITS, NONE, matched
 from gslt.files import plain
