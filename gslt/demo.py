@@ -19,7 +19,7 @@ from gslt.files.folder import ROOM, check_folder, kind_of
 from gslt.report.escaping import drawn
 from gslt.report.figures import canvas, looks, number_axis, save_figure
 from gslt.report.lines import Line, darker, draw_lines, label_lines
-from gslt.report.study import SUMMARY
+from gslt.report.study import summary_columns
 from gslt.report.tables import Column, Table, accuracy, text
 from gslt.studies.columns import measured
 from gslt.training.places import in_use, read_config
@@ -210,7 +210,8 @@ TABLE: list[Column] = [
     ("method", lambda row: text(row.method)),
     ("test accuracy (%)", lambda row: accuracy(row.test_accuracy)),
     ("validation (%)", lambda row: accuracy(row.val_accuracy)),
-    *((name, dict(SUMMARY)[name]) for name in _COMMON),
+    ("training (%)", lambda row: accuracy(row.train_accuracy)),
+    *((name, dict(summary_columns("best"))[name]) for name in _COMMON),
 ]
 
 

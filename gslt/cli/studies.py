@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -24,7 +24,10 @@ def add(commands: Any) -> None:
     actions.add_subcommand("run", _run_parser(), help="compute what is missing of a study")
     actions.add_subcommand("status", _folder_parser("How far the studies in a folder are."))
     text = "Tables, figures and one HTML page of the studies in a folder, of what is there so far."
-    commands.add_subcommand("report", _folder_parser(text), help="tables and figures of studies")
+    report = _folder_parser(text)
+    shown = "epoch whose accuracies are shown: that of the best validation accuracy, or the last"
+    report.add_argument("--epoch", type=Literal["best", "last"], default="best", help=shown)
+    commands.add_subcommand("report", report, help="tables and figures of studies")
     text = "one ticket on every backend: parity, time, memory"
     commands.add_subcommand("compare-backends", _compare_parser(), help=text)
 
@@ -132,7 +135,7 @@ def _report(options: Namespace) -> None:
             f"{str(options.folder)!r} holds a test of the conjecture: gslt conjecture "
             f"--report_only --out {options.folder}"
         )
-    page, *rest = write_report(StudyFolder(options.folder), say=print)
+    page, *rest = write_report(StudyFolder(options.folder), epoch=options.epoch, say=print)
     print(f"written: {page}, and {len(rest)} tables and figures beside it")
 
 

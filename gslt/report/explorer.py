@@ -34,7 +34,7 @@ def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any
         deviations), ``lines`` (by horizontal column, the numbers of the groups that each joins),
         ``x`` and ``y`` (labels of what can stand on either axis, by column).
     """
-    study = StudyGroups(results, tuple(arms))
+    study = StudyGroups(results, colour_order=tuple(arms))
     xs, ys = x_columns(study), y_columns(study)
     rows = study.frame.to_dict("records")
     places = {name: [_finite(place) for place in study.place(name)] for name in xs}

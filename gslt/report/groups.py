@@ -38,6 +38,8 @@ class StudyGroups:
     """The runs of a study by arm and place on the arm's axes."""
 
     results: StudyResults
+    value: str = "test_accuracy"
+    """Column that is averaged: runs without it, of an older gslt, are left out."""
     colour_order: tuple[str, ...] = ()
     """Arms in whose order they have their looks, where it is not the study's own: several studies
     whose arms are parts of one list share their colours so."""
@@ -46,8 +48,9 @@ class StudyGroups:
     def runs(self) -> DataFrame:
         """Every run once: one row for every arm, place and seed, see :func:`gslt.studies.frame`."""
         runs = self.results.frame
+        runs = runs[runs[self.value].notna()]
         keys = ["arm", *(f"{AXIS}{name}" for name in self.axes), "seed", "dataset", "split"]
-        return once(runs, keys, ["test_accuracy"])
+        return once(runs, keys, [self.value])
 
     @cached_property
     def frame(self) -> DataFrame:

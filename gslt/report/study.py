@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gslt.errors import RunError
 from gslt.files import OutputFolder
@@ -51,6 +51,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PAGE = "report.html"
+#: An epoch of a run: that of its best validation accuracy, or its last.
+ReportedEpoch = Literal["best", "last"]
+#: In words, and what the names of its columns begin with.
+EPOCH_WORDS: dict[ReportedEpoch, str] = {
+    "best": "the epoch of the best validation accuracy",
+    "last": "the last epoch",
+}
+EPOCH_PREFIX: dict[ReportedEpoch, str] = {"best": "", "last": "last_"}
 #: Folders of the tables and figures.
 TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 #: Axes that the columns of the summary show already.
@@ -66,7 +74,9 @@ _FACTS = {
 }
 
 
-def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = None) -> list[Path]:
+def write_report(
+    folder: StudyFolder, *, epoch: ReportedEpoch = "best", say: Callable[[str], None] | None = None
+) -> list[Path]:
     """Write ``report.html``, ``tables/`` and ``figures/`` into the folder of the studies.
 
     It may be called while studies run: it reports the records that are there. The same records
@@ -74,21 +84,24 @@ def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = Non
 
     Args:
         folder: where the studies and their records are.
+        epoch: accuracies of which epoch tables and pictures show: ``"best"``, that of the best
+            validation accuracy, or ``"last"``. Titles and captions name it; ``runs.csv`` and the
+            figure to play with have both.
         say: told a line about every study and every record that cannot be used.
 
     Returns:
         The files, the page first.
 
     Raises:
-        RunError: if the folder holds no study, or no record that can be used, or a file of the
-            name of one of the report's that is not gslt's.
+        RunError: if the folder holds no study, or no record that can be used, or none with an
+            accuracy at this epoch, or a file of the name of one of the report's that is not gslt's.
     """
     studies = folder.studies()
     output = output_of(folder)
     output.check(PAGE)
     parts = file_parts(study.name for study in studies)
-    found = [StudyReport(folder.results(study), parts[study.name]) for study in studies]
-    there = [report for report in found if report.results.records]
+    found = [StudyReport(folder.results(study), parts[study.name], epoch) for study in studies]
+    there = [report for report in found if report.results.records and len(report.groups.runs)]
     troubles = _troubles(folder, [report.results for report in found])
     for line in [*(report.headline for report in there), *troubles]:
         if say is not None:
@@ -96,6 +109,11 @@ def write_report(folder: StudyFolder, *, say: Callable[[str], None] | None = Non
     if not there:
         unusable = sum(len(report.results.unusable) for report in found)
         why = f"{unusable} records that cannot be used and no other" if unusable else "no record"
+        if any(report.results.records for report in found):
+            raise RunError(
+                f"{str(folder.path)!r} holds no record with accuracies at the last epoch, which an "
+                "older gslt did not keep; report the best epoch, or compute the runs anew"
+            )
         raise RunError(f"{str(folder.path)!r} holds {why}; gslt study run computes what is missing")
     texts = {name: each for report in there for name, each in report.texts.items()}
     pictures = [name for report in there for name in both_names(report.picture)]
@@ -191,11 +209,18 @@ class StudyReport:
     results: StudyResults
     part: str = ""
     """Names the folders of its tables and figures, where it is not the name of the study."""
+    epoch: ReportedEpoch = "best"
+    """Whose accuracies are shown."""
+
+    @property
+    def value(self) -> str:
+        """Column of the test accuracy at the epoch that is shown."""
+        return f"{EPOCH_PREFIX[self.epoch]}test_accuracy"
 
     @cached_property
     def groups(self) -> StudyGroups:
         """Its runs by arm and place."""
-        return StudyGroups(self.results)
+        return StudyGroups(self.results, self.value)
 
     @property
     def name(self) -> str:
@@ -222,7 +247,7 @@ class StudyReport:
     @cached_property
     def comparisons(self) -> DataFrame:
         """Paired comparisons of the arms, see :func:`gslt.report.statistics.compare_arms`."""
-        return compare_arms(self.groups.runs)
+        return compare_arms(self.groups.runs, self.value)
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -265,7 +290,7 @@ class StudyReport:
         columns: list[Column] = [
             ("method", lambda group: text(group.arm)),
             *((name.replace("_", " "), _axis_cell(name)) for name in axes),
-            *SUMMARY,
+            *summary_columns(self.epoch),
         ]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
@@ -275,13 +300,17 @@ class StudyReport:
         hardware = dict.fromkeys(record.hardware for record in results.records.values())
         notes = [
             f"Accuracies: mean ± unbiased standard deviation over n seeds ({self.groups.seeds} "
-            "here), at the epoch of the best validation accuracy.",
+            f"here), at {EPOCH_WORDS[self.epoch]}.",
             "Parameters: weights of the whole network; search space: those that have a score. "
             "Model size: one bit per searched weight, or float32 weights.",
             f"Hardware: {'; '.join(hardware)}.",
         ]
         if names := results.synthetic:
             notes.append(f"Synthetic graph, no accuracy on real data: {', '.join(names)}.")
+        if old := int(results.frame[self.value].isna().sum()):
+            notes.append(
+                f"Left out: {old} runs of an older gslt, which kept nothing of the last epoch."
+            )
         if missing := results.total - len(results.records):
             notes.append(f"Partial: {missing} of {results.total} runs are missing.")
         return notes
@@ -296,13 +325,19 @@ class StudyReport:
         several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
         columns = [*COMPARISON, *(SEEDS if several else []), HOLM]
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
-        notes = [*COMPARISON_NOTES, *([SEEDS_NOTE] if several else [])]
+        notes = [
+            f"Test accuracy at {EPOCH_WORDS[self.epoch]}.",
+            *COMPARISON_NOTES,
+            *([SEEDS_NOTE] if several else []),
+        ]
         return Table.of(title, found, columns, notes, names=2, pick=True)
 
     @property
     def runs(self) -> Table:
         """One line a run, for the page."""
-        return Table.of(f"{self.name}: every run", self.groups.runs, RUNS, names=2)
+        return Table.of(
+            f"{self.name}: every run", self.groups.runs, run_columns(self.epoch), names=2
+        )
 
     # Figure
 
@@ -323,7 +358,7 @@ class StudyReport:
             share=True,
         )
         if not x:
-            forest(figure.panels[""], self._rows(), "test accuracy (%)")
+            forest(figure.panels[""], self._rows(), column(self.value).label)
             return figure.figure
         drawn = []
         for title, groups in parts.items():
@@ -333,7 +368,7 @@ class StudyReport:
             draw_lines(*drawn[-1])
             self._scale(axes, x)
         first = drawn[0][0]
-        first.set_ylabel("test accuracy (%)")
+        first.set_ylabel(column(self.value).label)
         bottom, top = first.get_ylim()
         if (lack := _LEAST_RANGE - (top - bottom)) > 0:
             first.set_ylim(bottom - lack / 2, top + lack / 2)
@@ -348,7 +383,8 @@ class StudyReport:
             if len(values) == 1:
                 facts.append(words.format(str(values[0]).upper()))
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
-        return ". ".join(part for part in (spread, ", ".join(facts)) if part)
+        parts = (spread, f"Accuracy at {EPOCH_WORDS[self.epoch]}", ", ".join(facts))
+        return ". ".join(part for part in parts if part)
 
     @cached_property
     def _categories(self) -> list[Any]:
@@ -376,7 +412,7 @@ class StudyReport:
         ]
 
     def _line(self, line: LineGroups, look: Look, x: str) -> Line:
-        means, stds = (100 * line.groups[f"test_accuracy{end}"] for end in ("", "_std"))
+        means, stds = (100 * line.groups[f"{self.value}{end}"] for end in ("", "_std"))
         return Line(
             label=line.label,
             colour=look.colour,
@@ -399,7 +435,7 @@ class StudyReport:
         """A row of the forest for each group."""
         runs, rows = self.groups.runs, []
         for group in self.groups.frame.itertuples():
-            mean, std = 100 * group.test_accuracy, 100 * group.test_accuracy_std
+            mean, std = (getattr(group, f"{self.value}{end}") for end in ("", "_std"))
             look = self.groups.looks[group.arm]
             mine = runs[(runs["arm"] == group.arm) & (runs["label"] == group.label)]
             rows.append(
@@ -407,11 +443,11 @@ class StudyReport:
                     label=group.label,
                     colour=look.colour,
                     marker=look.marker,
-                    mean=mean,
-                    low=mean - std,
-                    high=mean + std,
-                    small=[(100 * value, look.colour) for value in mine["test_accuracy"]],
-                    note=format_accuracy(group.test_accuracy, group.test_accuracy_std),
+                    mean=100 * mean,
+                    low=100 * (mean - std),
+                    high=100 * (mean + std),
+                    small=[(100 * value, look.colour) for value in mine[self.value]],
+                    note=format_accuracy(mean, std),
                 )
             )
         return rows
@@ -440,15 +476,39 @@ def _search_space(group: Any) -> Cell:
     return Cell(f"{group.searched:,.0f} ({share})", group.searched)
 
 
-#: The summary: of a row of :attr:`gslt.report.groups.StudyGroups.frame`.
-SUMMARY: list[Column] = [
+def _accuracies(epoch: ReportedEpoch, heads: Sequence[str], *, spread: bool) -> list[Column]:
+    """Test, validation and training accuracy at an epoch."""
+
+    def cell(name: str) -> Callable[[Any], Cell]:
+        def of(row: Any) -> Cell:
+            mean, std = getattr(row, name), getattr(row, f"{name}_std") if spread else math.nan
+            return Cell(NONE) if is_missing(mean) else accuracy(mean, std)
+
+        return of
+
+    names = [f"{EPOCH_PREFIX[epoch]}{split}_accuracy" for split in ("test", "val", "train")]
+    return [(head, cell(name)) for head, name in zip(heads, names, strict=True)]
+
+
+def summary_columns(epoch: ReportedEpoch) -> list[Column]:
+    """The summary: of a row of :attr:`gslt.report.groups.StudyGroups.frame`.
+
+    Args:
+        epoch: whose accuracies are shown.
+    """
+    heads = ("test accuracy (%)", "validation (%)", "training (%)")
+    return [*_SOURCE, *_accuracies(epoch, heads, spread=True), *_SIZE]
+
+
+#: What the summary says before the accuracies, and after them.
+_SOURCE: list[Column] = [
     ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
     ("sparsity (density)", _sparsity),
     ("pruned / locked", _frozen),
     ("freezing ratio", lambda group: number(group.freezing_ratio, ".2f")),
     ("search space", _search_space),
-    ("test accuracy (%)", lambda group: accuracy(group.test_accuracy, group.test_accuracy_std)),
-    ("validation (%)", lambda group: accuracy(group.val_accuracy, group.val_accuracy_std)),
+]
+_SIZE: list[Column] = [
     ("n", lambda group: number(group.n, "d")),
     ("model size", lambda group: size(group.model_bytes)),
     ("× smaller", lambda group: number(group.times_smaller, ".1f")),
@@ -484,12 +544,30 @@ SEEDS_NOTE = (
     "independent."
 )
 
-RUNS: list[Column] = [
+
+def run_columns(epoch: ReportedEpoch) -> list[Column]:
+    """One line a run: of a row of the frame of runs.
+
+    Args:
+        epoch: whose accuracies and losses are shown.
+    """
+    heads = ("test (%)", "validation (%)", "training (%)")
+    losses = [
+        (
+            f"{word} loss",
+            lambda run, n=f"{EPOCH_PREFIX[epoch]}{split}_loss": number(getattr(run, n)),
+        )
+        for word, split in (("test", "test"), ("training", "train"))
+    ]
+    return [*_RUN, *_accuracies(epoch, heads, spread=False), *losses, *_COURSE]
+
+
+_RUN: list[Column] = [
     ("arm", lambda run: text(run.label)),
     ("run", lambda run: text(run.identity)),
     ("seed", lambda run: number(run.seed, "d")),
-    ("test (%)", lambda run: accuracy(run.test_accuracy)),
-    ("validation (%)", lambda run: accuracy(run.val_accuracy)),
+]
+_COURSE: list[Column] = [
     ("best epoch", lambda run: text(getattr(run, "best_epoch", math.nan))),
     ("seconds", lambda run: number(getattr(run, "seconds", math.nan), ".1f")),
 ]

@@ -68,13 +68,13 @@ def test_summary_by_hand(folder: StudyFolder) -> None:
     # Means 0.72 and 0.62; squares of deviations 2 · 0.02² / 2 and (2 · 0.01² + 0.02²) / 2.
     assert text[2:6] == [
         "| method | initialisation | sparsity (density) | pruned / locked | freezing ratio | "
-        "search space | test accuracy (%) | validation (%) | n | model size | × smaller | "
-        "parameters |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "search space | test accuracy (%) | validation (%) | training (%) | n | model size | "
+        "× smaller | parameters |",
+        "| --- | --- |" + 11 * " ---: |",
         "| weight training | KU | 0.00 (1.00) | – | – | 1,000 (100 %) | 72.00 ± 2.00 | "
-        "73.00 ± 2.00 | 3 | 4.0 kB | 1.0 | 1,000 |",
+        "73.00 ± 2.00 | 74.00 ± 2.00 | 3 | 4.0 kB | 1.0 | 1,000 |",
         "| frozen source | SKC | 0.50 (0.50) | 0.20 / 0.20 | 0.40 | 600 (60 %) | 62.00 ± 1.73 | "
-        "63.00 ± 1.73 | 3 | 75 B | 53.3 | 1,000 |",
+        "63.00 ± 1.73 | 64.00 ± 1.73 | 3 | 75 B | 53.3 | 1,000 |",
     ]
     notes = " ".join(text[6:])
     for words in (
@@ -85,6 +85,38 @@ def test_summary_by_hand(folder: StudyFolder) -> None:
     ):
         assert words in notes
     assert "DGL" not in notes
+
+
+def test_a_report_of_the_last_epoch_says_so(folder: StudyFolder) -> None:
+    """Test accuracy is 2 points lower there, validation 1 point, training 3 points higher."""
+    write_report(folder, epoch="last")
+    tables = folder.path / "tables" / "two"
+    text = (tables / "summary.md").read_text("utf-8")
+    assert "| 60.00 ± 1.73 | 61.00 ± 1.73 | 65.00 ± 1.73 | 3 |" in text
+    assert "at the last epoch." in text
+    assert "Test accuracy at the last epoch." in (tables / "comparisons.md").read_text("utf-8")
+    best, _ = report(folder)
+    assert "at the epoch of the best validation accuracy." in best["tables/two/summary.md"]
+    assert "last epoch" not in best["tables/two/summary.md"]
+
+
+def test_runs_without_a_last_epoch_are_left_out_of_its_report(folder: StudyFolder) -> None:
+    (study,) = folder.studies()
+    for number, spec in enumerate(study.runs.values()):
+        record = fabricated(spec, 0.5)
+        for name in [n for n in record.measured if n.startswith("last_")]:
+            if number:
+                del record.measured[name]
+        folder.write(record)
+    write_report(folder, epoch="last")
+    text = (folder.path / "tables" / "two" / "summary.md").read_text("utf-8")
+    assert "Left out: 5 runs of an older gslt, which kept nothing of the last epoch." in text
+    assert "| 48.00 | 49.00 | 53.00 | 1 |" in text
+    first = fabricated(next(iter(study.runs.values())), 0.5)
+    first.measured["last_test_accuracy"] = None
+    folder.write(first)
+    with pytest.raises(RunError, match="no record with accuracies at the last epoch"):
+        write_report(folder, epoch="last")
 
 
 def test_csv_has_full_precision(folder: StudyFolder) -> None:
@@ -163,7 +195,7 @@ def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
     assert lines[5].startswith("| pruned | – | – | SKC | 0.70 (0.30) | 0.40 / 0.00 | 0.40 |")
     assert lines[8].startswith("| wide | 20 | epl | SKC |")
     # One run, no spread.
-    assert "| 50.00 | 51.00 | 1 |" in lines[2]
+    assert "| 50.00 | 51.00 | 52.00 | 1 |" in lines[2]
 
 
 # What is not there
@@ -186,8 +218,8 @@ def test_damaged_records_are_counted_and_named(folder: StudyFolder) -> None:
         assert identity in texts["report.html"]
     assert "Partial: 3 of 6 runs are missing." in texts["tables/two/summary.md"]
     # Weight training lost seeds 0 and 1, the ticket seed 0.
-    assert "| 74.00 | 75.00 | 1 |" in texts["tables/two/summary.md"]
-    assert "| 62.50 ± 2.12 | 63.50 ± 2.12 | 2 |" in texts["tables/two/summary.md"]
+    assert "| 74.00 | 75.00 | 76.00 | 1 |" in texts["tables/two/summary.md"]
+    assert "| 62.50 ± 2.12 | 63.50 ± 2.12 | 64.50 ± 2.12 | 2 |" in texts["tables/two/summary.md"]
     assert "n seeds (1 to 2 here)" in texts["tables/two/summary.md"]
 
 
