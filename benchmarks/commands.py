@@ -261,7 +261,9 @@ def judge(count: int, rng: random.Random, folder: Path) -> Values:
             wrong.append("status")
         elif process.exitcode == 2 and not said.strip():
             wrong.append("silent")
-        if seen(place) != expected:
+        # New files in a folder that the line names for data are what it asks for.
+        there = seen(place)
+        if {name: there.get(name) for name in expected} != expected:
             wrong.append("touched")
         tally["done" if process.exitcode == 0 else "refused"] += not wrong
         tally.update(wrong)
