@@ -130,7 +130,7 @@ MEASURES: dict[str, Measure] = {
     "nc1": Measure(
         function=nc1_of,
         label="NC1",
-        unit="scatter within over between classes",
+        unit="within ÷ between classes",
         # It falls where neighbours of one class are mixed, and rises where classes blur.
         smoother="higher",
         source="Kothapalli et al. 2023, arXiv 2307.01951, the ratio of traces; after Papyan et al. "
@@ -141,7 +141,7 @@ MEASURES: dict[str, Measure] = {
     "linear_probe": Measure(
         function=linear_probe_of,
         label="linear probe",
-        unit="test accuracy, a fraction",
+        unit="test accuracy",
         smoother="lower",
         source="Alain & Bengio 2016, arXiv 1610.01644; ridge regression, Hoerl & Kennard 1970",
         labelled=True,
@@ -150,7 +150,7 @@ MEASURES: dict[str, Measure] = {
     "linear_probe_val": Measure(
         function=linear_probe_val_of,
         label="linear probe, validation",
-        unit="validation accuracy, a fraction",
+        unit="accuracy",
         smoother="lower",
         source="as the linear probe",
         labelled=True,
