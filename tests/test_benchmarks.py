@@ -134,8 +134,8 @@ def test_memory_is_proportional_to_what_is_searched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("commands", ("--lines", "24")),
-        ("damage", ("--folders", "12", "--checkpoints", "8", "--records", "24", "--studies", "40")),
+        ("commands", ("--lines", "16")),
+        ("damage", ("--folders", "6", "--checkpoints", "4", "--records", "24", "--studies", "40")),
     ],
     ids=["commands", "damage"],
 )
@@ -147,7 +147,7 @@ def test_what_is_damaged_or_nonsense_is_a_sentence(
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     found = json.loads(file.read_text("utf-8"))
     if name == "commands":
-        assert found["done"] + found["refused"] == found["lines"] == 24
+        assert found["done"] + found["refused"] == found["lines"] == 16
     else:
         counts = {part: found[part]["number"] for part in ("folders", "records", "studies")}
-        assert counts == {"folders": 12, "records": 24, "studies": 40}
+        assert counts == {"folders": 6, "records": 24, "studies": 40}

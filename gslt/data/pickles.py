@@ -81,9 +81,9 @@ def unpickle(data: bytes) -> Any:
     >>> import pickle
     >>> unpickle(pickle.dumps({0: [1, 2], 1: np.arange(2)}))
     {0: [1, 2], 1: array([0, 1])}
-    >>> unpickle(pickle.dumps(print))
+    >>> unpickle(pickle.dumps(len))
     Traceback (most recent call last):
-    ValueError: it asks for 'builtins print', which no array needs and which could run code
+    ValueError: it asks for 'builtins len', which no array needs and which could run code
 
     Args:
         data: the content of a file, of any protocol; texts of Python 2 are taken for latin-1.
