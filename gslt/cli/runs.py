@@ -179,11 +179,11 @@ def _how(path: Path, options: Namespace) -> Remembered:
 
 
 def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
+    if every != "log" and not isinstance(every, int):
+        return None
     from gslt.diagnostics import PROBE, SearchProbe
 
-    if isinstance(every, int):
-        return SearchProbe(dataset, every, out / PROBE)
-    return SearchProbe(dataset, "log", out / PROBE) if every == "log" else None
+    return SearchProbe(dataset, "log" if isinstance(every, str) else every, out / PROBE)
 
 
 def _logger(

@@ -18,6 +18,7 @@ from gslt.errors import ConfigError
 from gslt.files import plain
 from gslt.random import Float64
 from gslt.report.statistics import fill_collapsed, holm
+from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,7 +59,7 @@ class Rule:
     """Largest chance of a false word among all verdicts together."""
     power: float = 0.8
     """Chance of a decision that numbers of seeds are computed for."""
-    endpoint: str = "log_uncentred_quotient"
+    endpoint: str = LOG_UNCENTRED_QUOTIENT
     """The primary endpoint of S; larger is less smooth. Over-smoothing is convergence into the
     kernel of the Laplacian. The centred quotient leaves out the part in the kernel, which is what
     over-smoothing converges to; the uncentred one is the centred one times the share outside the
@@ -66,8 +67,8 @@ class Rule:
     representation. Test accuracy is the endpoint of A and of M, which are about benefit."""
     margins: Mapping[str, float] = field(
         default_factory=lambda: {
-            "log_uncentred_quotient": math.log(1.25),
-            "log_quotient": math.log(1.25),
+            LOG_UNCENTRED_QUOTIENT: math.log(1.25),
+            LOG_QUOTIENT: math.log(1.25),
             ACCURACY: 0.01,
         }
     )

@@ -23,10 +23,12 @@ from gslt.conjecture.claims import (
     scores_of,
     with_interval,
 )
+from gslt.conjecture.means import resample_counts
 from gslt.conjecture.protocol import DENSE, FROZEN
 from gslt.conjecture.trajectories import NONE, At, Crossing, first_crossing
-from gslt.random import Float64, Stream
-from gslt.report.statistics import RESAMPLES, difference
+from gslt.random import Float64
+from gslt.report.statistics import difference
+from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 DEPTHS = (4, 8, 16)
 #: Weights trained under a random mask: an arm that nobody searched, of about the same accuracy.
 WEAK = "weak ticket"
-_UNCENTRED = "log_uncentred_quotient"
 
 
 def with_uncentred(runs: DataFrame) -> DataFrame:
@@ -46,7 +47,9 @@ def with_uncentred(runs: DataFrame) -> DataFrame:
     """
     here = runs[runs["batch_norm"] & runs["depth"].isin(DEPTHS)]
     with np.errstate(divide="ignore"):
-        return here.assign(**{_UNCENTRED: np.log(here["rayleigh_quotient"].to_numpy(float))})
+        return here.assign(
+            **{LOG_UNCENTRED_QUOTIENT: np.log(here["rayleigh_quotient"].to_numpy(float))}
+        )
 
 
 def judge_first(
@@ -217,7 +220,7 @@ def matched_by_accuracy(runs: DataFrame, endpoint: str) -> DataFrame:
         why = "" if crossing.reached[0] else "no freezing ratio has its accuracy"
         low = high = share = math.nan
         if not why:
-            reached, drawn = curve.matched(_resamples(n))
+            reached, drawn = curve.matched(resample_counts(n, "matched bootstrap") / n)
             share = float(reached.reached.mean())
             low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
         rows.append((depth, n, float(curve.weak[:, 0].mean()), found[0], low, high, share, why))
@@ -239,11 +242,3 @@ def _curve(runs: DataFrame, endpoint: str) -> _Curve | None:
         return None
     accuracy, values, others = (each.loc[seeds].to_numpy(float) for each in (*tables, weak))
     return _Curve(accuracy, values, others)
-
-
-def _resamples(n: int) -> Float64:
-    """Weights of n seeds in each resample: ``(9,999, n)``."""
-    drawn = np.floor(Stream(0, "", "matched bootstrap").uniform(RESAMPLES * n) * n)
-    places = drawn.astype(np.int64).reshape(RESAMPLES, n)
-    counts = np.stack([(places == seed).sum(axis=1) for seed in range(n)], axis=1)
-    return counts / n

@@ -32,7 +32,7 @@ def studentised(rows: Float64) -> Float64:
     n = rows.shape[1]
     centred = rows - rows.mean(axis=1, keepdims=True)
     centred[np.abs(centred) <= 1e-12 * np.abs(rows).max(axis=1, keepdims=True)] = 0.0
-    counts = _counts(n)
+    counts = resample_counts(n, "studentised bootstrap")
     means = centred @ counts.T / n
     squares = centred**2 @ counts.T / n - means**2
     error = np.sqrt(np.maximum(squares, 0.0) / (n - 1))
@@ -43,9 +43,14 @@ def studentised(rows: Float64) -> Float64:
 
 
 @lru_cache(maxsize=32)
-def _counts(n: int) -> Float64:
-    """How often each of n numbers is drawn in each resample: ``(9,999, n)``."""
-    drawn = np.floor(Stream(0, "", "studentised bootstrap").uniform(RESAMPLES * n) * n)
+def resample_counts(n: int, role: str) -> Float64:
+    """How often each of n numbers is drawn in each resample: ``(9,999, n)``.
+
+    Args:
+        n: how many numbers there are.
+        role: of the random stream.
+    """
+    drawn = np.floor(Stream(0, "", role).uniform(RESAMPLES * n) * n)
     places = drawn.astype(np.int64).reshape(RESAMPLES, n)
     offset = np.arange(RESAMPLES)[:, None] * n
     counted = np.bincount((places + offset).ravel(), minlength=RESAMPLES * n)

@@ -39,6 +39,7 @@ from gslt.conjecture.simulation import Rate
 from gslt.conjecture.trajectories import FITS, NONE, matched
 from gslt.files import plain
 from gslt.random import Float64
+from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -196,7 +197,7 @@ def _curves(world: World, interventions: tuple[str, ...], number: int, count: in
         "train_loss": loss * np.exp(2 * jitter[0]),
         "val_accuracy": correct + jitter[1],
         ACCURACY: correct + jitter[2],
-        "log_uncentred_quotient": quotient + 4 * jitter[3],
+        LOG_UNCENTRED_QUOTIENT: quotient + 4 * jitter[3],
         "log_energy": quotient + 4 * jitter[3] + 2 * world.scale * frozen,
     }
 

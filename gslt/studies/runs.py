@@ -351,10 +351,9 @@ class StudyResults:
         """A row for every run and epoch that was kept, see :func:`gslt.studies.trajectories`."""
         return _typed(
             [
-                {**row, **intervened, **epoch}
+                {**row, **_arm_columns(record), **epoch}
                 for row in self.frame.drop(columns=self._of_ends).to_dict("records")
                 if (record := self.records[row["identity"]]).trajectory is not None
-                for intervened in [_arm_columns(record)]
                 for epoch in trajectory_rows(
                     record.trajectory, record.measured["best_epoch"], record.spec.config.epochs
                 )
