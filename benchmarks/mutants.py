@@ -71,6 +71,7 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},
     "a module of one's own": None,
+    "a module of one's own, placed": None,
 }
 
 #: What a field may be changed to.
@@ -87,7 +88,8 @@ def tickets() -> Iterator[tuple[str, bytes]]:
     for name, options in KINDS.items():
         if options is None:
             model: nn.Module = nn.Sequential(nn.Linear(5, 9), nn.ReLU(), nn.Linear(9, 3))
-            config = gslt.FreezeConfig(sparsity=0.6, freezing_ratio=0.2)
+            place = "2" if name.endswith("placed") else "all"
+            config = gslt.FreezeConfig(sparsity=0.6, freezing_ratio=0.2, place=place)
         else:
             config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, **options})
             model = gslt.GNN(5, 3, config, get_backend("pyg"))

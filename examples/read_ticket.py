@@ -395,21 +395,32 @@ def ratios(freeze: dict) -> tuple[float, float]:
     return prune, lock
 
 
+def layer_of(name: str) -> str:
+    """The layer of a weight matrix: its name up to the first number."""
+    parts = name.split(".")
+    numbers = [i for i, part in enumerate(parts) if part.isdecimal()]
+    return ".".join(parts[: numbers[0] + 1]) if numbers else name
+
+
 def takes_part(names: list[str], place: str) -> list[bool]:
     """Which weight matrices take part in freezing."""
-    layers = list(dict.fromkeys(name.split(".")[1] for name in names if name != "head.weight"))
-    words = {"input": layers[:1], "hidden": layers[1:-1]}
-    found = dict.fromkeys(names, place == "all")
-    for each in place.split(",") if place != "all" else []:
-        chosen = [
-            name
-            for name in names
-            if (name != "head.weight" and name.split(".")[1] in words.get(each, ()))
-            or (each not in words and f"{name}.".startswith(f"{each}."))
-        ]
-        check(bool(chosen) or each in words, "place names no layer")
-        found.update(dict.fromkeys(chosen, True))
-    return list(found.values())
+    if place == "all":
+        return [True] * len(names)
+    layers = list(dict.fromkeys(layer_of(n) for n in names if n.split(".")[0] != "head"))
+    chosen = place.split(",")
+    named = set(chosen) - {"input", "hidden"}
+    wanted = set(layers[:1] if "input" in chosen else []) | set(
+        layers[1:-1] if "hidden" in chosen else []
+    )
+    found, used = [], set()
+    for name in names:
+        dots = [i for i, letter in enumerate(f"{name}.") if letter == "."]
+        hits = named.intersection(name[:i] for i in dots)
+        used |= hits
+        of_layer = name.split(".")[0] != "head" and layer_of(name) in wanted
+        found.append(bool(hits) or of_layer)
+    check(used == named, "place names no layer")
+    return found
 
 
 def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
@@ -436,16 +447,19 @@ def to_total(values: list[float], total: int, capacity: list[int]) -> list[int]:
     return c
 
 
+def frozen_totals(held: int, prune: float, lock: float) -> tuple[int, int]:
+    """Pruned and locked weights among those of the layers that take part."""
+    pruned = held - round((1 - prune) * held)
+    return pruned, min(round(lock * held), held - pruned)
+
+
 def frozen_counts(
     shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str, part: list[bool]
 ) -> tuple[list[int], list[int]]:
     """Pruned and locked weights of every layer."""
-    total = sum(map(math.prod, shapes))
-    pruned_total = total - round((1 - prune) * total)
-    locked_total = min(round(lock * total), total - pruned_total)
     chosen = [shape for shape, takes in zip(shapes, part, strict=True) if takes]
     sizes = [math.prod(shape) for shape in chosen]
-    check(pruned_total + locked_total <= sum(sizes), "the layers that take part are too small")
+    pruned_total, locked_total = frozen_totals(sum(sizes), prune, lock)
     u = divide(sum(sizes) - pruned_total, chosen, scheme)
     v = divide(sum(sizes) - pruned_total - locked_total, chosen, scheme)
     pruned = to_total([n - a for n, a in zip(sizes, u, strict=True)], pruned_total, sizes)
@@ -460,15 +474,18 @@ def check_counts(meta: dict) -> list[tuple[int, int]]:
     """Pruned and locked weights of every layer, or nothing without an architecture, all checked."""
     freeze, source, layers = meta["freeze"], meta["source"], meta["layers"]
     (prune, lock), total = ratios(freeze), source["total"]
-    pruned = total - round((1 - prune) * total)
-    locked = min(round(lock * total), total - pruned)
+    part = takes_part([layer[0] for layer in layers], freeze.get("place", "all"))
+    check(any(part) or prune + lock == 0, "no layer takes part in freezing")
+    held = total - sum(layer[1] for layer, takes in zip(layers, part, strict=True) if not takes)
+    check(held >= 0, "more searched weights than weights")
+    pruned, locked = frozen_totals(held, prune, lock)
     check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the source")
     searched = sum(layer[1] for layer in layers)
     check(searched == total - pruned - locked, "other searched weights than those of the source")
     frozen = []
     if meta["architecture"] is not None:
         named = checked_shapes(meta)
-        shapes, part = list(named.values()), takes_part(list(named), freeze.get("place", "all"))
+        shapes = list(named.values())
         counts = frozen_counts(shapes, prune, lock, freeze["allocation"], part)
         frozen = list(zip(*counts, strict=True))
         for shape, (cut, fixed), layer in zip(shapes, frozen, layers, strict=True):

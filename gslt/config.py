@@ -38,19 +38,20 @@ class FreezeConfig:
     sparsity: float = 0.5
     """Fraction of all weights that the ticket removes (its density is 1 - sparsity)."""
     freezing_ratio: float | None = None
-    """Fraction of all weights decided before the search, split so that the search window is centred
-    on the sparsity. Default: nothing is frozen (a dense source)."""
+    """Fraction of the weights decided before the search, of all of them or of those in the place,
+    split so that the search window is centred on the sparsity. Default: nothing is frozen (a dense
+    source)."""
     prune_ratio: float | None = None
-    """Fraction of all weights pruned before the search; sets the window by hand."""
+    """Fraction of the weights pruned before the search; sets the window by hand."""
     lock_ratio: float | None = None
-    """Fraction of all weights locked (always kept) before the search; sets the window by hand."""
+    """Fraction of the weights locked (always kept) before the search; sets the window by hand."""
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
     or the same ratio everywhere."""
     place: str = "all"
     """Layers that take part in freezing: all; hidden, those between the first and the last; input,
-    the first; or names with commas between them, such as layers.1,layers.2 or head. The ratios stay
-    fractions of all weights of the network."""
+    the first; or names with commas between them, such as layers.1,layers.2 or head. The freezing,
+    pruning and locking ratios are fractions of their weights."""
     weight_init: WeightInit = "skc"
     """Random weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
     scale: Scale = "dynamic"
@@ -74,7 +75,7 @@ class FreezeConfig:
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """Pruning ratio p and locking ratio l, fractions of all weights.
+        """Pruning ratio p and locking ratio l, fractions of the weights in the place.
 
         >>> FreezeConfig(sparsity=0.5, freezing_ratio=0.4).ratios
         (0.2, 0.2)

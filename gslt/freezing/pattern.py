@@ -57,16 +57,15 @@ def frozen_counts(
     >>> frozen_counts([(2, 2), (4, 5)], prune_ratio=0.5, lock_ratio=0.25, scheme="epl")
     [FrozenCounts(total=4, pruned=0, locked=1), FrozenCounts(total=20, pruned=12, locked=5)]
 
-    Where only some layers take part, they hold the frozen weights of the whole network, divided
-    among them by the scheme as if they were all:
+    Where only some layers take part, everything is as if they were the whole network:
 
-    >>> frozen_counts([(4, 5), (4, 4), (2, 2)], 0.1, 0.2, "epl", [False, True, False])[1]
+    >>> frozen_counts([(4, 5), (4, 4), (2, 2)], 0.25, 0.5, "epl", [False, True, False])[1]
     FrozenCounts(total=16, pruned=4, locked=8)
 
     Args:
         shapes: weight shape of each layer, ``(out, in, *kernel)``.
-        prune_ratio: p, fraction of all weights, of those too that do not take part.
-        lock_ratio: l, fraction of all weights, p + l ≤ 1.
+        prune_ratio: p, fraction of the weights in the layers that take part.
+        lock_ratio: l, fraction of the weights in the layers that take part, p + l ≤ 1.
         scheme: a key of :data:`gslt.freezing.ALLOCATIONS`.
         taking_part: which layers can have frozen weights, see :func:`gslt.freezing.taking_part`.
             Default: all.
@@ -75,41 +74,31 @@ def frozen_counts(
         The counts of each layer, in the order of ``shapes``.
 
     Raises:
-        ConfigError: for an unknown scheme, or if the layers that take part hold fewer weights than
-            are to be frozen; it says how many of all weights can be.
+        ConfigError: for an unknown scheme, or if something is to be frozen and no layer takes
+            part.
     """
+    takes_part = [True] * len(shapes) if taking_part is None else taking_part
+    part = [shape for shape, takes in zip(shapes, takes_part, strict=True) if takes]
+    if shapes and not part and prune_ratio + lock_ratio > 0:
+        raise ConfigError(
+            "no layer takes part in freezing (hidden are those between the first and the last); "
+            "leave the ratios out, let place name others, or add a layer"
+        )
+    found = iter(_divided(part, prune_ratio, lock_ratio, scheme))
+    return [
+        next(found) if takes else FrozenCounts(math.prod(shape), 0, 0)
+        for shape, takes in zip(shapes, takes_part, strict=True)
+    ]
+
+
+def _divided(
+    shapes: Sequence[Shape], prune_ratio: float, lock_ratio: float, scheme: str
+) -> list[FrozenCounts]:
+    """Counts of layers of which these fractions are frozen together."""
     sizes = [math.prod(shape) for shape in shapes]
     total = sum(sizes)
     pruned_total = total - round((1.0 - prune_ratio) * total)
     locked_total = min(round(lock_ratio * total), total - pruned_total)
-    if taking_part is None or all(taking_part):
-        return _divided(shapes, pruned_total, locked_total, scheme)
-    part = [shape for shape, takes in zip(shapes, taking_part, strict=True) if takes]
-    _check_room(sum(map(math.prod, part)), total, pruned_total, locked_total)
-    found = iter(_divided(part, pruned_total, locked_total, scheme))
-    return [
-        next(found) if takes else FrozenCounts(size, 0, 0)
-        for size, takes in zip(sizes, taking_part, strict=True)
-    ]
-
-
-def _check_room(held: int, total: int, pruned: int, locked: int) -> None:
-    if pruned + locked > held:
-        # One weight less: p N and l N are rounded, each up by half a weight at most.
-        largest = max(0, math.floor((held - 1) / total * 1e4) / 1e4)
-        raise ConfigError(
-            f"{pruned:,} weights are to be pruned and {locked:,} locked, but the layers that take "
-            f"part in freezing hold {held:,} of the {total:,} weights; lower freezing_ratio, or "
-            f"prune_ratio + lock_ratio, to at most {largest:g}, or let place name more layers"
-        )
-
-
-def _divided(
-    shapes: Sequence[Shape], pruned_total: int, locked_total: int, scheme: str
-) -> list[FrozenCounts]:
-    """Counts of layers that hold so many pruned and locked weights together."""
-    sizes = [math.prod(shape) for shape in shapes]
-    total = sum(sizes)
     unpruned = allocate(scheme, total - pruned_total, shapes)
     searched = allocate(scheme, total - pruned_total - locked_total, shapes)
     pruned = round_to_total(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from gslt.errors import ConfigError
@@ -85,8 +86,11 @@ def taking_part(weights: Sequence[str], place: str) -> list[bool]:
         "hidden": {w for w in weights if layer_of(w) in layers[1:-1]},
     }
     chosen: set[str] = set()
+    # Names that begin alike stand together: many names in many weights stay cheap.
+    ordered = sorted(f"{w}." for w in weights)
     for name in canonical_place(place).split(","):
-        found = words.get(name, {w for w in weights if f"{w}.".startswith(f"{name}.")})
+        first, behind = (bisect_left(ordered, name + end) for end in "./")
+        found = words.get(name, {w[:-1] for w in ordered[first:behind]})
         if name not in words and not found:
             raise ConfigError(
                 f"place {name[:200]!r} is no layer of this network; use {', '.join(PLACES)}, or of "

@@ -128,7 +128,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     Raises:
         ConfigError: for a module without weights, with shared or uninitialised weights, with
             another parametrization on a weight, or that is a part of a frozen network; for a place
-            that it does not have, or that is too small for the ratios.
+            that it does not have, or ratios where no layer takes part.
     """
     _check(module, config)
     _thaw(module)

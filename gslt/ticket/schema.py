@@ -119,8 +119,14 @@ def _counts_of(
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
-    """Counts of the whole network, which no allocation changes."""
-    return frozen_counts([(ticket.source.total,)], *ticket.config.ratios, "uniform")
+    """Counts of the whole network: in layers that do not take part, every weight is searched."""
+    part = taking_part(list(ticket.masks), ticket.config.place)
+    outside = sum(n for n, takes in zip(_searched(ticket), part, strict=True) if not takes)
+    if outside > ticket.source.total:
+        raise ValueError(f"more searched weights than the {ticket.source.total} of the source")
+    shapes = [(ticket.source.total - outside,), (outside,)]
+    counts = frozen_counts(shapes, *ticket.config.ratios, "epl", [any(part), False])
+    return [FrozenCounts.sum(counts)]
 
 
 def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:

@@ -1,7 +1,7 @@
 """``gslt data``."""
 
 import pytest
-from commands import TINY
+from tiny_runs import TINY
 
 from gslt.cli import data, main, parse
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from commands import TINY
+from tiny_runs import TINY
 
 import gslt
 from gslt.cli import main

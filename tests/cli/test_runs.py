@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import yaml
-from commands import TINY
+from tiny_runs import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.runs import check_resume

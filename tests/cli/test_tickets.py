@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from commands import TINY
+from tiny_runs import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.tickets import ACTIONS
@@ -71,10 +71,10 @@ def test_place_and_what_it_is_on_the_graph_without_edges(as_debian, tmp_path, ca
     assert (out / "probe.jsonl").stat().st_size > 0
 
 
-def test_a_place_that_cannot_hold_the_ratio(as_debian, tmp_path, capsys):
+def test_a_place_without_a_layer(as_debian, tmp_path, capsys):
     run = ["search", *TINY, "--place", "hidden", "--freezing_ratio", "0.4", "--out"]
-    assert main([*run, str(tmp_path / "run")]) == 2
-    assert "the layers that take part in freezing hold" in capsys.readouterr().err
+    assert main([*run, str(tmp_path / "run"), "--num_layers", "2"]) == 2
+    assert "no layer takes part in freezing" in capsys.readouterr().err
     assert main([*run, str(tmp_path / "b"), "--num_layers", "3", "--place", "nowhere"]) == 2
     assert "'nowhere' is no layer of this network" in capsys.readouterr().err
 

@@ -16,9 +16,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import open_ticket, seal_again
+from torch import nn
 
 import gslt
 from gslt.environment import Limits, raised
+from gslt.freezing import FrozenCounts
 from gslt.ticket import mask_code
 from gslt.ticket.container import read_header
 from gslt.ticket.file import WEIGHTS_PER_FILE_BYTE
@@ -212,6 +214,18 @@ def test_another_order_of_fields_is_refused_by_both_readers(result, tmp_path, pl
         read_ticket.read(data)
 
 
+def refused_by_both(values: dict[str, object], masks: bytes, reason: str | None = None) -> None:
+    """Neither gslt nor the reader with NumPy alone takes the ticket."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import read_ticket
+
+    data = seal_again(json.dumps(values, separators=(",", ":")), masks)
+    with pytest.raises(gslt.TicketError, match=reason):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError, match=reason):
+        read_ticket.read(data)
+
+
 def with_field(values: dict[str, object], name: str, value: object, behind: str) -> None:
     """Put a field behind another one, in place."""
     items = list(values.items())
@@ -232,9 +246,6 @@ def with_field(values: dict[str, object], name: str, value: object, behind: str)
 def test_what_later_fields_cannot_be_is_refused_by_both_readers(
     result, name: str, value: object
 ) -> None:
-    sys.path.insert(0, str(ROOT / "examples"))
-    import read_ticket
-
     text, masks = open_ticket(result.ticket.to_bytes())
     values = json.loads(text)
     model = values["architecture"]["model"]
@@ -245,11 +256,42 @@ def test_what_later_fields_cannot_be_is_refused_by_both_readers(
         with_field(values["freeze"], name, value, "allocation")
     else:
         with_field(model, name, value, "dropout")
-    data = seal_again(json.dumps(values, separators=(",", ":")), masks)
-    with pytest.raises(gslt.TicketError):
-        gslt.Ticket.from_bytes(data)
-    with pytest.raises(read_ticket.DamagedError):
-        read_ticket.read(data)
+    refused_by_both(values, masks)
+
+
+def test_frozen_layers_of_a_module_of_ones_own_are_checked_without_it() -> None:
+    sys.path.insert(0, str(ROOT / "examples"))
+    import read_ticket
+
+    # 16 weights take part, 12 beside them: 4 are pruned and 4 locked.
+    module = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), nn.Linear(4, 1))
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.5, place="hidden"))
+    data = gslt.Ticket.of(module).to_bytes()
+    assert gslt.Ticket.from_bytes(data).source == FrozenCounts(28, 4, 4)
+    assert read_ticket.read(data)[0]["source"] == {"total": 28, "pruned": 4, "locked": 4}
+    text, masks = open_ticket(data)
+    for wrong in (
+        {"total": 28, "pruned": 5, "locked": 3},
+        {"total": 28, "pruned": 7, "locked": 7},
+        {"total": 29, "pruned": 4, "locked": 5},
+        {"total": 11, "pruned": 4, "locked": 4},
+    ):
+        refused_by_both({**json.loads(text), "source": wrong}, masks)
+    values = json.loads(text)
+    for place in ("1", "input", "0,2", "3", "head"):
+        values["freeze"]["place"] = place
+        if place == "1":
+            changed = seal_again(json.dumps(values, separators=(",", ":")), masks)
+            assert gslt.Ticket.from_bytes(changed).source == FrozenCounts(28, 4, 4)
+        else:
+            refused_by_both(values, masks)
+    # With two layers none is hidden.
+    values["freeze"]["place"] = "hidden"
+    values["layers"] = [
+        [name, *rest] for name, (_, *rest) in zip("012", values["layers"], strict=True)
+    ]
+    values["layers"] = values["layers"][:2]
+    refused_by_both(values, masks, "no layer takes part")
 
 
 def test_a_name_with_control_characters_is_shown_harmlessly(result, tmp_path) -> None:
