@@ -263,18 +263,18 @@ def test_frozen_layers_of_a_module_of_ones_own_are_checked_without_it() -> None:
     sys.path.insert(0, str(ROOT / "examples"))
     import read_ticket
 
-    # 16 weights take part, 12 beside them: 4 are pruned and 4 locked.
-    module = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), nn.Linear(4, 1))
+    # 16 weights take part, 16 beside them: 4 are pruned and 4 locked.
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 1))
     gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.5, place="hidden"))
     data = gslt.Ticket.of(module).to_bytes()
-    assert gslt.Ticket.from_bytes(data).source == FrozenCounts(28, 4, 4)
-    assert read_ticket.read(data)[0]["source"] == {"total": 28, "pruned": 4, "locked": 4}
+    assert gslt.Ticket.from_bytes(data).source == FrozenCounts(32, 4, 4)
+    assert read_ticket.read(data)[0]["source"] == {"total": 32, "pruned": 4, "locked": 4}
     text, masks = open_ticket(data)
     for wrong in (
-        {"total": 28, "pruned": 5, "locked": 3},
-        {"total": 28, "pruned": 7, "locked": 7},
-        {"total": 29, "pruned": 4, "locked": 5},
-        {"total": 11, "pruned": 4, "locked": 4},
+        {"total": 32, "pruned": 5, "locked": 3},
+        {"total": 32, "pruned": 7, "locked": 7},
+        {"total": 33, "pruned": 4, "locked": 5},
+        {"total": 15, "pruned": 4, "locked": 4},
     ):
         refused_by_both({**json.loads(text), "source": wrong}, masks)
     values = json.loads(text)
@@ -282,15 +282,13 @@ def test_frozen_layers_of_a_module_of_ones_own_are_checked_without_it() -> None:
         values["freeze"]["place"] = place
         if place == "1":
             changed = seal_again(json.dumps(values, separators=(",", ":")), masks)
-            assert gslt.Ticket.from_bytes(changed).source == FrozenCounts(28, 4, 4)
+            assert gslt.Ticket.from_bytes(changed).source == FrozenCounts(32, 4, 4)
         else:
             refused_by_both(values, masks)
     # With two layers none is hidden.
     values["freeze"]["place"] = "hidden"
-    values["layers"] = [
-        [name, *rest] for name, (_, *rest) in zip("012", values["layers"], strict=True)
-    ]
-    values["layers"] = values["layers"][:2]
+    for layer, name in zip(values["layers"], ("0.a", "0.b", "1.a"), strict=True):
+        layer[0] = name
     refused_by_both(values, masks, "no layer takes part")
 
 
