@@ -1,4 +1,4 @@
-"""Folders of the test of the conjecture with planted smoothness, made without running anything."""
+"""Folders of the test of the conjecture with planted trajectories: nothing is run."""
 
 from __future__ import annotations
 
@@ -11,39 +11,56 @@ import pytest
 from fabricated import fabricated
 
 from gslt.conjecture import protocol
-from gslt.conjecture.protocol import Part, Plan, begin
+from gslt.conjecture.protocol import DENSE, FROZEN, INTERVENTIONS, Grid, Plan, begin
 from gslt.studies.records import StudyFolder
-from gslt.studies.smoothness import Profile
 from gslt.studies.study import GridCell
+from gslt.studies.trajectory import Trajectory, intervention
 
-SMALL = Part("small", ("toy",), (2, 4), 8, 3, 6, 0.05)
-#: Log quotient and test accuracy of a run; None for a run that is missing.
+NETWORK = {"hidden_channels": 6, "epochs": 3, "lr": 0.05}
+PAIR = {name: protocol.ARMS[name] for name in (DENSE, FROZEN)}
+#: Two depths, eight seeds, two arms, every intervention: 2 · 8 · 3 · 4 runs.
+SMALL = Grid(
+    name="small",
+    datasets=("toy",),
+    depths=(3, 4),
+    seeds=8,
+    network=NETWORK,
+    arms=PAIR,
+    interventions=tuple(INTERVENTIONS),
+)
+#: Log quotient (−∞: a total collapse) and test accuracy of a run; None for a run that is missing.
 Values = Callable[[GridCell], tuple[float, float] | None]
 
 
-def with_parts(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> Plan:
-    """The quick preset, made of other parts."""
-    monkeypatch.setitem(protocol.PARTS, "quick", parts)
+def with_grids(monkeypatch: pytest.MonkeyPatch, *grids: Grid) -> Plan:
+    """The quick preset, made of other grids."""
+    monkeypatch.setitem(protocol.GRIDS, "quick", grids)
     return Plan(preset="quick")
 
 
-def layers_of(log_quotient: float, depth: int) -> Profile:
-    """A profile that ends at a log quotient, after layers that come near to it evenly.
-
-    A log quotient of −∞ is a representation of which nothing is left.
-    """
+def trajectory(log_quotient: float, accuracy: float, epochs: int) -> Trajectory:
+    """All fit alike; it comes to a log quotient from above, and to an accuracy from below."""
+    steps = [epoch / epochs for epoch in range(epochs + 1)]
     gone = log_quotient == -math.inf
-    steps = [1 - layer / (depth - 1) for layer in range(1, depth)] + [0.5]
-    quotient = [None if gone else math.exp(log_quotient + step) for step in steps]
+    logs = [None if gone else log_quotient + 0.3 * (1 - step) for step in steps]
+    quotients = [None if log is None else math.exp(log) for log in logs]
+    ones: list[float | None] = [1.0 - 0.2 * step for step in steps]
     return {
-        "dirichlet_energy": [0.0 if gone else 100.0 * math.exp(step) for step in steps],
-        "centred_rayleigh_quotient": quotient,
-        "rayleigh_quotient": quotient,
-        "collapse": [0.0 if gone else 0.2 + 0.1 * step for step in steps],
-        "numerical_rank": [1.0 if gone else 2.0 + step for step in steps],
-        "effective_rank": [1.0 if gone else 3.0 + step for step in steps],
-        "mad": [0.0 if gone else 0.1 + 0.1 * step for step in steps],
+        "epoch": list(map(float, range(epochs + 1))),
+        "train_accuracy": [0.3 + 0.6 * step for step in steps],
+        "val_accuracy": [0.2 + 0.5 * step for step in steps],
+        "test_accuracy": [0.2 + (accuracy - 0.2) * step for step in steps],
+        **{f"{split}_loss": [2.0 - 1.5 * step for step in steps] for split in _SPLITS},
+        "dirichlet_energy": [0.0 if gone else 100.0] * len(steps),
+        "centred_rayleigh_quotient": quotients,
+        "rayleigh_quotient": quotients,
+        "log_quotient": logs,
+        "log_uncentred_quotient": logs,
+        **dict.fromkeys(("collapse", "effective_rank", "mad", "nc1", "linear_probe_drop"), ones),
     }
+
+
+_SPLITS = ("train", "val", "test")
 
 
 def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
@@ -54,31 +71,30 @@ def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
         for cell in study.cells:
             if (found := values(cell)) is not None:
                 record = fabricated(cell.spec, found[1])
-                profile = layers_of(found[0], cell.spec.config.num_layers)
-                folder.write(dataclasses.replace(record, profile=profile))
+                epochs = cell.spec.config.epochs
+                along = trajectory(*found, epochs)
+                folder.write(dataclasses.replace(record, trajectory=along))
     return folder
-
-
-def dose(cell: GridCell) -> float:
-    """Freezing ratio of a run; 0 of every other arm."""
-    return float(cell.axes.get("freezing_ratio", 0.0))
 
 
 def noise(cell: GridCell, size: float) -> float:
     """What differs between runs, evenly spread and the same each time: no draw, no luck."""
-    seed, number = cell.spec.config.seed, cell.spec.config.num_layers + round(10 * dose(cell))
-    return size * (((7 * seed + 3 * number) % 11) / 5 - 1)
+    config = cell.spec.config
+    number = config.num_layers + round(10 * float(cell.axes.get("freezing_ratio", 0.0)))
+    return size * (((7 * config.seed + 3 * number) % 11) / 5 - 1)
 
 
-def effect(size: float, spread: float = 0.02) -> Values:
-    """A log quotient that grows by ``size`` per unit of the freezing ratio, less in deep networks.
-
-    Accuracy follows it.
-    """
+def effect(size: float, gain: float = 0.0, kept: float = 0.0, spread: float = 0.02) -> Values:
+    """What freezing does to the log quotient and to accuracy, and the share left of both under an
+    intervention."""
 
     def values(cell: GridCell) -> tuple[float, float]:
-        depth, seed = cell.spec.config.num_layers, cell.spec.config.seed
-        smooth = size * dose(cell) + noise(cell, spread)
-        return 0.1 * seed - math.log(depth) + smooth, 0.6 + 0.05 * smooth + 0.001 * seed
+        config = cell.spec.config
+        alone = intervention(cell.spec.resolved) == "none"
+        # The factorial has the same runs under another name.
+        dose = (cell.arm in (FROZEN, "locked, hidden")) * (1.0 if alone else kept)
+        smooth = size * dose + noise(cell, spread)
+        accuracy = 0.6 + gain * dose + 0.05 * noise(cell, spread) + 0.001 * config.seed
+        return 0.1 * config.seed - math.log(config.num_layers) + smooth, accuracy
 
     return values

@@ -1,11 +1,8 @@
 """Every example runs and every shipped config is accepted; on real data where it is at hand."""
 
 import importlib.util
-import json
-import math
 import os
 import re
-import statistics
 from pathlib import Path
 
 import pytest
@@ -75,48 +72,3 @@ def test_readme_names_files_and_commands_that_exist():
         assert (ROOT / path).exists(), path
     for target in re.findall(r"make (\w+)", text):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
-
-
-def test_readme_reports_the_recorded_verdicts():
-    path = ROOT / "benchmarks" / "results" / "conjecture-standard" / "verdict.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    names = {"cora": "Cora", "citeseer": "CiteSeer", "debian": "Debian"}
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for verdict in record["overall"]:
-        family = verdict["dataset"], verdict["batch_norm"]
-        (association,) = (
-            each
-            for each in record["associations"]
-            if (each["dataset"], each["batch_norm"]) == family
-        )
-        supported = [
-            str(each["depths"][0])
-            for each in record["depths"]
-            if (each["dataset"], each["batch_norm"]) == family and each["label"] == "supported"
-        ]
-        ends = ("mean", "low", "high")
-        quotient = [f"{math.exp(verdict['effect'][end]):.2f}" for end in ends]
-        accuracy = [f"{100 * association['accuracy'][end]:+.1f}" for end in ends]
-        trained = mean_accuracy(record, family, "trained")
-        row = [
-            names[family[0]],
-            "with" if family[1] else "without",
-            verdict["label"],
-            "{} ({} to {})".format(*quotient),
-            ", ".join(supported),
-            "{} ({} to {})".format(*accuracy),
-            f"{100 * (mean_accuracy(record, family, 'frozen') - trained):+.1f}",
-        ]
-        assert f"| {' | '.join(row)} |" in text
-    assert record["complete"]
-    assert f"{record['runs']['total']:,} runs" in text
-
-
-def mean_accuracy(record, family, arm):
-    """Over depths and freezing ratios, which all have the same seeds."""
-    return statistics.fmean(
-        each["mean"]
-        for each in record["endpoints"]
-        if (each["dataset"], each["batch_norm"]) == family
-        and (each["arm"], each["endpoint"]) == (arm, "test_accuracy")
-    )

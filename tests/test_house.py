@@ -51,11 +51,11 @@ WITHIN = {
     "conjecture": [
         {"report"},
         {"figures", "tables"},
-        {"findings"},
-        {"first_protocol", "rivals", "verdict"},
-        {"power", "reasons", "simulation", "words"},
-        {"association", "claims", "decision"},
-        {"means", "protocol", "trajectories"},
+        {"findings", "first_protocol"},
+        {"words"},
+        {"association", "protocol", "rivals"},
+        {"claims"},
+        {"means", "trajectories"},
     ],
     "data": [
         {"download"},

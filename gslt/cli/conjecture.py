@@ -24,11 +24,14 @@ def add(commands: Any) -> None:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         description="Test the conjecture of the Frozen paper (arXiv 2402.14029): freezing counters "
-        "over-smoothing more strongly than searching a dense source. Computes the runs that are "
-        "missing, judges them, and writes report.html and verdict.json. The same command goes on."
+        "over-smoothing more strongly than searching a dense source, and tickets classify better "
+        "for it. Computes the runs that are missing, judges three claims (S: smoother at equal "
+        "fit, A: accuracy, M: the one because of the other), and writes report.html and "
+        "verdict.json. The same command goes on."
     )
-    text = "quick: Cora, minutes; standard: Cora, Citeseer and the Debian graph, hours on 2 cores; "
-    text += "ogbn-arxiv: a GPU [what the folder was begun with, else standard]"
+    text = "quick: Cora, minutes, too few seeds for most verdicts; standard: Cora and Citeseer, 8 "
+    text += "hours on 2 cores; paper: the paper's network on the Debian graph, a day on 2 cores "
+    text += "(with --dataset ogbn-arxiv: a GPU) [what the folder was begun with, else standard]"
     parser.add_argument("--preset", type=Size | None, help=text)
     text = "folder of records and report"
     parser.add_argument("--out", type=Path, required=True, help=text)

@@ -1,22 +1,13 @@
-"""The test of the conjecture that freezing counters over-smoothing, from a plan to a verdict.
+"""The test of the conjecture that freezing counters over-smoothing, from a plan to three verdicts.
 
-``protocol`` has the arms, the grids of runs and the table of what they found; ``decision`` the
-rule, ``power`` what so many seeds can show, ``simulation`` how often the rule errs where the truth
-is known; ``verdict`` brings them together with all that is reported beside the verdict.
+``protocol`` has the arms and the grids of runs; ``trajectories`` compares two arms at equal fit;
+``claims`` the rule, with the tests of ``means``; ``rivals`` how often the rule errs where the truth
+is known; ``findings`` brings them together, and ``report`` writes them.
 """
 
 from __future__ import annotations
 
-from gslt.conjecture.protocol import Criteria, Plan, open_plan, read_runs, run_plan, runs_of
-from gslt.conjecture.verdict import Analysis, Verdict
+from gslt.conjecture.claims import Rule, judge, judge_contrasts
+from gslt.conjecture.protocol import Criteria, Plan, open_plan, run_plan
 
-__all__ = [
-    "Analysis",
-    "Criteria",
-    "Plan",
-    "Verdict",
-    "open_plan",
-    "read_runs",
-    "run_plan",
-    "runs_of",
-]
+__all__ = ["Criteria", "Plan", "Rule", "judge", "judge_contrasts", "open_plan", "run_plan"]

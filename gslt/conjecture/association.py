@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gslt.conjecture.protocol import ACCURACY, DENSE, FROZEN, PRIMARY, Family
+from gslt.conjecture.claims import ACCURACY, Rule
+from gslt.conjecture.trajectories import NONE, At
 from gslt.random import Float64, Stream
-from gslt.report.statistics import LEVEL, RESAMPLES, Estimate
+from gslt.report.statistics import LEVEL, RESAMPLES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 #: Fewer clusters say nothing about their spread.
 LEAST_SEEDS = 3
+#: Cells whose means are taken off within.
+CELL = ("num_layers", "arm", "ratio")
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,21 @@ class Slope:
 class Association:
     """How the accuracy of frozen minus dense goes with their log quotient, frozen minus dense.
 
-    An association, not an effect: nothing here was assigned but the freezing ratio, and whatever
-    else it changes may move both.
+    The second line of claim M: mediation by regression (Baron and Kenny 1986). What it assumes is
+    much: that nothing else which freezing changes moves both, that the line is straight, and that
+    the quotient is measured without error. The intervention is the first line because it assumes
+    none of it.
     """
 
     dataset: str
-    batch_norm: bool
-    accuracy: Estimate
-    """Accuracy of frozen minus dense, mean over depths and ratios, collapsed runs too. NaN where no
-    seed has them all."""
+    at: At
+    """Where both were measured."""
     pooled: Slope
     """Over all seeds, depths and ratios. Depths and ratios differ in both quantities, which alone
     can make such a line."""
     intercept: float
-    """Of the pooled line: the accuracy difference left where smoothness is the same."""
+    """Of the pooled line: the accuracy difference left where smoothness is the same (the direct
+    effect of the mediation; the rest is the indirect one)."""
     intercept_interval: tuple[float, float]
     within: Slope
     """The same with the mean of each depth and ratio taken off: whether the seeds in which freezing
@@ -59,53 +62,45 @@ class Association:
     left_out: int
     """Pairs that lack a number, or have a run that collapsed totally."""
 
-    @property
-    def family(self) -> Family:
-        """Its data set, and whether with batch norm."""
-        return self.dataset, self.batch_norm
 
-
-def frozen_minus_dense(runs: DataFrame) -> DataFrame:
-    """Every frozen run minus the dense run of its seed and depth.
+def pairs_of(found: DataFrame, rule: Rule, at: At) -> DataFrame:
+    """Differences of smoothness and accuracy side by side, where smoothing is left alone.
 
     Args:
-        runs: those of one family, see :func:`gslt.conjecture.protocol.in_order`.
+        found: contrasts of one data set, see :func:`gslt.conjecture.trajectories.contrasts`.
+        rule: arms, and the endpoint of smoothness.
+        at: where they were measured.
 
     Returns:
-        A row a pair, by ``depth``, ``freezing_ratio`` and ``seed``; the differences of
-        ``log_quotient`` and ``test_accuracy``, NaN where one of the runs or its number is missing;
-        and ``finite``: whether both are numbers, which they are not where a run collapsed totally.
+        A row for every frozen run: :data:`CELL`, ``seed``, ``quotient`` and ``accuracy`` (frozen
+        minus dense), and ``finite``: whether both are numbers.
     """
-    pair, columns = ["depth", "freezing_ratio", "seed"], [PRIMARY, ACCURACY]
-    frozen = runs.loc[runs["arm"] == FROZEN, [*pair, *columns]]
-    dense = runs.loc[runs["arm"] == DENSE, ["depth", "seed", *columns]]
-    wanted = frozen[["depth", "freezing_ratio"]].drop_duplicates().merge(dense, on="depth")
-    found = frozen.merge(wanted, on=pair, how="outer", suffixes=("", "_dense"))
-    for name in columns:
-        found[name] -= found[f"{name}_dense"]
-    found["finite"] = np.isfinite(found[columns]).all(axis=1)
-    return found.sort_values(pair, ignore_index=True)[[*pair, *columns, "finite"]]
+    here = found[
+        (found["at"] == at) & (found["intervention"] == NONE) & found["arm"].isin(rule.arms)
+    ]
+    names = {rule.endpoint: "quotient", ACCURACY: "accuracy"}
+    rows = here[here["endpoint"].isin(names)].assign(ratio=here["ratio"].fillna(-1.0))
+    wide = rows.pivot(index=[*CELL, "seed"], columns="endpoint", values="difference")
+    wide = wide.reindex(columns=list(names)).rename(columns=names).reset_index()
+    return wide.assign(finite=np.isfinite(wide[["quotient", "accuracy"]]).all(axis=1))
 
 
-def association(runs: DataFrame) -> Association | None:
-    """The association of one family; None where it has no pair of numbers.
+def association(found: DataFrame, rule: Rule, at: At) -> Association | None:
+    """The association on one data set; None where it has no pair of numbers.
 
     Args:
-        runs: those of one family, see :func:`gslt.conjecture.protocol.in_order`.
+        found: contrasts of one data set.
+        rule: arms, and the endpoint of smoothness.
+        at: where both are measured.
     """
-    pairs = frozen_minus_dense(runs)
+    pairs = pairs_of(found, rule, at)
     points = pairs[pairs["finite"]]
     if not len(points):
         return None
     pooled, within = _sums(points, within=False), _sums(points, within=True)
-    # Over the seeds that have every pair, so that all average the same depths and ratios. Summed
-    # exactly, as accuracies are few fractions whose resampled means tie.
-    by_seed = pairs.pivot(index="seed", columns=["depth", "freezing_ratio"], values=ACCURACY)
-    accuracies = np.array([fmean(row) for row in by_seed.dropna().to_numpy()])
     return Association(
-        dataset=str(runs["dataset"].iloc[0]),
-        batch_norm=bool(runs["batch_norm"].iloc[0]),
-        accuracy=Estimate.of(accuracies),
+        dataset=str(found["dataset"].iloc[0]),
+        at=at,
         pooled=_line(pooled),
         intercept=float(_intercept(pooled.sum(axis=0))),
         intercept_interval=_interval(pooled, _intercept),
@@ -126,10 +121,10 @@ def _sums(points: DataFrame, *, within: bool) -> Float64:
     Returns:
         ``(seeds, groups, 6)``.
     """
-    x, y = points[PRIMARY].to_numpy(), points[ACCURACY].to_numpy()
+    x, y = points["quotient"].to_numpy(), points["accuracy"].to_numpy()
     powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     seeds, row = np.unique(points["seed"], return_inverse=True)
-    group = points.groupby(["depth", "freezing_ratio"]).ngroup().to_numpy() * within
+    group = points.groupby([*CELL]).ngroup().to_numpy() * within
     sums = np.zeros((len(seeds), group.max() + 1, 6))
     np.add.at(sums, (row, group), powers)
     return sums

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from gslt.conjecture.means import MeanTests
 from gslt.conjecture.trajectories import NONE, At, contrasts
 from gslt.errors import ConfigError
-from gslt.files import plain
 from gslt.random import Float64
 from gslt.report.statistics import fill_collapsed, holm
 from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
@@ -208,7 +207,7 @@ def scores_of(found: DataFrame, key: Key, rule: Rule) -> Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Component:
     """What a claim is tested by: a number per seed, its tests and its outcome."""
 
     endpoint: str
@@ -247,7 +246,7 @@ class Claim:
     p: float
     """Of the word that lies nearest; 1 where none does."""
     p_holm: float
-    parts: tuple[Part, ...]
+    parts: tuple[Component, ...]
 
     @property
     def label(self) -> str:
@@ -256,12 +255,12 @@ class Claim:
             return self.outcome
         if self.lacks_premise:
             return "undecided (S or A is not shown)"
-        return f"undecided ({_seeds(self.needed)})"
+        return f"undecided ({seed_words(self.needed)})"
 
     @property
     def lacks_premise(self) -> bool:
         """Whether M lacks what would have to be shown of S and A, and more seeds do not help."""
-        own = _own(self.parts)
+        own = own_parts(self.parts)
         premises = [each for each in self.parts if each not in own]
         return any(each.outcome not in ("shown", "undecided") for each in premises)
 
@@ -275,7 +274,12 @@ class Claim:
         return max(known) if known and len(known) == len(numbers) else None
 
 
-def _seeds(number: int | None) -> str:
+def seed_words(number: int | None) -> str:
+    """How many seeds a decision needs.
+
+    Args:
+        number: None if unknown.
+    """
     return "number of seeds needed unknown" if number is None else f"{number} seeds needed"
 
 
@@ -293,23 +297,6 @@ class Finding:
         if outcomes == {"shown"}:
             return "shown"
         return "not shown" if outcomes - {"shown", "undecided"} else "undecided"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with sentence and what would change each verdict."""
-        return {
-            "dataset": self.dataset,
-            "outcome": self.outcome,
-            "sentence": sentence(self),
-            "claims": [
-                {
-                    "label": each.label,
-                    "needed": each.needed,
-                    "what_would_change": what_would_change(each),
-                    **plain(each),
-                }
-                for each in self.claims
-            ],
-        }
 
 
 def judge(trajectories: DataFrame, rule: Rule | None = None) -> list[Finding]:
@@ -376,7 +363,7 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
         rule: what they are judged by.
     """
     tested = {
-        (dataset, key): part_with_tests(key, each, rule)
+        (dataset, key): tested_component(key, each, rule)
         for dataset, by_key in scores.items()
         for key, each in by_key.items()
     }
@@ -403,7 +390,7 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     ]
 
 
-def decide(claims: Sequence[tuple[Name, Sequence[Part]]], rule: Rule) -> list[Claim]:
+def decide(claims: Sequence[tuple[Name, Sequence[Component]]], rule: Rule) -> list[Claim]:
     """Outcomes of claims that are judged together, from the p-values of their parts.
 
     Args:
@@ -428,9 +415,9 @@ def decide(claims: Sequence[tuple[Name, Sequence[Part]]], rule: Rule) -> list[Cl
     return found
 
 
-def _nearest(parts: Sequence[Part]) -> float:
+def _nearest(parts: Sequence[Component]) -> float:
     """The p-value of the word that all parts come nearest to."""
-    own = _own(parts)
+    own = own_parts(parts)
     return min(
         max(each.p_above for each in parts),
         max(each.p_inside for each in own),
@@ -438,8 +425,12 @@ def _nearest(parts: Sequence[Part]) -> float:
     )
 
 
-def _own(parts: Sequence[Part]) -> Sequence[Part]:
-    """The parts of a claim without those of S and A, which are premises of M."""
+def own_parts(parts: Sequence[Component]) -> Sequence[Component]:
+    """The parts of a claim without those of S and A, which are premises of M.
+
+    Args:
+        parts: of one claim.
+    """
     return [each for each in parts if each.without != NONE] or parts
 
 
@@ -457,7 +448,7 @@ def _levels(p: Sequence[float], alpha: float) -> list[float]:
     return levels
 
 
-def _outcome(part: Part, level: float) -> Outcome:
+def _outcome(part: Component, level: float) -> Outcome:
     if part.p_above <= level:
         return "shown"
     if part.p_below <= level:
@@ -468,20 +459,25 @@ def _outcome(part: Part, level: float) -> Outcome:
     return "undecided"
 
 
-def _together(parts: Sequence[Part]) -> Outcome:
+def _together(parts: Sequence[Component]) -> Outcome:
     """The word of a claim from those of its parts."""
-    word = _same_word(_own(parts))
+    word = _same_word(own_parts(parts))
     premises = all(each.outcome == "shown" for each in parts)
     return "undecided" if word == "shown" and not premises else word
 
 
-def _same_word(parts: Sequence[Part]) -> Outcome:
+def _same_word(parts: Sequence[Component]) -> Outcome:
+    words = [each.outcome for each in parts]
+    if "excluded" in words:
+        # What is there and smaller than what matters is excluded as well: the weaker word holds.
+        small = "shown but smaller than what matters"
+        words = ["excluded" if word == small else word for word in words]
     by_place: dict[tuple[str, str], set[Outcome]] = {}
-    for each in parts:
-        if each.at in EPOCHS and each.outcome != "undecided":
-            by_place.setdefault((each.endpoint, each.without), set()).add(each.outcome)
-    outcomes = {each.outcome for each in parts}
-    if any(len(words) > 1 for words in by_place.values()):
+    for each, word in zip(parts, words, strict=True):
+        if each.at in EPOCHS and word != "undecided":
+            by_place.setdefault((each.endpoint, each.without), set()).add(word)
+    outcomes = set(words)
+    if any(len(found) > 1 for found in by_place.values()):
         return "differs between epochs"
     if "undecided" in outcomes:
         return "undecided"
@@ -491,7 +487,7 @@ def _same_word(parts: Sequence[Part]) -> Outcome:
     return "differs between fits" if fits else "differs between interventions"
 
 
-def part_of(key: Key, scores: Scores, rule: Rule) -> Part:
+def component_of(key: Key, scores: Scores, rule: Rule) -> Component:
     """A part before it is tested: what it is, and of which seeds.
 
     Args:
@@ -499,7 +495,7 @@ def part_of(key: Key, scores: Scores, rule: Rule) -> Part:
         scores: one per seed.
         rule: for the margin.
     """
-    return Part(
+    return Component(
         endpoint=key.endpoint,
         at=key.at,
         without=key.without,
@@ -513,7 +509,7 @@ def part_of(key: Key, scores: Scores, rule: Rule) -> Part:
     )
 
 
-def with_tests(part: Part, tests: MeanTests, row: int, sd: float) -> Part:
+def with_tests(part: Component, tests: MeanTests, row: int, sd: float) -> Component:
     """A part with the p-values of a row of tests.
 
     Args:
@@ -533,7 +529,7 @@ def with_tests(part: Part, tests: MeanTests, row: int, sd: float) -> Part:
     )
 
 
-def part_with_tests(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTests | None]:
+def tested_component(key: Key, scores: Scores, rule: Rule) -> tuple[Component, MeanTests | None]:
     """A part with its tests; None in their place for fewer than two seeds.
 
     Args:
@@ -541,7 +537,7 @@ def part_with_tests(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTes
         scores: one per seed.
         rule: for the margin.
     """
-    part, values = part_of(key, scores, rule), scores.values
+    part, values = component_of(key, scores, rule), scores.values
     if len(values) < 2:
         mean = float(values.mean()) if len(values) else math.nan
         return replace(part, mean=mean), None
@@ -549,7 +545,7 @@ def part_with_tests(key: Key, scores: Scores, rule: Rule) -> tuple[Part, MeanTes
     return with_tests(part, tests, 0, float(values.std(ddof=1))), tests
 
 
-def with_interval(part: Part, tests: MeanTests | None, rule: Rule) -> Part:
+def with_interval(part: Component, tests: MeanTests | None, rule: Rule) -> Component:
     """A part that was decided, with its interval, and the seeds that it needs if undecided.
 
     Args:
@@ -565,10 +561,10 @@ def with_interval(part: Part, tests: MeanTests | None, rule: Rule) -> Part:
     return replace(part, low=low, high=high, needed=needed)
 
 
-# What would change a verdict
+# Seeds
 
 
-def seeds_needed(part: Part, power: float) -> int | None:
+def seeds_needed(part: Component, power: float) -> int | None:
     """Seeds with which a mean and a spread as these would decide; None if above 10,000.
 
     n = (z₁ + z₂)² s² / d² + z₁² / 2 (Guenther 1981), d the distance of the mean from the nearest
@@ -589,80 +585,3 @@ def seeds_needed(part: Part, power: float) -> int | None:
     least = math.log2(2.0 / part.level) + 1
     needed = max(number, least, len(part.seeds) + 1)
     return math.ceil(needed) if needed <= MOST_SEEDS else None
-
-
-def what_would_change(claim: Claim) -> tuple[str, ...]:
-    """How far each part of a claim lies from another word, a sentence each."""
-    return tuple(_distance(each) for each in claim.parts)
-
-
-def _distance(part: Part) -> str:
-    where = f"{part.endpoint} {part.words}"
-    if math.isnan(part.low):
-        return f"{where}: not tested; {part.why or 'it needs two seeds or more'}."
-    ends = (
-        f"mean {part.mean:+.3g}, {100 * (1 - part.level):.3g} % interval {part.low:+.3g} to "
-        f"{part.high:+.3g}, margin {part.margin:.3g}"
-    )
-    apart = {
-        "shown": f"the interval would have to reach {part.low - part.margin:.2g} lower",
-        "reversed": f"the interval would have to reach {-part.margin - part.high:.2g} higher",
-        "undecided": f"{_seeds(part.needed)} if mean and spread stay as they are",
-    }
-    inside = min(part.margin - part.high, part.low + part.margin)
-    words = apart.get(part.outcome, f"a margin smaller by {inside:.2g} would leave it undecided")
-    left = f"; without seeds {_listed(part.left_out)} ({part.why})" if part.left_out else ""
-    return f"{where}: {part.outcome} ({ends}); {words}{left}."
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(str(seed) for seed in seeds)
-
-
-# The sentence that may be quoted
-
-
-def sentence(finding: Finding) -> str:
-    """What was found on a data set, in words that may be quoted."""
-    of_claims = "; ".join(
-        f"{each.name} ({each.words}) {'' if each.outcome.startswith('differs') else 'is '}"
-        f"{each.label}{_numbers(each)}"
-        for each in finding.claims
-    )
-    return f"On {finding.dataset} the conjecture is {finding.outcome}: {of_claims}."
-
-
-def _numbers(claim: Claim) -> str:
-    tested = [each for each in _own(claim.parts) if not math.isnan(each.mean)]
-    if not tested:
-        return ""
-    seeds = {len(each.seeds) for each in tested}
-    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds.pop()}"
-    numbers = _excess(tested) if claim.name == "M" else ", ".join(map(_effect, tested))
-    return f", {numbers}, {count} seeds" if numbers else ""
-
-
-def _excess(parts: Sequence[Part]) -> str:
-    """By how much a gain exceeds those under the interventions that were tested."""
-    found = [each for each in parts if each.without != NONE]
-    if not found:
-        return ""
-    means = [each.mean for each in found]
-    low, high = (effect(ACCURACY, end(means)) for end in (min, max))
-    names = ", ".join(dict.fromkeys(each.without for each in found))
-    return f"the gain exceeds those with {names} by {low} to {high}"
-
-
-def _effect(part: Part) -> str:
-    return f"{effect(part.endpoint, part.mean)} {part.words}"
-
-
-def effect(endpoint: str, value: float) -> str:
-    """A difference in the unit that is read: points of accuracy, a factor of a quotient.
-
-    >>> effect("test_accuracy", 0.0123), effect("log_quotient", 0.2231)
-    ('+1.2 points', '× 1.25')
-    """
-    if endpoint == ACCURACY:
-        return f"{100 * value:+.1f} points"
-    return f"× {math.exp(value):.2f}" if endpoint.endswith("quotient") else f"{value:+.3g}"

@@ -1,7 +1,4 @@
-"""Pictures of the test: every one as PNG and as SVG.
-
-A panel is of one family: a data set with, or without, batch norm.
-"""
+"""Pictures of the test: every one as PNG and as SVG."""
 
 from __future__ import annotations
 
@@ -13,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import ACCURACY, ARMS, FROZEN, PRIMARY, RATIOS, Family, of_family
-from gslt.conjecture.words import COLOURS, SIGNS, arm_name, slope_words
+from gslt.conjecture.association import pairs_of
+from gslt.conjecture.claims import ACCURACY, EPOCHS, Component, own_parts
+from gslt.conjecture.findings import Findings, over_seeds
+from gslt.conjecture.protocol import ARMS, FROZEN, INTERVENTIONS, RATIOS
+from gslt.conjecture.trajectories import NONE, Curves, first_crossing
+from gslt.conjecture.words import COLOURS, SIGNS, arm_name
 from gslt.files import OutputFolder
 from gslt.report.figures import (
     Canvas,
     Look,
     Row,
     canvas,
-    depth_axis,
     forest,
+    in_rows,
     looks,
     number_axis,
     panel_title,
@@ -34,25 +34,21 @@ from gslt.report.figures import (
     variants,
     zero,
 )
-from gslt.report.lines import COLLAPSED, Line, draw_lines, label_lines
+from gslt.report.lines import Line, draw_lines, label_lines
 from gslt.report.statistics import averages
 from gslt.report.study import FIGURE_FOLDER
-from gslt.studies.columns import column, heading
+from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from gslt.conjecture.association import Association
-    from gslt.conjecture.verdict import Verdict
 
 #: An arm and its freezing ratio.
 Arm = tuple[str, float | None]
 
 #: Colours of the shallowest and the deepest networks.
 DEPTH_RAMP = ("#EDB04A", "#54206B")
-#: A share that spans more than this is drawn on a logarithmic axis.
-_WIDE = 100.0
-_BANDS = "Points: means over seeds; bands: ± unbiased standard deviation."
+#: Levels of the train loss at which curves are drawn.
+_LEVELS = 40
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def draw_pictures(findings: Findings, folder: OutputFolder) -> Iterator[Picture]
 
 
 def arm_looks() -> dict[Arm, Look]:
-    """Colour and mark of every arm of the test, whatever is there of it."""
+    """Colour and mark of every arm of the verdict, whatever is there of it."""
     found = looks(list(ARMS), ["trained"])
     shades = variants(found[FROZEN], len(RATIOS))
     return {
@@ -81,334 +77,277 @@ def arm_looks() -> dict[Arm, Look]:
     }
 
 
-# Lines of arms
-
-
-def quotient_over_depth(findings: Findings) -> Any:
-    """The primary endpoint over the number of layers."""
-    title = "Smoothness of the last hidden layer over depth"
-    return _over_depth(findings, [PRIMARY], title, _BANDS)
-
-
-def accuracy_over_depth(findings: Findings) -> Any:
-    """Test accuracy over the number of layers."""
-    caption = f"{_BANDS} At the epoch of the best validation."
-    return _over_depth(findings, [ACCURACY], "Test accuracy over depth", caption)
-
-
-def rank_and_collapse_over_depth(findings: Findings) -> Any:
-    """The secondary endpoints of the last hidden layer over the number of layers."""
-    title = "Effective rank and collapse of the last hidden layer over depth"
-    caption = (
-        f"{_BANDS} Collapse: share of the representation outside the kernel of the Laplacian; 0: a "
-        "constant on every component, total over-smoothing. On a logarithmic axis bands that reach "
-        "0 are left out."
-    )
-    return _over_depth(findings, ["effective_rank", "collapse"], title, caption)
-
-
-def over_layers(findings: Findings) -> Any:
-    """The log quotient and the energy after every hidden layer of the deepest networks."""
-    title = "Smoothness layer by layer, in the deepest networks"
-    caption = (
-        "Points: means over seeds, of the energy's logarithm; bands: ± unbiased standard "
-        "deviation. Hidden layers only, after norm and activation, in evaluation mode. The energy "
-        "depends on the scale of the network, the quotient does not. Layers without a finite "
-        "number in any run are left out."
-    )
-    names, energy = [PRIMARY, "dirichlet_energy"], findings.layers["dirichlet_energy"]
-    logs = findings.layers.assign(dirichlet_energy=np.log(energy.where(energy > 0)))
-    deepest, lines = {}, {}
-    for family in findings.analysis.families:
-        mine = of_family(logs, family)
-        deepest[family] = int(mine["depth"].max())
-        runs = mine[mine["depth"] == deepest[family]]
-        found = averages(runs, ["arm", "freezing_ratio", "layer"], names)
-        for name in names:
-            part = found[found["column"] == name]
-            lines[family, name] = _lines(findings, part, "layer", log=name != PRIMARY)
-    figure = _panels(findings, names, title, caption, lines)
-    named = []
-    for (family, name), axes in figure.panels.items():
-        of = f" (of a network with {deepest[family]} layers)"
-        if deepest[family] == 2:
-            _below(axes, lines[family, name], f"{_label(name)}, hidden layer 1{of}")
-            continue
-        number_axis(axes, [1, deepest[family] - 1], f"hidden layer{of}", log=False)
-        axes.locator_params(axis="x", integer=True)
-        if name != PRIMARY:
-            axes.set_yscale("log")
-        named.append(_curves(axes, lines[family, name], _label(name)))
-    label_lines(figure.figure, named)
-    return figure.figure
-
-
-def _over_depth(findings: Findings, endpoints: Sequence[str], title: str, caption: str) -> Any:
-    """Endpoints over the number of layers; arms below one another where there is one depth."""
-    found = findings.analysis.averages
-    parts = {
-        (family, name): of_family(found[found["endpoint"] == name], family)
-        for family in findings.analysis.families
-        for name in endpoints
-    }
-    lines = {
-        (family, name): _lines(findings, part, "depth", factor=column(name).factor)
-        for (family, name), part in parts.items()
-    }
-    figure = _panels(findings, endpoints, title, caption, lines)
-    named = []
-    for key, axes in figure.panels.items():
-        label, depths = _label(key[1]), sorted(parts[key]["depth"].unique())
-        if len(depths) == 1:
-            _below(axes, lines[key], f"{label}, {depths[0]} layers")
-            continue
-        depth_axis(axes, depths)
-        values = [value for line in lines[key] for value in line.y]
-        if key[1] == "collapse" and values and 0 < _WIDE * min(values) < max(values):
-            axes.set_yscale("log")
-            axes.set_ylim(min(values) / 2, 2 * max(values))
-        named.append(_curves(axes, lines[key], label))
-    label_lines(figure.figure, named)
-    return figure.figure
-
-
-def _lines(findings: Findings, found: DataFrame, x: str, **how: Any) -> list[Line]:
-    """A line over the averages of every arm."""
-    shown, lines = arm_looks(), []
-    for arm, ratio in findings.analysis.arms:
-        ratios = found["freezing_ratio"]
-        same = ratios.isna() if ratio is None else ratios == ratio
-        look, label = shown[arm, ratio], arm_name(arm, ratio)
-        mine = found[(found["arm"] == arm) & same]
-        line = Line.of(mine, x, label=label, colour=look.colour, marker=look.marker, **how)
-        lines += [line] if line.y or line.collapsed else []
-    return lines
-
-
-def _curves(axes: Any, lines: list[Line], label: str) -> tuple[Any, list[Line]]:
-    draw_lines(axes, lines)
-    plain_ticks(axes)
-    axes.set_ylabel(label)
-    return axes, lines
-
-
-def _below(axes: Any, lines: Sequence[Line], label: str) -> None:
-    """Arms below one another, where there is a single place on the axis."""
-    rows = [
-        Row(
-            label=line.label,
-            colour=line.colour,
-            marker=line.marker,
-            mean=line.y[0] if line.y else math.nan,
-            low=line.low[0] if line.y else math.nan,
-            high=line.high[0] if line.y else math.nan,
-            collapsed=bool(line.collapsed),
-        )
-        for line in lines
-    ]
-    forest(axes, rows, label.replace("\n", " "))
-
-
-def _label(name: str) -> str:
-    """Label of an axis; the title says which layer it is."""
-    label = column(name).label.removesuffix(", last hidden layer")
-    return f"{label}\n(lower: smoother)" if name == PRIMARY else label
-
-
-def _panels(
-    findings: Findings,
-    names: Sequence[str],
-    title: str,
-    caption: str,
-    lines: dict[tuple[Family, str], list[Line]] | None = None,
-    height: float = 3.7,
-) -> Canvas:
-    """Panels by family and name, and their headings.
-
-    One name: data sets below, with and without batch norm beside each other. Several: a row of them
-    for each family.
-    """
-    families = findings.analysis.families
-    cells: list[list[tuple[Family, str] | None]]
-    if len(names) > 1:
-        cells = [[(family, name) for name in names] for family in families]
-    else:
-        norms = sorted({norm for _, norm in families}, reverse=True)
-        cells = [
-            [((each, norm), names[0]) if (each, norm) in families else None for norm in norms]
-            for each in dict.fromkeys(dataset for dataset, _ in families)
-        ]
-    collapsed = any(line.collapsed for each in (lines or {}).values() for line in each)
-    found = canvas(
-        cells,
-        title,
-        caption + COLLAPSED * collapsed,
-        width=8.0 if len(cells[0]) == 1 else 5.6,
-        height=height,
-    )
-    for (family, name), axes in found.panels.items():
-        what = f"{heading(name)}: " * (len(names) > 1)
-        panel_title(axes, what + findings.family_name(*family))
+def _panels(findings: Findings, title: str, caption: str, **size: Any) -> Canvas:
+    """A panel for every data set and depth, data sets below one another."""
+    depths = findings.depths
+    most = max(map(len, depths.values()))
+    cells = [row for name, of in depths.items() for row in in_rows([(name, d) for d in of], most)]
+    found = canvas(cells, title, caption, **size)
+    for (dataset, depth), axes in found.panels.items():
+        panel_title(axes, f"{findings.names[dataset]}, {depth} layers")
     return found
 
 
-# Frozen minus dense
+# Verdicts
 
 
-def effects_over_depth(findings: Findings) -> Any:
-    """The effect at every depth and over all, beside the smallest that matters."""
-    smallest = findings.plan.criteria.smallest_effect
-    title = "Frozen minus dense: log centred Rayleigh quotient of the last hidden layer"
+def verdicts(findings: Findings) -> Any:
+    """What every claim is tested by, with intervals, beside what matters."""
+    rows: dict[tuple[str, bool], list[Row]] = {}
+    for finding in findings.claims:
+        for claim in finding.claims:
+            for part in own_parts(claim.parts):
+                key = (finding.dataset, part.endpoint == ACCURACY)
+                rows.setdefault(key, []).append(_row(claim.name, part))
+    cells = [[(each.dataset, False), (each.dataset, True)] for each in findings.claims]
+    title = "Frozen minus dense: what the claims are tested by"
     caption = (
-        "Right of 0: frozen sources smooth less. Large marks: mean over the freezing ratios, with "
-        "the 95 % interval over seeds; small marks: each ratio, the largest darkest. Grey: smaller "
-        f"than the smallest effect that matters (± {smallest:.3g}, a factor of "
-        f"{math.exp(smallest):.3g})."
+        "S: log uncentred quotient where both have the same train loss, or validation accuracy; "
+        "right of 0: frozen sources smooth less. A: points of test accuracy. M: by how much that "
+        "gain exceeds the one under an intervention that keeps smoothing from acting. Means over "
+        "depths and freezing ratios, with intervals over seeds at the level of the verdict. Grey: "
+        "smaller than what matters."
     )
-    analysis = findings.analysis
-    rows: dict[Family, list[Row]] = {family: [] for family in analysis.families}
-    for verdict in [*analysis.overall, *analysis.depths]:
-        rows[verdict.family].append(_effect(findings, verdict))
     most = max(map(len, rows.values()))
-    figure = _panels(findings, [PRIMARY], title, caption, height=1.0 + 0.42 * most)
-    for (family, _), axes in figure.panels.items():
-        zero(axes, smallest)
-        forest(axes, rows[family], "frozen − dense", below=0.27)
-        axes.axhline(0.5, color="#999999", linewidth=0.8)
-        # The same distance between rows in every panel.
+    figure = canvas(cells, title, caption, width=8.4, height=1.2 + 0.34 * most)
+    for (dataset, accuracy), axes in figure.panels.items():
+        panel_title(axes, findings.names[dataset])
+        found = rows.get((dataset, accuracy), [])
+        margin = findings.plan.criteria.smallest_effect
+        zero(axes, 100 * findings.plan.criteria.smallest_gain if accuracy else margin)
+        forest(axes, found, "points of test accuracy" if accuracy else "log uncentred quotient")
         axes.set_ylim(most - 0.4, -0.6)
     return figure.figure
 
 
-def _effect(findings: Findings, verdict: Verdict) -> Row:
-    """A verdict, with small marks for the ratios of a single depth."""
-    contrasts, shades = _contrasts(findings, verdict.family), arm_looks()
-    small = [
-        (each.mean, shades[FROZEN, each.freezing_ratio].colour)
-        for each in contrasts.itertuples()
-        if not verdict.overall and each.depth == verdict.depths[0]
-    ]
+def _row(claim: str, part: Component) -> Row:
+    times = 100.0 if part.endpoint == ACCURACY else 1.0
+    ends = [times * end if math.isfinite(end) else math.nan for end in (part.low, part.high)]
+    missing = any(map(math.isnan, ends))
     return Row(
-        label="all depths" if verdict.overall else f"{verdict.depths[0]} layers",
-        colour=COLOURS[verdict.outcome],
-        mean=verdict.effect.mean,
-        low=verdict.effect.low,
-        high=verdict.effect.high,
-        marker="D" if len(verdict.depths) > 1 else "o",
-        # Pairs of which one run collapsed count as the largest difference seen.
-        hollow=verdict.one_collapsed > 0,
-        small=small,
-        note=f"{SIGNS[verdict.outcome]} {verdict.outcome}",
-        bold=verdict.overall,
+        label=f"{claim}: {part.at}" + f", minus {part.without}" * (part.without != NONE),
+        colour=COLOURS[part.outcome],
+        mean=times * part.mean,
+        low=math.nan if missing else ends[0],
+        high=math.nan if missing else ends[1],
+        hollow=part.one_collapsed > 0,
+        note=f"{SIGNS[part.outcome]} {part.outcome}",
     )
 
 
-def _contrasts(findings: Findings, family: Family) -> DataFrame:
-    """Frozen minus dense of the primary endpoint, by depth and freezing ratio."""
-    found = of_family(findings.analysis.contrasts, family)
-    wanted = (found["arm"] == FROZEN) & (found["endpoint"] == PRIMARY) & found["mean"].notna()
-    return found[wanted].sort_values(["depth", "freezing_ratio"])
+# Along the trajectories
 
 
-def dose_response(findings: Findings) -> Any:
-    """Frozen minus dense of the log quotient over the freezing ratio, a line for each depth."""
-    title = "Dose and response: smoothness over the freezing ratio"
+def quotient_over_fit(findings: Findings) -> Any:
+    """The primary endpoint along the train loss: arms at equal fit stand above one another."""
+    title = "Smoothness of the last hidden layer at equal fit"
     caption = (
-        "Differences from the dense source (freezing ratio 0) of the same seed: means, and bands: "
-        "95 % intervals over seeds. Above 0: smooths less than the dense source. Grey: smaller "
-        "than the smallest effect that matters."
+        "Every run is read where its train loss first falls to a level; training goes to the "
+        "right. Lines: means over the seeds that reach the level; bands: ± unbiased standard "
+        "deviation. Below: smoother."
     )
-    figure = _panels(findings, [PRIMARY], title, caption)
+    figure = _panels(findings, title, caption)
     named = []
-    for (family, _), axes in figure.panels.items():
-        zero(axes, findings.plan.criteria.smallest_effect, across=True)
-        found = _contrasts(findings, family)
-        by_depth = list(found.groupby("depth"))
-        lines = [
-            Line(
-                label=f"{depth} layers",
-                colour=colour,
-                x=[0.0, *mine["freezing_ratio"]],
-                y=[0.0, *mine["mean"]],
-                low=[0.0, *mine["low"]],
-                high=[0.0, *mine["high"]],
-            )
-            for (depth, mine), colour in zip(
-                by_depth, ramp(*DEPTH_RAMP, len(by_depth)), strict=True
-            )
-        ]
+    for (dataset, depth), axes in figure.panels.items():
+        lines = _along_fit(findings, _left_alone(findings, dataset, depth))
         draw_lines(axes, lines)
-        ratios = sorted(found["freezing_ratio"].unique())
-        axes.set_xticks([0.0, *ratios], ["dense", *(f"{ratio:g}" for ratio in ratios)])
-        axes.set_xlim(-0.03, 1.04 * max(ratios, default=0.0) or 1.0)
-        axes.set_xlabel("freezing ratio")
-        axes.set_ylabel("log centred Rayleigh quotient,\nminus that of the dense source")
+        axes.invert_xaxis()
+        axes.set_xlabel("train loss (nats)")
+        axes.set_ylabel("log uncentred quotient")
         named.append((axes, lines))
     label_lines(figure.figure, named)
     return figure.figure
 
 
-def accuracy_against_smoothness(findings: Findings) -> Any:
-    """Every frozen run minus the dense run of its seed and depth, with the line through them."""
-    title = "Does the difference in smoothness go with the difference in accuracy?"
-    caption = (
-        "A point: a frozen run minus the dense run of its seed and depth. Line: least squares over "
-        "all points; shaded: slopes within the 95 % interval (whole seeds resampled), turned about "
-        "the centre of the points. within: the mean of each depth and freezing ratio taken off. An "
-        "association, not an effect."
-    )
-    figure = _panels(findings, [PRIMARY], title, caption)
-    for (family, _), axes in figure.panels.items():
-        axes.axhline(0, color="#888888", linewidth=0.8)
-        axes.axvline(0, color="#888888", linewidth=0.8)
-        axes.set_xlabel("log centred Rayleigh quotient, frozen − dense")
-        axes.set_ylabel("test accuracy, frozen − dense (points)")
-        if not (association := findings.association(family)):
+def _left_alone(findings: Findings, dataset: str, depth: int) -> DataFrame:
+    rows = findings.trajectories
+    here = (rows["dataset"] == dataset) & (rows["num_layers"] == depth)
+    return rows[here & (rows["intervention"] == NONE)]
+
+
+def _along_fit(findings: Findings, rows: DataFrame) -> list[Line]:
+    curves = Curves.of(rows, ["train_loss", LOG_UNCENTRED_QUOTIENT])
+    loss, values = curves.values["train_loss"], curves.values[LOG_UNCENTRED_QUOTIENT]
+    levels = np.linspace(np.nanmax(loss), np.nanmin(loss), _LEVELS)
+    lines = []
+    for (arm, ratio), look in arm_looks().items():
+        mine = _of_arm(curves.runs, arm, ratio)
+        if arm == "random mask" or not mine.any():
             continue
-        pairs = findings.analysis.pairs(family)
-        pairs = pairs[pairs["finite"]]
-        x, y = pairs[PRIMARY], 100 * pairs[ACCURACY]
-        groups = list(pairs.groupby("depth").groups.items())
-        scatter(
-            axes,
-            {
-                str(depth): (x[rows], y[rows], colour)
-                for (depth, rows), colour in zip(
-                    groups, ramp(*DEPTH_RAMP, len(groups)), strict=True
-                )
-            },
-            "layers",
+        at = np.array([_at_level(loss[mine], values[mine], level) for level in levels])
+        counts = np.isfinite(at).sum(axis=1)
+        known = counts >= max(1, counts.max() // 2)
+        mean = np.array([row[np.isfinite(row)].mean() for row in at[known]])
+        std = np.array([_std(row[np.isfinite(row)]) for row in at[known]])
+        lines.append(
+            Line(
+                label=arm_name(arm, ratio),
+                colour=look.colour,
+                marker=look.marker,
+                x=levels[known].tolist(),
+                y=mean.tolist(),
+                low=(mean - std).tolist(),
+                high=(mean + std).tolist(),
+            )
         )
-        _regression(axes, association, x, y)
+    return lines
+
+
+def _at_level(loss: Any, values: Any, level: float) -> Any:
+    return first_crossing(loss, np.full(len(loss), level)).value(values)
+
+
+def _std(values: Any) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+def _of_arm(runs: DataFrame, arm: str, ratio: float | None) -> Any:
+    same = runs["ratio"].isna() if ratio is None else runs["ratio"] == ratio
+    return ((runs["arm"] == arm) & (same | (arm == "random mask"))).to_numpy(bool)
+
+
+def accuracy_over_epochs(findings: Findings) -> Any:
+    """Test accuracy along the epochs: what depends on the epoch at which one looks."""
+    title = "Test accuracy over the epochs"
+    caption = "Lines: means over seeds; bands: ± unbiased standard deviation."
+    figure = _panels(findings, title, caption)
+    named = []
+    for (dataset, depth), axes in figure.panels.items():
+        rows = _left_alone(findings, dataset, depth)
+        # Beside the log-spaced epochs every run has its own best one.
+        runs, here = (
+            rows.groupby(["arm", "ratio", *more], dropna=False)["seed"].transform("nunique")
+            for more in ([], ["epoch"])
+        )
+        rows = rows[(2 * here >= runs) & (rows["epoch"] > 0)]
+        lines = []
+        for (arm, ratio), look in arm_looks().items():
+            mine = rows[_of_arm(rows, arm, ratio)]
+            if arm == "random mask" or not len(mine):
+                continue
+            found = averages(mine, ["epoch"], [ACCURACY])
+            line = Line.of(
+                found,
+                "epoch",
+                factor=100,
+                label=arm_name(arm, ratio),
+                colour=look.colour,
+                marker=look.marker,
+            )
+            lines.append(line)
+        draw_lines(axes, lines)
+        number_axis(axes, sorted(set(rows["epoch"])), "epoch", log=True)
+        plain_ticks(axes)
+        axes.set_ylabel("test accuracy (%)")
+        named.append((axes, lines))
+    label_lines(figure.figure, named)
     return figure.figure
 
 
-def _regression(axes: Any, association: Association, x: Any, y: Any) -> None:
-    """The line through all points, the slopes of its interval, and both slopes in words below."""
-    pooled, within = association.pooled, association.within
-    across = np.linspace(x.min(), x.max(), 60)
-    slopes = [100 * slope for slope in (pooled.slope, *pooled.slope_interval)]
-    middle, low, high = (y.mean() + slope * (across - x.mean()) for slope in slopes)
-    axes.plot(across, middle, color="black", linewidth=1.4)
-    axes.fill_between(across, low, high, color="black", alpha=0.12, linewidth=0)
-    texts = [f"pooled slope {slope_words(pooled)}"]
-    if not math.isnan(within.slope_interval[0]):
-        texts.append(f"within slope {slope_words(within)}")
-    words = {"transform": axes.transAxes, "fontsize": 8.5, "va": "top", "color": "#333333"}
-    axes.text(0.0, -0.2, "\n".join(texts), **words)
+# Contrasts
+
+
+def gain_under_interventions(findings: Findings) -> Any:
+    """What freezing gains with smoothing left alone, and under each intervention."""
+    title = "Accuracy of frozen minus dense, with and without what keeps smoothing from acting"
+    caption = (
+        "Means over the freezing ratios, with 95 % intervals over seeds. If the gain came from "
+        "smoothing less, it would be there in the first rows and gone in the others. Grey: smaller "
+        "than what matters."
+    )
+    names = [*INTERVENTIONS]
+    colours = dict(zip(names, looks(names, [NONE]).values(), strict=True))
+    figure = _panels(findings, title, caption, width=5.2, height=1.1 + 0.3 * 2 * len(names))
+    found = findings.contrasts
+    here = found[found["arm"] == FROZEN]
+    for (dataset, depth), axes in figure.panels.items():
+        mine = here[(here["dataset"] == dataset) & (here["num_layers"] == depth)]
+        rows = []
+        for name in names:
+            for at in EPOCHS:
+                of = over_seeds(mine[mine["intervention"] == name], ACCURACY, at)
+                if not math.isnan(of.mean):
+                    rows.append(_forest_row(f"{name}, {at}", of, colours[name], 100.0))
+        zero(axes, 100 * findings.plan.criteria.smallest_gain)
+        forest(axes, rows, "points of test accuracy")
+    return figure.figure
+
+
+def _forest_row(label: str, of: Any, look: Look, times: float = 1.0) -> Row:
+    mean, low, high = (times * each for each in (of.mean, of.low, of.high))
+    return Row(label=label, colour=look.colour, marker=look.marker, mean=mean, low=low, high=high)
+
+
+def smoothness_of_arms(findings: Findings) -> Any:
+    """Every arm minus dense in the primary endpoint, at equal train loss."""
+    title = "Every arm minus the dense source, at equal train loss"
+    caption = (
+        "Log uncentred quotient of the last hidden layer where both fit equally well, with 95 % "
+        "intervals over seeds; right of 0: smooths less. Grey: smaller than what matters."
+    )
+    found = findings.averages
+    here = found[
+        (found["endpoint"] == LOG_UNCENTRED_QUOTIENT)
+        & (found["at"] == "train loss")
+        & (found["intervention"] == NONE)
+        & found["mean"].notna()
+    ].drop_duplicates(["dataset", "num_layers", "arm", "ratio"])
+    shown, most = arm_looks(), 1
+    for _, group in here.groupby(["dataset", "num_layers"]):
+        most = max(most, len(group))
+    figure = _panels(findings, title, caption, width=5.4, height=1.1 + 0.24 * most)
+    for (dataset, depth), axes in figure.panels.items():
+        mine = here[(here["dataset"] == dataset) & (here["num_layers"] == depth)]
+        rows = [
+            _forest_row(arm_name(each.arm, each.ratio), each, _look(shown, each.arm, each.ratio))
+            for each in mine.itertuples()
+        ]
+        zero(axes, findings.plan.criteria.smallest_effect)
+        forest(axes, rows, "arm − dense")
+    return figure.figure
+
+
+def _look(shown: dict[Arm, Look], arm: str, ratio: float) -> Look:
+    grey = Look("#777777", "o")
+    return shown.get((arm, ratio), shown.get((arm, None), grey))
+
+
+def accuracy_against_smoothness(findings: Findings) -> Any:
+    """Every frozen run minus the dense run of its seed and depth, on both axes."""
+    title = "Does the difference in smoothness go with the difference in accuracy?"
+    caption = (
+        "A point: a frozen run minus the dense run of its seed and depth. An association, not an "
+        "effect: whatever else freezing changes may move both."
+    )
+    cells = [[(each.dataset, at) for at in EPOCHS] for each in findings.claims]
+    figure = canvas(cells, title, caption)
+    for (dataset, at), axes in figure.panels.items():
+        panel_title(axes, f"{findings.names[dataset]}, {at}")
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        axes.axvline(0, color="#888888", linewidth=0.8)
+        axes.set_xlabel("log uncentred quotient, frozen − dense")
+        axes.set_ylabel("test accuracy, frozen − dense (points)")
+        found = findings.contrasts
+        pairs = pairs_of(found[found["dataset"] == dataset], findings.rule, at)
+        pairs = pairs[pairs["finite"]]
+        groups = dict(list(pairs.groupby("num_layers")))
+        colours = ramp(*DEPTH_RAMP, len(groups))
+        if groups:
+            points = {
+                str(depth): (mine["quotient"], 100 * mine["accuracy"], colour)
+                for (depth, mine), colour in zip(groups.items(), colours, strict=True)
+            }
+            scatter(axes, points, "layers")
+    return figure.figure
 
 
 #: Name of the files, what the picture shows, and what draws it.
 PICTURES: dict[str, tuple[str, Callable[[Findings], Any]]] = {
-    "quotient-over-depth": ("Primary endpoint over depth, for every arm", quotient_over_depth),
-    "frozen-minus-dense": (
-        "Frozen minus dense at every depth, with intervals",
-        effects_over_depth,
-    ),
-    "dose-response": ("Dose and response over the freezing ratio", dose_response),
-    "over-layers": ("Smoothness over the layers of the deepest networks", over_layers),
-    "rank-and-collapse": ("Effective rank and collapse over depth", rank_and_collapse_over_depth),
-    "accuracy-over-depth": ("Test accuracy over depth", accuracy_over_depth),
+    "verdicts": ("What the claims are tested by, with intervals", verdicts),
+    "quotient-over-fit": ("Smoothness at equal fit", quotient_over_fit),
+    "accuracy-over-epochs": ("Test accuracy over the epochs", accuracy_over_epochs),
+    "gain-under-interventions": ("The gain, with and without smoothing", gain_under_interventions),
+    "smoothness-of-arms": ("Every arm beside the dense source", smoothness_of_arms),
     "accuracy-against-smoothness": (
         "Difference in accuracy against difference in smoothness",
         accuracy_against_smoothness,

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gslt.conjecture.association import Association
-from gslt.conjecture.protocol import GROUP, Family, Plan, runs_of
-from gslt.conjecture.verdict import Analysis
+import numpy as np
+
+from gslt.conjecture.association import Association, association
+from gslt.conjecture.claims import ACCURACY, EPOCHS, Claim, Finding, Rule, judge_contrasts
+from gslt.conjecture.protocol import Plan, reference
+from gslt.conjecture.trajectories import RUN, contrasts
+from gslt.conjecture.words import sentence, what_would_change
 from gslt.environment import versions
 from gslt.errors import RunError
+from gslt.files import plain
+from gslt.report.statistics import Estimate
+from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
 from gslt.studies.records import StudyFolder
-from gslt.studies.runs import Record, StudyResults
+from gslt.studies.runs import Record, StudyResults, frame_of
 from gslt.studies.study import Study
 
 if TYPE_CHECKING:
@@ -22,7 +29,20 @@ if TYPE_CHECKING:
 
 #: File of the verdicts, and version of its format.
 VERDICT = "verdict.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: What arms are compared on: the endpoints of the rule, and those that decide nothing.
+ENDPOINTS = (
+    LOG_UNCENTRED_QUOTIENT,
+    LOG_QUOTIENT,
+    "collapse",
+    "effective_rank",
+    "mad",
+    "nc1",
+    "linear_probe_drop",
+    ACCURACY,
+)
+#: Where a contrast was taken, beside its arm.
+PLACE = ("dataset", "num_layers", "intervention", "arm", "ratio", "endpoint", "at")
 
 
 @dataclass(frozen=True)
@@ -34,38 +54,87 @@ class Findings:
     """One for each study of the plan."""
     command: str
     """The command line that computes it."""
-    error_rates: Sequence[Mapping[str, Any]] = ()
-    """Of the verdict's code, see :func:`gslt.conjecture.simulation.rates`."""
+    severity: Sequence[Mapping[str, Any]] = ()
+    """How often the rule errs, see :func:`gslt.conjecture.rivals.severity`."""
+
+    @property
+    def rule(self) -> Rule:
+        """What the claims are judged by."""
+        return self.plan.criteria.rule
 
     @cached_property
     def runs(self) -> DataFrame:
         """One row a run, in the order of the studies, whatever order they ran in."""
-        return runs_of(self.results)
+        return frame_of(self.results)
 
     @cached_property
-    def analysis(self) -> Analysis:
-        """Verdicts, contrasts and associations."""
-        return Analysis(self.runs, self.plan.criteria)
-
-    @cached_property
-    def layers(self) -> DataFrame:
-        """One row a hidden layer of a run: the facts of :attr:`runs`, layer and measures."""
+    def trajectories(self) -> DataFrame:
+        """One row for every run and epoch that was kept; a run that two studies share is once."""
         import pandas as pd
 
-        measures = ["identity", "layer", "log_quotient", "dirichlet_energy"]
-        layers = pd.concat([each.layers for each in self.results if each.records])
-        hidden = layers.loc[layers["hidden"], measures]
-        return hidden.merge(self.runs[["identity", *GROUP]], on="identity", validate="many_to_one")
+        found = pd.concat([each.trajectories for each in self.results], ignore_index=True)
+        return found.drop_duplicates([*RUN, "identity", "epoch"], ignore_index=True)
+
+    @cached_property
+    def contrasts(self) -> DataFrame:
+        """Every arm beside the dense source of its sparsity, seed by seed."""
+        import pandas as pd
+
+        of = self.trajectories["arm"].map(reference)
+        found = [
+            contrasts(self.trajectories[of == name], ENDPOINTS, reference=name)
+            for name in dict.fromkeys(of)
+        ]
+        return pd.concat(found, ignore_index=True)
+
+    @cached_property
+    def claims(self) -> list[Finding]:
+        """The three claims on every data set."""
+        return judge_contrasts(self.contrasts, self.rule)
+
+    @cached_property
+    def averages(self) -> DataFrame:
+        """Mean contrast of every arm at every place: :data:`PLACE`, mean, ends, ``n``, ``without``.
+
+        Seeds of which one run alone collapsed totally, or that have no number, are ``without``.
+        """
+        import pandas as pd
+
+        rows = []
+        for place, group in self.contrasts.groupby([*PLACE], sort=False, dropna=False):
+            values = group["difference"].to_numpy(float)
+            finite = values[np.isfinite(values)]
+            found = Estimate.of(finite)
+            ends = (found.mean, found.low, found.high)
+            rows.append((*place, *ends, len(finite), len(values) - len(finite)))
+        return pd.DataFrame(rows, columns=[*PLACE, "mean", "low", "high", "n", "without"])
+
+    @cached_property
+    def associations(self) -> list[Association]:
+        """Accuracy and smoothness on every data set, at both epochs."""
+        found = [
+            association(rows, self.rule, at)
+            for _, rows in self.contrasts.groupby("dataset", sort=False)
+            for at in EPOCHS
+        ]
+        return [each for each in found if each is not None]
+
+    @property
+    def depths(self) -> dict[str, list[int]]:
+        """Numbers of layers by data set."""
+        groups = self.contrasts.groupby("dataset", sort=False)["num_layers"]
+        return {str(name): sorted(map(int, set(rows))) for name, rows in groups}
 
     @property
     def records(self) -> list[Record]:
-        """The records, in the order of the studies."""
-        return [record for each in self.results for record in each.records.values()]
+        """The records, in the order of the studies; one that two studies share is once."""
+        found = {key: each for of in self.results for key, each in of.records.items()}
+        return list(found.values())
 
     @property
     def total(self) -> int:
-        """Number of runs of the whole test."""
-        return sum(each.total for each in self.results)
+        """Number of different runs of the whole test."""
+        return len({run for each in self.results for run in each.study.runs})
 
     @property
     def missing(self) -> int:
@@ -85,7 +154,7 @@ class Findings:
     @property
     def troubles(self) -> list[str]:
         """Sentences on records that cannot be used and runs that failed."""
-        return [line for each in self.results for line in each.troubles]
+        return list(dict.fromkeys(line for each in self.results for line in each.troubles))
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -112,23 +181,16 @@ class Findings:
         """How long the runs took together."""
         return float(sum(record.measured["seconds"] for record in self.records))
 
-    def association(self, family: Family) -> Association | None:
-        """What a family shows of accuracy and smoothness."""
-        found = (each for each in self.analysis.associations if each.family == family)
-        return next(found, None)
-
-    def family_name(self, dataset: str, batch_norm: bool) -> str:
-        """Such as ``cora, with batch norm``."""
-        return f"{self.names[dataset]}, {'with' if batch_norm else 'without'} batch norm"
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the same records give the same values."""
         graphs = {record.spec.dataset: record.graph for record in self.records}
         return {
             "format": FORMAT_VERSION,
             "complete": self.missing == 0,
-            **self.analysis.as_dict(),
-            "error_rates": list(self.error_rates),
+            "conjecture": [self._of_dataset(each) for each in self.claims],
+            "rule": plain(self.rule),
+            "associations": plain(self.associations),
+            "severity": list(self.severity),
             "runs": {
                 "total": self.total,
                 "present": len(self.records),
@@ -148,16 +210,44 @@ class Findings:
             "hardware": self.hardware,
         }
 
+    def _of_dataset(self, finding: Finding) -> dict[str, Any]:
+        return {
+            "dataset": finding.dataset,
+            "graph": self.names[finding.dataset],
+            "outcome": finding.outcome,
+            "sentence": sentence(finding),
+            "claims": [_of_claim(each) for each in finding.claims],
+        }
 
-def find(
-    folder: StudyFolder, plan: Plan, error_rates: Sequence[Mapping[str, Any]] = ()
-) -> Findings:
+
+def over_seeds(found: DataFrame, endpoint: str, at: str) -> Estimate:
+    """Mean of contrasts: over everything that a seed has, then over the seeds.
+
+    Args:
+        found: contrasts, see :func:`gslt.conjecture.trajectories.contrasts`.
+        endpoint: which of theirs.
+        at: where they were taken.
+    """
+    here = found[(found["endpoint"] == endpoint) & (found["at"] == at)]
+    finite = here[np.isfinite(here["difference"])]
+    return Estimate.of(finite.groupby("seed")["difference"].mean().to_numpy())
+
+
+def _of_claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "label": claim.label,
+        "needed": claim.needed,
+        "what_would_change": what_would_change(claim),
+        **plain(claim),
+    }
+
+
+def find(folder: StudyFolder, plan: Plan) -> Findings:
     """What a folder holds of a plan.
 
     Args:
         folder: where the records are.
         plan: whose studies are looked for.
-        error_rates: see :func:`gslt.conjecture.simulation.rates`.
 
     Raises:
         RunError: if it holds no run that can be used.

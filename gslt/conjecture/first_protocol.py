@@ -14,18 +14,18 @@ import numpy as np
 
 from gslt.conjecture.claims import (
     ACCURACY,
+    Component,
     Key,
-    Part,
     Rule,
     decide,
-    effect,
-    part_with_tests,
     scores_of,
+    tested_component,
     with_interval,
 )
 from gslt.conjecture.means import resample_counts
 from gslt.conjecture.protocol import DENSE, FROZEN
 from gslt.conjecture.trajectories import NONE, At, Crossing, first_crossing
+from gslt.conjecture.words import effect
 from gslt.random import Float64
 from gslt.report.statistics import difference
 from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
@@ -91,7 +91,7 @@ def judge_first(
 _WHY_NOT_M = "no run keeps smoothing from acting: there is nothing to subtract"
 
 
-def _parts(tables: dict[At, DataFrame], rule: Rule) -> dict[tuple[str, str, At], Part]:
+def _parts(tables: dict[At, DataFrame], rule: Rule) -> dict[tuple[str, str, At], Component]:
     """Frozen minus dense of every data set, endpoint and epoch, decided together."""
     keys, tested = [], []
     for at, table in tables.items():
@@ -100,7 +100,7 @@ def _parts(tables: dict[At, DataFrame], rule: Rule) -> dict[tuple[str, str, At],
             for dataset, rows in found.groupby("dataset", sort=False):
                 key = Key(endpoint, at)
                 keys.append((str(dataset), endpoint, at))
-                tested.append(part_with_tests(key, scores_of(rows, key, rule), rule))
+                tested.append(tested_component(key, scores_of(rows, key, rule), rule))
     decided = decide([("A", [part]) for part, _ in tested], rule)
     parts = [
         with_interval(claim.parts[0], tests, rule)
@@ -137,7 +137,7 @@ def frozen_minus_dense(runs: DataFrame, endpoint: str, at: At) -> DataFrame:
     )
 
 
-def _words(part: Part | None, *, matched: bool) -> str:
+def _words(part: Component | None, *, matched: bool) -> str:
     if part is None or math.isnan(part.low):
         return "not recorded" if part is None else "too few seeds"
     mean, low, high = (effect(part.endpoint, each) for each in (part.mean, part.low, part.high))
@@ -145,7 +145,7 @@ def _words(part: Part | None, *, matched: bool) -> str:
     return f"{part.outcome}: {ends}" if matched else f"{ends}, not at equal fit"
 
 
-def _why_not_a(found: dict[str, Part | None]) -> str:
+def _why_not_a(found: dict[str, Component | None]) -> str:
     outcomes = {at: "not recorded" if each is None else each.outcome for at, each in found.items()}
     if set(outcomes.values()) == {"shown"}:
         return ""

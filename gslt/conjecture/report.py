@@ -9,18 +9,17 @@ from tqdm import tqdm
 
 from gslt.conjecture import words
 from gslt.conjecture.figures import PICTURES, Picture, draw_pictures
-from gslt.conjecture.findings import VERDICT, Findings, find
-from gslt.conjecture.protocol import ARMS, ENDPOINTS, Plan
-from gslt.conjecture.simulation import rates
-from gslt.conjecture.tables import TABLES, verdict_table
-from gslt.conjecture.verdict import Verdict
+from gslt.conjecture.findings import ENDPOINTS, VERDICT, Findings, find
+from gslt.conjecture.protocol import ARMS, Plan
+from gslt.conjecture.rivals import SEVERITY, rates
+from gslt.conjecture.tables import TABLES, claim_table
 from gslt.environment import versions
 from gslt.report.explorer import study_data
 from gslt.report.figures import both_names
 from gslt.report.page import render
 from gslt.report.study import FIGURE_FOLDER, PAGE, TABLE_FOLDER, output_of, remove_others
-from gslt.report.tables import aligned, csv_text
-from gslt.studies.columns import column, heading
+from gslt.report.tables import csv_text
+from gslt.studies.columns import column
 from gslt.studies.execute import duration
 from gslt.studies.records import StudyFolder
 
@@ -51,13 +50,16 @@ def report_plan(
         RunError: if there is nothing to report, or a file of the report is not gslt's.
     """
     findings, out = find(folder, plan), output_of(folder)
-    for name in (PAGE, VERDICT):
+    for name in (PAGE, VERDICT, SEVERITY):
         out.check(name)
-    for line in [findings.partial, *findings.troubles, *plan.changes]:
+    for line in [findings.partial, *findings.troubles, *plan.changes, words.too_few(plan)]:
         if line:
             say(line)
-    known = rates(out, plan, compute=simulate, progress=progress)
-    findings = replace(findings, error_rates=known)
+    seeds, depths = plan.seeds, plan.depths
+    known = rates(
+        out, findings.rule, seeds=seeds, depths=depths, compute=simulate, progress=progress
+    )
+    findings = replace(findings, severity=known)
     hide = None if progress else True
     with tqdm(total=len(PICTURES) + 2, desc="judging", unit="part", disable=hide) as bar:
         texts = _tables(findings)
@@ -81,65 +83,48 @@ def report_plan(
 
 def _tables(findings: Findings) -> dict[str, str]:
     """The tables as files, by their names in the folder."""
-    frames = {**findings.analysis.csv(), "runs.csv": findings.runs}
-    found = {name: csv_text(rows) for name, rows in frames.items()}
-    found["verdicts.md"] = verdict_table(findings).markdown()
+    frames = {"runs": findings.runs, "contrasts": findings.contrasts, "averages": findings.averages}
+    found = {f"{name}.csv": csv_text(rows) for name, rows in frames.items()}
+    found["claims.md"] = claim_table(findings).markdown()
     return {f"{TABLE_FOLDER}/{name}": text for name, text in found.items()}
 
 
 def page(findings: Findings, pictures: Sequence[Picture]) -> str:
-    """The report as one page: verdicts on top, then how they came about and what they rest on."""
+    """The report as one page: three cards a data set, then the evidence and what it rests on."""
     there = [each for each in findings.results if each.records]
-    studies = {each.study.name: study_data(each, list(ARMS)) for each in there}
+    arms = list(dict.fromkeys([*ARMS, *(arm for each in there for arm in each.study.arms)]))
+    studies = {each.study.name: study_data(each, arms) for each in there}
+    made = {name: make(findings) for name, make in TABLES.items()}
     return render(
         "conjecture/templates/report.html.jinja",
         title=TITLE,
         data=studies,
         studies=studies,
         findings=findings,
-        analysis=findings.analysis,
         plan=findings.plan,
         criteria=findings.plan.criteria,
+        rule=findings.rule,
         words=words,
-        tables={name: make(findings) for name, make in TABLES.items()},
+        tables={name: table for name, table in made.items() if table is not None},
         pictures=pictures,
         endpoints=[column(name).label for name in ENDPOINTS],
-        endpoint_names=list(map(heading, ENDPOINTS)),
-        arm_names=[words.arm_name(*arm) for arm in findings.analysis.arms],
         versions=versions(),
         duration=duration(findings.seconds),
     )
 
 
 def verdict_text(findings: Findings) -> str:
-    """The verdicts in a few lines of plain text, for a terminal.
-
-    Verdicts over all depths with their meaning, and a line for each depth below.
-    """
+    """The verdicts in a few lines of plain text, for a terminal."""
     lines = []
-    for overall in findings.analysis.overall:
-        lines += [
-            f"{findings.family_name(*overall.family)}: {overall.label.upper()}",
-            f"  {words.meaning(overall, findings.plan.criteria)}",
-        ]
-        if association := findings.association(overall.family):
-            lines.append(f"  {words.accuracy_words(association)}")
-            lines.append(f"  {words.association_words(association)}")
-        rows = [_cells("all depths", overall)]
-        rows += [
-            _cells(words.depth_words(each.depths), each)
-            for each in findings.analysis.depths
-            if each.family == overall.family
-        ]
-        lines += [f"  {line}" for line in aligned(rows, names=len(rows[0]))]
-        lines.append("")
+    for finding in findings.claims:
+        name = findings.names[finding.dataset]
+        lines.append(f"{name}: THE CONJECTURE IS {finding.outcome.upper()}")
+        for claim in finding.claims:
+            lines.append(f"  {words.SIGNS[claim.outcome]} {claim.name}: {claim.label}")
+            lines.append(f"      {claim.words}")
+        lines += ["", f"  {words.sentence(finding)}", ""]
     if findings.partial:
         lines.append(f"Preliminary. {findings.partial}")
+    if few := words.too_few(findings.plan):
+        lines.append(few)
     return "\n".join(lines).rstrip()
-
-
-def _cells(name: str, verdict: Verdict) -> list[str]:
-    effect = words.factor_words(verdict.effect, verdict.one_collapsed > 0)
-    small = verdict.outcome == "no meaningful difference"
-    p = verdict.decision.p_equivalence_holm if small else verdict.decision.p_holm
-    return [name, verdict.label, f"quotient {effect}", f"p {p:.2g}"]

@@ -14,36 +14,42 @@ judges real ones. What is taken from where:
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from gslt.conjecture.claims import (
     ACCURACY,
     NAMES,
     Claim,
+    Component,
     Key,
     Name,
-    Part,
     Rule,
     Scores,
+    component_of,
     decide,
-    part_of,
     with_tests,
 )
 from gslt.conjecture.means import MeanTests
-from gslt.conjecture.simulation import Rate
 from gslt.conjecture.trajectories import FITS, NONE, matched
-from gslt.files import plain
+from gslt.files import OutputFolder, parse, plain, read_json
 from gslt.random import Float64
 from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
+from gslt.version import __version__
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+#: File of the rates in the folder of a test, and how many simulations each has.
+SEVERITY = "severity.json"
+SIMULATIONS = 1_000
 #: Simulations whose curves are in memory at a time: about 40 MB.
 _BATCH = 25
 #: Train loss before the first epoch: that of a guess among seven classes.
@@ -289,14 +295,16 @@ def outcomes(world: World, rule: Rule, simulations: int) -> Iterator[list[Claim]
             )
 
 
-def _parts(key: Key, values: Float64, rule: Rule) -> list[Part]:
+def _parts(key: Key, values: Float64, rule: Rule) -> list[Component]:
     """Tested parts, one a simulation; those without a seed left out are tested together."""
     whole = not np.isnan(values).any()
     together = MeanTests.of(values, _margins(key, rule, len(values))) if whole else None
     found = []
     for i, row in enumerate(values):
         there = row[~np.isnan(row)]
-        part = part_of(key, Scores(there, tuple(np.flatnonzero(~np.isnan(row)).tolist())), rule)
+        part = component_of(
+            key, Scores(there, tuple(np.flatnonzero(~np.isnan(row)).tolist())), rule
+        )
         if len(there) > 1:
             tests, at = together, i
             if tests is None:
@@ -308,6 +316,33 @@ def _parts(key: Key, values: Float64, rule: Rule) -> list[Part]:
 
 def _margins(key: Key, rule: Rule, number: int) -> Float64:
     return np.full(number, rule.margins[key.endpoint])
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A fraction of simulations and its exact 95 % interval (Clopper and Pearson 1934)."""
+
+    count: int
+    of: int
+    rate: float
+    low: float
+    high: float
+
+    @classmethod
+    def counted(cls, count: int, of: int) -> Rate:
+        """A fraction with its exact interval.
+
+        >>> round(Rate.counted(0, 10).high, 6)  # 1 − 0.025^(1/10)
+        0.308497
+
+        Args:
+            count: how often.
+            of: simulations.
+        """
+        from scipy import stats
+
+        ends = stats.binomtest(count, of).proportion_ci(0.95, method="exact")
+        return cls(count, of, count / of, float(ends.low), float(ends.high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,15 +370,18 @@ class Severity:
         return result
 
 
-def severity(name: str, simulations: int = 1_000, rule: Rule | None = None) -> Severity:
+def severity(
+    name: str, simulations: int = SIMULATIONS, rule: Rule | None = None, **design: Any
+) -> Severity:
     """Judge so many simulations of a world of :data:`WORLDS`.
 
     Args:
         name: of the world.
         simulations: their number.
         rule: what they are judged by.
+        design: other fields of the world, such as ``seeds`` and ``depths``.
     """
-    rule, world = rule or Rule(), WORLDS[name]
+    rule, world = rule or Rule(), replace(WORLDS[name], **design)
     words: dict[str, dict[str, int]] = {each: {} for each in NAMES}
     shown = dict.fromkeys([*NAMES, "conjecture"], 0)
     for claims in outcomes(world, rule, simulations):
@@ -359,3 +397,72 @@ def severity(name: str, simulations: int = 1_000, rule: Rule | None = None) -> S
         shown={each: Rate.counted(count, simulations) for each, count in shown.items()},
         outcomes=words,
     )
+
+
+def rates(
+    folder: OutputFolder,
+    rule: Rule,
+    *,
+    seeds: int,
+    depths: tuple[int, ...],
+    compute: bool = True,
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """The severity of a test in every world as plain values, those known from the folder's file.
+
+    Args:
+        folder: of the test.
+        rule: what it is judged by.
+        seeds: that it has.
+        depths: that it has.
+        compute: whether to simulate what is not known; else it is left out.
+        progress: show a bar on a terminal.
+
+    Raises:
+        RunError: if some are to be computed and the file is not gslt's.
+    """
+    known = {_key(entry): entry for entry in _read(folder.path / SEVERITY)}
+    design: dict[str, Any] = {"seeds": seeds, "depths": depths}
+    same = {"rule": plain(rule), "simulations": SIMULATIONS, "gslt": __version__}
+    wanted = {
+        _key({"world": plain(replace(world, **design)), **same}): name
+        for name, world in WORLDS.items()
+    }
+    missing = [name for key, name in wanted.items() if key not in known]
+    if missing and compute:
+        folder.check(SEVERITY)
+        text, hide = "rivals, simulated", None if progress else True
+        for name in tqdm(missing, desc=text, unit="world", disable=hide):
+            found = severity(name, SIMULATIONS, rule, **design).as_dict()
+            entry = {"gslt": __version__, **found}
+            known[_key(entry)] = entry
+            folder.write_json(SEVERITY, list(known.values()))
+    return [known[key] for key in wanted if key in known]
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    names = ("world", "rule", "simulations", "gslt")
+    return json.dumps([entry[name] for name in names], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the file: :class:`Severity` as JSON has it, and by which gslt."""
+
+    gslt: str
+    name: str
+    world: dict[str, Any]
+    rule: dict[str, Any]
+    simulations: int
+    shown: dict[str, Rate]
+    outcomes: dict[str, dict[str, int]]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """Entries of the file; none where it is not there, or damaged: they are computed again."""
+    try:
+        entries: list[dict[str, Any]] = read_json(path)
+        parse(list[_Entry], entries)
+    except (OSError, ValueError, RecursionError):
+        return []
+    return entries

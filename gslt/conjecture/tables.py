@@ -3,358 +3,355 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from gslt.conjecture.decision import OUTCOMES
-from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import ENDPOINTS, GROUP, PRIMARY
-from gslt.conjecture.verdict import Verdict
-from gslt.conjecture.words import SIGNS, arm_name, factor
-from gslt.report.tables import (
-    NONE,
-    Cell,
-    Column,
-    Table,
-    interval,
-    mean_std,
-    number,
-    p_value,
-    text,
-)
-from gslt.studies.columns import column, heading
+from gslt.conjecture.claims import ACCURACY, NAMES, Component, Finding, Rule, judge_contrasts
+from gslt.conjecture.findings import Findings, over_seeds
+from gslt.conjecture.protocol import FROZEN
+from gslt.conjecture.trajectories import ATS, NONE
+from gslt.conjecture.words import SIGNS, arm_name, effect
+from gslt.report.tables import NONE as NO_NUMBER
+from gslt.report.tables import Cell, Column, Table, interval, number, text
+from gslt.studies.columns import LOG_QUOTIENT, column, heading
 
 
-def verdict_table(findings: Findings) -> Table:
-    """Every verdict, those over all depths first."""
-    analysis = findings.analysis
+def claim_table(findings: Findings) -> Table:
+    """Every claim, and what it is tested by."""
+    rows = [
+        SimpleNamespace(dataset=each.dataset, claim=claim, part=part)
+        for each in findings.claims
+        for claim in each.claims
+        for part in (claim.parts if claim.name != "M" else claim.parts[4:])
+    ]
     columns: list[Column] = [
-        *_family(findings),
-        ("layers", _layers),
-        ("verdict", lambda v: Cell(f"{SIGNS[v.outcome]} {v.label}", v.label)),
-        ("frozen − dense", lambda v: _starred(number(v.effect.mean, "+.3g"), v.one_collapsed)),
-        ("95 % interval", lambda v: interval(v.effect.low, v.effect.high)),
-        ("× quotient", lambda v: _factor(v.effect.mean)),
-        ("tau", lambda v: number(v.tau.mean, "+.2f")),
-        ("p, Holm", lambda v: p_value(v.decision.p_holm)),
-        ("p of equivalence, Holm", lambda v: p_value(v.decision.p_equivalence_holm)),
-        ("least p, Holm", lambda v: p_value(v.decision.least_holm)),
-        ("seeds", lambda v: number(len(v.seeds), "d")),
-        ("collapsed: one / both", _collapsed),
+        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("claim", lambda row: text(row.claim.name)),
+        ("tested by", lambda row: text(f"{heading(row.part.endpoint)}, {row.part.words}")),
+        ("frozen − dense", lambda row: _effect(row.part, row.part.mean)),
+        ("interval", lambda row: _ends(row.part)),
+        ("margin", lambda row: number(_times(row.part) * row.part.margin)),
+        (
+            "outcome",
+            lambda row: Cell(f"{SIGNS[row.part.outcome]} {row.part.outcome}", row.part.outcome),
+        ),
+        ("seeds", lambda row: number(len(row.part.seeds), "d")),
+        ("left out", lambda row: number(len(row.part.left_out), "d")),
+        ("seeds needed", lambda row: Cell(f"{row.part.needed or '–'}", row.part.needed or 0)),
     ]
     notes = [
-        "frozen − dense: difference of the log of the centred Rayleigh quotient at the last hidden "
-        "layer, paired by seed, mean over the freezing ratios; above 0: frozen sources smooth "
-        "less. Interval: bootstrap over seeds (BCa). × quotient: the same as a factor.",
-        "tau: Kendall's rank correlation of freezing ratio and log quotient within a seed, mean.",
-        "p: the larger of two sign-flip tests, of the trend over freezing ratios and of the mean "
-        "difference, which must point the same way; corrected by Holm over the depths, for all "
-        "depths together over the families of a data set. p of equivalence: that some ratio makes "
-        "a difference which matters. least p: the smallest that so many seeds can reach.",
-        "collapsed: pairs of runs of which one alone, or both, collapsed totally (their "
-        "representation has nothing left that varies). *: pairs of which one did count as the "
-        "largest difference.",
+        "frozen − dense: mean over arms and ratios, then depths, then seeds; points of accuracy, "
+        "or a difference of log quotients, above 0: frozen sources smooth less. Interval: "
+        "bootstrap-t, at the level that Holm's correction left to the claim. M: by how much the "
+        "gain of accuracy exceeds that under the intervention; S and A are its premises.",
+        "left out: seeds of which a run is missing or cannot be matched.",
     ]
-    return Table.of("Verdicts", [*analysis.overall, *analysis.depths], columns, notes, names=4)
+    return Table.of("Claims, and what they are tested by", rows, columns, notes, names=3)
+
+
+def arm_table(findings: Findings) -> Table:
+    """How well every arm fits and classifies, and how smooth it is."""
+    rows = findings.trajectories
+    keys = ["dataset", "num_layers", "intervention", "arm", "ratio"]
+    names = ["epoch", "train_accuracy", "val_accuracy", "test_accuracy", "log_uncentred_quotient"]
+    names += ["effective_rank", "mad", "nc1", "linear_probe_drop"]
+    means = [
+        rows[rows[at]].groupby(keys, sort=False, dropna=False)[names] for at in ("best", "last")
+    ]
+    best, last = (each.mean() for each in means)
+    both = best.join(last.add_suffix("_last")).assign(n=means[0].size()).reset_index()
+
+    def mean(name: str, form: str = ".3g", times: float = 1.0) -> Callable[[Any], Cell]:
+        return lambda row: number(getattr(row, name), form, factor=times)
+
+    columns: list[Column] = [
+        ("arm", lambda row: text(arm_name(row.arm, row.ratio))),
+        ("intervention", lambda row: text(row.intervention)),
+        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("layers", lambda row: number(row.num_layers, "d")),
+        ("test, best epoch (%)", mean("test_accuracy", ".2f", 100)),
+        ("test, last epoch (%)", mean("test_accuracy_last", ".2f", 100)),
+        ("train, best epoch (%)", mean("train_accuracy", ".2f", 100)),
+        ("train, last epoch (%)", mean("train_accuracy_last", ".2f", 100)),
+        ("best epoch", mean("epoch", ".0f")),
+        ("log uncentred quotient, best", mean("log_uncentred_quotient")),
+        ("last", mean("log_uncentred_quotient_last")),
+        ("effective rank, best", mean("effective_rank")),
+        ("MAD, best", mean("mad")),
+        ("NC1, best", mean("nc1")),
+        ("probe, best layer − last (%)", mean("linear_probe_drop", ".2f", 100)),
+        ("n", lambda row: number(row.n, "d")),
+    ]
+    notes = ["Means over seeds; smoothness of the last hidden layer. n: runs."]
+    return Table.of("Every arm", both, columns, notes, names=3, pick=True)
 
 
 def contrast_table(findings: Findings) -> Table:
-    """Every arm beside the dense source."""
-    columns: list[Column] = [
-        ("arm", _arm),
-        ("endpoint", lambda c: text(heading(c.endpoint))),
-        *_family(findings),
-        ("layers", lambda c: number(c.depth, "d")),
-        (
-            "arm − dense",
-            # Sorted as shown: endpoints of several units stand in one column.
-            lambda c: _starred(number(_times(c.endpoint) * c.mean, "+.3g"), c.one_collapsed),
-        ),
-        (
-            "95 % interval",
-            lambda c: interval(_times(c.endpoint) * c.low, _times(c.endpoint) * c.high),
-        ),
-        ("p", lambda c: p_value(c.p)),
-        ("p, Holm", lambda c: p_value(c.p_holm)),
-        ("least p", lambda c: p_value(c.least)),
-        ("seeds", lambda c: number(len(c.seeds), "d")),
-    ]
-    notes = [
-        "Paired by seed; two-sided sign-flip tests. Holm: over the depths, for each arm and "
-        "endpoint alone: arms and endpoints are many, so that what stands out here is a hint, not "
-        "a finding. No verdict depends on this table. *: a pair of which one run alone collapsed "
-        "totally counts as the largest difference seen.",
-    ]
-    title, found = "Contrasts with the dense source", findings.analysis.contrasts
-    return Table.of(title, found, columns, notes, names=4, pick=True)
-
-
-def endpoint_table(findings: Findings) -> Table:
-    """Every arm at every depth, an endpoint a column."""
+    """Every arm beside the dense source, at equal fit and at both epochs."""
+    found = findings.averages
+    keys = ["arm", "ratio", "endpoint", "dataset", "num_layers", "intervention"]
     rows = [
         SimpleNamespace(
-            **dict(zip(GROUP, place, strict=True)),
-            **{each.endpoint: each for each in found.itertuples()},
+            **dict(zip(keys, place, strict=True)),
+            **{at.replace(" ", "_"): row for at, row in _by_at(group)},
         )
-        for place, found in findings.analysis.averages.groupby([*GROUP], sort=False, dropna=False)
+        for place, group in found.groupby(keys, sort=False, dropna=False)
     ]
+
+    def mean(at: str) -> Callable[[Any], Cell]:
+        name = at.replace(" ", "_")
+        return lambda row: _mean(getattr(row, name), column(row.endpoint).factor)
+
     columns: list[Column] = [
-        *_family(findings),
-        ("arm", _arm),
-        ("layers", lambda row: number(row.depth, "d")),
-        *((heading(name), _average(name)) for name in ENDPOINTS),
-        ("n", lambda row: number(_runs(getattr(row, PRIMARY)), "d")),
-        ("collapsed", lambda row: number(getattr(row, PRIMARY).collapsed, "d")),
+        ("arm", lambda row: text(arm_name(row.arm, row.ratio))),
+        ("endpoint", lambda row: text(heading(row.endpoint))),
+        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("layers", lambda row: number(row.num_layers, "d")),
+        ("intervention", lambda row: text(row.intervention)),
+        *((at if at.endswith("epoch") else f"equal {at}", mean(at)) for at in ATS),
+        ("seeds", lambda row: number(max(getattr(row, a.replace(" ", "_")).n for a in ATS), "d")),
     ]
     notes = [
-        "Mean ± unbiased standard deviation over seeds, at the last hidden layer; slopes are per "
-        "layer over all hidden layers. n: runs. collapsed: those whose log quotient is −∞, left "
-        "out of its mean.",
+        "Arm minus the dense source of the same sparsity, depth, intervention and seed: mean and "
+        "95 % interval over seeds (BCa), of the pairs that have a number. Arms and endpoints are "
+        "many, so that what stands out here is a hint, not a finding. No verdict depends on this "
+        "table.",
     ]
-    return Table.of("Endpoints of every arm", rows, columns, notes, names=3)
+    title = "Contrasts with the dense source"
+    return Table.of(title, rows, columns, notes, names=3, pick=True)
 
 
-def _average(name: str) -> Callable[[Any], Cell]:
-    times = _times(name)
-    form = ".2f" if times > 1 else ".3g"
-    return lambda row: mean_std(getattr(row, name).mean, getattr(row, name).std, form, factor=times)
+def _by_at(group: Any) -> Iterator[tuple[str, Any]]:
+    for row in group.itertuples():
+        yield row.at, row
 
 
-def _runs(average: Any) -> int:
-    return int(average.n + average.collapsed + average.without)
+#: Levels of the factorial by factor, as its arms are named.
+_FACTORS: dict[str, tuple[str | float, ...]] = {
+    "place": ("input", "hidden", "all"),
+    "kind": ("locked", "pruned", "half"),
+    "ratio": (0.2, 0.4, 0.8),
+    "sparsity": ("s = 0.2", "s = 0.5"),
+}
+
+
+def factorial_table(findings: Findings) -> Table | None:
+    """Main effects of where, what kind and how much is frozen; None without such runs."""
+    found = findings.contrasts
+    here = found[found["arm"].str.match("(locked|pruned|half), ") & (found["intervention"] == NONE)]
+    if not len(here):
+        return None
+    parts = here["arm"].str.split(", ", n=2, expand=True).reindex(columns=range(3))
+    here = here.assign(kind=parts[0], place=parts[1], sparsity=parts[2].fillna("s = 0.2"))
+    rule = findings.rule
+    wanted = [(rule.endpoint, "train loss"), (ACCURACY, "best epoch"), (ACCURACY, "last epoch")]
+    rows = []
+    for dataset, mine in here.groupby("dataset", sort=False):
+        for factor, levels in _FACTORS.items():
+            for level in levels:
+                group = mine[mine[factor] == level]
+                rows.append((dataset, factor, level, [over_seeds(group, *each) for each in wanted]))
+    columns: list[Column] = [
+        ("data set", lambda row: text(findings.names[row[0]])),
+        ("factor", lambda row: text("F" if row[1] == "ratio" else row[1])),
+        ("level", lambda row: text(f"{row[2]}")),
+        ("log uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
+        ("accuracy, best epoch (points)", lambda row: _mean(row[3][1], 100)),
+        ("accuracy, last epoch (points)", lambda row: _mean(row[3][2], 100)),
+    ]
+    notes = [
+        "Frozen minus dense of the same sparsity, mean over all cells that have the level, then "
+        "over seeds, with the 95 % interval over seeds. Cells that no search window has are "
+        "missing (all pruned at F above the sparsity), so that levels differ a little in what else "
+        "they are means over.",
+    ]
+    return Table.of("Where, what and how much is frozen", rows, columns, notes, names=3)
+
+
+def what_if_table(findings: Findings) -> Table:
+    """The claims under other criteria."""
+    rule = findings.rule
+    judged = {name: judge_contrasts(findings.contrasts, each) for name, each in _others(rule)}
+    rows = [
+        SimpleNamespace(
+            dataset=one.dataset,
+            claim=claim.name,
+            outcomes=[_claim(found, one.dataset, place) for found in judged.values()],
+        )
+        for one in findings.claims
+        for place, claim in enumerate(one.claims)
+    ]
+
+    def outcome(place: int) -> Callable[[Any], Cell]:
+        return lambda row: Cell(f"{SIGNS[row.outcomes[place]]} {row.outcomes[place]}")
+
+    columns: list[Column] = [
+        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("claim", lambda row: text(row.claim)),
+        *((name, outcome(place)) for place, name in enumerate(judged)),
+    ]
+    notes = [
+        "The same runs judged by other criteria, one changed at a time: the factor of a quotient "
+        "and the points of accuracy that matter, alpha, the centred quotient in the place of the "
+        "uncentred one, one depth or one freezing ratio alone. What hangs on a choice that nobody "
+        "made on purpose is no finding.",
+    ]
+    return Table.of("Other criteria", rows, columns, notes, names=2 + len(judged))
+
+
+def _claim(found: list[Finding], dataset: str, place: int) -> str:
+    return next(each.claims[place].outcome for each in found if each.dataset == dataset)
+
+
+def _others(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    yield "stated", rule
+    for factor in (1.1, 1.5):
+        margins = {
+            name: value if name == ACCURACY else math.log(factor)
+            for name, value in rule.margins.items()
+        }
+        yield f"factor {factor:g}", replace(rule, margins=margins)
+    for points in (0.5, 2.0):
+        yield f"{points:g} points", replace(rule, margins={**rule.margins, ACCURACY: points / 100})
+    for alpha in (0.01, 0.1):
+        yield f"alpha {alpha:g}", replace(rule, alpha=alpha)
+    yield "centred quotient", replace(rule, endpoint=LOG_QUOTIENT)
+
+
+def slice_table(findings: Findings) -> Table:
+    """The contrasts of S and A by depth, ratio and half of the seeds: what a mean comes from."""
+    found = findings.contrasts
+    here = found[(found["arm"] == FROZEN) & (found["intervention"] == NONE)]
+    wanted = [(key.endpoint, key.at) for name in NAMES[:2] for key in findings.rule.keys(name)]
+    rows = []
+    for dataset, mine in here.groupby("dataset", sort=False):
+        depths, ratios = (sorted(set(mine[name].dropna())) for name in ("num_layers", "ratio"))
+        slices = {f"{depth} layers": mine["num_layers"] == depth for depth in depths}
+        slices |= {f"F = {ratio:g}": mine["ratio"] == ratio for ratio in ratios}
+        slices |= {"even seeds": mine["seed"] % 2 == 0, "odd seeds": mine["seed"] % 2 == 1}
+        for name, chosen in slices.items():
+            rows.append((dataset, name, [over_seeds(mine[chosen], *each) for each in wanted]))
+
+    def cell(place: int, endpoint: str) -> Callable[[Any], Cell]:
+        return lambda row: _mean(row[2][place], column(endpoint).factor)
+
+    columns: list[Column] = [
+        ("data set", lambda row: text(findings.names[row[0]])),
+        ("of", lambda row: text(row[1])),
+        *(
+            (f"{heading(endpoint)}, {at}", cell(place, endpoint))
+            for place, (endpoint, at) in enumerate(wanted)
+        ),
+    ]
+    notes = ["Frozen minus dense, mean over what is left, with the 95 % interval over seeds."]
+    return Table.of("By depth, ratio and half of the seeds", rows, columns, notes, names=2)
 
 
 def association_table(findings: Findings) -> Table:
     """Differences of accuracy against differences of smoothness."""
     columns: list[Column] = [
-        *_family(findings),
-        ("accuracy, frozen − dense", lambda a: _points(a.accuracy.mean)),
-        ("95 % interval", lambda a: _ends(a.accuracy.low, a.accuracy.high)),
+        ("data set", lambda a: text(findings.names[a.dataset])),
+        ("at", lambda a: text(a.at)),
         ("slope, pooled", lambda a: _points(a.pooled.slope)),
-        ("95 % interval", lambda a: _ends(*a.pooled.slope_interval)),
+        ("95 % interval", lambda a: _between(*a.pooled.slope_interval)),
         ("R²", lambda a: number(a.pooled.r_squared, ".2f")),
         ("left at equal smoothness", lambda a: _points(a.intercept)),
-        ("95 % interval", lambda a: _ends(*a.intercept_interval)),
+        ("95 % interval", lambda a: _between(*a.intercept_interval)),
         ("slope, within", lambda a: _points(a.within.slope)),
-        ("95 % interval", lambda a: _ends(*a.within.slope_interval)),
+        ("95 % interval", lambda a: _between(*a.within.slope_interval)),
         ("R²", lambda a: number(a.within.r_squared, ".2f")),
         ("pairs", lambda a: number(a.pairs, "d")),
         ("seeds", lambda a: number(a.seeds, "d")),
         ("left out", lambda a: number(a.left_out, "d")),
     ]
     notes = [
-        "accuracy: points of test accuracy that frozen is above dense, mean over depths and "
-        "ratios; its interval: bootstrap over seeds (BCa).",
         "slope: points of accuracy that frozen is above dense, for every unit by which its log "
-        "quotient is above that of dense; seed, depth and ratio make a pair. Its interval: whole "
-        "seeds resampled.",
-        "pooled: over everything. within: the mean of each depth and ratio taken off, so that what "
+        "uncentred quotient is above that of dense; seed, depth and ratio make a pair. Intervals: "
+        "whole seeds resampled. within: the mean of each depth and ratio taken off, so that what "
         "differs between depths makes no line. left at equal smoothness: the pooled line where "
-        "smoothness does not differ.",
-        "An association: whatever else freezing changes may move both.",
+        "smoothness does not differ, the direct effect of a mediation.",
+        "It takes for granted that nothing else which freezing changes moves both, that the line "
+        "is straight and that smoothness is measured without error. Interventions do not.",
     ]
-    found = findings.analysis.associations
+    found = findings.associations
     return Table.of("Accuracy and smoothness", found, columns, notes, names=2)
 
 
-# What the design can show
+def severity_table(findings: Findings) -> Table:
+    """How often the rule says shown where the truth is known."""
 
+    def rate(name: str) -> Callable[[Any], Cell]:
+        def cell(entry: Any) -> Cell:
+            found, false = entry["shown"][name], name in _false(entry)
+            mark = " (false)" if false else ""
+            ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+            return Cell(f"{100 * found['rate']:.1f} % ({ends}){mark}", found["rate"])
 
-def what_if_table(findings: Findings) -> Table:
-    """The verdicts under other criteria."""
-    found = findings.analysis.what_if
-    names = list(found.columns[4:])
-
-    def outcome(place: int) -> Callable[[Any], Cell]:
-        return lambda row: Cell(f"{SIGNS[row[place]]} {row[place]}", row[place])
+        return cell
 
     columns: list[Column] = [
-        *_family(findings),
-        ("layers", _layers),
-        # By place, behind the index: these names are no Python names.
-        *((name, outcome(place)) for place, name in enumerate(names, 5)),
+        ("world", lambda entry: text(entry["name"])),
+        *((f"{name} shown", rate(name)) for name in NAMES),
+        ("conjecture shown", rate("conjecture")),
+        ("simulations", lambda entry: number(entry["simulations"], "d")),
     ]
     notes = [
-        "The same runs judged by other criteria, one changed at a time. stated: those of the "
-        "verdict. factor: the smallest factor of the quotient that would matter. alpha: the error "
-        "rate.",
+        "Synthetic trajectories of worlds in which it is known what freezing does, judged by the "
+        "code and the rule that judge the real ones, at as many seeds. (false): not true in that "
+        "world; alpha at most. Exact 95 % intervals (Clopper and Pearson).",
     ]
-    return Table.of("Other criteria", found, columns, notes, names=3 + len(names))
+    title = "How often the rule says shown, on synthetic trajectories"
+    return Table.of(title, findings.severity, columns, notes, names=1)
 
 
-def seeds_table(findings: Findings) -> Table:
-    """How many seeds the undecided verdicts need."""
-    analysis = findings.analysis
-    rows = [each for each in (*analysis.overall, *analysis.depths) if each.needed is not None]
-    columns: list[Column] = [
-        *_family(findings),
-        ("layers", _layers),
-        ("seeds there", lambda v: number(len(v.seeds), "d")),
-        ("seeds needed", lambda v: _count(v.needed.n)),
-        ("from", lambda v: _count(v.needed.low)),
-        ("to", lambda v: _count(v.needed.high)),
-        ("to find a difference", lambda v: _count(v.needed.to_detect)),
-        ("to exclude one", lambda v: _count(v.needed.to_exclude)),
-        ("assuming", lambda v: text(v.needed.basis)),
-    ]
-    notes = [
-        f"For a decision with a chance of {100 * findings.plan.criteria.power:g} %, as of "
-        "Student's t. from … to: at the ends of the 90 % interval of the standard deviation, which "
-        "few seeds leave uncertain. assuming: smallest effect (it is there, or nothing is), "
-        "observed effect (the truth is what was observed), least seeds (only how many make "
-        "significance possible is known).",
-    ]
-    return Table.of("Seeds needed", rows, columns, notes, names=2)
+def _false(entry: Any) -> list[str]:
+    false = list(entry["world"]["false"])
+    return [*false, "conjecture"] if false else []
 
-
-def power_table(findings: Findings) -> Table:
-    """What the seeds that are there can show."""
-    criteria = findings.plan.criteria
-    columns: list[Column] = [
-        *_family(findings),
-        ("layers", _layers),
-        ("seeds", lambda row: number(row.seeds, "d")),
-        ("sd over seeds", lambda row: number(row.sd)),
-        ("finds the smallest effect that matters", lambda row: _chance(row.detection)),
-        ("difference that is found", lambda row: _detectable(row.detectable)),
-        ("shows that nothing matters, if nothing is there", lambda row: _chance(row.exclusion)),
-    ]
-    smallest = criteria.smallest_effect
-    notes = [
-        f"As of Student's t at the first step of Holm's correction (error rate {criteria.alpha:g} "
-        "over the comparisons), with the spread that was observed. sd: of frozen minus dense of "
-        "the log quotient, mean over the ratios. The smallest effect that matters is "
-        f"{smallest:.3g}, a factor of {math.exp(smallest):.3g}. difference that is found: with a "
-        f"chance of {100 * criteria.power:g} %. The verdict asks for a trend over the freezing "
-        "ratios besides, so that its own power is smaller than that of the difference.",
-    ]
-    return Table.of("Power", findings.analysis.power, columns, notes, names=2)
-
-
-def error_table(findings: Findings) -> Table:
-    """Error rates over all depths, and of any depth."""
-    columns: list[Column] = [
-        *_CASE,
-        *((outcome, _rate("overall", outcome)) for outcome in OUTCOMES),
-        ("false", lambda entry: _share(entry["false_overall"])),
-        ("false at any depth", lambda entry: _share(entry["false_at_any_depth"])),
-    ]
-    notes = [
-        "Verdicts over all depths, in percent of the simulations, with exact 95 % intervals "
-        "(Clopper and Pearson). false: outcomes that contradict what is planted; at any depth: in "
-        "at least one of the verdicts by depth.",
-    ]
-    return Table.of("Error rates on synthetic runs", findings.error_rates, columns, notes, names=2)
-
-
-def error_depth_table(findings: Findings) -> Table:
-    """Error rates by depth."""
-    rows = [
-        {**entry, "depth": int(depth), "rates": rates}
-        for entry in findings.error_rates
-        for depth, rates in entry["depths"].items()
-    ]
-    columns: list[Column] = [
-        *_CASE,
-        ("layers", lambda row: number(row["depth"], "d")),
-        *((outcome, _rate("rates", outcome)) for outcome in OUTCOMES if outcome != "mixed"),
-    ]
-    return Table.of("Error rates by depth", rows, columns, names=2)
-
-
-#: What was planted.
-_CASE: list[Column] = [
-    ("planted", lambda entry: text(entry["name"].removeprefix("planted "))),
-    ("depths", lambda entry: text(", ".join(map(str, entry["planted"]["depths"])))),
-    ("effect", lambda entry: number(entry["planted"]["effect"], "+.3g")),
-    ("seeds", lambda entry: number(entry["planted"]["seeds"], "d")),
-]
 
 #: Every table by name.
-TABLES: dict[str, Callable[[Findings], Table]] = {
-    "verdicts": verdict_table,
-    "contrasts": contrast_table,
-    "endpoints": endpoint_table,
-    "associations": association_table,
+TABLES: dict[str, Callable[[Findings], Table | None]] = {
+    "claims": claim_table,
+    "slices": slice_table,
     "what_if": what_if_table,
-    "seeds": seeds_table,
-    "power": power_table,
-    "error_rates": error_table,
-    "error_rates_by_depth": error_depth_table,
+    "arms": arm_table,
+    "contrasts": contrast_table,
+    "factorial": factorial_table,
+    "associations": association_table,
+    "severity": severity_table,
 }
 
 
 # Cells
 
 
-def _family(findings: Findings) -> list[Column]:
-    """Data set and batch norm."""
-    return [
-        ("data set", lambda row: text(findings.names[row.dataset])),
-        ("batch norm", lambda row: text("with" if row.batch_norm else "without")),
-    ]
+def _times(part: Component) -> float:
+    return column(part.endpoint).factor
 
 
-def _layers(row: Any) -> Cell:
-    """Number of layers; ``all`` comes before every number."""
-    if row.overall:
-        return Cell(f"all ({', '.join(map(str, row.depths))})" if row.depths else "all", 0)
-    return number(row.depths[0], "d")
+def _effect(part: Component, value: float) -> Cell:
+    return Cell(NO_NUMBER) if math.isnan(value) else Cell(effect(part.endpoint, value), value)
 
 
-def _arm(row: Any) -> Cell:
-    return text(arm_name(row.arm, row.freezing_ratio))
-
-
-def _times(endpoint: str) -> float:
-    """What an endpoint is multiplied by for people."""
-    return column(endpoint).factor
-
-
-def _starred(cell: Cell, collapsed: int) -> Cell:
-    """With a star where pairs of which one run collapsed totally stand in it."""
-    return Cell(f"{cell.text}*", cell.value) if collapsed and cell.text != NONE else cell
-
-
-def _factor(log: float) -> Cell:
-    return Cell(NONE) if math.isnan(log) else Cell(factor(log), log)
-
-
-def _collapsed(verdict: Verdict) -> Cell:
-    one, both = verdict.one_collapsed, verdict.both_collapsed
-    return Cell(f"{one} / {both}", one + both)
+def _ends(part: Component) -> Cell:
+    times = _times(part)
+    return interval(times * part.low, times * part.high)
 
 
 def _points(value: float) -> Cell:
     return number(value, "+.2f", factor=100)
 
 
-def _ends(low: float, high: float) -> Cell:
+def _between(low: float, high: float) -> Cell:
     return interval(low, high, "+.2f", factor=100)
 
 
-def _count(value: int | None) -> Cell:
-    return Cell("unknown") if value is None else Cell(f"{value:,}", value)
-
-
-def _chance(value: float) -> Cell:
-    return Cell(f"{100 * value:.0f} %", value)
-
-
-def _detectable(effect: float) -> Cell:
-    if math.isinf(effect):
-        return Cell("none", effect)
-    return Cell(f"{effect:.3g} (× {factor(effect)})", effect)
-
-
-def _rate(where: str, outcome: str) -> Callable[[Any], Cell]:
-    return lambda entry: _share(entry[where].get(outcome))
-
-
-def _share(entry: Mapping[str, float] | None) -> Cell:
-    """A rate of simulations with its interval; of an outcome that never came: zero."""
-    if entry is None:
-        return Cell("0 %", 0.0)
-    low, high = 100 * entry["low"], 100 * entry["high"]
-    return Cell(f"{100 * entry['rate']:.1f} % ({low:.1f} to {high:.1f})", entry["rate"])
+def _mean(found: Any, times: float = 1.0) -> Cell:
+    """A mean with its interval."""
+    if math.isnan(found.mean):
+        return Cell(NO_NUMBER)
+    mean, low, high = (times * each for each in (found.mean, found.low, found.high))
+    ends = "" if math.isnan(low) else f" ({low:+.2g} to {high:+.2g})"
+    return Cell(f"{mean:+.3g}{ends}", found.mean)

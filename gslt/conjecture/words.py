@@ -1,4 +1,4 @@
-"""What a verdict means and what it rests on, in words that its outcome and numbers choose."""
+"""What was found, in words that outcomes and numbers choose; nobody writes a verdict by hand."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gslt.conjecture.decision import Outcome
-from gslt.conjecture.protocol import DENSE, FROZEN, Criteria
-from gslt.report.statistics import Estimate
+from gslt.conjecture.claims import (
+    ACCURACY,
+    Claim,
+    Component,
+    Finding,
+    Outcome,
+    own_parts,
+    seed_words,
+)
+from gslt.conjecture.protocol import DENSE, FROZEN, Plan
+from gslt.conjecture.trajectories import NONE
+from gslt.report.statistics import least_p
 from gslt.studies.columns import is_missing
 
 if TYPE_CHECKING:
     from gslt.conjecture.association import Association, Slope
-    from gslt.conjecture.verdict import Verdict
 
 #: What each arm is.
 ARM_WORDS = {
@@ -21,69 +29,192 @@ ARM_WORDS = {
     "weak ticket": "the weights are trained under a random mask of the tickets' sparsity",
     "random mask": "random weights under a random mask: nothing is searched or trained",
     DENSE: "a ticket, searched among all random weights",
-    "sparse": "a ticket in a source of which a part was pruned at random before the search",
-    FROZEN: "a ticket in a source of which the fraction F was decided at random before the search: "
-    "pruned, or locked (always kept)",
+    FROZEN: "a ticket in a source of which the fraction F was locked (always kept) at random "
+    "before the search: the paper's own",
+    "narrower dense": "a dense source with as many weights as the frozen one (F = 0.4) searches",
+    "dense, as many tickets": "a dense source at the sparsity at which it has as many tickets to "
+    "choose among as the frozen one (F = 0.4)",
+}
+#: What each intervention is.
+INTERVENTION_WORDS = {
+    NONE: "smoothing is left as it is",
+    "no edges": "the same network on the same nodes without an edge: nothing can smooth",
+    "residual": "every layer adds its input: what is smoothed away is brought back",
+    "pairnorm": "PairNorm in the place of batch norm: distances cannot shrink (arXiv 1909.12223)",
+    "no norm": "no normalisation, layers scaled to unit gain: another network, no intervention",
 }
 #: A sign beside the colour of each outcome: colours alone do not tell it.
 SIGNS: dict[Outcome, str] = {
-    "supported": "▲",
-    "contradicted": "▼",
-    "no meaningful difference": "≈",
+    "shown": "▲",
+    "shown but smaller than what matters": "△",
+    "excluded": "≈",
+    "reversed": "▼",
     "undecided": "?",
-    "mixed": "≠",
+    "differs between epochs": "≠",
+    "differs between fits": "≠",
+    "differs between interventions": "≠",
 }
+_DIFFERS = "#8A3F6B"
 #: Colours of the outcomes, dark enough for text.
 COLOURS: dict[Outcome, str] = {
-    "supported": "#00598C",
-    "contradicted": "#A84A00",
-    "no meaningful difference": "#00694C",
+    "shown": "#00598C",
+    "shown but smaller than what matters": "#3F6E8C",
+    "excluded": "#00694C",
+    "reversed": "#A84A00",
     "undecided": "#555555",
-    "mixed": "#8A3F6B",
+    "differs between epochs": _DIFFERS,
+    "differs between fits": _DIFFERS,
+    "differs between interventions": _DIFFERS,
 }
-_MEANING: dict[Outcome, str] = {
-    "supported": "Tickets of frozen sources smooth less than tickets of dense sources, and the "
-    "less the more of the source is frozen.",
-    "contradicted": "Tickets of frozen sources smooth more than tickets of dense sources, and the "
-    "more the more of the source is frozen.",
-    "no meaningful difference": "Whatever freezing changes in how much a ticket smooths, it is "
-    "less than a factor of {factor:.3g} either way in the quotient, the smallest effect that "
+#: What an outcome means, for people who do not know its name.
+MEANING: dict[Outcome, str] = {
+    "shown": "All tests agree, and the difference is larger than the smallest that matters.",
+    "shown but smaller than what matters": "The difference is there, and smaller than what "
     "matters.",
-    "undecided": "These runs show neither a difference between tickets of frozen and of dense "
-    "sources nor that there is none which matters.",
-    "mixed": "Single depths are decided differently: no one sentence holds for all of them.",
+    "excluded": "Whatever difference there is, in either direction, is smaller than what matters.",
+    "reversed": "The opposite is so, by more than what matters.",
+    "undecided": "These runs neither show it nor exclude it.",
+    "differs between epochs": "Whether it is so depends on the epoch at which one looks: no "
+    "sentence holds for both.",
+    "differs between fits": "Whether it is so depends on what is held equal: no sentence holds for "
+    "both.",
+    "differs between interventions": "Interventions that should do the same do not.",
 }
-_NEEDED = {
-    "smallest effect": "to find the smallest effect that matters, or show that there is none",
-    "observed effect": "for a true difference as large as the one observed",
-    "least seeds": "before any result can be significant",
-}
 
 
-def meaning(verdict: Verdict, criteria: Criteria) -> str:
-    """A few words for people who do not know the names of the outcomes."""
-    matters = math.exp(criteria.smallest_effect)
-    text = _MEANING[verdict.outcome].format(factor=matters)
-    if verdict.outcome in ("undecided", "mixed"):
-        return text
-    if len(verdict.depths) > 1:
-        text = f"On average over the depths: {text[0].lower()}{text[1:]}"
-    decided = verdict.outcome in ("supported", "contradicted")
-    if decided and max(-verdict.effect.low, verdict.effect.high) < criteria.smallest_effect:
-        text += (
-            f" Averaged over the freezing ratios the difference is below a factor of {matters:.3g} "
-            "in the quotient, the smallest effect that matters; at single ratios it can be above."
-        )
-    return text
+def too_few(plan: Plan) -> str:
+    """Why the seeds of a plan are too few for a verdict of any kind; empty where they are not.
+
+    Args:
+        plan: the test.
+    """
+    seeds = plan.seeds
+    claims = 3 * len(plan.datasets)
+    level = plan.criteria.alpha / claims
+    if least_p(seeds) <= level:
+        return ""
+    return (
+        f"With {seeds} seeds the smallest possible p is {least_p(seeds):.2g}, above {level:.2g}, "
+        f"which is asked of the first of {claims} claims: whatever they are, these runs are too "
+        "few for a verdict. A larger preset has more."
+    )
 
 
-def accuracy_words(association: Association) -> str:
-    """What freezing did to accuracy."""
-    accuracy = association.accuracy
-    if math.isnan(accuracy.mean):
-        return "Test accuracy: no seed has every run."
-    said = accuracy.words("+.1f", times=100, unit=" points")
-    return f"Test accuracy of frozen minus that of dense: {said}."
+def component_words(part: Component) -> str:
+    """What a claim is tested by and what came out, in a line.
+
+    Args:
+        part: of a claim.
+    """
+    if math.isnan(part.mean):
+        return f"{part.words}: not tested ({part.why})"
+    interval = ", no interval"
+    if math.isfinite(part.low + part.high):
+        low, high = (effect(part.endpoint, end) for end in (part.low, part.high))
+        interval = f", interval {low} to {high}"
+    found = f"{effect(part.endpoint, part.mean)}{interval}"
+    return f"{part.words}: {found}, {len(part.seeds)} seeds: {part.outcome}"
+
+
+# What would change a verdict
+
+
+def what_would_change(claim: Claim) -> tuple[str, ...]:
+    """How far each part of a claim lies from another word, a sentence each."""
+    return tuple(_distance(each) for each in claim.parts)
+
+
+def _distance(part: Component) -> str:
+    where = f"{part.endpoint} {part.words}"
+    if math.isnan(part.low):
+        return f"{where}: not tested; {part.why or 'it needs two seeds or more'}."
+    ends = (
+        f"mean {part.mean:+.3g}, {100 * (1 - part.level):.3g} % interval {part.low:+.3g} to "
+        f"{part.high:+.3g}, margin {part.margin:.3g}"
+    )
+    apart = {
+        "shown": f"the interval would have to reach {part.low - part.margin:.2g} lower",
+        "reversed": f"the interval would have to reach {-part.margin - part.high:.2g} higher",
+        "undecided": f"{seed_words(part.needed)} if mean and spread stay as they are",
+    }
+    inside = min(part.margin - part.high, part.low + part.margin)
+    words = apart.get(part.outcome, f"a margin smaller by {inside:.2g} would leave it undecided")
+    left = f"; without seeds {_listed(part.left_out)} ({part.why})" if part.left_out else ""
+    return f"{where}: {part.outcome} ({ends}); {words}{left}."
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds)
+
+
+# The sentence that may be quoted
+
+
+def sentence(finding: Finding) -> str:
+    """What was found on a data set, in words that may be quoted."""
+    of_claims = "; ".join(
+        f"{each.name} ({each.words}) {'' if each.outcome.startswith('differs') else 'is '}"
+        f"{each.label}{_numbers(each)}"
+        for each in finding.claims
+    )
+    return f"On {finding.dataset} the conjecture is {finding.outcome}: {of_claims}."
+
+
+def _numbers(claim: Claim) -> str:
+    tested = [each for each in own_parts(claim.parts) if not math.isnan(each.mean)]
+    if not tested:
+        return ""
+    seeds = {len(each.seeds) for each in tested}
+    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds.pop()}"
+    numbers = _excess(tested) if claim.name == "M" else ", ".join(map(_effect, tested))
+    return f", {numbers}, {count} seeds" if numbers else ""
+
+
+def _excess(parts: Sequence[Component]) -> str:
+    """By how much a gain exceeds those under the interventions that were tested."""
+    found = [each for each in parts if each.without != NONE]
+    if not found:
+        return ""
+    means = [each.mean for each in found]
+    low, high = (effect(ACCURACY, end(means)) for end in (min, max))
+    names = ", ".join(dict.fromkeys(each.without for each in found))
+    return f"the gain exceeds those with {names} by {low} to {high}"
+
+
+def _effect(part: Component) -> str:
+    return f"{effect(part.endpoint, part.mean)} {part.words}"
+
+
+def effect(endpoint: str, value: float) -> str:
+    """A difference in the unit that is read: points of accuracy, a factor of a quotient.
+
+    >>> effect("test_accuracy", 0.0123), effect("log_quotient", 0.2231)
+    ('+1.2 points', '× 1.25')
+    >>> effect("log_quotient", 30.0)
+    '× 10^13.0'
+
+    Args:
+        endpoint: what differs.
+        value: the difference.
+    """
+    if endpoint == ACCURACY:
+        return f"{100 * value:+.1f} points"
+    if not endpoint.endswith("quotient"):
+        return f"{value:+.3g}"
+    far = abs(value) > math.log(1e4)
+    return f"× 10^{value / math.log(10):.1f}" if far else f"× {math.exp(value):.2f}"
+
+
+# Arms, accuracy and smoothness
+
+
+def arm_name(arm: str, ratio: float | None = None) -> str:
+    """An arm, with its freezing ratio where it has one.
+
+    >>> arm_name("dense", math.nan), arm_name("frozen", 0.4)
+    ('dense', 'frozen, F = 0.4')
+    """
+    return arm if is_missing(ratio) or arm == "random mask" else f"{arm}, F = {ratio:g}"
 
 
 def association_words(association: Association) -> str:
@@ -105,43 +236,6 @@ def _goes(line: Slope) -> str:
     return f"{way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
 
 
-def slope_words(line: Slope) -> str:
-    """A slope with its interval and how much it explains, below a picture."""
-    low, high = line.slope_interval
-    ends = "no interval" if math.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}"
-    return f"{100 * line.slope:+.2f} points per unit ({ends}), R² {line.r_squared:.2f}"
-
-
-def factor_words(effect: Estimate, collapsed: bool = False) -> str:
-    """A difference of log quotients as a factor of the quotient, with its interval.
-
-    Args:
-        effect: the difference.
-        collapsed: whether pairs of which one run collapsed totally stand in it.
-
-    >>> factor_words(Estimate(math.log(2), 0.0, math.log(4)))
-    '× 2 (95 % interval × 1 to × 4)'
-    """
-    if math.isnan(effect.mean):
-        return "no number"
-    counted = ", collapsed pairs counted as the largest difference" if collapsed else ""
-    if math.isnan(effect.low):
-        return f"× {factor(effect.mean)} (no interval{counted})"
-    ends = f"× {factor(effect.low)} to × {factor(effect.high)}"
-    return f"× {factor(effect.mean)} (95 % interval {ends}{counted})"
-
-
-def factor(log: float) -> str:
-    """``exp(log)`` of three digits; what is far off as a power of ten.
-
-    >>> factor(math.log(2)), factor(-30.0)
-    ('2', '10^-13.0')
-    """
-    if abs(log) > math.log(1e4):
-        return f"10^{log / math.log(10):.1f}"
-    return f"{math.exp(log):.3g}"
-
-
 def depth_words(depths: Sequence[int]) -> str:
     """Numbers of layers.
 
@@ -152,40 +246,3 @@ def depth_words(depths: Sequence[int]) -> str:
         return "no depth"
     *first, last = map(str, depths)
     return f"{', '.join(first)} and {last} layers" if first else f"{last} layers"
-
-
-def needed_words(verdict: Verdict) -> str:
-    """How many seeds an undecided verdict needs, and on what that rests."""
-    needed = verdict.needed
-    if needed is None:
-        return ""
-    if needed.n is None:
-        return "No number of seeds up to 10,000 is known to decide it."
-    low, high = ("unknown" if end is None else f"{end:,}" for end in (needed.low, needed.high))
-    ends = "" if needed.low is None and needed.high is None else f" ({low} to {high})"
-    return (
-        f"About {needed.n:,} seeds are needed{ends} {_NEEDED[needed.basis]}; "
-        f"{len(verdict.seeds)} are there."
-    )
-
-
-def collapse_words(verdicts: Sequence[Verdict]) -> str:
-    """How many pairs behind verdicts have runs that collapsed totally, and what became of them."""
-    one = sum(each.one_collapsed for each in verdicts)
-    both = sum(each.both_collapsed for each in verdicts)
-    if not one and not both:
-        return "No run behind a verdict collapsed totally."
-    return (
-        f"Of the pairs behind the verdicts, {one} have one run that collapsed totally and one that "
-        f"did not, and {both} have two that did. The first count as the largest difference seen "
-        "and rule out “no meaningful difference”; the second count as equal."
-    )
-
-
-def arm_name(arm: str, ratio: float | None = None) -> str:
-    """An arm, with its freezing ratio where it has one.
-
-    >>> arm_name("dense", math.nan), arm_name("frozen", 0.4)
-    ('dense', 'frozen, F = 0.4')
-    """
-    return arm if is_missing(ratio) else f"{arm}, F = {ratio:g}"

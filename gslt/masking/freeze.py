@@ -69,12 +69,15 @@ class FreezeReport:
     def concentration(self) -> str:
         """A sentence where one of several layers that take part has nearly all frozen weights.
 
-        Empty where its share is below 90 %: then freezing is not a matter of one layer.
+        Empty where its share is below 90 %: then freezing is not a matter of one layer; and where
+        nothing is searched, as in a random mask.
         """
         part = [layer for layer in self.layers if layer.takes_part]
         frozen = sum(layer.frozen for layer in part)
         first = max(part, key=lambda layer: layer.frozen, default=None)
         if first is None or len(part) < 2 or not frozen or first.frozen < NEARLY_ALL * frozen:
+            return ""
+        if not self.counts.searched:
             return ""
         return (
             f"{first.name} ({'×'.join(map(str, first.shape))}) takes {first.frozen:,} of the "

@@ -15,8 +15,13 @@ from gslt.data import NodeDataset
 from gslt.diagnostics import PROBE, SearchProbe, default_measures
 from gslt.errors import RunError
 from gslt.files import plain
-from gslt.studies.columns import LOG_QUOTIENT
-from gslt.studies.smoothness import OF_LOG_QUOTIENT, endpoints, log_quotients
+from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
+from gslt.studies.smoothness import (
+    OF_LOG_QUOTIENT,
+    OF_LOG_UNCENTRED_QUOTIENT,
+    endpoints,
+    log_quotients,
+)
 from gslt.training.results import AT_BEST
 
 #: Of each epoch that was measured, in order: ``epoch``, accuracies and losses, endpoints.
@@ -79,13 +84,17 @@ def trajectory_rows(found: Trajectory, best_epoch: int, epochs: int) -> list[dic
         epochs: number of the last epoch.
 
     >>> values = {"epoch": [1.0, 2.0], "dirichlet_energy": [2.0, 0.0],
-    ...           "centred_rayleigh_quotient": [1.0, None], "log_quotient": [0.0, None]}
+    ...           "centred_rayleigh_quotient": [1.0, None], "log_quotient": [0.0, None],
+    ...           "rayleigh_quotient": [1.0, None]}
     >>> for row in trajectory_rows(values, best_epoch=1, epochs=2):
-    ...     print(row["epoch"], row["best"], row["last"], row["log_quotient"])
-    1 True False 0.0
-    2 False True -inf
+    ...     print(row["epoch"], row["best"], row["log_quotient"], row["log_uncentred_quotient"])
+    1 True 0.0 0.0
+    2 False -inf -inf
     """
     columns: dict[str, Sequence[float | None]] = {**found, LOG_QUOTIENT: log_quotients(found)}
+    if all(name in found for name in OF_LOG_UNCENTRED_QUOTIENT):
+        uncentred = log_quotients(found, OF_LOG_UNCENTRED_QUOTIENT)
+        columns[LOG_UNCENTRED_QUOTIENT] = uncentred
     rows = [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,9 +15,9 @@ from gslt.conjecture import rivals
 from gslt.conjecture.claims import (
     ACCURACY,
     Claim,
+    Component,
     Key,
     Outcome,
-    Part,
     Rule,
     Scores,
     decide,
@@ -26,9 +25,8 @@ from gslt.conjecture.claims import (
     judge_scores,
     scores_of,
     seeds_needed,
-    sentence,
-    what_would_change,
 )
+from gslt.conjecture.words import sentence, what_would_change
 from gslt.errors import ConfigError
 
 RULE = Rule()
@@ -142,7 +140,7 @@ def test_a_pair_of_which_one_collapsed_rules_out_equivalence() -> None:
 def test_levels_go_down_by_holms_steps() -> None:
     """Three claims at p = 0.01, 0.02, 0.04: levels 0.05/3, 0.05/2, 0.05."""
 
-    def part(p: float) -> Part:
+    def part(p: float) -> Component:
         base: dict[str, Any] = {"endpoint": "q", "at": "last epoch", "without": "none", "words": ""}
         base |= {
             "margin": 1.0,
@@ -152,7 +150,7 @@ def test_levels_go_down_by_holms_steps() -> None:
             "one_collapsed": 0,
             "why": "",
         }
-        return Part(**base, p_above=p)
+        return Component(**base, p_above=p)
 
     found = decide([("S", [part(0.04)]), ("A", [part(0.01)]), ("M", [part(0.02)])], RULE)
     assert [each.outcome for each in found] == ["shown"] * 3
@@ -167,10 +165,10 @@ def test_seeds_needed_by_hand() -> None:
     """Mean 0.02, margin 0.01, sd 0.02, level 0.05: ((1.96 + 0.84) · 2)² + 1.96²/2 = 33.3."""
     (part, _) = claim({}, "A").parts
     base = {**vars(part), "mean": 0.02, "sd": 0.02, "level": 0.05}
-    assert seeds_needed(Part(**base), 0.8) == 34
-    assert seeds_needed(Part(**{**base, "seeds": tuple(range(60))}), 0.8) == 61
-    assert seeds_needed(Part(**{**base, "mean": 0.01}), 0.8) is None
-    assert seeds_needed(Part(**{**base, "mean": 0.010001}), 0.8) is None
+    assert seeds_needed(Component(**base), 0.8) == 34
+    assert seeds_needed(Component(**{**base, "seeds": tuple(range(60))}), 0.8) == 61
+    assert seeds_needed(Component(**{**base, "mean": 0.01}), 0.8) is None
+    assert seeds_needed(Component(**{**base, "mean": 0.010001}), 0.8) is None
 
 
 # From frames to numbers per seed
@@ -212,7 +210,7 @@ def test_an_infinite_difference_counts_as_the_largest() -> None:
 
 
 def test_a_frame_of_trajectories_is_judged() -> None:
-    """The whole way on synthetic trajectories, and what JSON makes of it."""
+    """The whole way on synthetic trajectories."""
     world = replace(rivals.WORLDS["S, A and M are true"], gain=0.06, smoothness=math.log(1.6))
     table = rivals.frame(world, 0)
     (found,) = judge(table)
@@ -225,9 +223,8 @@ def test_a_frame_of_trajectories_is_judged() -> None:
         in text
     )
     assert text.endswith(" points, 20 seeds.")
-    values = json.loads(json.dumps(found.as_dict(), allow_nan=False))
-    assert [each["label"] for each in values["claims"]] == ["shown"] * 3
-    assert len(values["claims"][2]["what_would_change"]) == 10
+    assert [each.label for each in found.claims] == ["shown"] * 3
+    assert len(what_would_change(found.claims[2])) == 10
     # Without interventions nothing is known of M, and the report says so.
     (part,) = judge(table[table["intervention"] == "none"])
     assert [each.outcome for each in part.claims] == ["shown", "shown", "undecided"]
@@ -236,7 +233,6 @@ def test_a_frame_of_trajectories_is_judged() -> None:
         "test_accuracy at the best epoch, minus that with no edges: not tested; no pairs of the "
         "arms frozen and dense with and without no edges."
     )
-    json.dumps(part.as_dict(), allow_nan=False)
 
 
 def test_the_order_of_rows_and_data_sets_changes_nothing() -> None:

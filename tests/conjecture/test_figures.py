@@ -8,38 +8,42 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted import SMALL, effect, plant, with_parts
+from planted import NETWORK, PAIR, SMALL, effect, plant, with_grids
 
+from gslt.conjecture import protocol
 from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
-from gslt.conjecture.protocol import ARMS, Part
+from gslt.conjecture.protocol import ARMS, Grid
 from gslt.files import OutputFolder
 from gslt.report.figures import BASELINE
 from gslt.studies.study import GridCell
 
-#: The same without batch norm at one depth, and with fewer arms.
-BARE = Part("bare", ("toy",), (2,), 8, 3, 6, 0.05, ("trained", "dense", "frozen"), False)
-_LINES = ["trained", "weak ticket", "random mask", "dense", "sparse"]
-_FROZEN = [f"frozen, F = {ratio}" for ratio in (0.2, 0.4, 0.6, 0.8)]
+#: Every arm of the verdict, and a cell of the factorial.
+ARMS_TOO = Grid(
+    name="arms",
+    datasets=("toy",),
+    depths=(3, 4),
+    seeds=8,
+    network=NETWORK,
+    arms={**ARMS, "locked, input": {**protocol.GRIDS["standard"][4].arms["locked, input"]}},
+)
 
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """Rising with batch norm, where one dense run collapsed totally; falling without."""
-    up, down = effect(1.0), effect(-1.0)
+    """The conjecture is true; one dense run collapsed totally."""
+    base = effect(0.4, 0.03)
 
     def values(cell: GridCell) -> Any:
         config = cell.spec.config
-        if not config.batch_norm:
-            return down(cell)
         if cell.arm == "dense" and (config.num_layers, config.seed) == (4, 1):
             return -math.inf, 0.2
-        return up(cell)
+        return base(cell)
 
     with pytest.MonkeyPatch.context() as patch:
-        plan = with_parts(patch, SMALL, BARE)
+        plan = with_grids(patch, SMALL, ARMS_TOO)
         found = find(plant(tmp_path_factory.mktemp("figures") / "out", plan, values), plan)
-        assert len(found.analysis.families) == 2
+        assert found.depths == {"toy": [3, 4]}
     return found
 
 
@@ -57,8 +61,7 @@ def test_labels_stand_apart_and_in_the_picture(drawn: dict[str, Any], name: str)
     figure = drawn[name]
     figure.draw_without_rendering()
     for axes in figure.axes:
-        boxes = {text: text.get_window_extent() for text in axes.texts}
-        # Where there is one depth, arms are named at the axis.
+        boxes = {text: text.get_window_extent() for text in axes.texts if text.get_text()}
         assert boxes or axes.get_yticklabels()
         for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
             assert not first.overlaps(second), (one, other)
@@ -73,57 +76,70 @@ def test_labels_stand_apart_and_in_the_picture(drawn: dict[str, Any], name: str)
 def test_title_caption_and_headings(drawn: dict[str, Any], name: str) -> None:
     figure = drawn[name]
     assert figure.get_suptitle()
-    caption = " ".join(figure.get_supxlabel().split())
-    assert caption.endswith(".")
+    assert " ".join(figure.get_supxlabel().split()).endswith(".")
     headings = [axes.get_title(loc="left") for axes in figure.axes if axes.axison]
-    for family in ("toy (synthetic), with batch norm", "toy (synthetic), without batch norm"):
-        assert any(heading.endswith(family) for heading in headings)
-    # One dense run with batch norm has no logarithm.
-    assert ("collapsed totally" in caption) == (name in ("quotient-over-depth", "over-layers"))
+    assert headings
+    assert all(heading.startswith("toy (synthetic)") for heading in headings)
 
 
 def test_every_arm_is_named(drawn: dict[str, Any]) -> None:
-    for name in ("quotient-over-depth", "accuracy-over-depth", "over-layers", "rank-and-collapse"):
-        assert {*_LINES, *_FROZEN} <= set(words(drawn[name]))
+    lines = {"trained", "weak ticket", "dense", "frozen, F = 0.2", "frozen, F = 0.4"}
+    for name in ("quotient-over-fit", "accuracy-over-epochs"):
+        assert lines <= set(words(drawn[name]))
+    others = {"trained", "weak ticket", "random mask", "locked, input, F = 0.8"}
+    assert others <= set(words(drawn["smoothness-of-arms"]))
 
 
-def test_means_by_hand(drawn: dict[str, Any], findings: Findings) -> None:
-    """Accuracy of the dense arm at two layers: in percent, over eight seeds."""
-    runs = findings.runs
-    dense = runs[(runs["arm"] == "dense") & runs["batch_norm"]]
-    means = [100 * dense[dense["depth"] == depth]["test_accuracy"].mean() for depth in (2, 4)]
-    axes = drawn["accuracy-over-depth"].axes[0]
-    (line,) = [
-        each
-        for each in axes.lines
-        if each.get_color() == arm_looks()["dense", None].colour and len(each.get_xdata()) == 2
-        if each.get_marker() == arm_looks()["dense", None].marker
-    ]
-    assert list(line.get_xdata()) == [2, 4]
-    assert list(line.get_ydata()) == pytest.approx(means)
+def test_outcomes_stand_beside_what_is_tested(drawn: dict[str, Any]) -> None:
+    smoothness, accuracy = drawn["verdicts"].axes
+    labels = [label.get_text() for label in smoothness.get_yticklabels()]
+    assert labels == ["S: train loss", "S: val accuracy"]
+    labels = [label.get_text() for label in accuracy.get_yticklabels()]
+    assert labels[:3] == ["A: best epoch", "A: last epoch", "M: best epoch, minus no edges"]
+    assert len(labels) == 2 + 2 * 3
+    # The dense run that collapsed has lost its accuracy too.
+    notes = [text.get_text() for text in accuracy.texts]
+    assert set(notes) <= {"▲ shown", "? undecided"}
+    assert len(notes) == len(labels)
 
 
-def test_outcomes_stand_beside_their_effects(drawn: dict[str, Any]) -> None:
-    with_norm, without = drawn["frozen-minus-dense"].axes
-    assert [text.get_text() for text in with_norm.texts] == ["▲ supported"] * 3
-    assert [text.get_text() for text in without.texts] == ["▼ contradicted"] * 2
-    labels = [label.get_text() for label in with_norm.get_yticklabels()]
-    assert labels == ["all depths", "2 layers", "4 layers"]
-    # Four ratios below each of the two depths.
-    small = [line for line in with_norm.lines if line.get_marker() == "^"]
-    assert len(small) == 8
+def test_equal_fit_by_hand(drawn: dict[str, Any]) -> None:
+    """All runs fit alike; frozen ones lie 0.4 above dense ones at three layers."""
+    axes = drawn["quotient-over-fit"].axes[0]
+    ends = {}
+    for arm in (("dense", None), ("frozen", 0.2)):
+        look = arm_looks()[arm]
+        (line,) = (
+            each
+            for each in axes.lines
+            if each.get_color() == look.colour and len(each.get_xdata()) > 2
+        )
+        x, y = line.get_xdata(), line.get_ydata()
+        assert (x[0], x[-1]) == pytest.approx((2.0, 0.5))
+        ends[arm[0]] = y[-1]
+    assert ends["frozen"] - ends["dense"] == pytest.approx(0.4, abs=0.02)
+
+
+def test_gains_by_hand(drawn: dict[str, Any]) -> None:
+    """Three points where smoothing is left alone, none under an intervention."""
+    axes = drawn["gain-under-interventions"].axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[:3] == ["none, best epoch", "none, last epoch", "no edges, best epoch"]
+    means = [line.get_xdata()[0] for line in axes.lines if line.get_marker() not in ("None", "")]
+    assert means[0] == pytest.approx(3.0, abs=0.3)
+    assert means[2] == pytest.approx(0.0, abs=0.3)
 
 
 def test_arms_look_alike_whatever_is_there() -> None:
     shown = arm_looks()
-    assert len(shown) == len(ARMS) + 4
+    assert len(shown) == len(ARMS) + 2
     assert shown["trained", None].colour == BASELINE
     colours = [look.colour for look in shown.values()]
     assert len(set(colours)) == len(colours)
 
 
 def test_files(findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "dose-response"
+    name = "verdicts"
     for other in set(PICTURES) - {name}:
         monkeypatch.delitem(PICTURES, other)
     (first,) = draw_pictures(findings, OutputFolder(tmp_path / "one", "study"))
@@ -131,3 +147,12 @@ def test_files(findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (second,) = draw_pictures(findings, OutputFolder(tmp_path / "two", "study"))
     for path, other in zip(first.files, second.files, strict=True):
         assert path.read_bytes() == other.read_bytes()
+
+
+def test_a_pair_alone_is_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One depth, one seed, no intervention: every picture is drawn, and says little."""
+    grid = Grid(name="one", datasets=("toy",), depths=(3,), seeds=1, network=NETWORK, arms=PAIR)
+    plan = with_grids(monkeypatch, grid)
+    found = find(plant(tmp_path / "out", plan, effect(0.4)), plan)
+    for _, draw in PICTURES.values():
+        draw(found).draw_without_rendering()

@@ -9,33 +9,38 @@ from pathlib import Path
 import pytest
 from browser import NAMES, Browser, find_chromium
 from pages import column, elements
-from planted import SMALL, effect, plant, with_parts
+from planted import NETWORK, SMALL, effect, plant, with_grids
 
-from gslt.conjecture import simulation
+from gslt.conjecture import rivals
 from gslt.conjecture.figures import PICTURES
-from gslt.conjecture.protocol import Part
+from gslt.conjecture.protocol import ARMS, GRIDS, Grid
 from gslt.conjecture.report import report_plan
 from gslt.version import __version__
 
 CHROMIUM = find_chromium()
-#: The same without batch norm, and with fewer arms.
-BARE = Part("bare", ("toy",), (2, 4), 8, 3, 6, 0.05, ("trained", "dense", "frozen"), False)
+#: The other arms, and a factorial, of few seeds.
+OTHERS = Grid(
+    name="factorial",
+    datasets=("toy",),
+    depths=(3, 4),
+    seeds=3,
+    network=NETWORK,
+    arms={**ARMS, **GRIDS["standard"][4].arms},
+)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Supported with batch norm, contradicted without; one run is missing."""
-    up, down = effect(1.0), effect(-1.0)
+    """The conjecture is true; one run is missing."""
+    values = effect(0.4, 0.03)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation, "SIMULATIONS", 2)
-        plan = with_parts(patch, SMALL, BARE)
-        left_out = plan.studies[0].cells[0]
+        patch.setattr(rivals, "SIMULATIONS", 2)
+        plan = with_grids(patch, SMALL, OTHERS)
+        left_out = plan.studies[-1].cells[0]
         folder = plant(
             tmp_path_factory.mktemp("conjecture") / "out",
             plan,
-            lambda cell: (
-                None if cell == left_out else (up if cell.spec.config.batch_norm else down)(cell)
-            ),
+            lambda cell: None if cell == left_out else values(cell),
         )
         report_plan(plan, folder, progress=False, say=lambda _: None)
     return folder.path / "report.html"
@@ -47,7 +52,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nothing_comes_from_elsewhere(page: Path) -> None:
     found = elements(page)
     sources = [attributes["src"] for _, attributes in found.found if "src" in attributes]
-    assert len(sources) == len(PICTURES) == 7
+    assert len(sources) == len(PICTURES) == 6
     assert all(str(source).startswith("data:image/svg+xml;base64,") for source in sources)
     links = [attributes["href"] for tag, attributes in found.found if tag == "a"]
     assert [link for link in links if not str(link).startswith("#")] == [
@@ -60,22 +65,24 @@ def test_nothing_comes_from_elsewhere(page: Path) -> None:
 def test_its_words_are_those_of_the_verdicts(page: Path) -> None:
     text = " ".join(elements(page).text.split())
     found = json.loads(page.with_name("verdict.json").read_text("utf-8"))
-    outcomes = [each["decision"]["outcome"] for each in found["overall"]]
-    assert outcomes == ["contradicted", "supported"]
-    for each in found["overall"] + found["depths"]:
-        assert each["reason"] in text
-        assert each["label"] in text
+    (of_toy,) = found["conjecture"]
+    assert of_toy["sentence"] in text
+    for claim in of_toy["claims"]:
+        for sentence in claim["what_would_change"]:
+            assert sentence in text
     for words in (
         "arXiv 2402.14029",
         "the paper did not measure",
-        "Preliminary. 1 of 240 runs are missing",
-        "toy (synthetic)",
-        "GIN, without batch norm (layers scaled to unit gain), 2 / 4 layers, width 6, 3 epochs",
-        "2 simulations each",
+        f"Preliminary. 1 of {found['runs']['total']} runs are missing",
+        "toy (synthetic): the conjecture is shown",
+        "3 / 4 layers, width 6, 3 epochs",
+        "freezing fits less; only the input is frozen",
+        "a factor of 1.25 in a quotient, 1 points of accuracy",
         found["command"],
         f"gslt {__version__}",
         "Made-up OS, 2 cores, 1 thread",
         "a ticket, searched among all random weights",
+        "Where, what and how much is frozen",
     ):
         assert words in text
 
@@ -112,7 +119,7 @@ def test_it_loads_in_silence_and_its_pictures_show(browser: Browser, page: Path)
     assert requests == [page.resolve().as_uri()]
     assert browser.run("document.title") == "Does freezing counter over-smoothing?"
     sizes = browser.run("Array.from(document.images, (i) => [i.complete, i.naturalWidth])")
-    assert len(sizes) == 7
+    assert len(sizes) == 6
     assert all(complete and width > 300 for complete, width in sizes)
 
 
@@ -120,33 +127,27 @@ def test_it_loads_in_silence_and_its_pictures_show(browser: Browser, page: Path)
 def test_verdicts_stand_on_top(browser: Browser) -> None:
     cards = browser.run(
         "Array.from(document.querySelectorAll('.card'), (c) => [c.dataset.outcome,"
-        "c.querySelector('h3').textContent, c.getBoundingClientRect().bottom])"
+        "c.querySelector('h3').textContent.slice(0, 2), c.getBoundingClientRect().top])"
     )
-    assert [card[:2] for card in cards] == [
-        ["supported", "toy (synthetic), with batch norm"],
-        ["contradicted", "toy (synthetic), without batch norm"],
-    ]
+    assert [card[:2] for card in cards] == [["shown", "S:"], ["shown", "A:"], ["shown", "M:"]]
     # Without scrolling.
-    assert all(bottom < 900 for _, _, bottom in cards)
+    assert all(top < 900 for _, _, top in cards)
 
 
 @needs_browser
 def test_tables_sort_and_pick(browser: Browser) -> None:
-    browser.click("#table-verdicts th:nth-child(5) button")
-    shown = [float(value) for value in column(browser, "table-verdicts", 4)]
-    assert len(shown) == 6
+    browser.click("#table-claims th:nth-child(3) button")
+    shown = column(browser, "table-claims", 2)
+    assert len(shown) == 2 + 2 + 6
     assert shown == sorted(shown)
-    browser.click("#table-verdicts th:nth-child(5) button")
-    assert [float(v) for v in column(browser, "table-verdicts", 4)] == shown[::-1]
-    # All depths come before single ones.
-    browser.click("#table-verdicts th:nth-child(3) button")
-    assert column(browser, "table-verdicts", 2) == ["all (2, 4)"] * 2 + ["2"] * 2 + ["4"] * 2
+    browser.click("#table-claims th:nth-child(3) button")
+    assert column(browser, "table-claims", 2) == shown[::-1]
     everything = column(browser, "table-contrasts", 0)
     of = '.filter[data-table="table-contrasts"] [name="{}"]'
     browser.choose(of.format("first"), "frozen, F = 0.4")
-    browser.choose(of.format("second"), "log quotient")
-    picked = column(browser, "table-contrasts", 0)
-    assert picked == ["frozen, F = 0.4"] * 4
+    browser.choose(of.format("second"), "effective rank")
+    # Two depths, four interventions.
+    assert column(browser, "table-contrasts", 0) == ["frozen, F = 0.4"] * 8
     browser.choose(of.format("first"), "")
     browser.choose(of.format("second"), "")
     assert column(browser, "table-contrasts", 0) == everything

@@ -1,42 +1,107 @@
-"""The tables of the test: those of the standard runs, to the letter."""
+"""The tables of the test, of planted runs."""
 
 from __future__ import annotations
 
-import json
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from planted import NETWORK, SMALL, effect, plant, with_grids
 
-from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import Plan, read_runs
+from gslt.conjecture.findings import Findings, find
+from gslt.conjecture.protocol import ARMS, GRIDS, Grid
 from gslt.conjecture.tables import TABLES
+from gslt.report.tables import Table
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-TESTS = Path(__file__).parents[1]
-STANDARD = TESTS.parent / "benchmarks" / "results" / "conjecture-standard"
-
-
-class FromTable(Findings):
-    """The committed table of runs, without their records."""
-
-    @cached_property
-    def runs(self) -> DataFrame:
-        return read_runs(STANDARD / "runs.csv")
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        return {name: name for name in self.runs["dataset"]}
+OTHERS = Grid(
+    name="factorial",
+    datasets=("toy",),
+    depths=(3, 4),
+    seeds=3,
+    network=NETWORK,
+    arms={**ARMS, **GRIDS["standard"][4].arms},
+)
 
 
-@pytest.mark.slow
-def test_tables_of_the_standard_runs_are_what_they_were() -> None:
-    rates = json.loads((STANDARD / "verdict.json").read_text("utf-8"))["error_rates"]
-    findings = FromTable(Plan(), [], "", rates)
-    golden = {path.stem: path for path in (TESTS / "golden" / "conjecture").iterdir()}
-    assert golden.keys() == TABLES.keys()
-    for name, path in golden.items():
-        assert TABLES[name](findings).markdown() == path.read_text("utf-8"), name
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Freezing the hidden layers by locking moves both; no other freezing moves anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        plan = with_grids(patch, SMALL, OTHERS)
+        folder = plant(tmp_path_factory.mktemp("tables") / "out", plan, effect(0.4, 0.03))
+        return find(folder, plan)
+
+
+def made(name: str, findings: Findings) -> Table:
+    found = TABLES[name](findings)
+    assert found is not None
+    return found
+
+
+def rows(table: Table) -> list[dict[str, str]]:
+    """Cells by heading; of two with the same heading the last."""
+    cells = [[cell.text for cell in row] for row in table.rows]
+    return [dict(zip(table.headings, row, strict=True)) for row in cells]
+
+
+@pytest.mark.parametrize("name", set(TABLES) - {"severity"})
+def test_every_table_is_markdown(name: str, findings: Findings) -> None:
+    table = made(name, findings)
+    assert table.rows
+    assert table.markdown().startswith(f"# {table.title}")
+
+
+def test_claims(findings: Findings) -> None:
+    found = rows(made("claims", findings))
+    assert [each["claim"] for each in found] == ["S"] * 2 + ["A"] * 2 + ["M"] * 6
+    assert {each["outcome"] for each in found} == {"▲ shown"}
+    assert found[0]["tested by"] == "log uncentred quotient, at equal train loss"
+    # exp(0.4) = 1.49; three points.
+    assert found[0]["frozen − dense"] in ("× 1.49", "× 1.48", "× 1.50")
+    assert found[2]["frozen − dense"] in ("+2.9 points", "+3.0 points", "+3.1 points")
+    assert (found[0]["margin"], found[2]["margin"]) == ("0.223", "1")
+    assert (found[0]["seeds"], found[0]["left out"], found[0]["seeds needed"]) == ("8", "0", "–")
+
+
+def test_slices(findings: Findings) -> None:
+    found = rows(made("slices", findings))
+    names = ["3 layers", "4 layers", "F = 0.2", "F = 0.4", "even seeds", "odd seeds"]
+    assert [each["of"] for each in found] == names
+    for each in found:
+        value = float(each["log uncentred quotient, train loss"].split(" ")[0])
+        assert value == pytest.approx(0.4, abs=0.03)
+
+
+def test_factorial(findings: Findings) -> None:
+    """Cells: locked at hidden F = 0.2, 0.4 moves by 0.4 each; the other 16 + 21 by noise."""
+    found = {(each["factor"], each["level"]): each for each in rows(made("factorial", findings))}
+    levels = ["input", "hidden", "all", "locked", "pruned", "half", "0.2", "0.4", "0.8"]
+    assert [level for _, level in found] == [*levels, "s = 0.2", "s = 0.5"]
+
+    def quotient(factor: str, level: str) -> float:
+        text = found[factor, level]["log uncentred quotient, equal train loss"]
+        return float(text.split(" ")[0])
+
+    # Of 13 cells in the hidden layers three are locked at s = 0.2.
+    assert quotient("place", "hidden") == pytest.approx(0.4 * 3 / 13, abs=0.02)
+    assert quotient("place", "input") == pytest.approx(0.0, abs=0.02)
+    # Of 15 locked cells.
+    assert quotient("kind", "locked") == pytest.approx(0.4 * 3 / 15, abs=0.02)
+    assert quotient("kind", "half") == pytest.approx(0.0, abs=0.02)
+
+
+def test_arms(findings: Findings) -> None:
+    found = rows(made("arms", findings))
+    frozen = [each for each in found if each["arm"] == "frozen, F = 0.4"]
+    # Two depths, four interventions.
+    assert len(frozen) == 8
+    alone = next(each for each in frozen if each["intervention"] == "none")
+    # 0.6 + 0.03 and the mean of 0.001 · seed; trained to 0.9.
+    assert float(alone["test, last epoch (%)"]) == pytest.approx(63.35, abs=0.2)
+    assert (alone["train, last epoch (%)"], alone["n"]) == ("90.00", "8")
+
+
+def test_a_test_without_a_factorial_has_no_table_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = with_grids(monkeypatch, SMALL)
+    assert TABLES["factorial"](find(plant(tmp_path / "out", plan, effect(0.4)), plan)) is None

@@ -264,12 +264,13 @@ def test_a_layer_with_nearly_all_of_what_is_frozen() -> None:
     )
     assert str(report).splitlines()[-1] == f"warning: {report.concentration}"
     # 189 of 210 are 90 %.
-    layers = [FrozenLayer(str(n), (1, n), FrozenCounts(n, n, 0)) for n in (189, 21)]
+    layers = [FrozenLayer(str(n), (2, n), FrozenCounts(2 * n, n, 0)) for n in (189, 21)]
     assert "(90.0 %)" in FreezeReport(tuple(layers), ()).concentration
-    layers = [FrozenLayer(str(n), (1, n), FrozenCounts(n, 0, n)) for n in (188, 22)]
+    layers = [FrozenLayer(str(n), (2, n), FrozenCounts(2 * n, 0, n)) for n in (188, 22)]
     assert FreezeReport(tuple(layers), ()).concentration == ""
-    # One layer was meant to take all, or nothing is frozen.
-    for options in ({"place": "1", "freezing_ratio": 0.05}, {"freezing_ratio": 0.0}):
+    # One layer was meant to take all, nothing is frozen, or nothing is searched.
+    everything = {"freezing_ratio": 1.0, "allocation": "uniform"}
+    for options in ({"place": "1", "freezing_ratio": 0.05}, {"freezing_ratio": 0.0}, everything):
         report = freeze(network(), FreezeConfig(sparsity=0.5, **options))  # type: ignore[arg-type]
         assert report.concentration == ""
         assert "warning" not in str(report)
