@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from planted import NETWORK, PAIR, SMALL, effect, plant, with_grids
 
-from gslt.conjecture import protocol
 from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
-from gslt.conjecture.protocol import ARMS, Grid
+from gslt.conjecture.protocol import ARMS, Grid, factorial
 from gslt.files import OutputFolder
 from gslt.report.figures import BASELINE
 from gslt.studies.study import GridCell
@@ -25,7 +24,7 @@ ARMS_TOO = Grid(
     depths=(3, 4),
     seeds=8,
     network=NETWORK,
-    arms={**ARMS, "locked, input": {**protocol.GRIDS["standard"][4].arms["locked, input"]}},
+    arms={**ARMS, "locked, input": factorial()["locked, input"]},
 )
 
 

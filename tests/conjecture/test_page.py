@@ -13,7 +13,7 @@ from planted import NETWORK, SMALL, effect, plant, with_grids
 
 from gslt.conjecture import rivals
 from gslt.conjecture.figures import PICTURES
-from gslt.conjecture.protocol import ARMS, GRIDS, Grid
+from gslt.conjecture.protocol import ARMS, Grid, factorial
 from gslt.conjecture.report import report_plan
 from gslt.version import __version__
 
@@ -25,7 +25,7 @@ OTHERS = Grid(
     depths=(3, 4),
     seeds=3,
     network=NETWORK,
-    arms={**ARMS, **GRIDS["standard"][4].arms},
+    arms={**ARMS, **factorial()},
 )
 
 

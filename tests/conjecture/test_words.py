@@ -10,7 +10,7 @@ import pytest
 
 from gslt.conjecture.association import Association, Slope
 from gslt.conjecture.claims import ACCURACY, Component, Outcome
-from gslt.conjecture.protocol import ARMS, GRIDS, INTERVENTIONS, Plan
+from gslt.conjecture.protocol import ARMS, GRIDS, INTERVENTIONS, Criteria, Plan
 from gslt.conjecture.words import (
     ARM_WORDS,
     COLOURS,
@@ -40,9 +40,10 @@ def test_presets_that_are_too_small_say_so() -> None:
     # Two data sets, six claims: 2 / 2²⁰ lies below 0.05 / 6.
     assert too_few(Plan(preset="standard")) == ""
     assert too_few(Plan(preset="quick")) == ""
-    # Six seeds: 2 / 2⁶ lies above 0.05 / 3.
-    assert "With 6 seeds the smallest possible p is 0.031, above 0.017" in too_few(
-        Plan(preset="paper")
+    assert too_few(Plan(preset="paper")) == ""
+    # Eight seeds: 2 / 2⁸ lies above 0.01 / 3.
+    assert "With 8 seeds the smallest possible p is 0.0078, above 0.0033" in too_few(
+        Plan(preset="quick", criteria=Criteria(alpha=0.01))
     )
 
 
