@@ -77,7 +77,7 @@ def test_its_words_are_those_of_the_verdicts(page: Path) -> None:
         "toy (synthetic): the conjecture is shown",
         "3 / 4 layers, width 6, 3 epochs",
         "freezing fits less; only the input is frozen",
-        "a factor of 1.25 in a quotient, 1 points of accuracy",
+        "a factor of 1.25 in a quotient, 1 of 100 points of accuracy",
         found["command"],
         f"gslt {__version__}",
         "Made-up OS, 2 cores, 1 thread",
