@@ -9,6 +9,7 @@ effective weight.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -155,6 +156,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     for index, frozen_weight in enumerate(frozen):
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = tuple(_fix_others(module))
+    supermask.fixed = fingerprints(module)
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
         for f, takes in zip(frozen, part, strict=True)
@@ -297,6 +299,10 @@ def _thaw(module: nn.Module) -> None:
     for owner in list(module.modules()):
         if not parametrize.is_parametrized(owner):
             continue
+        # torch gives a deep copy the class of its original, and takes the weight from that class.
+        of, shared = type(owner), ("__dict__", "__weakref__")
+        own = {name: value for name, value in vars(of).items() if name not in shared}
+        owner.__class__ = type(of.__name__, of.__bases__, own)
         for attribute in list(owner.parametrizations):  # type: ignore[arg-type]
             chain: Any = owner.parametrizations[attribute]  # type: ignore[index]
             if isinstance(chain[0], FrozenWeight):
@@ -305,6 +311,52 @@ def _thaw(module: nn.Module) -> None:
                 delattr(owner, attribute)
                 blank = torch.zeros(chain[0].shape, device=score.device, dtype=score.dtype)
                 owner.register_parameter(attribute, nn.Parameter(blank))
+
+
+def frozen_root(module: nn.Module) -> nn.Module:
+    """The module that was frozen, within wrappers that have been put around it since.
+
+    Wrappers such as ``torch.compile(m)``, ``DataParallel(m)`` or a training module that holds ``m``
+    lengthen every name; the names that freezing gave stay.
+
+    Args:
+        module: frozen, or something that holds a frozen module and no frozen weight beside it.
+    """
+    prefixes = set()
+    for path, each in module.named_modules():
+        if isinstance(each, FrozenWeight):
+            owner, _, attribute = path.removesuffix(".0").rpartition("parametrizations.")
+            prefixes.add(f"{owner}{attribute}".removesuffix(each.name))
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    return module.get_submodule(prefix[:-1]) if prefix.endswith(".") else module
+
+
+def other_state(module: nn.Module) -> dict[str, Tensor]:
+    """What the state of a frozen module holds beside its scores, by name.
+
+    Args:
+        module: as it was frozen, see :func:`frozen_root`.
+    """
+    scores = {id(weight.score()) for weight in frozen_weights(module)}
+    state = module.state_dict(keep_vars=True)
+    return {name: value for name, value in state.items() if id(value) not in scores}
+
+
+def fingerprints(module: nn.Module) -> dict[str, str]:
+    """SHA-256 of everything that :func:`other_state` gives, whatever its type of numbers.
+
+    Args:
+        module: as it was frozen.
+    """
+    return {name: _fingerprint(value) for name, value in other_state(module).items()}
+
+
+def _fingerprint(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return hashlib.sha256(repr(value).encode()).hexdigest()
+    kind = torch.float64 if value.is_floating_point() else value.dtype
+    numbers = value.detach().cpu().to(kind).contiguous().numpy()
+    return hashlib.sha256(f"{list(value.shape)}".encode() + numbers.tobytes()).hexdigest()
 
 
 class FrozenLinear(nn.Linear):

@@ -139,6 +139,8 @@ class Supermask:
     ) -> None:
         self.counts = list(counts)
         self.holders: list[ScoreHolder] = []
+        self.fixed: dict[str, str] = {}
+        """Fingerprints of what else the network holds, by name, when it was frozen."""
         self.threshold = threshold
         self.ranking = ranking
         self._selection: _Selection | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import warnings
@@ -10,14 +11,21 @@ from io import BytesIO
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
 from gslt.errors import ConfigError, GsltWarning, TicketError
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.freeze import FreezeReport, FrozenLayer, freeze
+from gslt.masking.freeze import (
+    FreezeReport,
+    FrozenLayer,
+    fingerprints,
+    freeze,
+    frozen_root,
+    other_state,
+)
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
@@ -100,16 +108,21 @@ class Ticket(StoredTicket):
         """The ticket that a frozen module is at this moment.
 
         Args:
-            module: a module frozen as one network; a :class:`gslt.GNN` can be rebuilt by
-                :meth:`model`, any other one is restored by :meth:`restore`.
+            module: a module frozen as one network, or a wrapper around one (``torch.compile``,
+                ``DataParallel``, a training module): the same ticket. A :class:`gslt.GNN` can be
+                rebuilt by :meth:`model`, any other one is restored by :meth:`restore`.
             dataset: name of the data set it was found on.
             split: number of its split.
             results: figures of the search, finite numbers.
 
         Raises:
-            TicketError: if the module is not frozen, or holds several frozen networks.
+            TicketError: if the module is not frozen, or holds several frozen networks; if a score
+                is no number; or if it holds anything that has changed since it was frozen, such as
+                running statistics, which no :meth:`restore` could bring back.
         """
+        module = frozen_root(module)
         weights = _single_source(module)
+        _check_restorable(module, weights)
         architecture = None
         if isinstance(module, GNN):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
@@ -162,8 +175,14 @@ class Ticket(StoredTicket):
 
         Raises:
             TicketError: if the module is not the ticket's architecture, or if this machine does not
-                regenerate the ticket's weights.
+                regenerate the ticket's weights. The module is then as it was.
+            ConfigError: if the module cannot be frozen.
         """
+        # Everything is tried on a copy: a module that is refused stays as it was.
+        self._restore(copy.deepcopy(module))
+        self._restore(module)
+
+    def _restore(self, module: nn.Module) -> None:
         freeze(module, self.config)
         weights = frozen_weights(module)
         expected = {w.name: w.counts.searched for w in weights}
@@ -178,7 +197,7 @@ class Ticket(StoredTicket):
         if source != self.source:
             raise TicketError(f"the ticket says {self.source}, but its source has {source}")
         if weights_checksum(module) != self.weights_checksum:
-            kept = ", ".join(_other_state(module)) or "none"
+            kept = ", ".join(other_state(module)) or "none"
             raise TicketError(
                 "the network regenerated from the seed is not the one of the search: the seed or "
                 "the freezing config is wrong, or the module holds other values that a ticket does "
@@ -294,17 +313,13 @@ def weights_checksum(module: nn.Module) -> str:
     for weight in frozen_weights(module):
         values, pattern = weight.regenerated()
         digest.update(weight.name.encode() + b"\0")
-        digest.update(values.cpu().numpy().astype("<f4").tobytes())
+        digest.update(values.float().cpu().numpy().astype("<f4").tobytes())
         digest.update(pattern.cpu().numpy().tobytes())
-    for name, value in _other_state(module).items():
-        digest.update(name.encode() + b"\0" + value.detach().cpu().contiguous().numpy().tobytes())
+    for name, value in other_state(module).items():
+        # As bytes: NumPy knows no bfloat16.
+        numbers = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(name.encode() + b"\0" + numbers.tobytes())
     return digest.hexdigest()
-
-
-def _other_state(module: nn.Module) -> dict[str, Tensor]:
-    scores = {id(weight.score()) for weight in frozen_weights(module)}
-    state = module.state_dict(keep_vars=True)
-    return {name: value for name, value in state.items() if id(value) not in scores}
 
 
 def _single_source(module: nn.Module) -> list[FrozenWeight]:
@@ -317,3 +332,26 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "gslt.freeze(module, config) makes them one source network, which a ticket can hold"
         )
     return weights
+
+
+def _check_restorable(module: nn.Module, weights: list[FrozenWeight]) -> None:
+    """Refuse what :meth:`Ticket.restore` could not bring back."""
+    undefined = [weight.name for weight in weights if bool(weight.score().isnan().any())]
+    if undefined:
+        raise TicketError(
+            f"scores of {_listed(undefined)} are no numbers (NaN), so that no mask follows from "
+            "them; search again with a smaller learning rate"
+        )
+    supermask = weights[0].supermask
+    before, now = (supermask.fixed if supermask else {}), fingerprints(module)
+    changed = [name for name in now if now[name] != before.get(name)]
+    if changed:
+        raise TicketError(
+            f"{_listed(changed)} changed since the module was frozen, and a ticket holds a seed "
+            "and a mask alone: it could not be restored. Build batch norms with "
+            "track_running_stats=False, and freeze the module after everything else is in place"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -160,6 +160,16 @@ def test_freezing_again_is_freezing_afresh(case: Any) -> None:
     assert set(module.state_dict()) == set(fresh.state_dict())
 
 
+def test_freezing_a_copy_leaves_the_original() -> None:
+    module = mlp()
+    freeze(module, FROZEN)
+    before = module(x())
+    other = copy.deepcopy(module)
+    freeze(other, FreezeConfig(sparsity=0.3, seed=9))
+    assert torch.equal(module(x()), before)
+    assert not torch.equal(other(x()), before)
+
+
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 1.0])
 def test_a_fully_frozen_source(sparsity: float) -> None:
     module = mlp()

@@ -1,7 +1,9 @@
+import copy
 import dataclasses
 import hashlib
 import math
 import sys
+from collections.abc import Callable
 
 import pytest
 import safetensors.torch
@@ -180,18 +182,120 @@ def test_no_ticket_in_an_unfrozen_or_layerwise_module():
         gslt.Ticket.of(layers)
 
 
-def test_a_ticket_does_not_carry_running_statistics(tmp_path):
-    def network() -> nn.Module:
-        return nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 2))
+def normed() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 2))
 
-    module = network()
+
+def test_what_a_ticket_could_not_bring_back_is_refused_when_it_is_made() -> None:
+    module = normed()
     gslt.freeze(module, gslt.FreezeConfig())
     ticket = gslt.Ticket.of(module)
-    ticket.restore(network())
+    ticket.restore(normed())
     module(torch.ones(4, 6))
-    moved = gslt.Ticket.of(module)
-    with pytest.raises(gslt.TicketError, match=r"does not carry.*1\.running_mean"):
-        moved.restore(network())
+    names = r"1\.running_mean, 1\.running_var, 1\.num_batches_tracked changed since"
+    with pytest.raises(gslt.TicketError, match=names):
+        gslt.Ticket.of(module)
+    # The same network without them.
+    module = normed()
+    module[1] = nn.BatchNorm1d(10, track_running_stats=False)
+    gslt.freeze(module, gslt.FreezeConfig())
+    module(torch.ones(4, 6))
+    gslt.Ticket.of(module).restore(copy.deepcopy(module))
+    # A bias that somebody set, and a buffer that came later.
+    for change in (
+        lambda m: m[0].bias.fill_(0.1),
+        lambda m: m.register_buffer("late", torch.ones(2)),
+    ):
+        module = normed()
+        gslt.freeze(module, gslt.FreezeConfig())
+        change(module)
+        with pytest.raises(gslt.TicketError, match=r"(0\.bias|late) changed since"):
+            gslt.Ticket.of(module)
+
+
+class Training(nn.Module):
+    """What holds a network and calls it, as a training framework's module does."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = nn.CrossEntropyLoss(weight=torch.ones(2))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.parametrize(
+    "wrap",
+    [torch.compile, nn.DataParallel, Training, lambda m: Training(torch.compile(m))],
+    ids=["compile", "DataParallel", "training", "both"],
+)
+@pytest.mark.parametrize("biased", [True, False])
+def test_wrappers_give_the_same_ticket(
+    wrap: Callable[[nn.Module], nn.Module], biased: bool
+) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 10, bias=biased), nn.ReLU(), nn.Linear(10, 2))
+
+    module = network()
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.2))
+    ticket = gslt.Ticket.of(module)
+    assert gslt.Ticket.of(wrap(module)).to_bytes() == ticket.to_bytes()
+    other = network()
+    ticket.restore(other)
+    x = torch.ones(3, 6)
+    assert torch.equal(other(x), module(x))
+
+
+def test_a_wrapped_model_keeps_its_architecture(blocks: gslt.NodeDataset) -> None:
+    config = gslt.SearchConfig(num_layers=3, hidden_channels=8)
+    model = gslt.GNN(blocks.num_features, blocks.num_classes, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    ticket = gslt.Ticket.of(Training(model))
+    assert ticket.architecture == gslt.Ticket.of(model).architecture is not None
+
+
+def test_a_refused_restore_leaves_the_module_as_it_was() -> None:
+    found = nn.Sequential(nn.Linear(6, 10), nn.Linear(10, 2))
+    gslt.freeze(found, gslt.FreezeConfig())
+    ticket = gslt.Ticket.of(found)
+    plain, frozen = nn.Linear(3, 3), nn.Sequential(nn.Linear(6, 10), nn.Linear(10, 3))
+    gslt.freeze(frozen, gslt.FreezeConfig(seed=5))
+    wrong = dataclasses.replace(ticket, weights_checksum="0" * 64)
+    for module, each in ((plain, ticket), (frozen, ticket), (copy.deepcopy(found), wrong)):
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        out = module(torch.ones(2, 3 if module is plain else 6))
+        with pytest.raises(gslt.TicketError):
+            each.restore(module)
+        after = module.state_dict()
+        assert list(after) == list(before)
+        assert all(torch.equal(value, after[name]) for name, value in before.items())
+        assert torch.equal(module(torch.ones(2, 3 if module is plain else 6)), out)
+
+
+def test_scores_that_are_no_numbers_make_no_ticket() -> None:
+    module = nn.Sequential(nn.Linear(6, 10), nn.Linear(10, 2))
+    gslt.freeze(module, gslt.FreezeConfig())
+    with torch.no_grad():
+        frozen_weights(module)[1].score()[3] = math.nan
+    with pytest.raises(gslt.TicketError, match=r"scores of 1\.weight are no numbers"):
+        gslt.Ticket.of(module)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_tickets_of_other_precisions(dtype: torch.dtype, when: str) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 2)).to(dtype)
+
+    module = network() if when == "before" else network().float()
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.2))
+    module.to(dtype)
+    ticket = gslt.Ticket.from_bytes(gslt.Ticket.of(module).to_bytes())
+    other = network()
+    ticket.restore(other)
+    for one, two in zip(frozen_weights(module), frozen_weights(other), strict=True):
+        assert torch.equal(one.mask(), two.mask())
+    x = torch.ones(3, 6, dtype=dtype)
+    assert torch.equal(other.eval()(x), module.eval()(x))
 
 
 def test_a_missing_file(tmp_path):
