@@ -38,23 +38,35 @@ def with_grids(monkeypatch: pytest.MonkeyPatch, *grids: Grid) -> Plan:
     return Plan(preset="quick")
 
 
-def trajectory(log_quotient: float, accuracy: float, epochs: int) -> Trajectory:
-    """All fit alike; it comes to a log quotient from above, and to an accuracy from below."""
-    steps = [epoch / epochs for epoch in range(epochs + 1)]
+def trajectory(
+    log_quotient: float, accuracy: float, epochs: int, slower: float = 1.0
+) -> Trajectory:
+    """The log quotient is a function of the train loss alone; the best epoch is the last but one.
+
+    Args:
+        log_quotient: where the loss is 0.5, which every run comes to.
+        accuracy: on the test set at the best epoch; at the last one 0.1 less.
+        epochs: number of them.
+        slower: a run that is, fits less at every epoch but the last.
+    """
+    steps = [(epoch / epochs) ** slower for epoch in range(epochs + 1)]
     gone = log_quotient == -math.inf
     logs = [None if gone else log_quotient + 0.3 * (1 - step) for step in steps]
     quotients = [None if log is None else math.exp(log) for log in logs]
+    centred = [None if log is None else log + 1.0 for log in logs]
+    val = [0.2 + 0.4 * step for step in steps[:-2]] + [0.7, 0.65][-min(2, epochs + 1) :]
+    test = [0.2 + (accuracy - 0.2) * step for step in steps[:-2]] + [accuracy, accuracy - 0.1]
     ones: list[float | None] = [1.0 - 0.2 * step for step in steps]
     return {
         "epoch": list(map(float, range(epochs + 1))),
         "train_accuracy": [0.3 + 0.6 * step for step in steps],
-        "val_accuracy": [0.2 + 0.5 * step for step in steps],
-        "test_accuracy": [0.2 + (accuracy - 0.2) * step for step in steps],
+        "val_accuracy": val,
+        "test_accuracy": test,
         **{f"{split}_loss": [2.0 - 1.5 * step for step in steps] for split in _SPLITS},
         "dirichlet_energy": [0.0 if gone else 100.0] * len(steps),
-        "centred_rayleigh_quotient": quotients,
+        "centred_rayleigh_quotient": [None if log is None else math.exp(log) for log in centred],
         "rayleigh_quotient": quotients,
-        "log_quotient": logs,
+        "log_quotient": centred,
         "log_uncentred_quotient": logs,
         **dict.fromkeys(("collapse", "effective_rank", "mad", "nc1", "linear_probe_drop"), ones),
     }
@@ -70,9 +82,10 @@ def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
     for study in plan.studies:
         for cell in study.cells:
             if (found := values(cell)) is not None:
-                record = fabricated(cell.spec, found[1])
                 epochs = cell.spec.config.epochs
-                along = trajectory(*found, epochs)
+                record = fabricated(cell.spec, found[1], best_epoch=max(1, epochs - 1))
+                slower = 1.5 if cell.arm == FROZEN else 1.0
+                along = trajectory(*found, epochs, slower)
                 folder.write(dataclasses.replace(record, trajectory=along))
     return folder
 

@@ -40,6 +40,8 @@ WORDS: dict[Name, str] = {
     "M": "they classify better because they smooth less",
 }
 ACCURACY = "test_accuracy"
+#: What says whether an intervention leaves room for a gain.
+ROOM = "train_accuracy"
 EPOCHS: tuple[At, ...] = ("best epoch", "last epoch")
 MATCHED: tuple[At, ...] = ("train loss", "val accuracy")
 #: Numbers of seeds above this are as good as never.
@@ -81,6 +83,15 @@ class Rule:
     """Weight of each depth; default: the same for every depth that there is."""
     interventions: tuple[str, ...] = ("no edges", "residual", "pairnorm")
     """What keeps smoothing from acting: the gain must shrink under each of them."""
+    depths: tuple[int, ...] | None = None
+    """Depths that a number is the mean over: a seed that lacks one takes no part. Default: those
+    that any seed has."""
+    ratios: tuple[float, ...] | None = None
+    """Freezing ratios of each arm, likewise."""
+    room: float = 0.9
+    """An intervention is left out at depths at which the dense source then fits less than so much
+    of what it fits without, in train accuracy at the best epoch: where nothing is learnt, no gain
+    can appear, and none vanishes."""
 
     def __post_init__(self) -> None:
         for name in ("alpha", "power"):
@@ -143,8 +154,12 @@ class Scores:
     """Seeds of which a cell is missing or out of reach: they take no part."""
     cells: int = 0
     """Depths, arms and ratios that a number is the weighed mean of."""
+    depths: tuple[int, ...] = ()
+    """Numbers of layers that there are among them."""
     one_collapsed: int = 0
     """Pairs of which one run alone collapsed totally: each counts as the largest difference."""
+    both_collapsed: int = 0
+    """Pairs of which both did: their difference counts as 0."""
     why: str = ""
     """What is missing, in words."""
 
@@ -156,51 +171,102 @@ def scores_of(found: DataFrame, key: Key, rule: Rule) -> Scores:
     """One number per seed: the mean over arms and ratios, then the weighed mean over depths.
 
     Seeds are the unit, as the runs of one share their weights. A difference in differences is over
-    the cells (depth, arm, ratio) that are there with and without the intervention.
+    the cells (depth, arm, ratio) at which the intervention leaves room for a gain.
 
     Args:
         found: contrasts of one data set, see :func:`gslt.conjecture.trajectories.contrasts`.
         key: which number.
-        rule: arms, weights and margins.
+        rule: arms, depths, ratios, weights and margins.
     """
-    rows = found[
-        (found["endpoint"] == key.endpoint) & (found["at"] == key.at) & found["arm"].isin(rule.arms)
-    ]
     cell = ["num_layers", "arm", "ratio"]
     # A missing ratio would drop out of the index.
-    rows = rows.assign(ratio=rows["ratio"].fillna(-1.0))
+    rows = found[found["arm"].isin(rule.arms)].assign(ratio=found["ratio"].fillna(-1.0))
     rows = rows[rows["num_layers"].map(rule.weight) > 0]
-
-    def table(intervention: str) -> DataFrame:
-        here = rows[rows["intervention"] == intervention]
-        return here.pivot(index="seed", columns=cell, values="difference")
-
-    plain_cells, missing = table(NONE), ""
-    if key.without == NONE:
-        cells = plain_cells
-    else:
-        cells, without = plain_cells.align(table(key.without), join="inner", axis=1)
-        cells, without = cells.align(without, join="outer", axis=0)
-        cells = cells - without
-    if not cells.shape[1]:
-        missing = f"no pairs of the arms {', '.join(rule.arms)} and {rule.reference}"
-        if key.without != NONE:
-            missing += f" with and without {key.without}"
-        return replace(NO_SCORES, why=missing)
+    here = rows[
+        (rows["endpoint"] == key.endpoint)
+        & (rows["at"] == key.at)
+        & rows["intervention"].isin([NONE, key.without])
+    ]
+    plain_rows, other_rows = (here[here["intervention"] == each] for each in (NONE, key.without))
+    planned = _planned(plain_rows, other_rows, rule)
+    cells = _pivot(plain_rows, cell, planned)
+    no_room: list[int] = []
+    if key.without != NONE:
+        cells = cells - _pivot(other_rows, cell, planned).reindex(cells.index)
+        no_room = _without_room(rows, key.without, rule)
+        cells = cells.loc[:, ~cells.columns.get_level_values("num_layers").isin(no_room)]
+    reasons = [f"no room for a gain at {', '.join(map(str, no_room))} layers"] if no_room else []
+    if not len(plain_rows) or not len(other_rows) or not cells.shape[1]:
+        if not no_room or cells.shape[1]:
+            missing = f"no pairs of the arms {', '.join(rule.arms)} and {rule.reference}"
+            reasons.append(missing + f" with and without {key.without}" * (key.without != NONE))
+        return replace(NO_SCORES, why="; ".join(reasons))
     whole = cells.dropna()
     raw = whole.to_numpy(float)
-    if len(whole) < len(cells):
-        missing = "; ".join(sorted(set(rows["why"]) - {""})) or "a run is missing"
+    gone = cells.index.difference(whole.index)
+    if len(gone):
+        lacking = here[here["seed"].isin(gone)]
+        reasons += sorted(set(lacking["why"]) - {""})
+        # What no row speaks of was not run.
+        lacking = lacking[~lacking["num_layers"].isin(no_room)]
+        wanted = cells.shape[1] * len(gone) * (1 if key.without == NONE else 2)
+        silent = lacking["difference"].isna() & (lacking["why"] == "")
+        reasons += ["a run is missing"] if len(lacking) < wanted or silent.any() else []
     depths = whole.columns.get_level_values("num_layers")
     weights = np.array([rule.weight(depth) / (depths == depth).sum() for depth in depths])
+    used = here[here["seed"].isin(whole.index) & here["num_layers"].isin(depths)]
+    both = np.isneginf(used[["first", "second"]].to_numpy(float)).all(axis=1) if _ends(used) else []
     return Scores(
         fill_collapsed(raw, rule.margins[key.endpoint]) @ (weights / weights.sum()),
         tuple(whole.index.tolist()),
-        tuple(cells.index.difference(whole.index).tolist()),
+        tuple(gone.tolist()),
         raw.shape[1],
+        tuple(sorted({int(depth) for depth in depths})),
         int(np.isinf(raw).sum()),
-        missing,
+        int(np.sum(both)),
+        "; ".join(reasons),
     )
+
+
+def _ends(rows: DataFrame) -> bool:
+    return {"first", "second"} <= {*rows.columns}
+
+
+def _planned(
+    plain_rows: DataFrame, other_rows: DataFrame, rule: Rule
+) -> list[tuple[int, str, float]]:
+    """Cells that every seed should have: those of the rule, else those that any seed has."""
+    cells = [
+        sorted(set(rows[["num_layers", "arm", "ratio"]].itertuples(index=False, name=None)))
+        for rows in (plain_rows, other_rows)
+    ]
+    there = [cell for cell in cells[0] if cell in cells[1]]
+    if rule.depths is None or rule.ratios is None:
+        return there
+    depths = [depth for depth in rule.depths if rule.weight(depth) > 0]
+    return [(d, arm, ratio) for d in depths for arm in rule.arms for ratio in rule.ratios]
+
+
+def _pivot(rows: DataFrame, cell: list[str], planned: list[tuple[int, str, float]]) -> DataFrame:
+    """A row a seed, a column a planned cell; NaN where there is no number."""
+    import pandas as pd
+
+    wide = rows.pivot(index="seed", columns=cell, values="difference")
+    columns = [pd.Index(values) for values in zip(*planned, strict=True)] or [[], [], []]
+    return wide.reindex(columns=pd.MultiIndex.from_arrays(columns, names=cell))
+
+
+def _without_room(rows: DataFrame, intervention: str, rule: Rule) -> list[int]:
+    """Depths at which the dense source fits too little under an intervention."""
+    fit = rows[(rows["endpoint"] == ROOM) & (rows["at"] == "best epoch")]
+    if not len(fit):
+        return []
+    by = fit.groupby(["intervention", "num_layers"])["second"].mean()
+    if intervention not in by.index.get_level_values(0) or NONE not in by.index:
+        return []
+    there = by[intervention]
+    share = there / by[NONE].reindex(there.index)
+    return [int(depth) for depth, each in share.items() if each < rule.room]
 
 
 # Verdicts
@@ -220,6 +286,8 @@ class Component:
     cells: int
     one_collapsed: int
     why: str
+    depths: tuple[int, ...] = ()
+    both_collapsed: int = 0
     mean: float = math.nan
     sd: float = math.nan
     low: float = math.nan
@@ -313,18 +381,23 @@ def judge(trajectories: DataFrame, rule: Rule | None = None) -> list[Finding]:
         ConfigError: for a frame that cannot be compared.
     """
     rule = rule or Rule()
-    endpoints = (rule.endpoint, ACCURACY)
+    endpoints = (rule.endpoint, ACCURACY, ROOM)
     return judge_contrasts(contrasts(trajectories, endpoints, reference=rule.reference), rule)
 
 
-def judge_contrasts(found: DataFrame, rule: Rule) -> list[Finding]:
+def judge_contrasts(
+    found: DataFrame, rule: Rule, datasets: Sequence[str] | None = None
+) -> list[Finding]:
     """The claims on every data set of a frame of contrasts.
 
     Args:
-        found: see :func:`gslt.conjecture.trajectories.contrasts`.
+        found: see :func:`gslt.conjecture.trajectories.contrasts`; with the endpoint ``ROOM`` too.
         rule: what they are judged by.
+        datasets: all that are judged together, those too that have no row yet. Default: those of
+            the frame.
     """
-    datasets = found["dataset"].drop_duplicates().tolist()
+    if datasets is None:
+        datasets = found["dataset"].drop_duplicates().tolist()
     keys = list(dict.fromkeys(key for name in NAMES for key in rule.keys(name)))
     scores = {
         dataset: {key: scores_of(found[found["dataset"] == dataset], key, rule) for key in keys}
@@ -390,15 +463,19 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     ]
 
 
-def decide(claims: Sequence[tuple[Name, Sequence[Component]]], rule: Rule) -> list[Claim]:
+def decide(
+    claims: Sequence[tuple[Name, Sequence[Component]]], rule: Rule, further: int = 0
+) -> list[Claim]:
     """Outcomes of claims that are judged together, from the p-values of their parts.
 
     Args:
         claims: names, and parts that were tested.
         rule: what they are judged by.
+        further: number of other claims that are judged together with them, and undecided.
     """
-    p = [_nearest(parts) for _, parts in claims]
-    corrected, levels = holm(p), _levels(p, rule.alpha)
+    p = [*(_nearest(parts) for _, parts in claims), *[1.0] * further]
+    corrected, levels = holm(p)[: len(claims)], _levels(p, rule.alpha)[: len(claims)]
+    p = p[: len(claims)]
     found = []
     for (name, parts), level, one, other in zip(claims, levels, p, corrected, strict=True):
         decided = [replace(part, level=level, outcome=_outcome(part, level)) for part in parts]
@@ -504,7 +581,9 @@ def component_of(key: Key, scores: Scores, rule: Rule) -> Component:
         seeds=scores.seeds,
         left_out=scores.left_out,
         cells=scores.cells,
+        depths=scores.depths,
         one_collapsed=scores.one_collapsed,
+        both_collapsed=scores.both_collapsed,
         why=scores.why,
     )
 
@@ -579,6 +658,9 @@ def seeds_needed(part: Component, power: float) -> int | None:
 
     distance = abs(abs(part.mean) - part.margin)
     if not distance or math.isnan(part.sd):
+        return None
+    if part.one_collapsed and abs(part.mean) < part.margin:
+        # A run that collapsed beside one that did not is never excluded, with any seeds.
         return None
     z, other = (float(stats.norm.ppf(each)) for each in (1 - part.level / 2, power))
     number = ((z + other) * part.sd / distance) ** 2 + z**2 / 2

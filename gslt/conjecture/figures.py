@@ -84,7 +84,7 @@ def _panels(findings: Findings, title: str, caption: str, **size: Any) -> Canvas
     cells = [row for name, of in depths.items() for row in in_rows([(name, d) for d in of], most)]
     found = canvas(cells, title, caption, **size)
     for (dataset, depth), axes in found.panels.items():
-        panel_title(axes, f"{findings.names[dataset]}, {depth} layers")
+        panel_title(axes, f"{findings.name(dataset)}, {depth} layers")
     return found
 
 
@@ -111,7 +111,7 @@ def verdicts(findings: Findings) -> Any:
     most = max(map(len, rows.values()))
     figure = canvas(cells, title, caption, width=8.4, height=1.2 + 0.34 * most)
     for (dataset, accuracy), axes in figure.panels.items():
-        panel_title(axes, findings.names[dataset])
+        panel_title(axes, findings.name(dataset))
         found = rows.get((dataset, accuracy), [])
         margin = findings.plan.criteria.smallest_effect
         zero(axes, 100 * findings.plan.criteria.smallest_gain if accuracy else margin)
@@ -322,7 +322,7 @@ def accuracy_against_smoothness(findings: Findings) -> Any:
     cells = [[(each.dataset, at) for at in EPOCHS] for each in findings.claims]
     figure = canvas(cells, title, caption)
     for (dataset, at), axes in figure.panels.items():
-        panel_title(axes, f"{findings.names[dataset]}, {at}")
+        panel_title(axes, f"{findings.name(dataset)}, {at}")
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.axvline(0, color="#888888", linewidth=0.8)
         axes.set_xlabel("log uncentred quotient, frozen − dense")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gslt.conjecture.association import Association, association
-from gslt.conjecture.claims import ACCURACY, EPOCHS, Claim, Finding, Rule, judge_contrasts
+from gslt.conjecture.claims import ACCURACY, EPOCHS, ROOM, Claim, Finding, Rule, judge_contrasts
 from gslt.conjecture.protocol import Plan, reference
 from gslt.conjecture.trajectories import RUN, contrasts
 from gslt.conjecture.words import sentence, what_would_change
@@ -60,7 +60,7 @@ class Findings:
     @property
     def rule(self) -> Rule:
         """What the claims are judged by."""
-        return self.plan.criteria.rule
+        return self.plan.rule
 
     @cached_property
     def runs(self) -> DataFrame:
@@ -82,7 +82,7 @@ class Findings:
 
         of = self.trajectories["arm"].map(reference)
         found = [
-            contrasts(self.trajectories[of == name], ENDPOINTS, reference=name)
+            contrasts(self.trajectories[of == name], (*ENDPOINTS, ROOM), reference=name)
             for name in dict.fromkeys(of)
         ]
         return pd.concat(found, ignore_index=True)
@@ -90,7 +90,7 @@ class Findings:
     @cached_property
     def claims(self) -> list[Finding]:
         """The three claims on every data set."""
-        return judge_contrasts(self.contrasts, self.rule)
+        return judge_contrasts(self.contrasts, self.rule, self.plan.datasets)
 
     @cached_property
     def averages(self) -> DataFrame:
@@ -101,7 +101,8 @@ class Findings:
         import pandas as pd
 
         rows = []
-        for place, group in self.contrasts.groupby([*PLACE], sort=False, dropna=False):
+        shown = self.contrasts[self.contrasts["endpoint"].isin(ENDPOINTS)]
+        for place, group in shown.groupby([*PLACE], sort=False, dropna=False):
             values = group["difference"].to_numpy(float)
             finite = values[np.isfinite(values)]
             found = Estimate.of(finite)
@@ -122,8 +123,13 @@ class Findings:
     @property
     def depths(self) -> dict[str, list[int]]:
         """Numbers of layers by data set."""
-        groups = self.contrasts.groupby("dataset", sort=False)["num_layers"]
+        groups = self.trajectories.groupby("dataset", sort=False)["num_layers"]
         return {str(name): sorted(map(int, set(rows))) for name, rows in groups}
+
+    @property
+    def interventions(self) -> list[str]:
+        """Names of the interventions of which runs are there."""
+        return list(dict.fromkeys(map(str, self.trajectories["intervention"])))
 
     @property
     def records(self) -> list[Record]:
@@ -160,6 +166,16 @@ class Findings:
     def names(self) -> dict[str, str]:
         """Names of the graphs by data set; a synthetic one is called so."""
         return {record.spec.dataset: record.graph_name for record in self.records}
+
+    def name(self, dataset: str) -> str:
+        """Name of the graph of a data set; its own where no run of it is there."""
+        return self.names.get(dataset, dataset)
+
+    def sentence(self, finding: Finding) -> str:
+        """What may be quoted of a data set: with the graph's name, and preliminary where it is."""
+        said = sentence(replace(finding, dataset=self.name(finding.dataset)))
+        there = f"{len(self.records):,} of {self.total:,} runs"
+        return f"Preliminary ({there}): {said[0].lower()}{said[1:]}" if self.missing else said
 
     @property
     def synthetic(self) -> list[str]:
@@ -213,15 +229,25 @@ class Findings:
     def _of_dataset(self, finding: Finding) -> dict[str, Any]:
         return {
             "dataset": finding.dataset,
-            "graph": self.names[finding.dataset],
+            "graph": self.name(finding.dataset),
             "outcome": finding.outcome,
-            "sentence": sentence(finding),
+            "sentence": self.sentence(finding),
             "claims": [_of_claim(each) for each in finding.claims],
         }
 
 
-def over_seeds(found: DataFrame, endpoint: str, at: str) -> Estimate:
+@dataclass(frozen=True)
+class OverSeeds(Estimate):
+    """A mean over seeds, and how many there are."""
+
+    n: int = 0
+
+
+def over_seeds(found: DataFrame, endpoint: str, at: str) -> OverSeeds:
     """Mean of contrasts: over everything that a seed has, then over the seeds.
+
+    A seed with a pair of which one run alone collapsed totally, or that lacks a number, has no
+    mean and is left out of ``n``.
 
     Args:
         found: contrasts, see :func:`gslt.conjecture.trajectories.contrasts`.
@@ -229,8 +255,10 @@ def over_seeds(found: DataFrame, endpoint: str, at: str) -> Estimate:
         at: where they were taken.
     """
     here = found[(found["endpoint"] == endpoint) & (found["at"] == at)]
-    finite = here[np.isfinite(here["difference"])]
-    return Estimate.of(finite.groupby("seed")["difference"].mean().to_numpy())
+    finite = np.isfinite(here["difference"]).groupby(here["seed"]).all()
+    whole = here[here["seed"].map(finite).astype(bool)]
+    values = whole.groupby("seed")["difference"].mean().to_numpy()
+    return OverSeeds(**vars(Estimate.of(values)), n=len(values))
 
 
 def _of_claim(claim: Claim) -> dict[str, Any]:

@@ -321,6 +321,11 @@ class Plan:
         return studies(self.preset, architecture=self.architecture, dataset=self.dataset)
 
     @property
+    def rule(self) -> Rule:
+        """The rule of its criteria, over all its depths and ratios."""
+        return replace(self.criteria.rule, depths=self.depths, ratios=RATIOS)
+
+    @property
     def judged(self) -> list[Study]:
         """Those of the verdict: with its two arms, and a norm."""
         return [

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from gslt.conjecture import words
+from gslt.conjecture.claims import ACCURACY
 from gslt.conjecture.figures import PICTURES, Picture, draw_pictures
 from gslt.conjecture.findings import ENDPOINTS, VERDICT, Findings, find
 from gslt.conjecture.protocol import ARMS, Plan
@@ -57,7 +58,13 @@ def report_plan(
             say(line)
     seeds, depths = plan.seeds, plan.depths
     known = rates(
-        out, findings.rule, seeds=seeds, depths=depths, compute=simulate, progress=progress
+        out,
+        findings.rule,
+        seeds=seeds,
+        depths=depths,
+        further=3 * (len(plan.datasets) - 1),
+        compute=simulate,
+        progress=progress,
     )
     findings = replace(findings, severity=known)
     hide = None if progress else True
@@ -107,7 +114,11 @@ def page(findings: Findings, pictures: Sequence[Picture]) -> str:
         words=words,
         tables={name: table for name, table in made.items() if table is not None},
         pictures=pictures,
-        endpoints=[column(name).label for name in ENDPOINTS],
+        endpoints=[
+            column(name).label
+            for name in ENDPOINTS
+            if name not in (findings.rule.endpoint, ACCURACY)
+        ],
         versions=versions(),
         duration=duration(findings.seconds),
     )
@@ -117,12 +128,12 @@ def verdict_text(findings: Findings) -> str:
     """The verdicts in a few lines of plain text, for a terminal."""
     lines = []
     for finding in findings.claims:
-        name = findings.names[finding.dataset]
+        name = findings.name(finding.dataset)
         lines.append(f"{name}: THE CONJECTURE IS {finding.outcome.upper()}")
         for claim in finding.claims:
             lines.append(f"  {words.SIGNS[claim.outcome]} {claim.name}: {claim.label}")
             lines.append(f"      {claim.words}")
-        lines += ["", f"  {words.sentence(finding)}", ""]
+        lines += ["", f"  {findings.sentence(finding)}", ""]
     if findings.partial:
         lines.append(f"Preliminary. {findings.partial}")
     if few := words.too_few(findings.plan):

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from gslt.conjecture.claims import (
     ACCURACY,
     NAMES,
+    ROOM,
     Claim,
     Component,
     Key,
@@ -76,6 +77,8 @@ class World:
     """Accuracy of frozen minus dense at every point of the clock."""
     kept: Mapping[str, float] = field(default_factory=dict)
     """Share of gain and smoothness that is left under an intervention; default: all of it."""
+    stuck: float = 0.0
+    """What an intervention adds to the train loss that is reached in the end, by every arm."""
     scale: float = 0.0
     """Log of the scale of frozen representations minus dense ones: it moves the energy alone."""
     false: tuple[Name, ...] = ("S", "A", "M")
@@ -149,7 +152,11 @@ WORLDS: dict[str, World] = {
     # The same curve at another epoch: as good at its best, less declined at the last.
     "early stopping": World(slower=4.0, false=("S", "A", "M")),
     # Whatever it is that freezing gains, the interventions leave no room for it.
-    "headroom": World(gain=0.05, slower=1.5, kept=_NOTHING, false=("S", "M")),
+    "headroom": World(gain=0.05, slower=1.5, kept=_NOTHING, stuck=1.0, false=("S", "M")),
+    # The same, and it smooths less besides.
+    "headroom, less smooth": World(
+        smoothness=math.log(1.6), gain=0.05, slower=1.5, kept=_NOTHING, stuck=1.0, false=("M",)
+    ),
     # As much as does not matter, all of it where smoothing acts.
     "at the margins": World(smoothness=math.log(1.25), gain=0.01, kept=_NOTHING),
     "noise alone": World(),
@@ -186,7 +193,8 @@ def _curves(world: World, interventions: tuple[str, ...], number: int, count: in
     slower = np.where(frozen, math.log(world.slower), 0.0) + world.clock_sd * clocks
     clock = np.array(world.epochs) / world.clock * np.exp(-slower)
     unfit = np.exp(-clock)
-    floor = 0.05 + world.floor * frozen
+    under = (np.array(interventions) != NONE)[:, None, None, None, None]
+    floor = 0.05 + world.floor * frozen + world.stuck * under
     loss = floor + (_GUESS - floor) * unfit
     fit = (_GUESS - loss) / _GUESS
     declined = world.decline * np.log2(np.maximum(clock / 2.0, 1.0))
@@ -201,6 +209,7 @@ def _curves(world: World, interventions: tuple[str, ...], number: int, count: in
     jitter = [world.jitter * normal(*shape) for _ in range(4)]
     return {
         "train_loss": loss * np.exp(2 * jitter[0]),
+        ROOM: np.exp(-loss),
         "val_accuracy": correct + jitter[1],
         ACCURACY: correct + jitter[2],
         LOG_UNCENTRED_QUOTIENT: quotient + 4 * jitter[3],
@@ -254,12 +263,15 @@ def _values(columns: Mapping[str, Float64], key: Key, at: int) -> Float64:
         dense = [np.broadcast_to(each[:, :, :1], others) for each in (fit, values)]
         _, first, second = matched(fit[:, :, 1:], dense[0], values[:, :, 1:], dense[1])
         return first - second
-    if key.at == "last epoch":
-        chosen = values[..., -1]
-    else:
-        best = here["val_accuracy"].argmax(axis=-1)
-        chosen = np.take_along_axis(values, best[..., None], -1)[..., 0]
+    chosen = values[..., -1] if key.at == "last epoch" else _at_best(here, key.endpoint)
     return chosen[:, :, 1:] - chosen[:, :, :1]
+
+
+def _at_best(columns: Mapping[str, Float64], name: str) -> Float64:
+    """A column at the best validation epoch of every run."""
+    best = columns["val_accuracy"].argmax(axis=-1)
+    chosen: Float64 = np.take_along_axis(columns[name], best[..., None], -1)[..., 0]
+    return chosen
 
 
 def _rows(world: World, rule: Rule, number: int, count: int) -> dict[Key, Float64]:
@@ -267,23 +279,30 @@ def _rows(world: World, rule: Rule, number: int, count: int) -> dict[Key, Float6
     interventions = (NONE, *rule.interventions)
     columns = _curves(world, interventions, number, count)
     weights = np.array([rule.weight(depth) for depth in world.depths])
-    weights = weights / weights.sum()
+    dense_fit = _at_best(columns, ROOM)[:, :, :, 0].mean(axis=-1)
+    with_room = dense_fit >= rule.room * dense_fit[:, :1]
     found = {}
     for key in dict.fromkeys(key for name in NAMES for key in rule.keys(name)):
         values = _values(columns, key, 0)
+        share = np.broadcast_to(weights, (count, len(weights)))
         if key.without != NONE:
-            values = values - _values(columns, key, interventions.index(key.without))
-        found[key] = np.einsum("sdrn,d->sn", values, weights) / len(world.ratios)
+            at = interventions.index(key.without)
+            values = values - _values(columns, key, at)
+            share = share * with_room[:, at]
+        with np.errstate(invalid="ignore"):
+            share = share / share.sum(axis=1, keepdims=True)
+        found[key] = np.einsum("sdrn,sd->sn", values, share) / len(world.ratios)
     return found
 
 
-def outcomes(world: World, rule: Rule, simulations: int) -> Iterator[list[Claim]]:
+def outcomes(world: World, rule: Rule, simulations: int, further: int = 0) -> Iterator[list[Claim]]:
     """The claims S, A and M in each simulation, judged by the rule.
 
     Args:
         world: what is true.
         rule: what it is judged by.
         simulations: their number.
+        further: number of claims on other data sets that are judged with them, and undecided.
     """
     for start in range(0, simulations, _BATCH):
         count = min(_BATCH, simulations - start)
@@ -291,7 +310,9 @@ def outcomes(world: World, rule: Rule, simulations: int) -> Iterator[list[Claim]
         tested = {key: _parts(key, values, rule) for key, values in rows.items()}
         for i in range(count):
             yield decide(
-                [(name, [tested[key][i] for key in rule.keys(name)]) for name in NAMES], rule
+                [(name, [tested[key][i] for key in rule.keys(name)]) for name in NAMES],
+                rule,
+                further,
             )
 
 
@@ -353,6 +374,8 @@ class Severity:
     world: World
     rule: Rule
     simulations: int
+    further: int
+    """Claims on other data sets that are judged with them, and undecided."""
     shown: dict[str, Rate]
     """By claim, and ``conjecture``: all three in the same simulation."""
     outcomes: dict[str, dict[str, int]]
@@ -371,7 +394,11 @@ class Severity:
 
 
 def severity(
-    name: str, simulations: int = SIMULATIONS, rule: Rule | None = None, **design: Any
+    name: str,
+    simulations: int = SIMULATIONS,
+    rule: Rule | None = None,
+    further: int = 0,
+    **design: Any,
 ) -> Severity:
     """Judge so many simulations of a world of :data:`WORLDS`.
 
@@ -379,12 +406,13 @@ def severity(
         name: of the world.
         simulations: their number.
         rule: what they are judged by.
+        further: number of claims on other data sets that are judged with them, and undecided.
         design: other fields of the world, such as ``seeds`` and ``depths``.
     """
     rule, world = rule or Rule(), replace(WORLDS[name], **design)
     words: dict[str, dict[str, int]] = {each: {} for each in NAMES}
     shown = dict.fromkeys([*NAMES, "conjecture"], 0)
-    for claims in outcomes(world, rule, simulations):
+    for claims in outcomes(world, rule, simulations, further):
         for claim in claims:
             words[claim.name][claim.outcome] = words[claim.name].get(claim.outcome, 0) + 1
             shown[claim.name] += claim.outcome == "shown"
@@ -394,6 +422,7 @@ def severity(
         world=world,
         rule=rule,
         simulations=simulations,
+        further=further,
         shown={each: Rate.counted(count, simulations) for each, count in shown.items()},
         outcomes=words,
     )
@@ -405,6 +434,7 @@ def rates(
     *,
     seeds: int,
     depths: tuple[int, ...],
+    further: int = 0,
     compute: bool = True,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
@@ -415,6 +445,7 @@ def rates(
         rule: what it is judged by.
         seeds: that it has.
         depths: that it has.
+        further: number of claims beside those on one data set.
         compute: whether to simulate what is not known; else it is left out.
         progress: show a bar on a terminal.
 
@@ -423,7 +454,8 @@ def rates(
     """
     known = {_key(entry): entry for entry in _read(folder.path / SEVERITY)}
     design: dict[str, Any] = {"seeds": seeds, "depths": depths}
-    same = {"rule": plain(rule), "simulations": SIMULATIONS, "gslt": __version__}
+    same = {"rule": plain(rule), "simulations": SIMULATIONS, "further": further}
+    same |= {"gslt": __version__}
     wanted = {
         _key({"world": plain(replace(world, **design)), **same}): name
         for name, world in WORLDS.items()
@@ -433,7 +465,7 @@ def rates(
         folder.check(SEVERITY)
         text, hide = "rivals, simulated", None if progress else True
         for name in tqdm(missing, desc=text, unit="world", disable=hide):
-            found = severity(name, SIMULATIONS, rule, **design).as_dict()
+            found = severity(name, SIMULATIONS, rule, further, **design).as_dict()
             entry = {"gslt": __version__, **found}
             known[_key(entry)] = entry
             folder.write_json(SEVERITY, list(known.values()))
@@ -441,7 +473,7 @@ def rates(
 
 
 def _key(entry: Mapping[str, Any]) -> str:
-    names = ("world", "rule", "simulations", "gslt")
+    names = ("world", "rule", "simulations", "further", "gslt")
     return json.dumps([entry[name] for name in names], sort_keys=True)
 
 
@@ -454,6 +486,7 @@ class _Entry:
     world: dict[str, Any]
     rule: dict[str, Any]
     simulations: int
+    further: int
     shown: dict[str, Rate]
     outcomes: dict[str, dict[str, int]]
 

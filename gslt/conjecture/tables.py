@@ -8,7 +8,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from gslt.conjecture.claims import ACCURACY, NAMES, Component, Finding, Rule, judge_contrasts
+from gslt.conjecture.claims import (
+    ACCURACY,
+    NAMES,
+    Component,
+    Finding,
+    Rule,
+    judge_contrasts,
+    own_parts,
+)
 from gslt.conjecture.findings import Findings, over_seeds
 from gslt.conjecture.protocol import FROZEN
 from gslt.conjecture.trajectories import ATS, NONE
@@ -24,10 +32,10 @@ def claim_table(findings: Findings) -> Table:
         SimpleNamespace(dataset=each.dataset, claim=claim, part=part)
         for each in findings.claims
         for claim in each.claims
-        for part in (claim.parts if claim.name != "M" else claim.parts[4:])
+        for part in own_parts(claim.parts)
     ]
     columns: list[Column] = [
-        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("data set", lambda row: text(findings.name(row.dataset))),
         ("claim", lambda row: text(row.claim.name)),
         ("tested by", lambda row: text(f"{heading(row.part.endpoint)}, {row.part.words}")),
         ("frozen − dense", lambda row: _effect(row.part, row.part.mean)),
@@ -37,8 +45,11 @@ def claim_table(findings: Findings) -> Table:
             "outcome",
             lambda row: Cell(f"{SIGNS[row.part.outcome]} {row.part.outcome}", row.part.outcome),
         ),
+        ("layers", lambda row: text(", ".join(map(str, row.part.depths)) or NO_NUMBER)),
         ("seeds", lambda row: number(len(row.part.seeds), "d")),
         ("left out", lambda row: number(len(row.part.left_out), "d")),
+        ("collapsed: one / both", _collapsed),
+        ("why", lambda row: text(row.part.why or NO_NUMBER)),
         ("seeds needed", lambda row: Cell(f"{row.part.needed or '–'}", row.part.needed or 0)),
     ]
     notes = [
@@ -46,7 +57,10 @@ def claim_table(findings: Findings) -> Table:
         "or a difference of log quotients, above 0: frozen sources smooth less. Interval: "
         "bootstrap-t, at the level that Holm's correction left to the claim. M: by how much the "
         "gain of accuracy exceeds that under the intervention; S and A are its premises.",
-        "left out: seeds of which a run is missing or cannot be matched.",
+        "left out: seeds of which a run is missing or cannot be matched. An intervention is left "
+        "out at depths at which the dense source then fits too little for a gain to appear: less "
+        f"than {100 * findings.rule.room:g} % of its train accuracy without. collapsed: pairs of "
+        "which one run, or both, collapsed totally; one alone counts as the largest difference.",
     ]
     return Table.of("Claims, and what they are tested by", rows, columns, notes, names=3)
 
@@ -56,7 +70,7 @@ def arm_table(findings: Findings) -> Table:
     rows = findings.trajectories
     keys = ["dataset", "num_layers", "intervention", "arm", "ratio"]
     names = ["epoch", "train_accuracy", "val_accuracy", "test_accuracy", "log_uncentred_quotient"]
-    names += ["effective_rank", "mad", "nc1", "linear_probe_drop"]
+    names += ["effective_rank", "mad", "nc1", "linear_probe_drop", "search_space"]
     means = [
         rows[rows[at]].groupby(keys, sort=False, dropna=False)[names] for at in ("best", "last")
     ]
@@ -69,7 +83,7 @@ def arm_table(findings: Findings) -> Table:
     columns: list[Column] = [
         ("arm", lambda row: text(arm_name(row.arm, row.ratio))),
         ("intervention", lambda row: text(row.intervention)),
-        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("data set", lambda row: text(findings.name(row.dataset))),
         ("layers", lambda row: number(row.num_layers, "d")),
         ("test, best epoch (%)", mean("test_accuracy", ".2f", 100)),
         ("test, last epoch (%)", mean("test_accuracy_last", ".2f", 100)),
@@ -82,9 +96,13 @@ def arm_table(findings: Findings) -> Table:
         ("MAD, best", mean("mad")),
         ("NC1, best", mean("nc1")),
         ("probe, best layer − last (%)", mean("linear_probe_drop", ".2f", 100)),
+        ("searched (% of all weights)", mean("search_space", ".1f", 100)),
         ("n", lambda row: number(row.n, "d")),
     ]
-    notes = ["Means over seeds; smoothness of the last hidden layer. n: runs."]
+    notes = [
+        "Means over seeds; smoothness of the last hidden layer. searched: what freezing left of "
+        "all weights; F is a fraction of the weights in the layers that take part. n: runs.",
+    ]
     return Table.of("Every arm", both, columns, notes, names=3, pick=True)
 
 
@@ -107,17 +125,16 @@ def contrast_table(findings: Findings) -> Table:
     columns: list[Column] = [
         ("arm", lambda row: text(arm_name(row.arm, row.ratio))),
         ("endpoint", lambda row: text(heading(row.endpoint))),
-        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("data set", lambda row: text(findings.name(row.dataset))),
         ("layers", lambda row: number(row.num_layers, "d")),
         ("intervention", lambda row: text(row.intervention)),
         *((at if at.endswith("epoch") else f"equal {at}", mean(at)) for at in ATS),
-        ("seeds", lambda row: number(max(getattr(row, a.replace(" ", "_")).n for a in ATS), "d")),
     ]
     notes = [
-        "Arm minus the dense source of the same sparsity, depth, intervention and seed: mean and "
-        "95 % interval over seeds (BCa), of the pairs that have a number. Arms and endpoints are "
-        "many, so that what stands out here is a hint, not a finding. No verdict depends on this "
-        "table.",
+        "Arm minus the dense source of the same sparsity, depth, intervention and seed: mean, 95 % "
+        "interval over seeds (BCa) and number of the pairs that have a number. Arms and endpoints "
+        "are many, so that what stands out here is a hint, not a finding. No verdict depends on "
+        "this table.",
     ]
     title = "Contrasts with the dense source"
     return Table.of(title, rows, columns, notes, names=3, pick=True)
@@ -154,7 +171,7 @@ def factorial_table(findings: Findings) -> Table | None:
                 group = mine[mine[factor] == level]
                 rows.append((dataset, factor, level, [over_seeds(group, *each) for each in wanted]))
     columns: list[Column] = [
-        ("data set", lambda row: text(findings.names[row[0]])),
+        ("data set", lambda row: text(findings.name(row[0]))),
         ("factor", lambda row: text("F" if row[1] == "ratio" else row[1])),
         ("level", lambda row: text(f"{row[2]}")),
         ("log uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
@@ -163,9 +180,9 @@ def factorial_table(findings: Findings) -> Table | None:
     ]
     notes = [
         "Frozen minus dense of the same sparsity, mean over all cells that have the level, then "
-        "over seeds, with the 95 % interval over seeds. Cells that no search window has are "
-        "missing (all pruned at F above the sparsity), so that levels differ a little in what else "
-        "they are means over.",
+        "over seeds, with the 95 % interval over seeds and their number. Cells that no search "
+        "window has are missing (all pruned at F above the sparsity), so that levels differ a "
+        "little in what else they are means over.",
     ]
     return Table.of("Where, what and how much is frozen", rows, columns, notes, names=3)
 
@@ -173,7 +190,10 @@ def factorial_table(findings: Findings) -> Table | None:
 def what_if_table(findings: Findings) -> Table:
     """The claims under other criteria."""
     rule = findings.rule
-    judged = {name: judge_contrasts(findings.contrasts, each) for name, each in _others(rule)}
+    names = findings.plan.datasets
+    judged = {
+        name: judge_contrasts(findings.contrasts, each, names) for name, each in _others(rule)
+    }
     rows = [
         SimpleNamespace(
             dataset=one.dataset,
@@ -188,7 +208,7 @@ def what_if_table(findings: Findings) -> Table:
         return lambda row: Cell(f"{SIGNS[row.outcomes[place]]} {row.outcomes[place]}")
 
     columns: list[Column] = [
-        ("data set", lambda row: text(findings.names[row.dataset])),
+        ("data set", lambda row: text(findings.name(row.dataset))),
         ("claim", lambda row: text(row.claim)),
         *((name, outcome(place)) for place, name in enumerate(judged)),
     ]
@@ -218,6 +238,11 @@ def _others(rule: Rule) -> Iterator[tuple[str, Rule]]:
     for alpha in (0.01, 0.1):
         yield f"alpha {alpha:g}", replace(rule, alpha=alpha)
     yield "centred quotient", replace(rule, endpoint=LOG_QUOTIENT)
+    for depth in rule.depths or ():
+        if len(rule.depths or ()) > 1:
+            yield f"{depth} layers", replace(rule, depth_weights={depth: 1.0})
+    for ratio in rule.ratios or ():
+        yield f"F = {ratio:g}", replace(rule, ratios=(ratio,))
 
 
 def slice_table(findings: Findings) -> Table:
@@ -238,21 +263,24 @@ def slice_table(findings: Findings) -> Table:
         return lambda row: _mean(row[2][place], column(endpoint).factor)
 
     columns: list[Column] = [
-        ("data set", lambda row: text(findings.names[row[0]])),
+        ("data set", lambda row: text(findings.name(row[0]))),
         ("of", lambda row: text(row[1])),
         *(
             (f"{heading(endpoint)}, {at}", cell(place, endpoint))
             for place, (endpoint, at) in enumerate(wanted)
         ),
     ]
-    notes = ["Frozen minus dense, mean over what is left, with the 95 % interval over seeds."]
+    notes = [
+        "Frozen minus dense, mean over what is left, with the 95 % interval over seeds and their "
+        "number: those that have all of it, and no pair of which one run alone collapsed totally.",
+    ]
     return Table.of("By depth, ratio and half of the seeds", rows, columns, notes, names=2)
 
 
 def association_table(findings: Findings) -> Table:
     """Differences of accuracy against differences of smoothness."""
     columns: list[Column] = [
-        ("data set", lambda a: text(findings.names[a.dataset])),
+        ("data set", lambda a: text(findings.name(a.dataset))),
         ("at", lambda a: text(a.at)),
         ("slope, pooled", lambda a: _points(a.pooled.slope)),
         ("95 % interval", lambda a: _between(*a.pooled.slope_interval)),
@@ -340,6 +368,11 @@ def _ends(part: Component) -> Cell:
     return interval(times * part.low, times * part.high)
 
 
+def _collapsed(row: Any) -> Cell:
+    one, both = row.part.one_collapsed, row.part.both_collapsed
+    return Cell(f"{one} / {both}", one + both)
+
+
 def _points(value: float) -> Cell:
     return number(value, "+.2f", factor=100)
 
@@ -349,9 +382,10 @@ def _between(low: float, high: float) -> Cell:
 
 
 def _mean(found: Any, times: float = 1.0) -> Cell:
-    """A mean with its interval."""
+    """A mean with its interval and the number of seeds."""
     if math.isnan(found.mean):
         return Cell(NO_NUMBER)
     mean, low, high = (times * each for each in (found.mean, found.low, found.high))
     ends = "" if math.isnan(low) else f" ({low:+.2g} to {high:+.2g})"
+    ends += f"; {found.n}"
     return Cell(f"{mean:+.3g}{ends}", found.mean)

@@ -22,10 +22,12 @@ from gslt.conjecture.claims import (
     Scores,
     decide,
     judge,
+    judge_contrasts,
     judge_scores,
     scores_of,
     seeds_needed,
 )
+from gslt.conjecture.trajectories import contrasts
 from gslt.conjecture.words import sentence, what_would_change
 from gslt.errors import ConfigError
 
@@ -254,3 +256,54 @@ def test_rules_that_are_none() -> None:
         Rule(endpoint="mad")
     with pytest.raises(ConfigError, match="weights of depths"):
         Rule(depth_weights={4: -1.0})
+
+
+def test_where_nothing_is_learnt_an_intervention_says_nothing() -> None:
+    """All is true, and under the interventions the dense source fits a third of what it does."""
+    world = replace(rivals.WORLDS["S, A and M are true"], gain=0.06, smoothness=math.log(1.6))
+    (found,) = judge(rivals.frame(replace(world, stuck=1.0), 0))
+    assert [each.outcome for each in found.claims] == ["shown", "shown", "undecided"]
+    assert {each.why for each in found.claims[2].parts[4:]} == {
+        "no room for a gain at 4, 8, 16 layers"
+    }
+    assert "not tested; no room for a gain" in what_would_change(found.claims[2])[4]
+    # At one depth alone it says something: that depth counts.
+    one, other = rivals.frame(world, 0), rivals.frame(replace(world, stuck=1.0), 0)
+    mixed = pd.concat([one[one["num_layers"] == 4], other[other["num_layers"] != 4]])
+    (found,) = judge(mixed)
+    part = found.claims[2].parts[4]
+    assert (part.depths, part.why) == ((4,), "no room for a gain at 8, 16 layers")
+    assert found.claims[0].parts[0].depths == (4, 8, 16)
+
+
+def test_what_is_planned_and_not_there_is_not_tested() -> None:
+    table = rivals.frame(rivals.World(seeds=6), 3)
+    rule = Rule(depths=(4, 8, 16), ratios=(0.2, 0.4))
+    (whole,) = judge(table, rule)
+    assert whole == judge(table)[0]
+    few = table[(table["num_layers"] != 16) | (table["seed"] < 4)]
+    (found,) = judge(few, rule)
+    part = found.claims[1].parts[0]
+    assert (part.seeds, part.left_out, part.cells) == ((0, 1, 2, 3), (4, 5), 6)
+    assert part.why == "a run is missing"
+    (found,) = judge(few[few["num_layers"] != 16], rule)
+    part = found.claims[1].parts[0]
+    assert (part.seeds, part.outcome, part.why) == ((), "undecided", "a run is missing")
+
+
+def test_a_data_set_that_is_still_to_come_is_corrected_for() -> None:
+    table = rivals.frame(rivals.World(seeds=6), 3)
+    found = contrasts(table, (RULE.endpoint, ACCURACY, "train_accuracy"))
+    one, missing = judge_contrasts(found, RULE, ["synthetic", "later"])
+    (alone,) = judge_contrasts(found, RULE)
+    assert one.claims[0].parts[0].level == pytest.approx(alone.claims[0].parts[0].level / 2)
+    assert {each.outcome for each in missing.claims} == {"undecided"}
+    assert missing.outcome == "undecided"
+
+
+def test_no_number_of_seeds_excludes_what_collapsed_on_one_side() -> None:
+    (part, _) = claim({}, "A").parts
+    base = {**vars(part), "mean": 0.0, "sd": 0.001, "level": 0.05}
+    assert seeds_needed(Component(**base), 0.8) is not None
+    assert seeds_needed(Component(**{**base, "one_collapsed": 1}), 0.8) is None
+    assert seeds_needed(Component(**{**base, "one_collapsed": 1, "mean": 0.02}), 0.8) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ ARMS_TOO = Grid(
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Findings]:
     """The conjecture is true; one dense run collapsed totally."""
     base = effect(0.4, 0.03)
 
@@ -43,7 +44,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
         plan = with_grids(patch, SMALL, ARMS_TOO)
         found = find(plant(tmp_path_factory.mktemp("figures") / "out", plan, values), plan)
         assert found.depths == {"toy": [3, 4]}
-    return found
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -138,8 +138,8 @@ def test_a_run_from_the_command_to_the_verdict(
     rows = list(csv.DictReader((out / "tables" / "runs.csv").read_text("utf-8").splitlines()))
     assert len(rows) == 48
     pairs = list(csv.DictReader((out / "tables" / "contrasts.csv").read_text("utf-8").splitlines()))
-    # Three arms beside dense, four interventions, three seeds, eight endpoints, four places.
-    assert len(pairs) == 3 * 4 * 3 * 8 * 4
+    # Three arms beside dense, four interventions, three seeds, nine columns, four places.
+    assert len(pairs) == 3 * 4 * 3 * 9 * 4
 
 
 @pytest.mark.slow
@@ -242,13 +242,15 @@ def test_planted(
     assert re.findall(r'<article class="card" data-outcome="([^"]*)"', page) == expected[1:]
     (found,) = document(folder)["conjecture"]
     # The sentence is the same in the page, in the file and on the terminal.
-    assert found["sentence"].startswith(f"On toy the conjecture is {expected[0]}: S (")
+    assert found["sentence"].startswith(f"On toy (synthetic) the conjecture is {expected[0]}: S (")
     assert found["sentence"] in " ".join(verdict_text(findings).split())
     assert found["sentence"] in page
     # The means are those planted; noise is the same in every fit.
     for claim, wanted in zip(found["claims"][:2], (size, gain), strict=True):
         for part in claim["parts"]:
-            assert part["mean"] == pytest.approx(wanted, abs=0.02)
+            # Freezing fits later, so that equal validation accuracy is another train loss.
+            later = 0.04 if part["at"] == "val accuracy" else 0.0
+            assert part["mean"] == pytest.approx(wanted + later, abs=0.02)
     for part in found["claims"][2]["parts"][4:]:
         assert part["mean"] == pytest.approx(gain * (1 - kept), abs=0.005)
 
