@@ -352,6 +352,11 @@ class Plan:
         return tuple(sorted(found))
 
     @property
+    def simulations(self) -> int:
+        """Of each rival: a minute of them for a quick test, some minutes for one of hours."""
+        return 200 if self.preset == "quick" else 1_000
+
+    @property
     def changes(self) -> list[str]:
         """Sentences on the criteria that are not those stated before the first run."""
         if self.stated is None:

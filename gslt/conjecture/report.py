@@ -63,6 +63,7 @@ def report_plan(
         seeds=seeds,
         depths=depths,
         further=3 * (len(plan.datasets) - 1),
+        simulations=plan.simulations,
         compute=simulate,
         progress=progress,
     )

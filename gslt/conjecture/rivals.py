@@ -435,6 +435,7 @@ def rates(
     seeds: int,
     depths: tuple[int, ...],
     further: int = 0,
+    simulations: int | None = None,
     compute: bool = True,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
@@ -446,6 +447,7 @@ def rates(
         seeds: that it has.
         depths: that it has.
         further: number of claims beside those on one data set.
+        simulations: of each world; default: 1,000.
         compute: whether to simulate what is not known; else it is left out.
         progress: show a bar on a terminal.
 
@@ -454,7 +456,8 @@ def rates(
     """
     known = {_key(entry): entry for entry in _read(folder.path / SEVERITY)}
     design: dict[str, Any] = {"seeds": seeds, "depths": depths}
-    same = {"rule": plain(rule), "simulations": SIMULATIONS, "further": further}
+    number = SIMULATIONS if simulations is None else min(simulations, SIMULATIONS)
+    same = {"rule": plain(rule), "simulations": number, "further": further}
     same |= {"gslt": __version__}
     wanted = {
         _key({"world": plain(replace(world, **design)), **same}): name
@@ -465,7 +468,7 @@ def rates(
         folder.check(SEVERITY)
         text, hide = "rivals, simulated", None if progress else True
         for name in tqdm(missing, desc=text, unit="world", disable=hide):
-            found = severity(name, SIMULATIONS, rule, further, **design).as_dict()
+            found = severity(name, number, rule, further, **design).as_dict()
             entry = {"gslt": __version__, **found}
             known[_key(entry)] = entry
             folder.write_json(SEVERITY, list(known.values()))
