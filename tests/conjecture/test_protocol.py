@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -111,6 +112,33 @@ def test_another_data_set_takes_the_place_of_the_presets() -> None:
     assert {each.settings["dataset"][0] for each in found} == {"my graphs/a graph.npz"}
     with pytest.raises(ConfigError, match="preset must be one of quick"):
         studies("large")  # type: ignore[arg-type]
+
+
+def test_arms_sized_for_the_papers_network_are_left_out_of_others() -> None:
+    for dataset in (None, "ogbn-arxiv"):
+        first = studies("paper", dataset=dataset)[0]
+        assert "narrower dense" in first.arms
+        assert "place" not in first.arms[FROZEN]
+    first = studies("paper", dataset="cora")[0]
+    assert list(first.arms) == ["trained", DENSE, FROZEN]
+    assert first.arms[FROZEN]["place"] == "hidden"
+
+
+def test_controls_are_as_large_as_what_they_control() -> None:
+    """GIN of 128 features and 51 classes: sizes by hand."""
+    arms = studies("paper")[0].arms
+    width, w = arms["narrower dense"]["hidden_channels"], 386
+    total = 128 * w + 2 * w * w + 2 * 51 * w
+    searched = total - round(0.4 * total)
+    assert 128 * width + 2 * width**2 + 2 * 51 * width == pytest.approx(searched, rel=1e-3)
+    # log₂ C(n, k) of both: entropy of the kept fraction, times the searched weights.
+    sparsity = arms["dense, as many tickets"]["sparsity"]
+    frozen = searched * entropy(0.2 * total / searched)
+    assert total * entropy(sparsity) == pytest.approx(frozen, rel=5e-3)
+
+
+def entropy(p: float) -> float:
+    return -p * math.log2(p) - (1 - p) * math.log2(1 - p)
 
 
 # Plans
