@@ -96,8 +96,9 @@ def test_every_pair_has_the_same_seeds_under_every_intervention() -> None:
 
 
 def test_the_factorial_is_what_search_windows_leave() -> None:
-    (study,) = (each for each in studies("standard") if "factorial" in each.name)
-    cells = {(cell.arm, cell.axes.get("freezing_ratio")) for cell in study.cells}
+    found = [each for each in studies("standard") if "factorial" in each.name]
+    assert [each.settings["num_layers"] for each in found] == [[4], [8]]
+    cells = {(cell.arm, cell.axes.get("freezing_ratio")) for cell in found[0].cells}
     names = {arm for arm, _ in cells}
     # s = 0.2: 3 locked, 1 pruned, 2 half at each place; s = 0.5: 2, 2 and 3; and dense.
     assert len(cells) == 3 * (3 + 1 + 2) + 3 * (2 + 2 + 3) + 1
@@ -108,7 +109,7 @@ def test_the_factorial_is_what_search_windows_leave() -> None:
 
 def test_another_data_set_takes_the_place_of_the_presets() -> None:
     found = studies("standard", dataset="my graphs/a graph.npz")
-    assert found[0].name == "conjecture-gin-standard-verdict-a-graph"
+    assert found[0].name == "conjecture-gin-standard-verdict-4-a-graph"
     assert {each.settings["dataset"][0] for each in found} == {"my graphs/a graph.npz"}
     with pytest.raises(ConfigError, match="preset must be one of quick"):
         studies("large")  # type: ignore[arg-type]
