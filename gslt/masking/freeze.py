@@ -338,8 +338,17 @@ def other_state(module: nn.Module) -> dict[str, Tensor]:
         module: as it was frozen, see :func:`frozen_root`.
     """
     scores = {id(weight.score()) for weight in frozen_weights(module)}
+    sources = {
+        f"{path}._extra_state".lstrip(".")
+        for path, each in module.named_modules()
+        if isinstance(each, FrozenWeight)
+    }
     state = module.state_dict(keep_vars=True)
-    return {name: value for name, value in state.items() if id(value) not in scores}
+    return {
+        name: value
+        for name, value in state.items()
+        if id(value) not in scores and name not in sources
+    }
 
 
 def fingerprints(module: nn.Module) -> dict[str, str]:

@@ -6,8 +6,10 @@ is the flat tensor of its scores, and ``layer.weight`` is the effective weight.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,6 +182,44 @@ class FrozenWeight(nn.Module):
                 "cannot be assigned; change the scores, or build the layer without freezing"
             )
         return self.initial_score().to(weight)
+
+    def source(self) -> dict[str, Any]:
+        """What the fixed part of the weight follows from, plain values."""
+        c, config = self.counts, self.config
+        names = ("seed", "weight_init", "sparsity", "scale", "threshold", "ranking")
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "fan_in": self.fan_in,
+            "counts": [c.total, c.pruned, c.locked],
+            **{name: getattr(config, name) for name in names},
+        }
+
+    def get_extra_state(self) -> Tensor:
+        """The source in the state of the module, JSON as uint8: scores mean nothing without it."""
+        return torch.frombuffer(bytearray(json.dumps(self.source()).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse scores of another source.
+
+        Args:
+            state: of :meth:`get_extra_state`.
+
+        Raises:
+            ConfigError: naming what differs.
+        """
+        try:
+            found = json.loads(bytes(state.cpu().tolist()))
+            differing = {n: found[n] for n, mine in self.source().items() if found[n] != mine}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"the state of {self.name} is none that gslt wrote") from error
+        if differing:
+            own = self.source()
+            words = ", ".join(f"{n} {found[n]} instead of {own[n]}" for n in differing)
+            raise ConfigError(
+                f"the state of {self.name} is of another source network ({words}); its scores mean "
+                "nothing here: freeze with the same config, then load"
+            )
 
     def extra_repr(self) -> str:
         """Counts, as in ``print(model)``."""

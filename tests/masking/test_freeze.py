@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -158,6 +159,46 @@ def test_freezing_again_is_freezing_afresh(case: Any) -> None:
     assert freeze(fresh, FROZEN).layers == again.layers
     assert torch.equal(call(module), call(fresh))
     assert set(module.state_dict()) == set(fresh.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 7}, "seed 0 instead of 7"),
+        ({"sparsity": 0.9}, "sparsity 0.5 instead of 0.9"),
+        ({"weight_init": "kn"}, "weight_init skc instead of kn"),
+        ({"freezing_ratio": 0.2}, "Error|size mismatch|counts"),
+        ({"place": "0", "freezing_ratio": 0.1}, "Error|size mismatch|counts"),
+    ],
+)
+def test_the_state_of_another_source_is_refused(options: dict[str, Any], said: str) -> None:
+    config = FreezeConfig(sparsity=0.5)
+    module, same, other = mlp(), mlp(), mlp()
+    freeze(module, config)
+    freeze(same, config)
+    freeze(other, replace(config, **options))
+    with torch.no_grad():
+        for weight in frozen_weights(module):
+            weight.score().normal_()
+    state = module.state_dict()
+    same.load_state_dict(state)
+    assert torch.equal(same(x()), module(x()))
+    # Through a file too, which holds tensors alone.
+    file = BytesIO()
+    torch.save(state, file)
+    same.load_state_dict(torch.load(BytesIO(file.getvalue()), weights_only=True))
+    with pytest.raises((ConfigError, RuntimeError), match=said):
+        other.load_state_dict(state)
+
+
+def test_a_state_that_is_none_is_refused() -> None:
+    module = mlp()
+    freeze(module, FreezeConfig())
+    state = module.state_dict()
+    name = next(name for name in state if name.endswith("_extra_state"))
+    for wrong in (torch.zeros(3, dtype=torch.uint8), torch.tensor([1.5]), None):
+        with pytest.raises(ConfigError, match="is none that gslt wrote"):
+            module.load_state_dict({**state, name: wrong})
 
 
 def test_freezing_a_copy_leaves_the_original() -> None:

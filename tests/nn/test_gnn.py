@@ -318,7 +318,10 @@ def test_the_size_of_the_papers_networks(architecture: Any, head: bool, weights:
     assert report.counts.total == weights
     assert sum(p.numel() for p in model.parameters()) == weights - round(0.2 * weights)
     assert not next(iter(model.buffers())).requires_grad
-    assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}
+    # The scores, and for each weight the source that they belong to.
+    names = {name for name, _ in model.named_parameters()}
+    sources = {name.replace("original", "0._extra_state") for name in names}
+    assert set(model.state_dict()) == names | sources
 
 
 def test_names_are_those_of_the_architecture() -> None:
