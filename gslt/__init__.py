@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         RunError,
         TicketError,
     )
-    from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+    from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze, reset_scores
     from gslt.nn.gnn import GNN
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
@@ -59,6 +59,7 @@ __all__ = [
     "load_dataset",
     "load_ticket",
     "random_split",
+    "reset_scores",
     "search",
     "train",
 ]
@@ -68,7 +69,7 @@ _HOMES = {
     "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
     "data": ["NodeDataset", "as_dataset", "list_datasets", "load_dataset", "random_split"],
     "errors": [name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))],
-    "masking.freeze": ["FreezeReport", "FrozenConv2d", "FrozenLinear", "freeze"],
+    "masking.freeze": ["FreezeReport", "FrozenConv2d", "FrozenLinear", "freeze", "reset_scores"],
     "nn.gnn": ["GNN"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gslt.config import FreezeConfig, check_choice
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError, MissingPackageError
-from gslt.masking.freeze import freeze
+from gslt.masking.freeze import freeze, reset_scores
 from gslt.nn import memory
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Factors, Graph, Propagation
@@ -195,6 +195,10 @@ class FrozenGINConv(GINConv):
         """DGL's name for ``nn``."""
         return self.nn
 
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        reset_scores(self)
+
     def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
         """``(N, in)`` → ``(N, out)``.
 
@@ -263,6 +267,10 @@ class FrozenGCNConv(GCNConv):
     def set_allow_zero_in_degree(self, set_value: bool) -> None:
         """Accept, or refuse, nodes that nothing points to."""
         self.allow_zero_in_degree = set_value
+
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        reset_scores(self)
 
     def forward(  # type: ignore[override]
         self, graph: Any, feat: Features, weight: None = None, edge_weight: None = None
@@ -365,6 +373,10 @@ class FrozenSAGEConv(SAGEConv):
     def fc_self(self) -> nn.Linear | None:
         """DGL's name for ``lin_r``."""
         return self.lin_r
+
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        reset_scores(self)
 
     def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
         """``(N, in)`` → ``(N, out)``.

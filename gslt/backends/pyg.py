@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gslt.backends.csr import CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
-from gslt.masking.freeze import freeze
+from gslt.masking.freeze import freeze, reset_scores
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
 from gslt.nn.graph import Graph
 
@@ -90,6 +90,10 @@ class FrozenGINConv(GINConv):
         _refuse(self, options)
         super().__init__(nn, eps, _aggregation(self, aggr))  # type: ignore[arg-type]
         freeze(self, config or FreezeConfig(), prefix=name)
+
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        reset_scores(self)
 
     def forward(  # type: ignore[override]
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None
@@ -205,8 +209,9 @@ class FrozenGCNConv(GCNConv):
         return NormalisedGraph.of(edge_index, edge_weight, n, improved, loops)
 
     def reset_parameters(self) -> None:
-        """Forget the cached graph, as PyG's layer does; the weights stay as the seed has them."""
+        """The scores as before any search (:func:`gslt.reset_scores`), and no cached graph."""
         self._cached = None
+        reset_scores(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
@@ -253,6 +258,10 @@ class FrozenSAGEConv(SAGEConv):
             in_channels, out_channels, aggregation, normalize, root_weight, project, bias
         )
         freeze(self, config or FreezeConfig(), prefix=name)
+
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        reset_scores(self)
 
     def forward(  # type: ignore[override]
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None

@@ -151,6 +151,9 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
         if _drop_effective_weights not in owner._state_dict_hooks.values():
             owner.register_state_dict_post_hook(_drop_effective_weights)  # type: ignore[no-untyped-call]
+        if hasattr(owner, "reset_parameters"):
+            # The class is this layer's own: torch made it with the parametrization.
+            setattr(type(owner), "reset_parameters", reset_scores)  # noqa: B010
         supermask.holders.append(owner.parametrizations[attribute])  # type: ignore[index, arg-type]
         frozen.append(frozen_weight)
     for index, frozen_weight in enumerate(frozen):
@@ -162,6 +165,39 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         for f, takes in zip(frozen, part, strict=True)
     )
     return FreezeReport(layers, fixed, config.allocation)
+
+
+def reset_scores(module: nn.Module, draw: int = 0) -> None:
+    """Give the frozen weights of a module the scores that they had before any search.
+
+    ``reset_parameters()`` of every frozen layer, and of layers that hold some, does this with the
+    first draw; what is fixed (random weights, pattern, biases, norms) is not touched.
+
+    Args:
+        module: frozen, or a part of what was.
+        draw: which scores: 0 for those that freezing gave; every other number names scores of its
+            own, independent of them, from the same seed.
+
+    Raises:
+        ConfigError: if nothing in the module is frozen, or for a negative number.
+
+    >>> layer = FrozenLinear(2, 2, config=FreezeConfig(seed=3))
+    >>> first = layer.parametrizations.weight.original.detach().clone()
+    >>> reset_scores(layer, draw=1)
+    >>> bool((layer.parametrizations.weight.original == first).any())
+    False
+    >>> layer.reset_parameters()
+    >>> bool((layer.parametrizations.weight.original == first).all())
+    True
+    """
+    if draw < 0:
+        raise ConfigError(f"draw must be a number from 0 on, got {draw}")
+    weights = frozen_weights(module)
+    if not weights:
+        raise ConfigError(f"{type(module).__name__} is not frozen: there are no scores to reset")
+    with torch.no_grad():
+        for weight in weights:
+            weight.score().copy_(weight.initial_score(draw))
 
 
 def _counts(

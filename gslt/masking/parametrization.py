@@ -121,11 +121,15 @@ class FrozenWeight(nn.Module):
         pattern[self.searched_index] = SEARCHED
         return self.locked_weight.index_put((self.searched_index,), self.searched_weight), pattern
 
-    def initial_score(self) -> Tensor:
-        """Scores before the search, ``(m,)``: the full layer's draw at the searched places."""
-        config = self.config
+    def initial_score(self, draw: int = 0) -> Tensor:
+        """Scores before the search, ``(m,)``: the full layer's draw at the searched places.
+
+        Args:
+            draw: which one; 0 is the seed's own.
+        """
+        config, role = self.config, f"score {draw}" if draw else "score"
         score = random_weight(
-            self.shape, self.fan_in, config.score_init, config.seed, self.name, "score"
+            self.shape, self.fan_in, config.score_init, config.seed, self.name, role
         )
         return score if self.searched_index is None else score[self.searched_index.cpu()]
 

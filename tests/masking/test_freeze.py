@@ -20,7 +20,14 @@ from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts
-from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLayer, FrozenLinear, freeze
+from gslt.masking.freeze import (
+    FreezeReport,
+    FrozenConv2d,
+    FrozenLayer,
+    FrozenLinear,
+    freeze,
+    reset_scores,
+)
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 
@@ -483,3 +490,53 @@ def test_a_refused_refreeze_changes_nothing():
     with pytest.raises(ConfigError, match="the module is frozen"):
         initialise(module, "ku", 0)
     assert torch.equal(module[0].weight, before)
+
+
+# Reset
+
+
+def test_reset_parameters_gives_the_scores_before_any_search(case: Any) -> None:
+    module, call, _ = case
+    freeze(module, FROZEN)
+    module.eval()
+    first = [weight.score().detach().clone() for weight in frozen_weights(module)]
+    fixed = {name: value.clone() for name, value in module.named_buffers()}
+    before = call(module)
+    with torch.no_grad():
+        for weight in frozen_weights(module):
+            weight.score().add_(torch.linspace(-1.0, 1.0, weight.score().numel()))
+    for layer in module.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    if not hasattr(module, "reset_parameters"):
+        # Weights of layers that torch and the host have no method for.
+        reset_scores(module)
+    now = [weight.score() for weight in frozen_weights(module)]
+    assert all(torch.equal(*pair) for pair in zip(first, now, strict=True))
+    assert all(torch.equal(value, fixed[name]) for name, value in module.named_buffers())
+    assert torch.equal(call(module), before)
+    # Other draws are other scores, the same ones each time; the weights are the same.
+    weights = [weight.regenerated()[0].clone() for weight in frozen_weights(module)]
+    reset_scores(module, draw=2)
+    other = [weight.score().detach().clone() for weight in frozen_weights(module)]
+    assert all(
+        not torch.equal(*pair) or not len(pair[0]) for pair in zip(first, other, strict=True)
+    )
+    reset_scores(module, draw=1)
+    reset_scores(module, draw=2)
+    again = [weight.score() for weight in frozen_weights(module)]
+    assert all(torch.equal(*pair) for pair in zip(other, again, strict=True))
+    after = [weight.regenerated()[0] for weight in frozen_weights(module)]
+    assert all(torch.equal(*pair) for pair in zip(weights, after, strict=True))
+
+
+def test_reset_of_what_is_thawed_is_the_hosts_own() -> None:
+    layer = nn.Linear(3, 3)
+    own = nn.Linear.reset_parameters
+    freeze(layer, FreezeConfig())
+    assert type(layer).reset_parameters is reset_scores
+    assert nn.Linear.reset_parameters is own
+    with pytest.raises(ConfigError, match="Linear is not frozen"):
+        reset_scores(nn.Linear(3, 3))
+    with pytest.raises(ConfigError, match="draw must be a number from 0 on"):
+        reset_scores(layer, draw=-1)
