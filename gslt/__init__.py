@@ -21,7 +21,14 @@ if TYPE_CHECKING:
         RunError,
         TicketError,
     )
-    from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze, reset_scores
+    from gslt.masking.freeze import (
+        FreezeReport,
+        FrozenConv2d,
+        FrozenLinear,
+        bake,
+        freeze,
+        reset_scores,
+    )
     from gslt.nn.gnn import GNN
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
@@ -53,6 +60,7 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "as_dataset",
+    "bake",
     "evaluate",
     "freeze",
     "list_datasets",
@@ -69,7 +77,14 @@ _HOMES = {
     "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
     "data": ["NodeDataset", "as_dataset", "list_datasets", "load_dataset", "random_split"],
     "errors": [name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))],
-    "masking.freeze": ["FreezeReport", "FrozenConv2d", "FrozenLinear", "freeze", "reset_scores"],
+    "masking.freeze": [
+        "FreezeReport",
+        "FrozenConv2d",
+        "FrozenLinear",
+        "bake",
+        "freeze",
+        "reset_scores",
+    ],
     "nn.gnn": ["GNN"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],

@@ -9,12 +9,13 @@ effective weight.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,26 @@ from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.masking.supermask import Supermask
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def copied(module: M) -> M:
+    """A deep copy of a module, frozen or not, after a forward pass too.
+
+    torch's recurrent layers keep the weights of their last pass, which have a graph behind them
+    and cannot be copied; they take new ones at the next pass.
+
+    Args:
+        module: any.
+    """
+    for each in module.modules():
+        if isinstance(each, nn.RNNBase):
+            each._flat_weights = [
+                weight.detach() if isinstance(weight, Tensor) and not weight.is_leaf else weight
+                for weight in each._flat_weights
+            ]
+    return copy.deepcopy(module)
 
 
 @dataclass(frozen=True)
@@ -198,6 +219,43 @@ def reset_scores(module: nn.Module, draw: int = 0) -> None:
     with torch.no_grad():
         for weight in weights:
             weight.score().copy_(weight.initial_score(draw))
+
+
+def bake(module: M) -> M:
+    """A copy of a frozen module that is frozen no more: its parameters are the effective weights.
+
+    It computes the same, has no scores and no masks, and needs no gslt to be pickled, exported or
+    loaded into the host's own class. Its weights take no gradient, as a ticket is never trained;
+    biases and norms that freezing fixed stay buffers of the same names.
+
+    Args:
+        module: frozen, or something that holds a frozen module.
+
+    Raises:
+        ConfigError: if nothing in the module is frozen.
+
+    >>> layer = FrozenLinear(2, 2, config=FreezeConfig(sparsity=0.5))
+    >>> plain = bake(layer)
+    >>> type(plain).__name__, torch.equal(plain.weight, layer.weight)
+    ('FrozenLinear', True)
+    """
+    if not frozen_weights(module):
+        raise ConfigError(f"{type(module).__name__} is not frozen: there is nothing to bake")
+    with torch.no_grad():
+        effective = {
+            f"{path}.{attribute}".lstrip("."): getattr(owner, attribute).detach().clone()
+            for path, owner in module.named_modules()
+            if parametrize.is_parametrized(owner)
+            for attribute, chain in owner.parametrizations.items()
+            if isinstance(chain[0], FrozenWeight)
+        }
+        plain = copied(module)
+        _thaw(plain)
+        parameters = dict(plain.named_parameters())
+        for name, value in effective.items():
+            parameters[name].copy_(value)
+            parameters[name].requires_grad_(False)
+    return plain
 
 
 def _counts(

@@ -189,10 +189,37 @@ class Supermask:
             *((id(s), s.data_ptr(), s.device, _version(s)) for s in scores),
         )
         if self._selection is None or self._selection.key != key:
+            if any(s.shape != (c.searched,) for s, c in zip(scores, self.counts, strict=True)):
+                return self._left_behind(key, scores)
             # A selection made inside inference mode must serve a later backward as well.
             with torch.inference_mode(False), torch.no_grad():
                 self._selection = self._derive(key, scores)
         return self._selection
+
+    def _left_behind(self, key: tuple[object, ...], scores: list[Tensor]) -> _Selection:
+        """The selection that was there when torch's remove_parametrizations took scores away.
+
+        What is removed has its effective weight from then on. The others keep their masks, so that
+        removing one after the other gives the ticket as it was; with scores that have changed since
+        there is no threshold any more.
+        """
+        before, fixed = self._selection, len(key) - len(scores)
+        same = before is not None and before.key[:fixed] == key[:fixed]
+        if (
+            before is None
+            or not same
+            or any(
+                before.key[fixed + i] != key[fixed + i]
+                for i, (score, c) in enumerate(zip(scores, self.counts, strict=True))
+                if score.shape == (c.searched,)
+            )
+        ):
+            raise ConfigError(
+                "a frozen weight of this network lost its scores (remove_parametrizations), and "
+                "the others, which shared its threshold, have changed since: gslt.bake(module) "
+                "gives a plain module with the effective weights of all layers"
+            )
+        return before
 
     def _derive(self, key: tuple[object, ...], parameters: list[Tensor]) -> _Selection:
         scores = [parameter.detach() for parameter in parameters]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import warnings
@@ -21,6 +20,8 @@ from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.freeze import (
     FreezeReport,
     FrozenLayer,
+    bake,
+    copied,
     fingerprints,
     freeze,
     frozen_root,
@@ -134,16 +135,17 @@ class Ticket(StoredTicket):
             config, masks, source, checksum, architecture, dataset, split, dict(results or {})
         )
 
-    def model(self, backend: str = "pyg") -> GNN:
+    def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
 
         Its logits equal the searched model's: bit for bit on the same backend.
 
         Args:
             backend: engine of the message passing; need not be that of the search.
+            baked: with plain weights instead of scores and masks, see :func:`gslt.bake`.
 
         Returns:
-            A frozen model on the CPU, in evaluation mode.
+            A frozen, or baked, model on the CPU, in evaluation mode.
 
         Raises:
             TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
@@ -163,7 +165,7 @@ class Ticket(StoredTicket):
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self.restore(model)
-        return model.eval()
+        return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
@@ -179,7 +181,7 @@ class Ticket(StoredTicket):
             ConfigError: if the module cannot be frozen.
         """
         # Everything is tried on a copy: a module that is refused stays as it was.
-        self._restore(copy.deepcopy(module))
+        self._restore(copied(module))
         self._restore(module)
 
     def _restore(self, module: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -14,7 +15,7 @@ import torch
 from small_modules import effective, mlp
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
@@ -25,6 +26,7 @@ from gslt.masking.freeze import (
     FrozenConv2d,
     FrozenLayer,
     FrozenLinear,
+    bake,
     freeze,
     reset_scores,
 )
@@ -540,3 +542,57 @@ def test_reset_of_what_is_thawed_is_the_hosts_own() -> None:
         reset_scores(nn.Linear(3, 3))
     with pytest.raises(ConfigError, match="draw must be a number from 0 on"):
         reset_scores(layer, draw=-1)
+
+
+# Baked
+
+
+def test_a_baked_module_computes_the_same_with_plain_weights(case: Any) -> None:
+    module, call, _ = case
+    host = copy.deepcopy(module)
+    freeze(module, FROZEN)
+    module.eval()
+    out, state = call(module), {k: v.clone() for k, v in module.state_dict().items()}
+    plain = bake(module)
+    assert torch.equal(call(plain), out)
+    assert not frozen_weights(plain)
+    assert not any(p.requires_grad for p in plain.parameters())
+    assert {type(each) for each in plain.modules()} == {type(each) for each in host.modules()}
+    # The host's own names, and nothing of gslt in a pickle of an own or torch's module.
+    assert set(plain.state_dict()) == set(host.state_dict())
+    host.load_state_dict(plain.state_dict())
+    assert torch.equal(call(host.eval()), out)
+    again = pickle.loads(pickle.dumps(plain))
+    assert torch.equal(call(again), out)
+    # What was baked is as it was.
+    assert all(torch.equal(v, state[k]) for k, v in module.state_dict().items())
+    assert torch.equal(call(module), out)
+    with pytest.raises(ConfigError, match="nothing to bake"):
+        bake(plain)
+
+
+def test_torch_removes_what_gslt_has_frozen() -> None:
+    module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    freeze(module, FreezeConfig(sparsity=0.5))
+    out = module(x())
+    for place in (0, 2):
+        parametrize.remove_parametrizations(module[place], "weight")
+    assert torch.equal(module(x()), out)
+    assert [type(module[place]) for place in (0, 2)] == [nn.Linear, nn.Linear]
+    # With scores that change in between there is no threshold, and it is said.
+    module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    freeze(module, FreezeConfig(sparsity=0.5))
+    module(x())
+    parametrize.remove_parametrizations(module[0], "weight")
+    with torch.no_grad():
+        frozen_weights(module)[0].score().mul_(2.0)
+    with pytest.raises(ConfigError, match=r"gslt\.bake\(module\)"):
+        module(x())
+
+
+def test_a_baked_module_can_be_exported() -> None:
+    module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    freeze(module, FROZEN)
+    plain = bake(module)
+    exported = torch.export.export(plain, (x(),))
+    assert torch.equal(exported.module()(x()), module(x()))

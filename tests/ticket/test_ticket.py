@@ -182,6 +182,25 @@ def test_no_ticket_in_an_unfrozen_or_layerwise_module():
         gslt.Ticket.of(layers)
 
 
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("backend", ["pyg", "dgl"])
+def test_a_baked_model_has_the_tickets_logits_and_plain_weights(blocks, architecture, backend):
+    pytest.importorskip(backend.replace("pyg", "torch"))
+    config = dataclasses.replace(TICKET, architecture=architecture)
+    ticket = gslt.search(blocks, config, progress=False).ticket
+    model, plain = ticket.model(backend), ticket.model(backend, baked=True)
+    inputs = plain.backend.inputs(
+        blocks.x, plain.backend.graph(blocks.edge_index, blocks.num_nodes)
+    )
+    with torch.no_grad():
+        assert torch.equal(plain(*inputs), model(*inputs))
+    assert not frozen_weights(plain)
+    kept = sum(int(weight.count_nonzero()) for weight in plain.parameters())
+    assert kept == ticket.size().kept
+    with pytest.raises(gslt.TicketError, match="GNN is not frozen"):
+        gslt.Ticket.of(plain)
+
+
 def normed() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 2))
 
