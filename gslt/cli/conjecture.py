@@ -71,7 +71,9 @@ def _conjecture(options: Namespace) -> None:
             print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms on {listed}")
         done = run_plan(plan, folder, executor_of(options, folder))
     try:
-        findings = report_plan(plan, folder, simulate=not done.stopped_by)
+        # Simulations take minutes, and nobody who wants to see what is there waits for them.
+        simulate = not done.stopped_by and not options.report_only
+        findings = report_plan(plan, folder, simulate=simulate)
     except RunError:
         done.check()
         raise
