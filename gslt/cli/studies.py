@@ -49,8 +49,9 @@ def _run_parser() -> ArgumentParser:
     )
     text = "table or figure of the Frozen paper (arXiv 2402.14029)"
     parser.add_argument("--preset", type=Preset | None, help=text)
-    text = "quick: minutes on a CPU; standard: an evening on 2 cores; paper: the paper's epochs, "
-    parser.add_argument("--size", type=Size, default="standard", help=text + "width and seeds")
+    text = "quick: minutes on a CPU; standard: up to two hours on 2 cores, seeds enough for an "
+    text += "ordering; paper: the paper's epochs, width and seeds"
+    parser.add_argument("--size", type=Size, default="standard", help=text)
     parser.add_argument("--study", type=Path | None, help="YAML file of a study of your own")
     parser.add_argument("--out", type=Path, required=True, help="folder of studies and records")
     parser.add_argument("--architecture", type=Architecture, default="gin", help="of a preset")

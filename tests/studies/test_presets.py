@@ -38,10 +38,12 @@ def test_the_paper_has_the_papers_numbers():
     assert frozen.ratios == (0.0, 0.2)
 
 
-def test_window_preset_peaks_could_be_seen():
-    study = preset("window", "standard")
-    for share in (0.0, 0.5, 1.0):
-        arm = f"{100 * share:.0f} : {100 * (1 - share):.0f}"
+@pytest.mark.parametrize("size", get_args(Size))
+def test_window_preset_peaks_could_be_seen(size):
+    study = preset("window", size)
+    shares = {arm: settings["prune_share"] for arm, settings in study.arms.items()}
+    assert sorted(shares.values()) == ([0, 0.25, 0.5, 0.75, 1] if size == "paper" else [0, 0.5, 1])
+    for arm, share in shares.items():
         cells = [c for c in study.cells if c.arm == arm and c.spec.config.seed == 0]
         sparsities = {c.spec.config.sparsity for c in cells}
         prune, lock = split_ratio(0.4, share)
@@ -49,6 +51,29 @@ def test_window_preset_peaks_could_be_seen():
         assert max(sparsities) < 1 - lock
         assert window_sparsity(prune, lock, 0.5) in sparsities
         assert {c.axes["allocation"] for c in cells} == {"epl", "erk"}
+
+
+@pytest.mark.parametrize("size", get_args(Size))
+def test_locking_preset_changes_nothing_but_what_is_locked(size):
+    study = preset("locking", size)
+    by_arm = {
+        arm: [c.spec.config for c in study.cells if c.arm == arm and c.spec.config.seed == 0]
+        for arm in study.arms
+    }
+    dense = by_arm.pop("dense source")
+    assert {c.ratios for c in dense} == {(0.0, 0.0)}
+    for arm, configs in by_arm.items():
+        share = study.arms[arm]["prune_share"]
+        assert {c.ratios for c in configs} == {split_ratio(0.2, share)}
+        assert [c.sparsity for c in configs] == [c.sparsity for c in dense]
+        # Inside of every arm's window, so that each has something to search.
+        assert 0.2 < min(c.sparsity for c in configs) < max(c.sparsity for c in configs) < 0.8
+
+
+@pytest.mark.parametrize("name", get_args(Preset))
+def test_standard_has_seeds_enough_for_an_ordering(name):
+    pairs = len(preset(name).seed_list)
+    assert 2 / 2**pairs <= 0.05  # the least p of a two-sided sign-flip test
 
 
 def test_unknown_presets():
