@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import common  # noqa: E402
 import epoch  # noqa: E402
 import limits  # noqa: E402
+import paper_claims  # noqa: E402
 import recipes  # noqa: E402
 
 
@@ -151,3 +153,63 @@ def test_what_is_damaged_or_nonsense_is_a_sentence(
     else:
         counts = {part: found[part]["number"] for part in ("folders", "records", "studies")}
         assert counts == {"folders": 6, "records": 24, "studies": 40}
+
+
+def runs_with(differences: dict[str, float], spread: float, seeds: int) -> pd.DataFrame:
+    """Runs of a table: the dense source, and arms so many points above it, ± the spread."""
+    arms = {"dense source, SKC": [0.0] * seeds}
+    for arm, points in differences.items():
+        arms[arm] = [points + spread * (-1) ** seed for seed in range(seeds)]
+    return pd.DataFrame(
+        {
+            "study": "table-gin-standard",
+            "arm": arm,
+            "seed": seed,
+            "dataset": "debian",
+            "split": 0,
+            "identity": f"{arm} {seed}",
+            # The seeds differ by more than the arms.
+            "test_accuracy": 0.3 + seed / 10 + above / 100,
+            "train_accuracy": 0.5,
+        }
+        for arm, points in arms.items()
+        for seed, above in enumerate(points)
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "points", "verdict"),
+    [
+        (6, (1.0, 0.4), "holds here"),
+        (6, (1.0, -0.4), "contradicted here"),
+        (6, (1.0, 0.0), "not told"),
+        # Four seeds cannot reach p = 0.05, however large the difference.
+        (4, (1.0, 0.4), "not told"),
+        (6, (1.0,), "measured in part"),
+        (6, (), "not measured"),
+    ],
+)
+def test_a_claim_of_the_paper_is_judged_by_all_its_contrasts(
+    seeds: int, points: tuple[float, ...], verdict: str
+) -> None:
+    sentence = "a frozen source beats a dense one"
+    arms = ("frozen source, SKC", "frozen source, dense range, SKC")
+    runs = runs_with(dict(zip(arms, points, strict=False)), 0.1, seeds)
+    result = next(r for r in paper_claims.judge_all(runs) if r.claim.sentence == sentence)
+    assert result.verdict == verdict
+    assert [each.seeds for each in result.found] == [seeds] * len(points)
+    assert [each.test.mean for each in result.found] == pytest.approx(points)
+
+
+@pytest.mark.parametrize(
+    ("points", "spread", "says"),
+    [(-0.3, 0.1, "equal"), (-0.3, 0.4, "open"), (-1.0, 0.1, "below"), (1.0, 0.1, "above")],
+)
+def test_a_claim_of_equality_needs_a_narrow_interval(
+    points: float, spread: float, says: str
+) -> None:
+    contrast = next(c for claim in paper_claims.CLAIMS for c in claim.contrasts if c.equal)
+    runs = runs_with({"weight training": -points}, spread, 6)
+    found = paper_claims.judge(contrast, runs)
+    assert found is not None
+    assert found.says == says
