@@ -1,0 +1,162 @@
+"""README's figures are those of the committed records in benchmarks/results."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def committed(name: str) -> dict[str, Any]:
+    """A record."""
+    values: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return values
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """Cells of the table whose heading begins so, by the first cell of the row, without bold."""
+    lines = iter(README.splitlines())
+    for line in lines:
+        if line.startswith(heading):
+            break
+    rows = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        name, *cells = (cell.strip().strip("*") for cell in line.strip("|").split("|"))
+        rows[name] = cells
+    assert rows, f"README has no table {heading!r}"
+    return {name: cells for name, cells in rows.items() if not name.startswith("---")}
+
+
+def percent(values: list[float]) -> str:
+    """Mean and unbiased standard deviation of fractions, in percent."""
+    return f"{100 * statistics.mean(values):.2f} ± {100 * statistics.stdev(values):.2f}"
+
+
+def test_accuracy() -> None:
+    runs = {row["config"]: row["runs"] for row in committed("accuracy")["rows"]}
+    for name, cells in table("| test accuracy in % | weight training | UGT").items():
+        stem = name.lower().replace(" ", "-")
+        for cell, what in zip(cells[::2], ("trained", "0.5", "0.9"), strict=True):
+            found = [run["test_accuracy"] for run in runs[f"{stem}-{what}.yaml"]]
+            assert (len(found), cell) == (10, percent(found)), (name, what)
+
+
+def test_speed() -> None:
+    record = committed("epoch-arxiv-gin")
+    rows = {row["name"]: row for row in record["rows"]}
+    slowest = rows["published"]["seconds"]
+    names = {
+        "published recipe (DGL)": "published",
+        "plain PyG, `edge_index`": "pyg_edge_index",
+        "gslt, PyG": "gslt_pyg",
+        "gslt, DGL": "gslt_dgl",
+        "gslt, PyG, bfloat16": "gslt_bf16",
+        "gslt, weight training": "gslt_train",
+        "published, freed memory kept": "published_kept_memory",
+    }
+    found = table("| row | seconds | × as fast")
+    assert set(found) == set(names)
+    for name, row in names.items():
+        seconds = rows[row]["seconds"]
+        bf16 = row == "gslt_bf16"
+        limit = record["limit_bf16_seconds" if bf16 else "limit_seconds"]
+        seconds_cell, faster, of_limit, memory = found[name]
+        assert seconds_cell == f"{seconds:.2f}"
+        assert faster == f"{slowest / seconds:.1f}"
+        assert of_limit == f"{seconds / limit:.2f}"
+        assert memory == f"{rows[row]['peak_bytes'] / 1e9:.1f} GB"
+
+
+def test_backends() -> None:
+    settings = {
+        each["architecture"]: each["routes"]
+        for each in committed("backends")["settings"]
+        if (each["nodes"], each["hidden_channels"]) == (16_000, 256)
+    }
+    for name, cells in table("| search epoch, peak memory |").items():
+        routes = settings[{"GraphSAGE": "sage"}.get(name, name.lower())]
+        for cell, route in zip(cells, routes.values(), strict=True):
+            seconds, peak = route["epoch"]["seconds"], route["memory"]["peak"]
+            assert cell == f"{seconds:.3f} s, {peak / 1e6:.0f} MB", name
+
+
+def test_study_throughput() -> None:
+    rows = table("| | runs per hour | seconds of epochs per run")
+    for cells, row in zip(rows.values(), committed("study-throughput")["rows"], strict=True):
+        per_hour, run, between, start = cells
+        assert per_hour == f"{row['runs_per_hour']:.0f}"
+        assert run == f"{row['run_seconds']:.1f}"
+        assert between == f"{row['overhead_seconds_per_run']:.2f}"
+        assert start == f"{row['until_first_epoch_seconds']:.1f} s"
+
+
+def test_runs_that_survive() -> None:
+    rows = table("| what was done | number | outcome |")
+
+    def told(begin: str, *sentences: str) -> None:
+        """The row that begins so says all of that."""
+        name = next(name for name in rows if name.startswith(begin))
+        text = " | ".join([name, *rows[name]])
+        assert [each for each in sentences if each not in text] == []
+
+    chaos, damage, commands = committed("chaos"), committed("damage"), committed("commands")
+    kills, disks, mutants = chaos["kills"], chaos["disks"], committed("mutants")["found"]
+    told(
+        "searches, weight",
+        f"killed {kills['kills']} times",
+        f"| {kills['commands']} | {kills['identical']} identical",
+    )
+    told("of the", f"| {kills['before_a_checkpoint']} |")
+    told("disks that", f"| {disks['full']} | {disks['identical']} identical")
+    both = [damage["folders"], damage["checkpoints"]]
+    number, recovered, refused = (
+        sum(each[name] for each in both) for name in ("number", "recovered", "refused")
+    )
+    told("run folders", f"| {number:,} | {recovered:,} recovered", f"{refused} refused")
+    records, studies = damage["records"], damage["studies"]
+    told("records", f"{records['left out']:,} left out and named, {records['valid']} valid")
+    told("studies and", f"{studies['refused']} refused, {studies['valid']} valid")
+    told(
+        "tickets cut",
+        f"| {mutants['mutants']:,} | {mutants['refused_by_both']:,} refused",
+        f"{mutants['accepted_by_both']} another valid ticket",
+    )
+    told("command lines", f"{commands['done']} done, {commands['refused']} refused")
+    told("time in checkpoints", f"{100 * chaos['overhead']['checkpoint_overhead']:.1f} %")
+
+
+def test_nothing_accepted_wrongly_no_traceback_no_hang() -> None:
+    damage, commands = committed("damage"), committed("commands")
+    mutants = committed("mutants")["found"]
+    parts = ("folders", "checkpoints", "records", "studies")
+    assert {damage[part][name] for part in parts for name in ("accepted", "traceback")} == {0}
+    assert {commands[name] for name in ("traceback", "hung", "silent")} == {0}
+    wrong = ("accepted_by_gslt_alone", "accepted_by_the_other_alone", "accepted_wrongly")
+    assert {mutants[name] for name in (*wrong, "hangs", "tracebacks_and_deaths")} == {0}
+    assert "Accepted wrongly: 0. Tracebacks: 0. Hangs: 0." in README
+
+
+def test_table_of_the_paper() -> None:
+    path = RESULTS / "study-debian-gin" / "tables" / "table-gin-standard" / "summary.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row["arm"]: row for row in csv.DictReader(file)}
+    names = {
+        "dense source": "dense source",
+        "sparse source (pruned)": "sparse source",
+        "frozen source (half pruned, half locked)": "frozen source",
+        "frozen source, dense range (locked)": "frozen source, dense range",
+    }
+    found = table("| test accuracy in % | sparsity | freezing ratio")
+    for name, arm in names.items():
+        for cell, init in zip(found[name][-2:], ("SKC", "KU"), strict=True):
+            row = rows[f"{arm}, {init}"]
+            mean, spread = (100 * float(row[f"test_accuracy{end}"]) for end in ("", "_std"))
+            assert cell == f"{mean:.2f} ± {spread:.2f}", (name, init)
