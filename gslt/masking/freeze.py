@@ -159,7 +159,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         frozen.append(frozen_weight)
     for index, frozen_weight in enumerate(frozen):
         frozen_weight.supermask, frozen_weight.index = supermask, index
-    fixed = tuple(_fix_others(module))
+    fixed = fix_others(module)
     supermask.fixed = fingerprints(module)
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
@@ -345,7 +345,16 @@ def fan_in_of(owner: nn.Module, shape: torch.Size) -> int:
     return max(1, math.prod(shape[1:]))
 
 
-def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
+def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
+    """Fix every parameter that is no weight, as :func:`freeze` says; weights must be frozen before.
+
+    Args:
+        module: any.
+
+    Returns:
+        Qualified name of each, and how it was fixed.
+    """
+    fixed = []
     for path, owner in module.named_modules():
         if isinstance(owner, parametrize.ParametrizationList):
             continue
@@ -358,7 +367,8 @@ def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
                 value, how = torch.ones_like(value), "fixed at 1"
             delattr(owner, attribute)
             owner.register_buffer(attribute, value)
-            yield f"{path}.{attribute}".lstrip("."), how
+            fixed.append((f"{path}.{attribute}".lstrip("."), how))
+    return tuple(fixed)
 
 
 def _complete_class(owner: nn.Module) -> None:
