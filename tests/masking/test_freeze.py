@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_modules import effective, mlp
+from small_modules import Through, effective, mlp
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations, parametrize
@@ -166,28 +166,15 @@ def test_a_copy_is_independent(case: Any, duplicate: Callable[[nn.Module], nn.Mo
     assert type(duplicate(twin)).__name__ == type(module).__name__
 
 
-class Through(torch.utils.data.Dataset[Tensor]):
-    """What a frozen module gives for each of three rows."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-
-    def __len__(self) -> int:
-        return 3
-
-    def __getitem__(self, row: int) -> Tensor:
-        return self.module(x()[row : row + 1])[0].detach()  # type: ignore[no-any-return]
-
-
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_data_loader_takes_a_frozen_module_along(start: str) -> None:
     module = mlp().eval()
     freeze(module, FROZEN)
     loader = torch.utils.data.DataLoader(
-        Through(module), batch_size=3, num_workers=1, multiprocessing_context=start
+        Through(module, x(3)), batch_size=3, num_workers=1, multiprocessing_context=start
     )
     (batch,) = loader
-    assert torch.allclose(batch, module(x()[:3]))
+    assert torch.allclose(batch, module(x(3)))
 
 
 def test_double_precision_keeps_the_mask(case: Any) -> None:
