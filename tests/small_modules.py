@@ -1,8 +1,9 @@
-"""A module to freeze, and the weights that it then computes with."""
+"""A module to freeze, the weights that it then computes with, and data that go through it."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from gslt.masking.parametrization import frozen_weights
 
@@ -16,3 +17,17 @@ def effective(module: nn.Module) -> dict[str, Tensor]:
         f.name: getattr(module.get_submodule(f.name.rpartition(".")[0]), f.name.rpartition(".")[2])
         for f in frozen_weights(module)
     }
+
+
+class Through(Dataset[Tensor]):
+    """What a module gives for each row. Here, so that a process that is spawned imports little."""
+
+    def __init__(self, module: nn.Module, rows: Tensor) -> None:
+        self.module, self.rows = module, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Tensor:
+        result: Tensor = self.module(self.rows[row : row + 1])[0]
+        return result.detach()

@@ -1,6 +1,6 @@
-"""DGL: neighbour sums by ``copy_u`` message passing, and layers with DGL's signatures.
+"""DGL: neighbour sums by ``copy_u`` message passing, and DGL's own layers, frozen.
 
-Only graph construction and ``update_all(copy_u, sum)`` of DGL are used, which run without its
+The sums use graph construction and ``update_all(copy_u, sum)`` of DGL alone, which run without its
 sampling and graphbolt libraries.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gslt.config import FreezeConfig, check_choice
+from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError, MissingPackageError
-from gslt.masking.freeze import freeze, reset_scores
+from gslt.masking.freeze import fix_others, freeze, reset_scores, weights_of
+from gslt.masking.parametrization import frozen_weights
 from gslt.nn import memory
-from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv
-from gslt.nn.graph import Factors, Graph, Propagation
+from gslt.nn.graph import Graph, Propagation
 
 Activation = Callable[[Tensor], Tensor] | None
 
@@ -89,12 +89,6 @@ class WrappedGraph(Graph):
         return degree
 
     @cached_property
-    def out_degree(self) -> Tensor:
-        """Number of edges out of each source."""
-        degree: Tensor = self.graph.out_degrees().float()
-        return degree
-
-    @cached_property
     def self_loops(self) -> Tensor:
         """Number of self-loops of each node."""
         source, target = self.graph.edges()
@@ -153,30 +147,47 @@ class DGLBackend:
 BACKEND = DGLBackend()
 
 
-class FrozenGINConv(GINConv):
-    """A frozen ``dgl.nn.GINConv``, see :class:`gslt.nn.GINConv` for the equation.
+class _Frozen(nn.Module):
+    """What the three layers add to the layer of DGL that they are."""
+
+    def _freeze(self, config: FreezeConfig | None, name: str) -> None:
+        if any(weights_of(self)) or frozen_weights(self):
+            freeze(self, config or FreezeConfig(), prefix=name)
+        else:
+            fix_others(self)
+
+    def reset_parameters(self) -> None:
+        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
+        if frozen_weights(self):
+            reset_scores(self)
+        else:
+            # The host's own, where it has one: it is called while the layer is built.
+            getattr(super(), "reset_parameters", lambda: None)()
+
+
+class FrozenGINConv(_Frozen, dgl.nn.GINConv):  # type: ignore[misc, name-defined]
+    """A frozen ``dgl.nn.GINConv``: x'_i = f((1 + ε) x_i + Σ_{j → i} e_ji x_j), with DGL's options.
+
+    It is DGL's layer, called as that is; its weights are frozen. Xu et al. 2019 (arXiv 1810.00826).
 
     Args:
-        apply_func: any module from width ``in`` to width ``out``; it is frozen in place.
-        aggregator_type: ``"sum"`` (DGL's default) or ``"mean"``.
+        apply_func: f, a module, which is frozen in place; without weights, nothing is searched.
+        aggregator_type: ``"sum"``, ``"mean"`` or ``"max"`` over neighbours.
         init_eps: ε, a constant.
-        learn_eps: refused, since a frozen layer trains nothing.
+        learn_eps: refused when True, since a frozen layer trains nothing.
         activation: applied to the output.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
 
-    Shapes:
-        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
-
     Raises:
-        ConfigError: for an option that a frozen layer does not have.
+        ConfigError: for a trained ε.
     """
 
     def __init__(
         self,
-        apply_func: nn.Module,
+        apply_func: Callable[[Tensor], Tensor] | None = None,
         aggregator_type: str = "sum",
-        init_eps: float = 0.0,
+        init_eps: float = 0,
         learn_eps: bool = False,
         activation: Activation = None,
         *,
@@ -185,57 +196,28 @@ class FrozenGINConv(GINConv):
     ) -> None:
         if learn_eps:
             raise ConfigError("learn_eps=True asks for a trained ε; a frozen layer has none")
-        check_choice("aggregator_type", aggregator_type, ("sum", "mean"))
-        super().__init__(apply_func, init_eps, aggregator_type)  # type: ignore[arg-type]
-        self.activation = activation
-        freeze(self, config or FreezeConfig(), prefix=name)
-
-    @property
-    def apply_func(self) -> nn.Module:
-        """DGL's name for ``nn``."""
-        return self.nn
-
-    def reset_parameters(self) -> None:
-        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
-        reset_scores(self)
-
-    def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
-        """``(N, in)`` → ``(N, out)``.
-
-        Args:
-            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
-            feat: features ``(N, in)``, or a pair (sources, targets).
-            edge_weight: refused: messages are copies.
-        """
-        _refuse_edge_weight(edge_weight)
-        wrapped = as_graph(graph)
-        out = super().forward(_pair(wrapped, feat), wrapped)
-        return out if self.activation is None else self.activation(out)
+        super().__init__(apply_func, aggregator_type, init_eps, learn_eps, activation)
+        self._freeze(config, name)
 
 
-class FrozenGCNConv(GCNConv):
+class FrozenGraphConv(_Frozen, dgl.nn.GraphConv):  # type: ignore[misc, name-defined]
     """A frozen ``dgl.nn.GraphConv``: DGL's degrees and options, no self-loops added.
 
-    x' = D_in^(−½) A D_out^(−½) x W + b with ``norm="both"``.
+    x' = D_in^(−½) A D_out^(−½) x W + b with ``norm="both"``, A_ij being the weight of j → i. It is
+    DGL's layer, called as that is; its weights are frozen. Kipf & Welling 2017 (arXiv 1609.02907).
 
     Args:
         in_feats: input width.
         out_feats: output width.
         norm: ``"both"``, ``"right"`` (divide by the in-degree), ``"left"`` (by the out-degree) or
             ``"none"``.
-        weight: refused when False: a layer without weights has nothing to freeze.
+        weight: whether W, ``(in_feats, out_feats)``, is the layer's own. If not, it has nothing to
+            search, and W is given in the call.
         bias: as in DGL; a bias is fixed at 0.
         activation: applied to the output.
         allow_zero_in_degree: without it a graph with nodes that nothing points to is refused.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
-
-    Shapes:
-        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
-
-    Raises:
-        ConfigError: for an option that a frozen layer does not have.
-        GraphError: in a call, for zero in-degree nodes that were not allowed.
     """
 
     def __init__(
@@ -251,94 +233,29 @@ class FrozenGCNConv(GCNConv):
         config: FreezeConfig | None = None,
         name: str = "",
     ) -> None:
-        check_choice("norm", norm, ("none", "both", "right", "left"))
-        if not weight:
-            raise ConfigError("weight=False leaves nothing to freeze; use dgl.nn.GraphConv")
-        super().__init__(in_feats, out_feats, bias)
-        self.norm, self.activation = norm, activation
-        self.allow_zero_in_degree = allow_zero_in_degree
-        freeze(self, config or FreezeConfig(), prefix=name)
-
-    @property
-    def weight(self) -> Tensor:
-        """W in DGL's orientation, ``(in, out)``: the effective weight."""
-        return self.lin.weight.t()
-
-    def set_allow_zero_in_degree(self, set_value: bool) -> None:
-        """Accept, or refuse, nodes that nothing points to."""
-        self.allow_zero_in_degree = set_value
-
-    def reset_parameters(self) -> None:
-        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
-        reset_scores(self)
-
-    def forward(  # type: ignore[override]
-        self, graph: Any, feat: Features, weight: None = None, edge_weight: None = None
-    ) -> Tensor:
-        """``(N, in)`` → ``(N, out)``.
-
-        Args:
-            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
-            feat: features ``(N, in)``, or a pair (sources, targets).
-            weight: refused: the frozen layer has its own.
-            edge_weight: refused: messages are copies.
-        """
-        _refuse_edge_weight(edge_weight)
-        if weight is not None:
-            raise ConfigError("an external weight was given; the frozen layer has its own")
-        wrapped = as_graph(graph)
-        if not self.allow_zero_in_degree and bool((wrapped.in_degree == 0).any()):
-            node = int((wrapped.in_degree == 0).nonzero()[0])
-            raise GraphError(
-                f"node {node} has in-degree 0, so its output would be zero; add self-loops with "
-                "dgl.add_self_loop(graph), or pass allow_zero_in_degree=True"
-            )
-        x = feat if isinstance(feat, Tensor) else feat[0]
-        out = super().forward(x, wrapped)
-        return out if self.activation is None else self.activation(out)
-
-    def propagate(self, x: Tensor, graph: Graph) -> Tensor:
-        """D_in^(−½) A D_out^(−½) x, or the one-sided normalisations.
-
-        Args:
-            x: representations of the sources ``(N, width)``.
-            graph: a :class:`WrappedGraph`.
-        """
-        assert isinstance(graph, WrappedGraph)
-        wrapped, norm = graph, self.norm
-        power = -0.5 if norm == "both" else -1.0
-
-        def factors() -> Factors:
-            out, into = wrapped.out_degree.double(), wrapped.in_degree.double()
-            right = out.clamp(min=1).pow(power) if norm in ("left", "both") else None
-            left = into.clamp(min=1).pow(power) if norm in ("right", "both") else None
-            return {"left": left, "right": right}
-
-        return wrapped.propagate(x, wrapped.operator(("dgl", norm), factors))
+        super().__init__(in_feats, out_feats, norm, weight, bias, activation, allow_zero_in_degree)
+        self._freeze(config, name)
 
 
-FrozenGraphConv = FrozenGCNConv
+FrozenGCNConv = FrozenGraphConv
 
 
-class FrozenSAGEConv(SAGEConv):
-    """A frozen ``dgl.nn.SAGEConv``, see :class:`gslt.nn.SAGEConv` for the equation.
+class FrozenSAGEConv(_Frozen, dgl.nn.SAGEConv):  # type: ignore[misc, name-defined]
+    """A frozen ``dgl.nn.SAGEConv``: x'_i = W_self x_i + b + W_neigh aggregate_{j → i} e_ji x_j.
+
+    It is DGL's layer, called as that is; its weights are frozen, those of the aggregator as well.
+    Hamilton et al. 2017 (arXiv 1706.02216), Algorithm 1.
 
     Args:
         in_feats: input width, or (source width, target width).
         out_feats: output width.
-        aggregator_type: ``"mean"``.
+        aggregator_type: ``"mean"``, ``"gcn"``, ``"pool"`` or ``"lstm"``.
         feat_drop: dropout on the features.
         bias: as in DGL; a bias is fixed at 0.
         norm: applied to the output.
         activation: applied to the output, before ``norm``.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
-
-    Shapes:
-        graph of N nodes, feat ``(N, in)`` or a pair → ``(N, out)``.
-
-    Raises:
-        ConfigError: for an option that a frozen layer does not have.
     """
 
     def __init__(
@@ -354,70 +271,5 @@ class FrozenSAGEConv(SAGEConv):
         config: FreezeConfig | None = None,
         name: str = "",
     ) -> None:
-        if aggregator_type != "mean":
-            raise ConfigError(
-                f"FrozenSAGEConv aggregates by 'mean', got {aggregator_type!r}; other "
-                "aggregations: gslt.freeze() on DGL's own layer"
-            )
-        super().__init__(in_feats, out_feats, "mean", bias=bias)
-        self.feat_drop = nn.Dropout(feat_drop)
-        self.norm, self.activation = norm, activation
-        freeze(self, config or FreezeConfig(), prefix=name)
-
-    @property
-    def fc_neigh(self) -> nn.Linear:
-        """DGL's name for ``lin_l``."""
-        return self.lin_l
-
-    @property
-    def fc_self(self) -> nn.Linear | None:
-        """DGL's name for ``lin_r``."""
-        return self.lin_r
-
-    def reset_parameters(self) -> None:
-        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
-        reset_scores(self)
-
-    def forward(self, graph: Any, feat: Features, edge_weight: None = None) -> Tensor:  # type: ignore[override]
-        """``(N, in)`` → ``(N, out)``.
-
-        Args:
-            graph: a ``dgl.DGLGraph`` of N nodes, or a block.
-            feat: features ``(N, in)``, or a pair (sources, targets).
-            edge_weight: refused: messages are copies.
-        """
-        _refuse_edge_weight(edge_weight)
-        wrapped = as_graph(graph)
-        source, target = _pair(wrapped, feat)
-        dropped = self.feat_drop(source)
-        same = target is source
-        out = super().forward(
-            (dropped, dropped if same else self._drop_target(source, dropped, target)), wrapped
-        )
-        out = out if self.activation is None else self.activation(out)
-        return out if self.norm is None else self.norm(out)
-
-    def _drop_target(self, source: Tensor, dropped: Tensor, target: Tensor) -> Tensor:
-        # In a block the targets are the first sources and share their dropout.
-        if target.data_ptr() == source.data_ptr():
-            return dropped[: target.size(0)]
-        result: Tensor = self.feat_drop(target)
-        return result
-
-
-def _pair(graph: WrappedGraph, feat: Features) -> tuple[Tensor, Tensor]:
-    """Source and target features; in a block the targets are the first sources."""
-    if not isinstance(feat, Tensor):
-        source, target = feat
-        if target is None:
-            raise GraphError("the features of the target nodes are missing")
-        return source, target
-    return (feat, feat[: graph.graph.num_dst_nodes()]) if graph.graph.is_block else (feat, feat)
-
-
-def _refuse_edge_weight(edge_weight: object) -> None:
-    if edge_weight is not None:
-        raise ConfigError(
-            "edge_weight is not supported on DGL: gslt passes copies, never weighted messages; "
-            "use the PyG backend, or gslt.freeze() on DGL's own layer"
-        )
+        super().__init__(in_feats, out_feats, aggregator_type, feat_drop, bias, norm, activation)
+        self._freeze(config, name)

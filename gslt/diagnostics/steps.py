@@ -261,7 +261,8 @@ def _hook_one(
 def _is_layer(module: nn.Module) -> bool:
     if isinstance(module, (GINConv, GCNConv, SAGEConv)) or _is_message_passing(module):
         return True
-    return type(module).__module__.startswith("dgl.nn.pytorch.conv")
+    # A frozen layer has a class of its own, of another module.
+    return any(kind.__module__.startswith("dgl.nn.pytorch.conv") for kind in type(module).__mro__)
 
 
 def _is_message_passing(module: nn.Module) -> bool:

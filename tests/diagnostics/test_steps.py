@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from graphs import GRAPHS, features
 from torch import Tensor, nn
 
+from gslt.config import FreezeConfig
 from gslt.diagnostics import as_topology, measure, probe
 from gslt.diagnostics.steps import Reading, step_of, watching
 from gslt.environment import import_quietly
+from gslt.masking.freeze import freeze
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 try:
@@ -116,7 +118,8 @@ def test_a_model_of_pyg() -> None:
     assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
 
 
-def test_a_model_of_dgl() -> None:
+@pytest.mark.parametrize("frozen", [False, True], ids=["plain", "frozen"])
+def test_a_model_of_dgl(frozen: bool) -> None:
     if dgl is None:
         pytest.skip("DGL is not installed")
     layers = import_quietly("dgl.nn.pytorch")
@@ -133,6 +136,8 @@ def test_a_model_of_dgl() -> None:
 
     graph = dgl.add_self_loop(dgl.graph((EDGES[0], EDGES[1]), num_nodes=NODES))
     model, x = Net(), features(NODES, 6, torch.float32)
+    if frozen:
+        freeze(model, FreezeConfig())
     update_all, expected = dgl.DGLGraph.update_all, model(graph, x)
     with probe(model, graph, laplacian="augmented") as trace:
         assert torch.equal(model(graph, x), expected)
