@@ -588,19 +588,18 @@ def component_of(key: Key, scores: Scores, rule: Rule) -> Component:
     )
 
 
-def with_tests(part: Component, tests: MeanTests, row: int, sd: float) -> Component:
+def with_tests(part: Component, tests: MeanTests, row: int) -> Component:
     """A part with the p-values of a row of tests.
 
     Args:
         part: before it is tested.
         tests: of rows of numbers.
         row: that of the part.
-        sd: standard deviation of the row.
     """
     return replace(
         part,
         mean=float(tests.mean[row]),
-        sd=sd,
+        sd=float(tests.sd[row]),
         p_above=float(tests.above[row]),
         p_positive=float(tests.positive[row]),
         p_inside=1.0 if part.one_collapsed else float(tests.inside[row]),
@@ -621,7 +620,7 @@ def tested_component(key: Key, scores: Scores, rule: Rule) -> tuple[Component, M
         mean = float(values.mean()) if len(values) else math.nan
         return replace(part, mean=mean), None
     tests = MeanTests.of(values[None], np.array([part.margin]))
-    return with_tests(part, tests, 0, float(values.std(ddof=1))), tests
+    return with_tests(part, tests, 0), tests
 
 
 def with_interval(part: Component, tests: MeanTests | None, rule: Rule) -> Component:

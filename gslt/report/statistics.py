@@ -32,6 +32,8 @@ RESAMPLES = 9_999
 LEVEL = 0.95
 #: Numbers closer than this part of their own size are equal: sums have rounding errors.
 _ROUNDING = 1e-12
+#: Multiplications up to which OpenBLAS starts no threads.
+_ONE_THREAD = 2**18
 #: What tells apart the runs of a group.
 _UNIT = ("seed", "dataset", "split")
 
@@ -184,6 +186,24 @@ def least_p(n: int) -> float:
     return min(1.0, 2.0 / len(_signs(n)))
 
 
+def weighted_sums(rows: Float64, weights: Float64) -> Float64:
+    """The sum of every row under every weighting of its numbers: rows · weightsᵀ, ``(k, m)``.
+
+    It is taken in blocks that BLAS computes in one thread: threads that wait for one another make
+    products of this size several times slower where other processes need the cores.
+
+    Args:
+        rows: numbers ``(k, n)``.
+        weights: ``(m, n)``, such as the signs of flips or the counts of resamples.
+    """
+    found = np.empty((len(rows), len(weights)))
+    block = max(1, _ONE_THREAD // max(1, rows.size))
+    for start in range(0, len(weights), block):
+        here = slice(start, start + block)
+        found[:, here] = rows @ weights[here].T
+    return found
+
+
 def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
     """One-sided p-values of each row's mean under random signs: being above 0, and below.
 
@@ -198,8 +218,7 @@ def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
     Returns:
         Two arrays ``(k,)``.
     """
-    signs = _signs(rows.shape[1])
-    sums, observed = rows @ signs.T, rows.sum(axis=1, keepdims=True)
+    sums, observed = weighted_sums(rows, _signs(rows.shape[1])), rows.sum(axis=1, keepdims=True)
     close = _ROUNDING * np.abs(rows).sum(axis=1, keepdims=True)
     above = (sums >= observed - close).mean(axis=1)
     below = (sums <= observed + close).mean(axis=1)

@@ -30,6 +30,7 @@ from gslt.report.statistics import (
     sign_flip_tails,
     sign_flip_test,
     taus,
+    weighted_sums,
 )
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
@@ -378,3 +379,11 @@ def test_equivalence_of_many_is_that_of_students_t() -> None:
     expected = max(stats.t.sf(sides[0], 399), stats.t.cdf(sides[1], 399))
     assert 0.001 < expected < 0.1
     assert equivalence_p(row[None], 0.2) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("count", [0, 3, 40_000])
+def test_sums_in_blocks_are_a_matrix_product(count: int) -> None:
+    """Rows of 7: no block, all in one, and blocks of a single weighting."""
+    generator = np.random.default_rng(0)
+    rows, weights = generator.normal(size=(count, 7)), generator.normal(size=(5, 7))
+    assert weighted_sums(rows, weights) == pytest.approx(rows @ weights.T)
