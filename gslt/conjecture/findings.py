@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gslt.conjecture.association import Association, association
-from gslt.conjecture.claims import ACCURACY, EPOCHS, ROOM, Claim, Finding, Rule, judge_contrasts
+from gslt.conjecture.claims import Claim, Finding, judge_contrasts
 from gslt.conjecture.protocol import Plan, reference
+from gslt.conjecture.rule import ACCURACY, EPOCHS, ROOM, Rule
 from gslt.conjecture.trajectories import RUN, contrasts
 from gslt.conjecture.words import sentence, what_would_change
 from gslt.environment import versions

@@ -24,21 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from gslt.conjecture.claims import (
-    ACCURACY,
-    NAMES,
-    ROOM,
-    Claim,
-    Component,
-    Key,
-    Name,
-    Rule,
-    Scores,
-    component_of,
-    decide,
-    with_tests,
-)
+from gslt.conjecture.claims import Claim, Component, component_of, decide, with_tests
 from gslt.conjecture.means import MeanTests
+from gslt.conjecture.rule import ACCURACY, NAMES, ROOM, Key, Name, Rule, Scores
 from gslt.conjecture.trajectories import FITS, NONE, matched
 from gslt.files import OutputFolder, parse, plain, read_json
 from gslt.random import Float64

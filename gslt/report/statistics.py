@@ -249,27 +249,6 @@ def _signs(n: int) -> Float64:
     return np.concatenate([np.ones((1, n)), drawn.astype(np.float64)])
 
 
-def equivalence_p(rows: Float64, margin: float) -> float:
-    """p-value of the hypothesis that some row's mean lies outside (−margin, margin).
-
-    Two one-sided tests (Schuirmann 1987) per row: mean + margin above 0, and mean − margin below
-    0. All must reject, so the largest p is that of them together, without a correction (an
-    intersection-union test, Berger 1982). Each is by sign flips of the numbers moved to the bound,
-    as the test of a difference is: exact for symmetric numbers of any distribution, with 1 / 2^n
-    as the smallest p, where Student's t would call two equal numbers certain.
-
-    Args:
-        rows: paired differences ``(k, n)``: a row for each that must be small.
-        margin: smallest size that matters, above 0.
-
-    Returns:
-        The p-value; small where every row's mean is shown to be small.
-    """
-    above, _ = sign_flip_tails(rows + margin)
-    _, below = sign_flip_tails(rows - margin)
-    return float(np.maximum(above, below).max())
-
-
 def holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: the k-th smallest of m p-values times m − k + 1, never falling.
 
@@ -286,56 +265,6 @@ def holm(values: Sequence[float]) -> list[float]:
     corrected[order] = np.maximum.accumulate(np.minimum(1.0, times * p[order]))
     found: list[float] = corrected.tolist()
     return found
-
-
-def taus(values: Float64) -> Float64:
-    """Kendall's tau-a of each row with the order of its columns: from −1 (falling) to 1 (rising).
-
-    Pairs of columns that rise, minus pairs that fall, over all pairs; a tie counts as neither. −∞
-    ranks below every number and ties with itself. (The library's tau is tau-b, which divides by
-    fewer pairs where there are ties.)
-
-    Args:
-        values: ``(n, k)``, one rank correlation a row.
-
-    >>> taus(np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]))
-    array([ 1.        , -0.66666667])
-    """
-    first, second = np.triu_indices(values.shape[1], k=1)
-    rises = difference(values[:, second], values[:, first])
-    signs = np.where(np.abs(rises) <= _ROUNDING, 0.0, np.sign(rises))
-    tau: Float64 = signs.mean(axis=1)
-    return tau
-
-
-@dataclass(frozen=True)
-class PageTest:
-    """Page's L for ordered alternatives (Page 1963), two-sided."""
-
-    statistic: float
-    p: float
-    method: str
-    """``exact`` or ``asymptotic``."""
-
-
-def page_test(values: Float64) -> PageTest | None:
-    """Page's L of rows (seeds) and columns (rising ratios); None for under 2 rows or 3 columns.
-
-    It takes the runs of a seed for exchangeable, and rejects too often where those at neighbouring
-    ratios resemble each other, as tickets do whose freezing patterns overlap.
-
-    Args:
-        values: ``(seeds, ratios)``.
-    """
-    from scipy import stats
-
-    if values.shape[0] < 2 or values.shape[1] < 3:
-        return None
-    columns = np.arange(1, values.shape[1] + 1)
-    found = [stats.page_trend_test(values, predicted_ranks=way) for way in (columns, columns[::-1])]
-    p = min(1.0, 2.0 * min(float(each.pvalue) for each in found))
-    statistic = float(found[0].statistic)
-    return PageTest(statistic, p if math.isfinite(p) else 1.0, str(found[0].method))
 
 
 # Estimates

@@ -16,11 +16,11 @@ from planted import NETWORK, PAIR, SMALL, effect, plant, with_grids
 import gslt
 from gslt.cli import main
 from gslt.conjecture import figures, rivals
-from gslt.conjecture.claims import ACCURACY, Rule
 from gslt.conjecture.findings import Findings
 from gslt.conjecture.protocol import INTERVENTIONS, Criteria, Grid, Plan, open_plan
 from gslt.conjecture.report import report_plan, verdict_text
 from gslt.conjecture.rivals import rates
+from gslt.conjecture.rule import ACCURACY, Rule
 from gslt.conjecture.tables import what_if_table
 from gslt.errors import RunError
 from gslt.files import OutputFolder
