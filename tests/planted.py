@@ -95,8 +95,8 @@ def trajectory(
 _SPLITS = ("train", "val", "test")
 
 
-def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
-    """A folder with the records of a plan's runs."""
+def plant(path: Path, plan: Plan, values: Values, **graph: int) -> StudyFolder:
+    """A folder with the records of a plan's runs, and more facts about their graph."""
     folder = StudyFolder(path)
     begin(plan, folder)
     for study in plan.studies:
@@ -106,7 +106,8 @@ def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
                 record = fabricated(cell.spec, found[1], best_epoch=max(1, epochs - 1))
                 slower = 1.5 if cell.arm == FROZEN else 1.0
                 along = trajectory(*found, epochs, slower)
-                folder.write(replace(record, trajectory=along))
+                facts = {**record.graph, **graph}
+                folder.write(replace(record, trajectory=along, graph=facts))
     return folder
 
 
