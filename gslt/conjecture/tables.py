@@ -10,7 +10,7 @@ from typing import Any
 
 from gslt.conjecture.claims import Component, Finding, judge_contrasts, own_parts
 from gslt.conjecture.findings import Findings, over_seeds
-from gslt.conjecture.protocol import FACTORS, FROZEN, SPARSITY, factorial
+from gslt.conjecture.protocol import FACTORS, FROZEN, factorial
 from gslt.conjecture.rule import ACCURACY, NAMES, Rule
 from gslt.conjecture.trajectories import ATS, NONE
 from gslt.conjecture.words import SIGNS, arm_name, effect
@@ -135,12 +135,14 @@ def contrast_table(findings: Findings) -> Table:
 def factorial_table(findings: Findings) -> Table | None:
     """Main effects of where, what kind and how much is frozen; None without such runs."""
     found = findings.contrasts
-    here = found[found["arm"].isin(factorial()) & (found["intervention"] == NONE)]
+    cells = factorial()
+    here = found[found["arm"].isin(cells) & (found["intervention"] == NONE)]
     if not len(here):
         return None
-    parts = here["arm"].str.split(", ", n=2, expand=True).reindex(columns=range(3))
-    sparsity = parts[2].str.removeprefix("s = ").astype(float).fillna(SPARSITY)
-    here = here.assign(kind=parts[0], place=parts[1], sparsity=sparsity)
+    here = here.assign(
+        kind=here["arm"].str.split(",").str[0],
+        **{name: [cells[arm][name] for arm in here["arm"]] for name in ("place", "sparsity")},
+    )
     rule = findings.rule
     wanted = [(rule.endpoint, "train loss"), (ACCURACY, "best epoch"), (ACCURACY, "last epoch")]
     rows = []
