@@ -13,7 +13,7 @@ from typing import Any
 
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
-from gslt.errors import ConfigError, RunError
+from gslt.errors import ConfigError, RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, check_folder, kind_of
 from gslt.report.escaping import drawn
@@ -166,10 +166,9 @@ def set_aside(folder: Path) -> Path | None:
     if not _contents(folder):
         return None
     if strangers := _strangers(folder):
-        more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
         raise RunError(
             f"{str(folder)!r} is an earlier demo with files that gslt did not write "
-            f"({', '.join(strangers[:5])}{more}), and is not set aside; move them away, or choose "
+            f"({listed(strangers, most=5)}), and is not set aside; move them away, or choose "
             "another --out"
         )
     if running := [path for path in sorted(_contents(folder)) if path.is_dir() and in_use(path)]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 
@@ -103,6 +104,20 @@ def shown(text: str) -> str:
         text: any text, also one that no file could hold.
     """
     return "".join(map(_shown_character, text)) if not text.isprintable() else text
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c"], most=2)
+    ('a, b', 'a, b and 1 more')
+
+    Args:
+        names: what a sentence lists.
+        most: how many of them it names.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _shown_character(character: str) -> str:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fabricated import fabricated
 
 from gslt.conjecture import protocol
-from gslt.conjecture.protocol import DENSE, FROZEN, INTERVENTIONS, Grid, Plan, begin
+from gslt.conjecture.protocol import (
+    ARMS,
+    DENSE,
+    FROZEN,
+    INTERVENTIONS,
+    Grid,
+    Plan,
+    begin,
+    factorial,
+)
+from gslt.conjecture.trajectories import NONE
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell
 from gslt.studies.trajectory import Trajectory, intervention
 
 NETWORK = {"hidden_channels": 6, "epochs": 3, "lr": 0.05}
-PAIR = {name: protocol.ARMS[name] for name in (DENSE, FROZEN)}
+PAIR = {name: ARMS[name] for name in (DENSE, FROZEN)}
 #: Two depths, eight seeds, two arms, every intervention: 2 · 8 · 3 · 4 runs.
 SMALL = Grid(
     name="small",
@@ -27,6 +37,16 @@ SMALL = Grid(
     network=NETWORK,
     arms=PAIR,
     interventions=tuple(INTERVENTIONS),
+)
+#: The other arms, where smoothing is left alone; all of a factorial, of few seeds, or a cell of it.
+FACTORIAL = replace(
+    SMALL, name="factorial", seeds=3, arms={**ARMS, **factorial()}, interventions=(NONE,)
+)
+ONE_CELL = replace(
+    FACTORIAL,
+    name="arms",
+    seeds=SMALL.seeds,
+    arms={**ARMS, "locked, input": factorial()["locked, input"]},
 )
 #: Log quotient (−∞: a total collapse) and test accuracy of a run; None for a run that is missing.
 Values = Callable[[GridCell], tuple[float, float] | None]
@@ -75,8 +95,8 @@ def trajectory(
 _SPLITS = ("train", "val", "test")
 
 
-def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
-    """A folder with the records of a plan's runs."""
+def plant(path: Path, plan: Plan, values: Values, **graph: int) -> StudyFolder:
+    """A folder with the records of a plan's runs, and more facts about their graph."""
     folder = StudyFolder(path)
     begin(plan, folder)
     for study in plan.studies:
@@ -86,7 +106,8 @@ def plant(path: Path, plan: Plan, values: Values) -> StudyFolder:
                 record = fabricated(cell.spec, found[1], best_epoch=max(1, epochs - 1))
                 slower = 1.5 if cell.arm == FROZEN else 1.0
                 along = trajectory(*found, epochs, slower)
-                folder.write(dataclasses.replace(record, trajectory=along))
+                facts = {**record.graph, **graph}
+                folder.write(replace(record, trajectory=along, graph=facts))
     return folder
 
 

@@ -55,7 +55,8 @@ WITHIN = {
         {"words"},
         {"association", "protocol", "rivals"},
         {"claims"},
-        {"means", "trajectories"},
+        {"means", "rule"},
+        {"trajectories"},
     ],
     "data": [
         {"download"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gslt.conjecture.claims import ACCURACY, Rule
+from gslt.conjecture.rule import ACCURACY, CELL, Rule
 from gslt.conjecture.trajectories import NONE, At
 from gslt.random import Float64, Stream
 from gslt.report.statistics import LEVEL, RESAMPLES
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Fewer clusters say nothing about their spread.
 LEAST_SEEDS = 3
-#: Cells whose means are taken off within.
-CELL = ("num_layers", "arm", "ratio")
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gslt.conjecture.association import pairs_of
-from gslt.conjecture.claims import ACCURACY, EPOCHS, Component, own_parts
+from gslt.conjecture.claims import Component, own_parts
 from gslt.conjecture.findings import Findings, over_seeds
 from gslt.conjecture.protocol import ARMS, FROZEN, INTERVENTIONS, RATIOS
+from gslt.conjecture.rule import ACCURACY, EPOCHS
 from gslt.conjecture.trajectories import NONE, Curves, first_crossing
 from gslt.conjecture.words import COLOURS, SIGNS, arm_name
 from gslt.files import OutputFolder
@@ -149,7 +150,7 @@ def quotient_over_fit(findings: Findings) -> Any:
     figure = _panels(findings, title, caption)
     named = []
     for (dataset, depth), axes in figure.panels.items():
-        lines = _along_fit(findings, _left_alone(findings, dataset, depth))
+        lines = _along_fit(_left_alone(findings, dataset, depth))
         draw_lines(axes, lines)
         axes.invert_xaxis()
         axes.set_xlabel("train loss (nats)")
@@ -165,7 +166,7 @@ def _left_alone(findings: Findings, dataset: str, depth: int) -> DataFrame:
     return rows[here & (rows["intervention"] == NONE)]
 
 
-def _along_fit(findings: Findings, rows: DataFrame) -> list[Line]:
+def _along_fit(rows: DataFrame) -> list[Line]:
     curves = Curves.of(rows, ["train_loss", LOG_UNCENTRED_QUOTIENT])
     loss, values = curves.values["train_loss"], curves.values[LOG_UNCENTRED_QUOTIENT]
     levels = np.linspace(np.nanmax(loss), np.nanmin(loss), _LEVELS)

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gslt.config import SearchConfig
 from gslt.conjecture.association import Association, association
-from gslt.conjecture.claims import ACCURACY, EPOCHS, ROOM, Claim, Finding, Rule, judge_contrasts
+from gslt.conjecture.claims import Claim, Finding, judge_contrasts
 from gslt.conjecture.protocol import Plan, reference
+from gslt.conjecture.rule import ACCURACY, EPOCHS, ROOM, Rule
 from gslt.conjecture.trajectories import RUN, contrasts
-from gslt.conjecture.words import sentence, what_would_change
+from gslt.conjecture.words import arm_name, sentence, what_would_change
 from gslt.environment import versions
 from gslt.errors import RunError
 from gslt.files import plain
+from gslt.masking.freeze import FreezeReport
+from gslt.nn.gnn import weight_shapes
 from gslt.report.statistics import Estimate
 from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
 from gslt.studies.records import StudyFolder
@@ -187,6 +191,34 @@ class Findings:
         """Names and sizes of the graphs."""
         return list(dict.fromkeys(record.graph_text for record in self.records))
 
+    @cached_property
+    def concentrations(self) -> list[str]:
+        """Sentences on arms of which one layer takes nearly all that is frozen.
+
+        The runs warn of it, see :class:`gslt.errors.FreezingWarning`. An arm is told once for a
+        graph, with the numbers of the first depth and ratio at which it is so; graphs of which no
+        run is there are left out.
+        """
+        graphs = {record.spec.dataset: record.graph for record in self.records}
+        told: set[tuple[str, str]] = set()
+        arms: dict[tuple[str, str], list[str]] = {}
+        for study in self.plan.studies:
+            for cell in study.cells:
+                config, dataset = cell.spec.config, cell.spec.dataset
+                graph = graphs.get(dataset, {})
+                features, classes = graph.get("features"), graph.get("classes")
+                # Counts are the same for every seed.
+                first = config.seed == study.seed_list[0] and (dataset, cell.arm) not in told
+                if not (first and isinstance(config, SearchConfig) and features and classes):
+                    continue
+                report = FreezeReport.of(weight_shapes(features, classes, config), config)
+                if report.concentration:
+                    told.add((dataset, cell.arm))
+                    of = f"On {self.name(dataset)}, {config.num_layers} layers"
+                    arm = arm_name(cell.arm, cell.axes.get("freezing_ratio"))
+                    arms.setdefault((of, report.concentration), []).append(arm)
+        return [f"{of}, {'; '.join(names)}: {words}." for (of, words), names in arms.items()]
+
     @property
     def hardware(self) -> list[str]:
         """The machines that computed the runs, in words."""
@@ -220,6 +252,7 @@ class Findings:
                 **self.plan.values,
                 "criteria_changed": self.plan.changes,
                 "studies": [_protocol(study) for study in self.plan.studies],
+                "frozen_in_one_layer": self.concentrations,
             },
             "command": self.command,
             "versions": versions(),

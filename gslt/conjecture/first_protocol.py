@@ -12,18 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gslt.conjecture.claims import (
-    ACCURACY,
-    Component,
-    Key,
-    Rule,
-    decide,
-    scores_of,
-    tested_component,
-    with_interval,
-)
+from gslt.conjecture.claims import Component, decide, tested_component, with_interval
 from gslt.conjecture.means import resample_counts
 from gslt.conjecture.protocol import DENSE, FROZEN
+from gslt.conjecture.rule import ACCURACY, Key, Rule, scores_of
 from gslt.conjecture.trajectories import NONE, At, Crossing, first_crossing
 from gslt.conjecture.words import effect
 from gslt.random import Float64

@@ -13,11 +13,11 @@ from functools import lru_cache
 import numpy as np
 
 from gslt.random import Float64, Stream
-from gslt.report.statistics import RESAMPLES, sign_flip_tails
+from gslt.report.statistics import RESAMPLES, sign_flip_tails, weighted_sums
 
 
 def studentised(rows: Float64) -> Float64:
-    """Bootstrap distribution of Student's t of each row: sorted, ``(k, 1 + 9,999)``.
+    """Bootstrap distribution of Student's t of each row, ``(k, 9,999 + 1)``.
 
     (mean* − mean) / standard error* over resamples of the row (Efron and Tibshirani 1993, An
     Introduction to the Bootstrap, section 12.5). It follows the skewness of the numbers, which a
@@ -33,13 +33,13 @@ def studentised(rows: Float64) -> Float64:
     centred = rows - rows.mean(axis=1, keepdims=True)
     centred[np.abs(centred) <= 1e-12 * np.abs(rows).max(axis=1, keepdims=True)] = 0.0
     counts = resample_counts(n, "studentised bootstrap")
-    means = centred @ counts.T / n
-    squares = centred**2 @ counts.T / n - means**2
+    means = weighted_sums(centred, counts) / n
+    squares = weighted_sums(centred**2, counts) / n - means**2
     error = np.sqrt(np.maximum(squares, 0.0) / (n - 1))
-    flat = error <= 1e-9 * np.sqrt((centred**2).mean(axis=1, keepdims=True) / n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.where(flat, math.inf, (n + 1) / n * means / error)
-    return np.sort(np.concatenate([t, np.full((len(t), 1), math.inf)], axis=1), axis=1)
+    varies = error > 1e-9 * np.sqrt((centred**2).mean(axis=1, keepdims=True) / n)
+    t = np.full((len(rows), len(counts) + 1), math.inf)
+    np.divide((n + 1) / n * means, error, out=t[:, :-1], where=varies)
+    return t
 
 
 @lru_cache(maxsize=32)
@@ -70,6 +70,7 @@ class MeanTests:
     below: Float64
     """Of one that is not below minus the margin."""
     mean: Float64
+    sd: Float64
     error: Float64
     t: Float64
 
@@ -82,7 +83,8 @@ class MeanTests:
             margins: ``(k,)``.
         """
         n = rows.shape[1]
-        mean, error = rows.mean(axis=1), rows.std(axis=1, ddof=1) / math.sqrt(n)
+        mean, sd = rows.mean(axis=1), rows.std(axis=1, ddof=1)
+        error = sd / math.sqrt(n)
         t = studentised(rows)
 
         def tails(bound: Float64) -> tuple[Float64, Float64]:
@@ -95,7 +97,7 @@ class MeanTests:
         positive, _ = tails(np.zeros_like(margins))
         inside = np.maximum(smaller, larger)
         both = [np.minimum(1.0, 2.0 * each) for each in (above, positive, inside, below)]
-        return cls(both[0], both[1], both[2], both[3], mean, error, t)
+        return cls(both[0], both[1], both[2], both[3], mean, sd, error, t)
 
     def interval(self, row: int, level: float) -> tuple[float, float]:
         """Bootstrap-t interval of the mean of a row that misses it at the rate ``level``."""
@@ -108,15 +110,13 @@ class MeanTests:
 
 
 def _bootstrap_tails(t: Float64, distance: Float64, error: Float64) -> tuple[Float64, Float64]:
-    """One-sided p-values of means being above, and below, a bound, from the sorted t*."""
+    """One-sided p-values of means being above, and below, a bound, from t*."""
     with np.errstate(invalid="ignore", divide="ignore"):
         observed = np.nan_to_num(distance / error, nan=0.0, posinf=1e300, neginf=-1e300)
-    count, infinite = t.shape[1], np.isinf(t).sum(axis=1)
-    pairs = list(zip(t, observed, strict=True))
-    under = np.array([np.searchsorted(row, at, side="left") for row, at in pairs])
-    upto = np.array([np.searchsorted(row, at, side="right") for row, at in pairs])
+    count, infinite = t.shape[1], np.count_nonzero(np.isinf(t), axis=1)
     # Resamples that are infinitely far are so on either side.
-    above, below = (count - under) / count, np.minimum(1.0, (upto + infinite) / count)
+    above = np.count_nonzero(t >= observed[:, None], axis=1) / count
+    below = (np.count_nonzero(t <= observed[:, None], axis=1) + infinite) / count
     # Equal numbers have no spread: whether they lie above is plain, and the signs say how surely.
     equal = infinite == count
     return (

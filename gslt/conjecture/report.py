@@ -8,11 +8,11 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from gslt.conjecture import words
-from gslt.conjecture.claims import ACCURACY
 from gslt.conjecture.figures import PICTURES, Picture, draw_pictures
 from gslt.conjecture.findings import ENDPOINTS, VERDICT, Findings, find
 from gslt.conjecture.protocol import ARMS, Plan
 from gslt.conjecture.rivals import SEVERITY, rates
+from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.tables import TABLES, claim_table
 from gslt.environment import versions
 from gslt.report.explorer import study_data

@@ -24,21 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from gslt.conjecture.claims import (
-    ACCURACY,
-    NAMES,
-    ROOM,
-    Claim,
-    Component,
-    Key,
-    Name,
-    Rule,
-    Scores,
-    component_of,
-    decide,
-    with_tests,
-)
+from gslt.conjecture.claims import Claim, Component, component_of, decide, with_tests
 from gslt.conjecture.means import MeanTests
+from gslt.conjecture.rule import ACCURACY, NAMES, ROOM, Key, Name, Rule, Scores
 from gslt.conjecture.trajectories import FITS, NONE, matched
 from gslt.files import OutputFolder, parse, plain, read_json
 from gslt.random import Float64
@@ -317,26 +305,20 @@ def outcomes(world: World, rule: Rule, simulations: int, further: int = 0) -> It
 
 
 def _parts(key: Key, values: Float64, rule: Rule) -> list[Component]:
-    """Tested parts, one a simulation; those without a seed left out are tested together."""
-    whole = not np.isnan(values).any()
-    together = MeanTests.of(values, _margins(key, rule, len(values))) if whole else None
-    found = []
-    for i, row in enumerate(values):
-        there = row[~np.isnan(row)]
-        part = component_of(
-            key, Scores(there, tuple(np.flatnonzero(~np.isnan(row)).tolist())), rule
-        )
-        if len(there) > 1:
-            tests, at = together, i
-            if tests is None:
-                tests, at = MeanTests.of(there[None], _margins(key, rule, 1)), 0
-            part = with_tests(part, tests, at, float(there.std(ddof=1)))
-        found.append(part)
+    """Tested parts, one a simulation; those with as many seeds are tested together."""
+    there = ~np.isnan(values)
+    found = [
+        component_of(key, Scores(row[known], tuple(np.flatnonzero(known).tolist())), rule)
+        for row, known in zip(values, there, strict=True)
+    ]
+    seeds = there.sum(axis=1)
+    for number in set(seeds[seeds > 1].tolist()):
+        which = np.flatnonzero(seeds == number)
+        rows = values[which][there[which]].reshape(len(which), number)
+        tests = MeanTests.of(rows, np.full(len(rows), rule.margins[key.endpoint]))
+        for row, i in enumerate(which):
+            found[i] = with_tests(found[i], tests, row)
     return found
-
-
-def _margins(key: Key, rule: Rule, number: int) -> Float64:
-    return np.full(number, rule.margins[key.endpoint])
 
 
 @dataclass(frozen=True)

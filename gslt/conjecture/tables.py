@@ -8,17 +8,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from gslt.conjecture.claims import (
-    ACCURACY,
-    NAMES,
-    Component,
-    Finding,
-    Rule,
-    judge_contrasts,
-    own_parts,
-)
+from gslt.conjecture.claims import Component, Finding, judge_contrasts, own_parts
 from gslt.conjecture.findings import Findings, over_seeds
-from gslt.conjecture.protocol import FROZEN
+from gslt.conjecture.protocol import FACTORS, FROZEN, factorial
+from gslt.conjecture.rule import ACCURACY, NAMES, Rule
 from gslt.conjecture.trajectories import ATS, NONE
 from gslt.conjecture.words import SIGNS, arm_name, effect
 from gslt.report.tables import NONE as NO_NUMBER
@@ -113,14 +106,13 @@ def contrast_table(findings: Findings) -> Table:
     rows = [
         SimpleNamespace(
             **dict(zip(keys, place, strict=True)),
-            **{at.replace(" ", "_"): row for at, row in _by_at(group)},
+            at={row.at: row for row in group.itertuples()},
         )
         for place, group in found.groupby(keys, sort=False, dropna=False)
     ]
 
     def mean(at: str) -> Callable[[Any], Cell]:
-        name = at.replace(" ", "_")
-        return lambda row: _mean(getattr(row, name), column(row.endpoint).factor)
+        return lambda row: _mean(row.at[at], column(row.endpoint).factor)
 
     columns: list[Column] = [
         ("arm", lambda row: text(arm_name(row.arm, row.ratio))),
@@ -140,40 +132,29 @@ def contrast_table(findings: Findings) -> Table:
     return Table.of(title, rows, columns, notes, names=3, pick=True)
 
 
-def _by_at(group: Any) -> Iterator[tuple[str, Any]]:
-    for row in group.itertuples():
-        yield row.at, row
-
-
-#: Levels of the factorial by factor, as its arms are named.
-_FACTORS: dict[str, tuple[str | float, ...]] = {
-    "place": ("input", "hidden", "all"),
-    "kind": ("locked", "pruned", "half"),
-    "ratio": (0.2, 0.4, 0.8),
-    "sparsity": ("s = 0.2", "s = 0.5"),
-}
-
-
 def factorial_table(findings: Findings) -> Table | None:
     """Main effects of where, what kind and how much is frozen; None without such runs."""
     found = findings.contrasts
-    here = found[found["arm"].str.match("(locked|pruned|half), ") & (found["intervention"] == NONE)]
+    cells = factorial()
+    here = found[found["arm"].isin(cells) & (found["intervention"] == NONE)]
     if not len(here):
         return None
-    parts = here["arm"].str.split(", ", n=2, expand=True).reindex(columns=range(3))
-    here = here.assign(kind=parts[0], place=parts[1], sparsity=parts[2].fillna("s = 0.2"))
+    here = here.assign(
+        kind=here["arm"].str.split(",").str[0],
+        **{name: [cells[arm][name] for arm in here["arm"]] for name in ("place", "sparsity")},
+    )
     rule = findings.rule
     wanted = [(rule.endpoint, "train loss"), (ACCURACY, "best epoch"), (ACCURACY, "last epoch")]
     rows = []
     for dataset, mine in here.groupby("dataset", sort=False):
-        for factor, levels in _FACTORS.items():
+        for factor, levels in FACTORS.items():
             for level in levels:
                 group = mine[mine[factor] == level]
                 rows.append((dataset, factor, level, [over_seeds(group, *each) for each in wanted]))
     columns: list[Column] = [
         ("data set", lambda row: text(findings.name(row[0]))),
         ("factor", lambda row: text("F" if row[1] == "ratio" else row[1])),
-        ("level", lambda row: text(f"{row[2]}")),
+        ("level", lambda row: text("s = " * (row[1] == "sparsity") + f"{row[2]}")),
         ("log uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
         ("accuracy, best epoch (points)", lambda row: _mean(row[3][1], 100)),
         ("accuracy, last epoch (points)", lambda row: _mean(row[3][2], 100)),

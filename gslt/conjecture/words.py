@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from gslt.conjecture.claims import (
-    ACCURACY,
-    Claim,
-    Component,
-    Finding,
-    Outcome,
-    own_parts,
-    seed_words,
-)
+from gslt.conjecture.claims import Claim, Component, Finding, Outcome, own_parts, seed_words
 from gslt.conjecture.protocol import DENSE, FROZEN, Plan
+from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.trajectories import NONE
 from gslt.report.statistics import least_p
-from gslt.studies.columns import is_missing
-
-if TYPE_CHECKING:
-    from gslt.conjecture.association import Association, Slope
+from gslt.studies.columns import is_missing, span
 
 #: What each arm is.
 ARM_WORDS = {
@@ -159,14 +148,10 @@ def _distance(part: Component) -> str:
     }
     inside = min(part.margin - part.high, part.low + part.margin)
     words = apart.get(part.outcome, f"a margin smaller by {inside:.2g} would leave it undecided")
-    left = f"; without seeds {_listed(part.left_out)}" if part.left_out else ""
+    left = f"; without seeds {', '.join(map(str, part.left_out))}" if part.left_out else ""
     left += f" ({part.why})" if part.why else ""
     found = f"{part.outcome}{_by_signs(part)}{_collapsed(part)}"
     return f"{where}: {found} ({ends}); {words}{left}."
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(str(seed) for seed in seeds)
 
 
 # The sentence that may be quoted
@@ -186,8 +171,7 @@ def _numbers(claim: Claim) -> str:
     tested = [each for each in own_parts(claim.parts) if not math.isnan(each.mean)]
     if not tested:
         return ""
-    seeds = {len(each.seeds) for each in tested}
-    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds.pop()}"
+    count = span([len(each.seeds) for each in tested])
     numbers = _excess(tested) if claim.name == "M" else ", ".join(map(_effect, tested))
     return f", {numbers}, {count} seeds" if numbers else ""
 
@@ -227,7 +211,7 @@ def effect(endpoint: str, value: float) -> str:
     return f"× 10^{value / math.log(10):.1f}" if far else f"× {math.exp(value):.2f}"
 
 
-# Arms, accuracy and smoothness
+# Arms and depths
 
 
 def arm_name(arm: str, ratio: float | None = None) -> str:
@@ -237,25 +221,6 @@ def arm_name(arm: str, ratio: float | None = None) -> str:
     ('dense', 'frozen, F = 0.4')
     """
     return arm if is_missing(ratio) or arm == "random mask" else f"{arm}, F = {ratio:g}"
-
-
-def association_words(association: Association) -> str:
-    """Whether what freezing did to accuracy goes with what it did to smoothness."""
-    if math.isnan(association.pooled.slope_interval[0]):
-        return "Too few seeds to tell whether accuracy goes with smoothness."
-    return (
-        f"As the quotient of frozen over dense grows, accuracy {_goes(association.pooled)}; among "
-        f"seeds of one depth and ratio it {_goes(association.within)}. Points for each unit of the "
-        "log quotient, with 95 % intervals."
-    )
-
-
-def _goes(line: Slope) -> str:
-    low, high = line.slope_interval
-    if line.slope == low == high == 0:
-        return "shows nothing, as the quotient does not vary"
-    way = "rises" if low > 0 else "falls" if high < 0 else "is not shown to rise or fall"
-    return f"{way} ({100 * line.slope:+.1f}, {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def depth_words(depths: Sequence[int]) -> str:

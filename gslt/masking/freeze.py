@@ -13,7 +13,7 @@ import copy
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -63,6 +63,21 @@ class FreezeReport:
     """Qualified name of each parameter that is no weight, and how it was fixed."""
     allocation: str = "epl"
     """How the frozen weights were divided."""
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, Sequence[int]], config: FreezeConfig) -> FreezeReport:
+        """What :func:`freeze` would freeze of a network; no weight is made.
+
+        Args:
+            shapes: of its weights by name, see :func:`gslt.nn.gnn.weight_shapes`.
+            config: the frozen source network.
+
+        Raises:
+            ConfigError: see :func:`freeze`.
+        """
+        part, counts = _counts(list(shapes.items()), config)
+        layers = map(FrozenLayer, shapes, map(tuple, shapes.values()), counts, part)
+        return cls(tuple(layers), (), config.allocation)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -239,7 +254,7 @@ def bake(module: M) -> M:
 
 
 def _counts(
-    weights: Sequence[tuple[str, torch.Size]], config: FreezeConfig
+    weights: Sequence[tuple[str, Sequence[int]]], config: FreezeConfig
 ) -> tuple[list[bool], list[FrozenCounts]]:
     """Which of the weights take part in freezing, and the counts of each."""
     part = taking_part([name for name, _ in weights], config.place)

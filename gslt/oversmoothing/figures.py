@@ -21,7 +21,7 @@ from gslt.report.figures import (
 )
 from gslt.report.lines import COLLAPSED, Line, draw_lines, label_beside, mark_collapsed, short
 from gslt.report.statistics import averages
-from gslt.studies.columns import LOG_QUOTIENT, column
+from gslt.studies.columns import LOG_QUOTIENT, column, span
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -196,8 +196,7 @@ def _title(name: str) -> str:
 
 def _about(runs: DataFrame) -> str:
     """What the lines are, of how many networks, and what these share."""
-    counts = runs.groupby(["label", "num_layers"]).size()
-    n = " to ".join(str(number) for number in dict.fromkeys((counts.min(), counts.max())))
+    n = span(runs.groupby(["label", "num_layers"]).size().tolist())
     facts = []
     for name, text in (("architecture", "{}"), ("hidden_channels", "width {}")):
         values = runs[name].unique()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gslt.report.figures import Look, looks
 from gslt.report.statistics import by_place, once
-from gslt.studies.columns import column, is_missing, is_number, named
+from gslt.studies.columns import column, is_missing, is_number, named, span
 from gslt.studies.runs import AXIS, StudyResults, axis_names
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ class StudyGroups:
     @property
     def seeds(self) -> str:
         """Number of runs behind each mean, such as ``3`` or ``2 to 3``."""
-        numbers = sorted(set(self.frame["n"]))
-        return " to ".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
+        return span(self.frame["n"].tolist())
 
     @property
     def looks(self) -> dict[str, Look]:

@@ -32,6 +32,8 @@ RESAMPLES = 9_999
 LEVEL = 0.95
 #: Numbers closer than this part of their own size are equal: sums have rounding errors.
 _ROUNDING = 1e-12
+#: Multiplications up to which OpenBLAS starts no threads.
+_ONE_THREAD = 2**18
 #: What tells apart the runs of a group.
 _UNIT = ("seed", "dataset", "split")
 
@@ -184,6 +186,24 @@ def least_p(n: int) -> float:
     return min(1.0, 2.0 / len(_signs(n)))
 
 
+def weighted_sums(rows: Float64, weights: Float64) -> Float64:
+    """The sum of every row under every weighting of its numbers: rows · weightsᵀ, ``(k, m)``.
+
+    It is taken in blocks that BLAS computes in one thread: threads that wait for one another make
+    products of this size several times slower where other processes need the cores.
+
+    Args:
+        rows: numbers ``(k, n)``.
+        weights: ``(m, n)``, such as the signs of flips or the counts of resamples.
+    """
+    found = np.empty((len(rows), len(weights)))
+    block = max(1, _ONE_THREAD // max(1, rows.size))
+    for start in range(0, len(weights), block):
+        here = slice(start, start + block)
+        found[:, here] = rows @ weights[here].T
+    return found
+
+
 def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
     """One-sided p-values of each row's mean under random signs: being above 0, and below.
 
@@ -198,8 +218,7 @@ def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
     Returns:
         Two arrays ``(k,)``.
     """
-    signs = _signs(rows.shape[1])
-    sums, observed = rows @ signs.T, rows.sum(axis=1, keepdims=True)
+    sums, observed = weighted_sums(rows, _signs(rows.shape[1])), rows.sum(axis=1, keepdims=True)
     close = _ROUNDING * np.abs(rows).sum(axis=1, keepdims=True)
     above = (sums >= observed - close).mean(axis=1)
     below = (sums <= observed + close).mean(axis=1)
@@ -230,27 +249,6 @@ def _signs(n: int) -> Float64:
     return np.concatenate([np.ones((1, n)), drawn.astype(np.float64)])
 
 
-def equivalence_p(rows: Float64, margin: float) -> float:
-    """p-value of the hypothesis that some row's mean lies outside (−margin, margin).
-
-    Two one-sided tests (Schuirmann 1987) per row: mean + margin above 0, and mean − margin below
-    0. All must reject, so the largest p is that of them together, without a correction (an
-    intersection-union test, Berger 1982). Each is by sign flips of the numbers moved to the bound,
-    as the test of a difference is: exact for symmetric numbers of any distribution, with 1 / 2^n
-    as the smallest p, where Student's t would call two equal numbers certain.
-
-    Args:
-        rows: paired differences ``(k, n)``: a row for each that must be small.
-        margin: smallest size that matters, above 0.
-
-    Returns:
-        The p-value; small where every row's mean is shown to be small.
-    """
-    above, _ = sign_flip_tails(rows + margin)
-    _, below = sign_flip_tails(rows - margin)
-    return float(np.maximum(above, below).max())
-
-
 def holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: the k-th smallest of m p-values times m − k + 1, never falling.
 
@@ -267,56 +265,6 @@ def holm(values: Sequence[float]) -> list[float]:
     corrected[order] = np.maximum.accumulate(np.minimum(1.0, times * p[order]))
     found: list[float] = corrected.tolist()
     return found
-
-
-def taus(values: Float64) -> Float64:
-    """Kendall's tau-a of each row with the order of its columns: from −1 (falling) to 1 (rising).
-
-    Pairs of columns that rise, minus pairs that fall, over all pairs; a tie counts as neither. −∞
-    ranks below every number and ties with itself. (The library's tau is tau-b, which divides by
-    fewer pairs where there are ties.)
-
-    Args:
-        values: ``(n, k)``, one rank correlation a row.
-
-    >>> taus(np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]))
-    array([ 1.        , -0.66666667])
-    """
-    first, second = np.triu_indices(values.shape[1], k=1)
-    rises = difference(values[:, second], values[:, first])
-    signs = np.where(np.abs(rises) <= _ROUNDING, 0.0, np.sign(rises))
-    tau: Float64 = signs.mean(axis=1)
-    return tau
-
-
-@dataclass(frozen=True)
-class PageTest:
-    """Page's L for ordered alternatives (Page 1963), two-sided."""
-
-    statistic: float
-    p: float
-    method: str
-    """``exact`` or ``asymptotic``."""
-
-
-def page_test(values: Float64) -> PageTest | None:
-    """Page's L of rows (seeds) and columns (rising ratios); None for under 2 rows or 3 columns.
-
-    It takes the runs of a seed for exchangeable, and rejects too often where those at neighbouring
-    ratios resemble each other, as tickets do whose freezing patterns overlap.
-
-    Args:
-        values: ``(seeds, ratios)``.
-    """
-    from scipy import stats
-
-    if values.shape[0] < 2 or values.shape[1] < 3:
-        return None
-    columns = np.arange(1, values.shape[1] + 1)
-    found = [stats.page_trend_test(values, predicted_ranks=way) for way in (columns, columns[::-1])]
-    p = min(1.0, 2.0 * min(float(each.pvalue) for each in found))
-    statistic = float(found[0].statistic)
-    return PageTest(statistic, p if math.isfinite(p) else 1.0, str(found[0].method))
 
 
 # Estimates

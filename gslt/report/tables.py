@@ -172,24 +172,6 @@ def number(value: Any, form: str = ".3g", *, factor: float = 1) -> Cell:
     return Cell(f"{factor * value:{form}}" if math.isfinite(value) else "none", value)
 
 
-def mean_std(mean: float, std: float, form: str = ".3g", *, factor: float = 1.0) -> Cell:
-    """A mean ± the standard deviation, where there is one.
-
-    Args:
-        mean: a number, or what is missing.
-        std: of the same unit; missing where there is none.
-        form: format of both.
-        factor: what both are multiplied by.
-
-    >>> mean_std(0.785, 0.0012, ".2f", factor=100).text
-    '78.50 ± 0.12'
-    """
-    if is_missing(mean):
-        return Cell(NONE)
-    spread = "" if is_missing(std) else f" ± {factor * std:{form}}"
-    return Cell(f"{factor * mean:{form}}{spread}", mean)
-
-
 def accuracy(mean: float, std: float = math.nan) -> Cell:
     """An accuracy in percent, as papers print it.
 

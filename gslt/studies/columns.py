@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -191,6 +191,15 @@ def shown(value: Any) -> str:
     ('0.5', '4', 'erk')
     """
     return f"{value:g}" if is_number(value) else str(value)
+
+
+def span(numbers: Collection[int]) -> str:
+    """The number that all are, or the smallest and the largest.
+
+    >>> span([3, 3]), span([5, 2, 3])
+    ('3', '2 to 5')
+    """
+    return " to ".join(str(number) for number in dict.fromkeys((min(numbers), max(numbers))))
 
 
 def is_number(value: object) -> bool:

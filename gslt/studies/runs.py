@@ -45,6 +45,7 @@ class _Graph:
     nodes: Count = 0
     edges: Count = 0
     features: Count = 0
+    classes: Count = 0
 
 
 @dataclass(frozen=True)

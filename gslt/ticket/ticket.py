@@ -15,7 +15,7 @@ from torch import nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
-from gslt.errors import ConfigError, GsltWarning, TicketError
+from gslt.errors import ConfigError, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.freeze import (
@@ -341,7 +341,7 @@ def _check_restorable(module: nn.Module, weights: list[FrozenWeight]) -> None:
     undefined = [weight.name for weight in weights if bool(weight.score().isnan().any())]
     if undefined:
         raise TicketError(
-            f"scores of {_listed(undefined)} are no numbers (NaN), so that no mask follows from "
+            f"scores of {listed(undefined)} are no numbers (NaN), so that no mask follows from "
             "them; search again with a smaller learning rate"
         )
     supermask = weights[0].supermask
@@ -349,11 +349,7 @@ def _check_restorable(module: nn.Module, weights: list[FrozenWeight]) -> None:
     changed = [name for name in now if now[name] != before.get(name)]
     if changed:
         raise TicketError(
-            f"{_listed(changed)} changed since the module was frozen, and a ticket holds a seed "
+            f"{listed(changed)} changed since the module was frozen, and a ticket holds a seed "
             "and a mask alone: it could not be restored. Build batch norms with "
             "track_running_stats=False, and freeze the module after everything else is in place"
         )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from gslt.conjecture.association import Association, association, pairs_of
-from gslt.conjecture.claims import ACCURACY, Rule
+from gslt.conjecture.rule import ACCURACY, Rule
 
 RULE = Rule()
 NEVER = -math.inf

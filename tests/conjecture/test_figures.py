@@ -9,24 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted import NETWORK, PAIR, SMALL, effect, plant, with_grids
+from planted import NETWORK, ONE_CELL, PAIR, SMALL, effect, plant, with_grids
 
 from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
-from gslt.conjecture.protocol import ARMS, Grid, factorial
+from gslt.conjecture.protocol import ARMS, Grid
 from gslt.files import OutputFolder
 from gslt.report.figures import BASELINE
 from gslt.studies.study import GridCell
-
-#: Every arm of the verdict, and a cell of the factorial.
-ARMS_TOO = Grid(
-    name="arms",
-    datasets=("toy",),
-    depths=(3, 4),
-    seeds=8,
-    network=NETWORK,
-    arms={**ARMS, "locked, input": factorial()["locked, input"]},
-)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Findings]:
         return base(cell)
 
     with pytest.MonkeyPatch.context() as patch:
-        plan = with_grids(patch, SMALL, ARMS_TOO)
+        plan = with_grids(patch, SMALL, ONE_CELL)
         found = find(plant(tmp_path_factory.mktemp("figures") / "out", plan, values), plan)
         assert found.depths == {"toy": [3, 4]}
         yield found

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gslt.conjecture.claims import ACCURACY
 from gslt.conjecture.first_protocol import (
     DEPTHS,
     frozen_minus_dense,
@@ -16,6 +15,7 @@ from gslt.conjecture.first_protocol import (
     matched_by_accuracy,
     with_uncentred,
 )
+from gslt.conjecture.rule import ACCURACY
 
 RUNS = Path(__file__).parents[2] / "benchmarks/results/conjecture-standard/runs.csv"
 QUOTIENT = "log_uncentred_quotient"

@@ -9,24 +9,14 @@ from pathlib import Path
 import pytest
 from browser import NAMES, Browser, find_chromium
 from pages import column, elements
-from planted import NETWORK, SMALL, effect, plant, with_grids
+from planted import FACTORIAL, SMALL, effect, plant, with_grids
 
 from gslt.conjecture import rivals
 from gslt.conjecture.figures import PICTURES
-from gslt.conjecture.protocol import ARMS, Grid, factorial
 from gslt.conjecture.report import report_plan
 from gslt.version import __version__
 
 CHROMIUM = find_chromium()
-#: The other arms, and a factorial, of few seeds.
-OTHERS = Grid(
-    name="factorial",
-    datasets=("toy",),
-    depths=(3, 4),
-    seeds=3,
-    network=NETWORK,
-    arms={**ARMS, **factorial()},
-)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +25,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = effect(0.4, 0.03)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rivals, "SIMULATIONS", 2)
-        plan = with_grids(patch, SMALL, OTHERS)
+        plan = with_grids(patch, SMALL, FACTORIAL)
         left_out = plan.studies[-1].cells[0]
         folder = plant(
             tmp_path_factory.mktemp("conjecture") / "out",

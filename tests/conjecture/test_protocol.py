@@ -13,7 +13,6 @@ import pytest
 from planted import SMALL, effect, plant, with_grids
 
 from gslt.conjecture import protocol
-from gslt.conjecture.claims import ACCURACY, Rule
 from gslt.conjecture.protocol import (
     DENSE,
     FROZEN,
@@ -28,6 +27,7 @@ from gslt.conjecture.protocol import (
     run_plan,
     studies,
 )
+from gslt.conjecture.rule import ACCURACY, Rule
 from gslt.errors import ConfigError, RunError
 from gslt.studies.execute import Summary
 from gslt.studies.presets import preset

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from planted import NETWORK, PAIR, SMALL, effect, plant, with_grids
 import gslt
 from gslt.cli import main
 from gslt.conjecture import figures, rivals
-from gslt.conjecture.claims import ACCURACY, Rule
 from gslt.conjecture.findings import Findings
-from gslt.conjecture.protocol import INTERVENTIONS, Criteria, Grid, Plan, open_plan
+from gslt.conjecture.protocol import INTERVENTIONS, Criteria, Grid, Plan, factorial, open_plan
 from gslt.conjecture.report import report_plan, verdict_text
 from gslt.conjecture.rivals import rates
+from gslt.conjecture.rule import ACCURACY, Rule
 from gslt.conjecture.tables import what_if_table
 from gslt.errors import RunError
 from gslt.files import OutputFolder
@@ -399,6 +400,21 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "--executor",
     ):
         assert words in out
+
+
+def test_freezing_of_one_layer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of 6×200, 6×6, 2×6 and 2×6: 252 are a fifth, and EPL takes all from the largest."""
+    arms = {**PAIR, **{name: factorial()[name] for name in ("locked, all", "half, all")}}
+    plan = with_grids(monkeypatch, replace(SMALL, depths=(3,), seeds=2, arms=arms))
+    folder = plant(tmp_path / "out", plan, effect(0.4), features=200, classes=2)
+    (said,) = report(plan, folder).concentrations
+    assert said.startswith(
+        "On toy (synthetic), 3 layers, locked, all, F = 0.2; half, all, F = 0.2: "
+        "layers.0.nn.weight (6×200) takes 252 of the 252 frozen weights (100.0 %), the other 3 "
+        "that take part 0: with allocation epl"
+    )
+    assert said in (folder.path / "report.html").read_text("utf-8")
+    assert document(folder)["protocol"]["frozen_in_one_layer"] == [said]
 
 
 def test_other_criteria_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from gslt.conjecture import rivals
-from gslt.conjecture.claims import NAMES, Rule, judge
+from gslt.conjecture.claims import judge
 from gslt.conjecture.rivals import WORLDS, Severity, World, frame, outcomes, severity
+from gslt.conjecture.rule import NAMES, Rule
 
 RUNS = Path(__file__).parents[2] / "benchmarks/results/conjecture-standard/runs.csv"
 

@@ -6,28 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planted import NETWORK, SMALL, effect, plant, with_grids
+from planted import FACTORIAL, SMALL, effect, plant, with_grids
 
 from gslt.conjecture.findings import Findings, find
-from gslt.conjecture.protocol import ARMS, Grid, factorial
 from gslt.conjecture.tables import TABLES
 from gslt.report.tables import Table
-
-OTHERS = Grid(
-    name="factorial",
-    datasets=("toy",),
-    depths=(3, 4),
-    seeds=3,
-    network=NETWORK,
-    arms={**ARMS, **factorial()},
-)
 
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Findings]:
     """Freezing the hidden layers by locking moves both; no other freezing moves anything."""
     with pytest.MonkeyPatch.context() as patch:
-        plan = with_grids(patch, SMALL, OTHERS)
+        plan = with_grids(patch, SMALL, FACTORIAL)
         folder = plant(tmp_path_factory.mktemp("tables") / "out", plan, effect(0.4, 0.03))
         yield find(folder, plan)
 

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import pytest
 
-from gslt.conjecture.association import Association, Slope
-from gslt.conjecture.claims import ACCURACY, Component, Outcome
+from gslt.conjecture.claims import Component, Outcome
 from gslt.conjecture.protocol import ARMS, GRIDS, INTERVENTIONS, Criteria, Plan
+from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.words import (
     ARM_WORDS,
     COLOURS,
@@ -18,7 +18,6 @@ from gslt.conjecture.words import (
     MEANING,
     SIGNS,
     arm_name,
-    association_words,
     component_words,
     effect,
     too_few,
@@ -82,35 +81,3 @@ def test_effects_in_the_unit_that_is_read() -> None:
     assert effect("log_uncentred_quotient", math.log(2)) == "× 2.00"
     assert effect("mad", 0.1234) == "+0.123"
     assert arm_name("random mask", 1.0) == "random mask"
-
-
-def line(slope: float, low: float, high: float) -> Slope:
-    return Slope(slope, (low, high), 0.5)
-
-
-@pytest.mark.parametrize(
-    ("pooled", "within", "words"),
-    [
-        (line(0.05, 0.04, 0.06), line(-0.1, -0.2, -0.05), ("rises (+5.0, ", "falls (-10.0, ")),
-        (
-            line(0.05, -0.04, 0.06),
-            line(0.0, 0.0, 0.0),
-            ("is not shown to rise or fall (+5.0", "shows nothing, as the quotient does not vary"),
-        ),
-    ],
-)
-def test_words_of_an_association(pooled: Slope, within: Slope, words: tuple[str, ...]) -> None:
-    found = Association(
-        dataset="toy",
-        at="best epoch",
-        pooled=pooled,
-        intercept=0.0,
-        intercept_interval=(0.0, 0.0),
-        within=within,
-        pairs=9,
-        seeds=3,
-        left_out=0,
-    )
-    assert all(each in association_words(found) for each in words)
-    none = replace(found, pooled=line(0.1, math.nan, math.nan))
-    assert association_words(none).startswith("Too few seeds")

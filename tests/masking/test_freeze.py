@@ -354,6 +354,9 @@ def test_a_layer_with_nearly_all_of_what_is_frozen() -> None:
         "part 0: with allocation epl"
     )
     assert str(report).splitlines()[-1] == f"warning: {report.concentration}"
+    shapes = {layer.name: layer.shape for layer in report.layers}
+    without = FreezeReport.of(shapes, FreezeConfig(sparsity=0.5, freezing_ratio=0.2))
+    assert (without.layers, without.concentration) == (report.layers, report.concentration)
     # 189 of 210 are 90 %.
     layers = [FrozenLayer(str(n), (2, n), FrozenCounts(2 * n, n, 0)) for n in (189, 21)]
     assert "(90.0 %)" in FreezeReport(tuple(layers), ()).concentration

@@ -13,7 +13,6 @@ import pytest
 from fabricated import fabricated, fill
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from gslt.errors import ConfigError
 from gslt.report.statistics import (
@@ -21,15 +20,13 @@ from gslt.report.statistics import (
     bootstrap_interval,
     compare_arms,
     difference,
-    equivalence_p,
     fill_collapsed,
     holm,
     least_p,
-    page_test,
     paired,
     sign_flip_tails,
     sign_flip_test,
-    taus,
+    weighted_sums,
 )
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
@@ -323,58 +320,9 @@ def test_a_collapsed_run_is_infinitely_far_and_ties_with_its_like() -> None:
     assert fill_collapsed(np.array([math.inf, NEVER]), 0.2).tolist() == [0.2, -0.2]
 
 
-# Trend
-
-
-def test_taus_by_hand() -> None:
-    rows = [
-        [1.0, 2.0, 3.0],  # three pairs rise
-        [1.0, 3.0, 2.0],  # two rise, one falls
-        [3.0, 2.0, 2.0],  # two fall, one is tied
-        [NEVER, NEVER, 0.0],  # one tie, two rise
-        [NEVER, NEVER, NEVER],
-    ]
-    assert taus(np.array(rows)) == pytest.approx([1, 1 / 3, -2 / 3, 2 / 3, 0])
-
-
-def test_page_by_hand() -> None:
-    rows = np.array([[0.1, 0.2, 0.3], [5.0, 7.0, 6.0], [-2.0, NEVER, 0.0]])
-    # Ranks 123, 132, 213; column sums 4, 6, 8; L = 1·4 + 2·6 + 3·8.
-    found = page_test(rows)
-    orders = list(itertools.permutations((1, 2, 3)))
-    scores = [
-        sum((at + 1) * rank for order in three for at, rank in enumerate(order))
-        for three in itertools.product(orders, repeat=3)
-    ]
-    assert found is not None
-    assert found.statistic == 40
-    assert found.p == pytest.approx(2 * np.mean(np.array(scores) >= 40))
-    mirrored = page_test(rows[:, ::-1])
-    assert mirrored is not None
-    assert mirrored.p == pytest.approx(found.p)
-    assert page_test(rows[:1]) is None
-    assert page_test(rows[:, :2]) is None
-
-
-# Equivalence
-
-
-def test_equivalence_by_hand() -> None:
-    row = np.array([[0.1, 0.0, -0.1]])
-    # Moved by 0.2 to either side all are beyond 0: one of eight.
-    assert equivalence_p(row, 0.2) == 1 / 8
-    # Moved by 0.1: 0.2, 0.1 and 0, of which the sign does not matter: two of eight.
-    assert equivalence_p(row, 0.1) == 2 / 8
-    # The row that is worst decides.
-    assert equivalence_p(np.array([[0.0] * 3, [0.3] * 3]), 0.2) == 1.0
-    # Ten equal numbers are not certain, whatever Student's t would say.
-    assert equivalence_p(np.zeros((1, 10)), 0.2) == 1 / 1024
-
-
-def test_equivalence_of_many_is_that_of_students_t() -> None:
-    row = np.random.default_rng(0).normal(0.14, 1.0, 400)
-    error = row.std(ddof=1) / math.sqrt(400)
-    sides = (row.mean() + 0.2) / error, (row.mean() - 0.2) / error
-    expected = max(stats.t.sf(sides[0], 399), stats.t.cdf(sides[1], 399))
-    assert 0.001 < expected < 0.1
-    assert equivalence_p(row[None], 0.2) == pytest.approx(expected, abs=0.01)
+@pytest.mark.parametrize("count", [0, 3, 40_000])
+def test_sums_in_blocks_are_a_matrix_product(count: int) -> None:
+    """Rows of 7: no block, all in one, and blocks of a single weighting."""
+    generator = np.random.default_rng(0)
+    rows, weights = generator.normal(size=(count, 7)), generator.normal(size=(5, 7))
+    assert weighted_sums(rows, weights) == pytest.approx(rows @ weights.T)

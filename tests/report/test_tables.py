@@ -19,7 +19,6 @@ from gslt.report.tables import (
     csv_text,
     format_bytes,
     interval,
-    mean_std,
     number,
     p_value,
     size,
@@ -107,8 +106,7 @@ MISSING = [None, math.nan, pd.NA, np.float64("nan")]
 @pytest.mark.parametrize("missing", MISSING)
 def test_cells_of_what_is_missing(missing: Any) -> None:
     assert text(missing) == number(missing) == p_value(missing) == size(missing) == Cell(NONE)
-    assert mean_std(missing, 1.0) == interval(missing, missing) == Cell(NONE)
-    assert mean_std(0.5, missing) == Cell("0.5", 0.5)
+    assert interval(missing, missing) == Cell(NONE)
 
 
 def test_cells_by_hand() -> None:
@@ -117,8 +115,6 @@ def test_cells_by_hand() -> None:
     # Of −∞ there is none, and it is sorted as what it is.
     assert number(-math.inf) == Cell("none", -math.inf)
     assert number(0.25, "+.1f", factor=-100) == Cell("-25.0", 0.25)
-    assert mean_std(2.0, 0.5, ".1f") == Cell("2.0 ± 0.5", 2.0)
-    assert mean_std(0.5, 0.0, ".2f", factor=100) == Cell("50.00 ± 0.00", 0.5)
     assert accuracy(0.62, 0.0173) == Cell("62.00 ± 1.73", 0.62)
     assert accuracy(0.62) == Cell("62.00", 0.62)
     assert interval(-1.5, 2.0) == Cell("-1.5 to +2", -1.5)
