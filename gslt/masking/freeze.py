@@ -244,10 +244,7 @@ def bake(module: M) -> M:
     with torch.no_grad():
         effective = {
             f"{path}.{attribute}".lstrip("."): getattr(owner, attribute).detach().clone()
-            for path, owner in module.named_modules()
-            if parametrize.is_parametrized(owner)
-            for attribute, chain in owner.parametrizations.items()
-            if isinstance(chain[0], FrozenWeight)
+            for path, owner, attribute, _ in _frozen_places(module)
         }
         plain = copied(module)
         _thaw(plain)
@@ -279,6 +276,15 @@ def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Para
                 yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
 
 
+def _frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, FrozenWeight]]:
+    """Every frozen weight: path of the layer that holds it, the layer, its attribute, itself."""
+    for path, owner in module.named_modules():
+        if parametrize.is_parametrized(owner):
+            for attribute, chain in owner.parametrizations.items():
+                if isinstance(chain[0], FrozenWeight):
+                    yield path, owner, attribute, chain[0]
+
+
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
     if isinstance(parameter, nn.UninitializedParameter):
         return True
@@ -301,23 +307,23 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
     """Refuse what cannot be frozen before anything is changed."""
     _check_whole(module)
     _check_plain(module)
-    weights = list(_frozen_or_not(module))
+    weights = _frozen_or_not(module)
     if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
     _, counts = _counts(weights, config)
     Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
 
 
-def _frozen_or_not(module: nn.Module) -> Iterator[tuple[str, torch.Size]]:
+def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
     """Name and shape of every weight that will be frozen, those too that are frozen now."""
-    for path, owner in module.named_modules():
-        for attribute, parameter in owner.named_parameters(recurse=False):
-            if _is_weight(owner, attribute, parameter):
-                yield f"{path}.{attribute}".lstrip("."), parameter.shape
-        if parametrize.is_parametrized(owner):
-            for attribute, chain in owner.parametrizations.items():
-                if isinstance(chain[0], FrozenWeight):
-                    yield f"{path}.{attribute}".lstrip("."), chain[0].shape
+    plain = [(owner, name, weight.shape) for name, owner, _, weight in weights_of(module)]
+    frozen = [
+        (owner, f"{path}.{attribute}".lstrip("."), weight.shape)
+        for path, owner, attribute, weight in _frozen_places(module)
+    ]
+    order = {owner: number for number, owner in enumerate(module.modules())}
+    both = sorted([*plain, *frozen], key=lambda each: order[each[0]])
+    return [(name, shape) for _, name, shape in both]
 
 
 def _check_plain(module: nn.Module) -> None:
@@ -390,21 +396,18 @@ def _drop_effective_weights(
 
 
 def _thaw(module: nn.Module) -> None:
-    for owner in list(module.modules()):
-        if not parametrize.is_parametrized(owner):
-            continue
+    places = list(_frozen_places(module))
+    for owner in {owner for _, owner, _, _ in places}:
         # torch gives a deep copy the class of its original, and takes the weight from that class.
         of, shared = type(owner), ("__dict__", "__weakref__")
         own = {name: value for name, value in vars(of).items() if name not in shared}
         owner.__class__ = type(of.__name__, of.__bases__, own)
-        for attribute in list(owner.parametrizations):  # type: ignore[arg-type]
-            chain: Any = owner.parametrizations[attribute]  # type: ignore[index]
-            if isinstance(chain[0], FrozenWeight):
-                score = chain.original
-                parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
-                delattr(owner, attribute)
-                blank = torch.zeros(chain[0].shape, device=score.device, dtype=score.dtype)
-                owner.register_parameter(attribute, nn.Parameter(blank))
+    for _, owner, attribute, weight in places:
+        score = owner.parametrizations[attribute].original  # type: ignore[index, union-attr]
+        parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+        delattr(owner, attribute)
+        blank = torch.zeros(weight.shape, device=score.device, dtype=score.dtype)
+        owner.register_parameter(attribute, nn.Parameter(blank))
 
 
 def frozen_root(module: nn.Module) -> nn.Module:
@@ -416,11 +419,10 @@ def frozen_root(module: nn.Module) -> nn.Module:
     Args:
         module: frozen, or something that holds a frozen module and no frozen weight beside it.
     """
-    prefixes = set()
-    for path, each in module.named_modules():
-        if isinstance(each, FrozenWeight):
-            owner, _, attribute = path.removesuffix(".0").rpartition("parametrizations.")
-            prefixes.add(f"{owner}{attribute}".removesuffix(each.name))
+    prefixes = {
+        f"{path}.{attribute}".lstrip(".").removesuffix(weight.name)
+        for path, _, attribute, weight in _frozen_places(module)
+    }
     prefix = prefixes.pop() if len(prefixes) == 1 else ""
     return module.get_submodule(prefix[:-1]) if prefix.endswith(".") else module
 

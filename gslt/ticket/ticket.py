@@ -164,7 +164,7 @@ class Ticket(StoredTicket):
         )
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
-        self.restore(model)
+        self._restore(model)
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
