@@ -141,7 +141,8 @@ class Supermask:
         self.counts = list(counts)
         self.holders: list[ScoreHolder] = []
         self.fixed: dict[str, str] = {}
-        """Fingerprints of what else the network holds, by name, when it was frozen."""
+        """Fingerprints of what else the network holds, by name, where freezing finds it as it is
+        built; what is not among them, a ticket has to store."""
         self.threshold = threshold
         self.ranking = ranking
         self._selection: _Selection | None = None
