@@ -239,7 +239,7 @@ class Ticket(StoredTicket):
             raise TicketError(
                 "the network regenerated from the seed is not the one of the search: the seed or "
                 "the freezing config is wrong, or the module holds other values that the ticket "
-                f"does not store (here: {kept})"
+                f"does not store (here: {kept}); restore it into one that is newly built"
             )
         with torch.no_grad():
             for weight in weights:
