@@ -52,6 +52,20 @@ WEIGHTS = BITS = 2**25
 SMALL_FILE_WEIGHTS, WEIGHTS_PER_FILE_BYTE = 2**22, 2**7
 
 FIELDS = "version gslt freeze architecture source layers weights_sha256 dataset split results"
+# Types of tensors in the order of the file, and the bytes of an entry.
+TYPES = {
+    "I64": 8,
+    "F64": 8,
+    "F32": 4,
+    "I32": 4,
+    "BF16": 2,
+    "F16": 2,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
+MOST_DIMENSIONS = 32
 FREEZE = (
     "sparsity freezing_ratio prune_ratio lock_ratio allocation place weight_init scale threshold "
     "ranking score_init seed"
@@ -80,7 +94,7 @@ NORMS = ("batch_norm", "unit_gain", "pair_norm")
 
 
 class DamagedError(ValueError):
-    """The file is damaged, no ticket of version 2, or beyond a limit."""
+    """The file is damaged, no ticket of version 2 or 3, or beyond a limit."""
 
 
 def check(holds: bool, problem: str) -> None:
@@ -92,31 +106,64 @@ def check(holds: bool, problem: str) -> None:
 # --- container ------------------------------------------------------------------------------------
 
 
-def open_ticket(data: bytes) -> tuple[dict, bytes]:
-    """Metadata and payload of a file that keeps every rule about its metadata."""
+def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
+    """Metadata and the bytes of every tensor; all rules about the metadata hold."""
     check(len(data) <= FILE_BYTES, "the file is too large")
     length = int.from_bytes(data[:8], "little")
     check(8 <= 8 + length <= len(data), "the file is cut off")
     check(length <= HEADER_BYTES, "the header is too long")
-    header, payload = data[8 : 8 + length], data[8 + length :]
+    header, content = data[8 : 8 + length], data[8 + length :]
     start = b'{"__metadata__":{"gslt-ticket":"'
     check(header.startswith(start), "the file is no ticket")
-    sealed = parsed(header).get("__metadata__", {}).get("gslt-ticket")
-    size = len(payload)
-    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
-    written = written_as({"__metadata__": {"gslt-ticket": sealed}, "masks": tensor})
-    written += " " * (-len(written) % 8)
-    check(header == written.encode(), "the header is not written as it should")
+    infos = parsed(header)
+    first = infos.pop("__metadata__")
+    check(isinstance(first, dict) and isinstance(first.get("gslt-ticket"), str), "no metadata")
+    infos = checked_tensors(infos, len(content))
+    sealed = first["gslt-ticket"]
+    whole = {"__metadata__": {"gslt-ticket": sealed}, **infos}
+    written = written_as(whole, ascii_alone=False).encode()
+    written += b" " * (-len(written) % 8)
+    check(header == written, "the header is not written as it should")
+    tensors = {name: content[slice(*info["data_offsets"])] for name, info in infos.items()}
     checksum, _, text = sealed.partition(" ")
-    found = hashlib.sha256(text.encode() + b"masks\0" + payload).hexdigest()
-    check(found == checksum, "the checksum is wrong")
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode() + b"\0" + tensors[name])
+    check(digest.hexdigest() == checksum, "the checksum is wrong")
     meta = parsed(text)
     check(written_as(meta) == text, "the metadata are not written as they should")
     check(isinstance(meta, dict) and "version" in meta, "the metadata are no object")
-    check(type(meta["version"]) is int and meta["version"] == 2, "another version")
+    check(type(meta["version"]) is int and meta["version"] in (2, 3), "another version")
     check_metadata(meta)
     check_limits(meta, len(data))
-    return meta, payload
+    described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
+    described["masks"] = ("U8", [len(tensors.get("masks", b""))])
+    found = {name: (info["dtype"], info["shape"]) for name, info in infos.items()}
+    check(found == described, "other tensors than in the metadata")
+    return meta, tensors
+
+
+def checked_tensors(infos: dict, size: int) -> dict:
+    """What the header has to say of its tensors, which take so many bytes."""
+    start, places, written = 0, [], {}
+    for name, info in infos.items():
+        check(isinstance(info, dict) and info.get("dtype") in [*TYPES], f"{name} has no type")
+        check_shape(info.get("shape"), name)
+        end = start + TYPES[info["dtype"]] * math.prod(info["shape"])
+        places.append(([*TYPES].index(info["dtype"]), name))
+        offsets = {"data_offsets": [start, end]}
+        written[name] = {"dtype": info["dtype"], "shape": info["shape"], **offsets}
+        start = end
+    check(start == size, "the tensors are shorter or longer")
+    check(places == sorted(places), "the tensors are in another order")
+    return written
+
+
+def check_shape(shape: object, name: str) -> None:
+    """A list of dimensions."""
+    check(isinstance(shape, list) and len(shape) <= MOST_DIMENSIONS, f"{name} has no shape")
+    for n in shape:
+        count(n, f"a dimension of {name}", least=1)
 
 
 def parsed(text: str | bytes) -> Any:
@@ -127,11 +174,11 @@ def parsed(text: str | bytes) -> Any:
         raise DamagedError(f"the JSON is damaged: {error}") from error
 
 
-def written_as(value: object) -> str:
+def written_as(value: object, ascii_alone: bool = True) -> str:
     """The one way to write a value: refuses infinity and NaN, and text that is no Unicode."""
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-        return json.dumps(value, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_alone)
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"a value cannot be written: {error}") from error
 
@@ -175,7 +222,7 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    keys(meta, FIELDS)
+    keys(meta, FIELDS if meta["version"] == 2 else f"{FIELDS} state")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
         count(value, name, least=1 if name == "total" else 0)
@@ -197,6 +244,20 @@ def check_metadata(meta: dict) -> None:
     check_freeze(meta["freeze"])
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
+    if meta["version"] == 3:
+        check(meta["architecture"] is None, "state in a network that has none")
+        check_state(meta["state"])
+
+
+def check_state(state: object) -> None:
+    """What is stored beside the masks."""
+    check(isinstance(state, list) and len(state) > 0, "no state in a file of version 3")
+    for value in state:
+        check(isinstance(value, list) and len(value) == 3, "a stored value has not three parts")
+        check(value[1] in [*TYPES], f"{text(value[0], 'the name of a value')} has no type")
+        check_shape(value[2], value[0])
+    names = [value[0] for value in state]
+    check(names == sorted(set(names)), "the stored values are in another order, or one is twice")
 
 
 def check_freeze(freeze: dict) -> None:
@@ -305,6 +366,26 @@ def words_of(bits: np.ndarray, one: int) -> int:
             x, words = x >> 32, words + 1
         x = (x // w << 24) + x % w + (zero if bit else 0)
     return words + (x.bit_length() + 31) // 32
+
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+def read_state(meta: dict, tensors: dict[str, bytes]) -> dict[str, np.ndarray]:
+    """The stored values by name, finite numbers; those in bfloat16 as single."""
+    state = {}
+    for name, dtype, shape in meta.get("state", []):
+        code = tensors[f"state.{name}"]
+        if dtype == "BF16":
+            value = (np.frombuffer(code, "<u2").astype("<u4") << 16).view("<f4")
+        elif dtype == "BOOL":
+            check(max(code) <= 1, f"{name} is neither true nor false")
+            value = np.frombuffer(code, np.uint8).astype(bool)
+        else:
+            value = np.frombuffer(code, f"<{dtype[0].lower()}{TYPES[dtype]}")
+        check(bool(np.isfinite(value).all()), f"{name} is not finite")
+        state[name] = value.reshape(shape)
+    return state
 
 
 # --- streams --------------------------------------------------------------------------------------
@@ -561,15 +642,19 @@ def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarr
     return weights
 
 
-def read(data: bytes) -> tuple[dict, list[np.ndarray], dict[str, np.ndarray]]:
-    """Metadata, masks and weights of a file that keeps every rule.
+def read(
+    data: bytes,
+) -> tuple[dict, list[np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Metadata, masks, weights and state of a file that keeps every rule.
 
-    The ticket of a user's own module has no weights here: only the module can regenerate them.
+    The ticket of a user's own module has no weights here: only the module can regenerate them. It
+    alone may have state.
     """
-    meta, payload = open_ticket(data)
+    meta, tensors = open_ticket(data)
     check_counts(meta)
-    masks = read_masks(meta, payload)
-    return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}
+    masks = read_masks(meta, tensors["masks"])
+    state = read_state(meta, tensors)
+    return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}, state
 
 
 # --- the models -----------------------------------------------------------------------------------
@@ -637,7 +722,7 @@ def main(ticket: str, graph: str, out: str) -> None:
     """Write the logits of a ticket on a graph."""
     path = Path(ticket)
     check(path.is_file() and path.stat().st_size <= FILE_BYTES, "no file, or too large a one")
-    meta, _, weights = read(path.read_bytes())
+    meta, _, weights, _ = read(path.read_bytes())
     check(bool(weights), "the ticket of a module of somebody's own: build that module")
     with np.load(graph) as arrays:
         found = logits(meta, weights, arrays["x"], arrays["edge_index"])

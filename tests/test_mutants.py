@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from gslt.backends import get_backend
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import forging  # noqa: E402
 import mutants  # noqa: E402
 
 
@@ -66,6 +68,19 @@ def test_mutants_of_a_module_of_your_own() -> None:
         assert mutants.verdict(mutant, data) != "accepted"
 
 
+@pytest.mark.parametrize("name", mutants.STORED)
+def test_both_readers_agree_on_forged_state(name: str) -> None:
+    data = dict(mutants.tickets())[name]
+    assert len(forging.state_of(data)) >= 3
+    rng, found = random.Random(3), []
+    for kind in 150 * ["state", "header"]:
+        mutant = forging.CHANGES[kind](data, rng)
+        found.append(tuple(read(mutant, data) for read in mutants.READERS.values()))
+    agreeing = {("refused", "refused"), ("other", "other"), ("identical", "identical")}
+    assert {("refused", "refused"), ("other", "other")} <= set(found) <= agreeing
+    assert found.count(("refused", "refused")) > 200
+
+
 def test_mutants_are_the_same_for_a_seed() -> None:
     first, again, other = (list(mutants.mutants(FROZEN, 20, seed)) for seed in (0, 0, 1))
     assert first == again != other
@@ -75,9 +90,9 @@ def test_mutants_are_the_same_for_a_seed() -> None:
 def test_verdicts() -> None:
     assert mutants.verdict(FROZEN, FROZEN) == "identical"
     assert mutants.verdict(FROZEN[:-1], FROZEN) == "refused"
-    text, masks = mutants.open_ticket(FROZEN)
-    assert mutants.seal_again(text, masks) == FROZEN
-    better = mutants.seal_again(text.replace('"test":0.5', '"test":0.9'), masks)
+    text, masks = forging.open_ticket(FROZEN)
+    assert forging.seal_again(text, masks) == FROZEN
+    better = forging.seal_again(text.replace('"test":0.5', '"test":0.9'), masks)
     assert mutants.verdict(better, FROZEN) == "other"
 
 
@@ -89,6 +104,6 @@ def test_a_reader_that_checks_nothing_is_found_out(monkeypatch: pytest.MonkeyPat
     answer = staticmethod(lambda data: read(data) if data == FROZEN else wrong)
     monkeypatch.setattr(gslt.Ticket, "from_bytes", answer)
     monkeypatch.setattr(gslt.Ticket, "model", lambda self: None)
-    text, payload = mutants.open_ticket(FROZEN)
-    forged = mutants.seal_again(text.replace('"blocks"', '"rocks"'), payload)
+    text, payload = forging.open_ticket(FROZEN)
+    forged = forging.seal_again(text.replace('"blocks"', '"rocks"'), payload)
     assert mutants.verdict(forged, FROZEN) == "accepted"

@@ -46,9 +46,10 @@ def given_options(given: Sequence[str]) -> list[str]:
 def size_line(ticket: Any) -> str:
     """What a ticket weighs, in two lines."""
     s = ticket.size()
+    stored = f" and {s.stored_bytes:,} stored bytes" if s.stored else ""
     return (
         f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
         f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
-        f"{s.density:.3f})\nsize      {s.bits:,} mask bits, × {s.ratio:.1f} smaller than float32 "
-        f"weights; file {s.bytes:,} bytes, × {s.file_ratio:.1f}"
+        f"{s.density:.3f})\nsize      {s.bits:,} mask bits{stored}, × {s.ratio:.1f} smaller than "
+        f"float32 weights; file {s.bytes:,} bytes, × {s.file_ratio:.1f}"
     )

@@ -79,6 +79,11 @@ def _inspect(options: Namespace) -> None:
             frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
         print(f"  {name:<{width}} {frozen}{kept}")
+    if ticket.state:
+        print(f"state     {s.stored:,} values beside the masks, {s.stored_bytes:,} bytes")
+    for name, value in ticket.state.items():
+        shape = "×".join(map(str, value.shape)) or "one value"
+        print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
     if report and report.concentration:
         print(f"warning   {report.concentration}")
 

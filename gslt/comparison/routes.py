@@ -87,7 +87,7 @@ def _host_layer(architecture: str, i: int, o: int) -> nn.Module:
         layer = host.SAGEConv(i, o, aggr="mean", bias=False)
     else:
         layer = host.GINConv(nn.Linear(i, o, bias=False), eps=0.0, aggr="mean")
-        # A constant that PyG keeps in its state; a ticket carries masks and nothing else.
+        # A constant that PyG keeps in its state; the ticket of a GNN carries masks alone.
         layer.register_buffer("eps", torch.zeros(1), persistent=False)
     return layer
 

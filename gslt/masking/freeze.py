@@ -17,8 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -175,7 +178,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     for index, frozen_weight in enumerate(frozen):
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = fix_others(module)
-    supermask.fixed = fingerprints(module)
+    seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
+    supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
         for f, takes in zip(frozen, part, strict=True)
@@ -238,11 +242,8 @@ def bake(module: M) -> M:
         raise ConfigError(f"{type(module).__name__} is not frozen: there is nothing to bake")
     with torch.no_grad():
         effective = {
-            f"{path}.{attribute}".lstrip("."): getattr(owner, attribute).detach().clone()
-            for path, owner in module.named_modules()
-            if parametrize.is_parametrized(owner)
-            for attribute, chain in owner.parametrizations.items()
-            if isinstance(chain[0], FrozenWeight)
+            name: getattr(owner, attribute).detach().clone()
+            for name, owner, attribute, _ in frozen_places(module)
         }
         plain = copy.deepcopy(module)
         _thaw(plain)
@@ -274,6 +275,19 @@ def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Para
                 yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
 
 
+def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, FrozenWeight]]:
+    """Every frozen weight, as :func:`weights_of` gives those that are not frozen yet.
+
+    Yields:
+        Qualified name in this module, the module that holds it, its attribute there, the weight.
+    """
+    for path, owner in module.named_modules():
+        if parametrize.is_parametrized(owner):
+            for attribute, chain in owner.parametrizations.items():
+                if isinstance(chain[0], FrozenWeight):
+                    yield f"{path}.{attribute}".lstrip("."), owner, attribute, chain[0]
+
+
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
     if isinstance(parameter, nn.UninitializedParameter):
         return True
@@ -296,32 +310,30 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
     """Refuse what cannot be frozen before anything is changed."""
     _check_whole(module)
     _check_plain(module)
-    weights = list(_frozen_or_not(module))
+    weights = _frozen_or_not(module)
     if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
     _, counts = _counts(weights, config)
     Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
 
 
-def _frozen_or_not(module: nn.Module) -> Iterator[tuple[str, torch.Size]]:
+def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
     """Name and shape of every weight that will be frozen, those too that are frozen now."""
-    for path, owner in module.named_modules():
-        for attribute, parameter in owner.named_parameters(recurse=False):
-            if _is_weight(owner, attribute, parameter):
-                yield f"{path}.{attribute}".lstrip("."), parameter.shape
-        if parametrize.is_parametrized(owner):
-            for attribute, chain in owner.parametrizations.items():
-                if isinstance(chain[0], FrozenWeight):
-                    yield f"{path}.{attribute}".lstrip("."), chain[0].shape
+    plain = [(owner, name, weight.shape) for name, owner, _, weight in weights_of(module)]
+    frozen = [(owner, name, weight.shape) for name, owner, _, weight in frozen_places(module)]
+    order = {owner: number for number, owner in enumerate(module.modules())}
+    both = sorted([*plain, *frozen], key=lambda each: order[each[0]])
+    return [(name, shape) for _, name, shape in both]
 
 
 def _check_plain(module: nn.Module) -> None:
-    seen: dict[int, str] = {}
-    for name, owner, _, weight in weights_of(module):
-        if isinstance(weight, nn.UninitializedParameter):
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(tensor):
             raise ConfigError(
                 f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
             )
+    seen: dict[int, str] = {}
+    for name, owner, _, weight in weights_of(module):
         if isinstance(owner, parametrize.ParametrizationList) or _is_reparametrized(owner):
             raise ConfigError(
                 f"{name} belongs to another parametrization; remove it before freezing"
@@ -429,21 +441,18 @@ def _drop_effective_weights(
 
 
 def _thaw(module: nn.Module) -> None:
-    for owner in list(module.modules()):
-        if not parametrize.is_parametrized(owner):
-            continue
+    places = list(frozen_places(module))
+    for owner in {owner for _, owner, _, _ in places}:
         # A host's own way to copy may share the class, and torch takes the weight from it.
         of, shared = type(owner), ("__dict__", "__weakref__")
         own = {name: value for name, value in vars(of).items() if name not in shared}
         owner.__class__ = type(of.__name__, of.__bases__, own)
-        for attribute in list(owner.parametrizations):  # type: ignore[arg-type]
-            chain: Any = owner.parametrizations[attribute]  # type: ignore[index]
-            if isinstance(chain[0], FrozenWeight):
-                score = chain.original
-                parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
-                delattr(owner, attribute)
-                blank = torch.zeros(chain[0].shape, device=score.device, dtype=score.dtype)
-                owner.register_parameter(attribute, nn.Parameter(blank))
+    for _, owner, attribute, weight in places:
+        score = owner.parametrizations[attribute].original  # type: ignore[index, union-attr]
+        parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+        delattr(owner, attribute)
+        blank = torch.zeros(weight.shape, device=score.device, dtype=score.dtype)
+        owner.register_parameter(attribute, nn.Parameter(blank))
 
 
 def frozen_root(module: nn.Module) -> nn.Module:
@@ -455,11 +464,7 @@ def frozen_root(module: nn.Module) -> nn.Module:
     Args:
         module: frozen, or something that holds a frozen module and no frozen weight beside it.
     """
-    prefixes = set()
-    for path, each in module.named_modules():
-        if isinstance(each, FrozenWeight):
-            owner, _, attribute = path.removesuffix(".0").rpartition("parametrizations.")
-            prefixes.add(f"{owner}{attribute}".removesuffix(each.name))
+    prefixes = {name.removesuffix(weight.name) for name, _, _, weight in frozen_places(module)}
     prefix = prefixes.pop() if len(prefixes) == 1 else ""
     return module.get_submodule(prefix[:-1]) if prefix.endswith(".") else module
 
@@ -471,9 +476,10 @@ def other_state(module: nn.Module) -> dict[str, Tensor]:
         module: as it was frozen, see :func:`frozen_root`.
     """
     scores = {id(weight.score()) for weight in frozen_weights(module)}
+    # Of a module that stands at two places the state has both.
     sources = {
         f"{path}._extra_state".lstrip(".")
-        for path, each in module.named_modules()
+        for path, each in module.named_modules(remove_duplicate=False)
         if isinstance(each, FrozenWeight)
     }
     state = module.state_dict(keep_vars=True)
@@ -495,10 +501,41 @@ def fingerprints(module: nn.Module) -> dict[str, str]:
 
 def _fingerprint(value: Any) -> str:
     if not isinstance(value, Tensor):
-        return hashlib.sha256(repr(value).encode()).hexdigest()
-    kind = torch.float64 if value.is_floating_point() else value.dtype
-    numbers = value.detach().cpu().to(kind).contiguous().numpy()
-    return hashlib.sha256(f"{list(value.shape)}".encode() + numbers.tobytes()).hexdigest()
+        return hashlib.sha256(bytes_of(value)).hexdigest()
+    wide = value.to(torch.float64) if value.is_floating_point() else value
+    return hashlib.sha256(f"{list(value.shape)}".encode() + bytes_of(wide)).hexdigest()
+
+
+def bytes_of(value: Any) -> bytes:
+    """A value of a module's state as bytes: what is compared and summed.
+
+    The entries in row-major order; of a sparse tensor its indices, then its entries; of what is no
+    tensor its ``repr``.
+    """
+    if not isinstance(value, Tensor):
+        return repr(value).encode()
+    if value.layout != torch.strided:
+        sparse = value.detach().to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+        return bytes_of(sparse.indices()) + bytes_of(sparse.values())
+    return flat_bytes(value).tobytes()
+
+
+def flat_bytes(tensor: Tensor) -> npt.NDArray[np.uint8]:
+    """The bytes of a tensor of any shape ``(…)``; a view where it is contiguous and on the CPU."""
+    # As bytes: NumPy knows no bfloat16.
+    flat = tensor.detach().cpu().contiguous().view(-1)
+    found: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return found
+
+
+#: Running statistics of a norm that has seen no batch.
+_FRESH = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
+
+
+def _has_seen_batches(name: str, value: Any) -> bool:
+    """Whether a value is of a norm that no longer has the running statistics it was built with."""
+    fresh = _FRESH.get(name.rpartition(".")[2])
+    return fresh is not None and isinstance(value, Tensor) and bool((value != fresh).any())
 
 
 class FrozenLinear(nn.Linear):

@@ -212,13 +212,13 @@ class FrozenWeight(nn.Module):
         Raises:
             ConfigError: naming what differs.
         """
+        own = self.source()
         try:
             found = json.loads(bytes(state.cpu().tolist()))
-            differing = {n: found[n] for n, mine in self.source().items() if found[n] != mine}
+            differing = [name for name, mine in own.items() if found[name] != mine]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the state of {self.name} is none that gslt wrote") from error
         if differing:
-            own = self.source()
             words = ", ".join(f"{n} {found[n]} instead of {own[n]}" for n in differing)
             raise ConfigError(
                 f"the state of {self.name} is of another source network ({words}); its scores mean "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Protocol
 
 import torch
@@ -140,7 +141,8 @@ class Supermask:
         self.counts = list(counts)
         self.holders: list[ScoreHolder] = []
         self.fixed: dict[str, str] = {}
-        """Fingerprints of what else the network holds, by name, when it was frozen."""
+        """Fingerprints of what else the network holds, by name, where freezing finds it as it is
+        built; what is not among them, a ticket has to store."""
         self.threshold = threshold
         self.ranking = ranking
         self._selection: _Selection | None = None
@@ -203,17 +205,10 @@ class Supermask:
         removing one after the other gives the ticket as it was; with scores that have changed since
         there is no threshold any more.
         """
-        before, fixed = self._selection, len(key) - len(scores)
-        same = before is not None and before.key[:fixed] == key[:fixed]
-        if (
-            before is None
-            or not same
-            or any(
-                before.key[fixed + i] != key[fixed + i]
-                for i, (score, c) in enumerate(zip(scores, self.counts, strict=True))
-                if score.shape == (c.searched,)
-            )
-        ):
+        before = self._selection
+        left = [s.shape == (c.searched,) for s, c in zip(scores, self.counts, strict=True)]
+        left = [True] * (len(key) - len(scores)) + left
+        if before is None or [*compress(before.key, left)] != [*compress(key, left)]:
             raise ConfigError(
                 "a frozen weight of this network lost its scores (remove_parametrizations), and "
                 "the others, which shared its threshold, have changed since: gslt.bake(module) "

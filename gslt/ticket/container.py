@@ -14,20 +14,23 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Annotated, Any, BinaryIO
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from msgspec import Meta
 from torch import Tensor
 
 from gslt.files import parse
+from gslt.masking.freeze import flat_bytes
 
 #: Bytes of the length of the header at the start of a safetensors file.
 _LENGTH = 8
 #: Bytes of a header at most: JSON takes a hundred times as much memory once it is read.
 LARGEST_HEADER = 1 << 24
 
+#: Dimensions of a tensor at most, as in NumPy.
+MOST_DIMENSIONS = 32
+
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Shape = Annotated[tuple[Count, ...], Meta(max_length=MOST_DIMENSIONS)]
 
 #: Types by their name in the header, in the order of safetensors: the last one comes first there.
 DTYPES = {
@@ -52,7 +55,7 @@ class TensorInfo:
 
     dtype: str
     """A key of :data:`DTYPES`."""
-    shape: tuple[Count, ...]
+    shape: Shape
 
     @property
     def entries(self) -> int:
@@ -63,6 +66,17 @@ class TensorInfo:
     def size(self) -> int:
         """Bytes of the tensor."""
         return self.entries * DTYPES[self.dtype].itemsize
+
+
+def info_of(tensor: Tensor) -> TensorInfo:
+    """What the header says of a tensor of any shape ``(…)``.
+
+    Raises:
+        ValueError: if it is of a type that is not in :data:`DTYPES`.
+    """
+    if tensor.dtype not in _NAMES:
+        raise ValueError(f"a tensor has the type {tensor.dtype}, which no file holds")
+    return TensorInfo(_NAMES[tensor.dtype], tuple(tensor.shape))
 
 
 @dataclass(frozen=True)
@@ -105,10 +119,10 @@ def seal(kind: str, values: dict[str, Any], tensors: Mapping[str, Tensor]) -> by
         ValueError: if a tensor is of a type that is not in :data:`DTYPES`.
     """
     text = compact(values)
-    infos = _in_order({name: _info(name, tensor) for name, tensor in tensors.items()})
+    infos = _in_order({name: info_of(tensor) for name, tensor in tensors.items()})
     header = _header_bytes(kind, f"{checksum(text, tensors)} {text}", infos)
     length = len(header).to_bytes(_LENGTH, "little")
-    return b"".join([length, header, *(_bytes_of(tensors[name]).data for name in infos)])
+    return b"".join([length, header, *(flat_bytes(tensors[name]).data for name in infos)])
 
 
 def unseal(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -203,7 +217,7 @@ def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(name.encode() + b"\0")
-        digest.update(_bytes_of(tensors[name]).data)
+        digest.update(flat_bytes(tensors[name]).data)
     return digest.hexdigest()
 
 
@@ -235,22 +249,11 @@ def _in_order(infos: Mapping[str, TensorInfo]) -> dict[str, TensorInfo]:
     return {name: infos[name] for name in names}
 
 
-def _info(name: str, tensor: Tensor) -> TensorInfo:
-    if tensor.dtype not in _NAMES:
-        raise ValueError(f"the tensor {name!r} has the type {tensor.dtype}, which no file holds")
-    return TensorInfo(_NAMES[tensor.dtype], tuple(tensor.shape))
-
-
-def _bytes_of(tensor: Tensor) -> npt.NDArray[np.uint8]:
-    # A view wherever the tensor is contiguous.
-    flat = tensor.detach().contiguous().view(-1)
-    found: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
-    return found
-
-
 def _tensor(content: bytearray, start: int, info: TensorInfo) -> Tensor:
     dtype = DTYPES[info.dtype]
     if not info.entries:
         return torch.empty(info.shape, dtype=dtype)
     flat = torch.frombuffer(content, dtype=dtype, count=info.entries, offset=start)
+    if dtype == torch.bool and bool((flat.view(torch.uint8) > 1).any()):
+        raise ValueError("a truth value is neither 0 nor 1")
     return flat.view(info.shape)

@@ -22,15 +22,25 @@ from gslt.environment import Limits, check_limit, raised
 from gslt.errors import ConfigError, TicketError
 from gslt.files import parse
 from gslt.freezing import FrozenCounts
-from gslt.ticket.container import Count, TensorInfo, compact, read_header, read_tensors, seal
+from gslt.ticket.container import (
+    Count,
+    Shape,
+    TensorInfo,
+    compact,
+    info_of,
+    read_header,
+    read_tensors,
+    seal,
+)
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
-FORMAT_VERSION = 2
+#: Version of the format of a ticket of masks alone, and of one that stores state beside them.
+MASKS_ALONE, WITH_STATE = VERSIONS = (2, 3)
 
-#: Kind of the sealed file, and the name of its one tensor.
-KIND, MASKS = "ticket", "masks"
+#: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
+KIND, MASKS, STATE = "ticket", "masks", "state."
 #: A byte of the masks stands for at most so many searched weights, and so many weights at all.
 SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE = 2**8, 2**14
 #: Weights that every byte of the whole file allows beyond ``Limits.small_file_weights``, in a
@@ -63,8 +73,9 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     payload = b"".join(codes.values())
     searched = sum(mask.numel() for mask in ticket.masks.values())
     payload = payload.ljust(_least_bytes(searched, ticket.source.total), b"\0")
-    masks = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
-    return seal(KIND, _values(ticket, lengths, __version__), {MASKS: masks}), len(payload)
+    tensors = {f"{STATE}{name}": value.cpu() for name, value in ticket.state.items()}
+    tensors[MASKS] = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
+    return seal(KIND, _values(ticket, lengths, __version__), tensors), len(payload)
 
 
 def read_ticket(file: BinaryIO, size: int, name: str = "this file") -> StoredTicket:
@@ -86,8 +97,7 @@ def read_ticket(file: BinaryIO, size: int, name: str = "this file") -> StoredTic
         metadata = _metadata(values)
         _check_payload(header.tensors, metadata)
         check_limits(metadata, size, name)
-        payload = read_tensors(header, file)[MASKS]
-        ticket = _ticket(metadata, payload)
+        ticket = _ticket(metadata, read_tensors(header, file))
         check_ticket(ticket)
         lengths = {layer: length for layer, _, _, length in metadata.layers}
         if compact(_values(ticket, lengths, metadata.gslt)) != header.text:
@@ -116,6 +126,8 @@ class Metadata:
     dataset: str
     split: Count
     results: dict[str, int | float]
+    state: list[tuple[str, str, Shape]]
+    """Name, type and shape."""
 
     def total(self, column: int) -> int:
         """Sum of a column of the layers."""
@@ -135,6 +147,7 @@ def check_limits(metadata: Metadata, size: int, name: str) -> None:
     """
     total = metadata.source.total
     try:
+        check_limit("file_bytes", size, f"{name} has")
         check_limit("weights", total, f"{name} describes a network of")
         check_limit("bits", metadata.total(1), f"{name} has masks of")
         if metadata.architecture is not None:
@@ -166,8 +179,10 @@ def beyond_defaults(ticket: StoredTicket, size: int) -> str:
 
 def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> dict[str, Any]:
     """The metadata, given how many bytes each mask takes and the version of gslt."""
+    infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
+    state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
     return {
-        "version": FORMAT_VERSION,
+        "version": WITH_STATE if state else MASKS_ALONE,
         "gslt": version,
         "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
@@ -180,15 +195,16 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         "dataset": ticket.dataset,
         "split": ticket.split,
         "results": ticket.results,
+        **({"state": state} if state else {}),
     }
 
 
 def _check_version(values: dict[str, Any], name: str) -> None:
     version = values["version"]
-    if version != FORMAT_VERSION or type(version) is not int:
+    if version not in VERSIONS or type(version) is not int:
         raise TicketError(
             f"{name} has ticket format version {str(version)[:50]}; this gslt ({__version__}) "
-            f"reads version {FORMAT_VERSION}, the file was written by gslt "
+            f"reads versions {' and '.join(map(str, VERSIONS))}, the file was written by gslt "
             f"{str(values.get('gslt', 'unknown'))[:50]}"
         )
 
@@ -199,8 +215,9 @@ def _least_bytes(searched: int, total: int) -> int:
 
 
 def _metadata(values: dict[str, Any]) -> Metadata:
-    _expect_keys("metadata", values, {field.name for field in dataclasses.fields(Metadata)})
-    metadata = parse(Metadata, values)
+    given = {"state": [], **values}
+    _expect_keys("metadata", given, {field.name for field in dataclasses.fields(Metadata)})
+    metadata = parse(Metadata, given)
     # Text that is no Unicode could not be printed.
     metadata.gslt.encode()
     if len({name for name, *_ in metadata.layers}) < len(metadata.layers):
@@ -210,9 +227,13 @@ def _metadata(values: dict[str, Any]) -> Metadata:
 
 def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> None:
     """Before anything is read or made that is as long as the masks."""
+    state = {f"{STATE}{name}": TensorInfo(dtype, shape) for name, dtype, shape in metadata.state}
     info = tensors.get(MASKS)
-    if info is None or len(tensors) > 1 or info.dtype != "U8" or len(info.shape) != 1:
-        raise ValueError(f"it should hold one tensor {MASKS!r} of bytes")
+    if info is None or info.dtype != "U8" or len(info.shape) != 1:
+        raise ValueError(f"it should hold a tensor {MASKS!r} of bytes")
+    if {MASKS: info, **state} != tensors:
+        differing = sorted(dict(tensors.items() ^ {MASKS: info, **state}.items()))
+        raise ValueError(f"its tensors are not those of its metadata; differing: {differing}")
     searched, used = metadata.total(1), metadata.total(3)
     if info.size != max(used, _least_bytes(searched, metadata.source.total)):
         raise ValueError(
@@ -221,17 +242,19 @@ def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> Non
         )
 
 
-def _ticket(metadata: Metadata, payload: Tensor) -> StoredTicket:
+def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
     given = metadata.architecture
     return StoredTicket(
         config=_build(FreezeConfig, metadata.freeze),
-        masks=_masks(metadata, payload),
+        masks=_masks(metadata, tensors[MASKS]),
         source=metadata.source,
         weights_checksum=metadata.weights_sha256,
         architecture=None if given is None else _read_architecture(given),
         dataset=metadata.dataset,
         split=metadata.split,
         results=metadata.results,
+        # Copies: what is read lies in one buffer as long as the file.
+        state={name: tensors[f"{STATE}{name}"].clone() for name, *_ in metadata.state},
     )
 
 

@@ -19,6 +19,7 @@ from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
+from gslt.ticket.container import DTYPES, MOST_DIMENSIONS
 
 #: What every reader can hold in a signed word.
 LARGEST_COUNT = 2**63 - 1
@@ -61,6 +62,9 @@ class StoredTicket:
     """Number of its split, for data sets that have several."""
     results: dict[str, float] = dataclasses.field(default_factory=dict)
     """Figures of the search: accuracies, best epoch."""
+    state: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """What else a module of your own holds that is no longer as it was built, such as running
+    statistics, by qualified name; of any shape ``(…)``."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -82,7 +86,13 @@ def check_ticket(ticket: StoredTicket) -> None:
         if not plain or not abs(value) <= sys.float_info.max:
             raise ValueError(f"its result {name!r} is no finite number")
     # Text that is no Unicode could not be printed, nor name a random stream.
-    "".join([ticket.dataset, ticket.config.place, *ticket.masks, *ticket.results]).encode()
+    names = [*ticket.masks, *ticket.results, *ticket.state]
+    "".join([ticket.dataset, ticket.config.place, *names]).encode()
+    for name, stored in ticket.state.items():
+        if reason := unstorable(stored):
+            raise ValueError(f"its value {name!r} {reason}")
+    if ticket.state and ticket.architecture is not None:
+        raise ValueError(f"the node classifier of gslt has no value {next(iter(ticket.state))!r}")
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
     if ticket.architecture is not None:
@@ -93,6 +103,23 @@ def check_ticket(ticket: StoredTicket) -> None:
         _check_kept(ticket, _global_counts(ticket))
     _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
+
+
+def unstorable(value: Any) -> str:
+    """Why a value of a module's state cannot be in a ticket; empty where it can.
+
+    Args:
+        value: anything.
+    """
+    if not isinstance(value, Tensor):
+        return f"is no tensor, but {type(value).__name__}"
+    if value.layout != torch.strided or value.dtype not in DTYPES.values():
+        return f"is of the type {value.dtype}, {value.layout}, which no ticket holds"
+    if not value.numel() or value.dim() > MOST_DIMENSIONS:
+        return f"has no entry, or more than {MOST_DIMENSIONS} dimensions"
+    if not bool(value.isfinite().all()):
+        return "is not finite"
+    return ""
 
 
 def _counts_of(

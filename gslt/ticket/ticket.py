@@ -6,24 +6,27 @@ import copy
 import dataclasses
 import hashlib
 import warnings
+from collections.abc import Container
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
 from gslt.errors import ConfigError, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
-from gslt.freezing import FrozenCounts, frozen_counts, taking_part
+from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import (
     FreezeReport,
-    FrozenLayer,
     bake,
+    bytes_of,
     fingerprints,
     freeze,
+    frozen_places,
     frozen_root,
     other_state,
 )
@@ -32,7 +35,7 @@ from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
-from gslt.ticket.schema import Architecture, StoredTicket, kept_bits
+from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
@@ -54,6 +57,10 @@ class TicketSize:
     """Least size of the masks: Σ m H(k / m) over the layers, with k kept of m searched weights."""
     coded_bytes: int
     """Bytes of the masks in the ticket file."""
+    stored: int
+    """Values beside the masks that the ticket has to store, such as running statistics."""
+    stored_bytes: int
+    """Bytes of these values."""
     bytes: int
     """Size of the ticket file, with its header and metadata."""
 
@@ -74,13 +81,17 @@ class TicketSize:
 
     @property
     def ratio(self) -> float:
-        """How many times smaller than float32 weights the mask is: 32 N / bits."""
-        return 32 * self.total / self.bits if self.bits else float("inf")
+        """How many times smaller than float32 weights the mask is, with what is stored beside it.
+
+        32 N / (bits + 8 stored_bytes).
+        """
+        bits = self.bits + 8 * self.stored_bytes
+        return 32 * self.total / bits if bits else float("inf")
 
     @property
     def header_bytes(self) -> int:
-        """Bytes of the ticket file that are not masks: header and metadata."""
-        return self.bytes - self.coded_bytes
+        """Bytes of the ticket file that are no content: header and metadata."""
+        return self.bytes - self.coded_bytes - self.stored_bytes
 
     @property
     def file_ratio(self) -> float:
@@ -108,6 +119,9 @@ class Ticket(StoredTicket):
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
+        Beside the masks it stores every tensor of the module's state that has changed since the
+        module was frozen, and the running statistics of a norm that had seen a batch before.
+
         Args:
             module: a module frozen as one network, or a wrapper around one (``torch.compile``,
                 ``DataParallel``, a training module): the same ticket. A :class:`gslt.GNN` can be
@@ -117,22 +131,30 @@ class Ticket(StoredTicket):
             results: figures of the search, finite numbers.
 
         Raises:
-            TicketError: if the module is not frozen, or holds several frozen networks; if a score
-                is no number; or if it holds anything that has changed since it was frozen, such as
-                running statistics, which no :meth:`restore` could bring back.
+            TicketError: if the module is not frozen, is a part of a frozen network, or holds
+                several; if a score is no number; or if it holds anything that no :meth:`restore`
+                could bring back: see :func:`gslt.ticket.schema.unstorable`.
         """
         module = frozen_root(module)
         weights = _single_source(module)
-        _check_restorable(module, weights)
         architecture = None
         if isinstance(module, GNN):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         masks = {w.name: w.mask().cpu() for w in weights}
-        checksum = weights_checksum(module)
+        state = _state(module)
+        checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
         return cls(
-            config, masks, source, checksum, architecture, dataset, split, dict(results or {})
+            config,
+            masks,
+            source,
+            checksum,
+            architecture,
+            dataset,
+            split,
+            dict(results or {}),
+            state,
         )
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
@@ -164,20 +186,22 @@ class Ticket(StoredTicket):
         )
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
-        self.restore(model)
+        self._restore(model)
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
 
-        The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask.
+        The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask. What
+        the ticket stores beside it, such as running statistics, takes its place in the module.
 
         Args:
             module: of the ticket's architecture; frozen or not, its weights are discarded.
 
         Raises:
-            TicketError: if the module is not the ticket's architecture, or if this machine does not
-                regenerate the ticket's weights. The module is then as it was.
+            TicketError: if the module is not the ticket's architecture, has not what the ticket
+                stores by the same names, shapes and types, or if this machine does not regenerate
+                the ticket's weights. The module is then as it was.
             ConfigError: if the module cannot be frozen.
         """
         # Everything is tried on a copy: a module that is refused stays as it was.
@@ -198,12 +222,23 @@ class Ticket(StoredTicket):
         source = FrozenCounts.sum(w.counts for w in weights)
         if source != self.source:
             raise TicketError(f"the ticket says {self.source}, but its source has {source}")
-        if weights_checksum(module) != self.weights_checksum:
-            kept = ", ".join(other_state(module)) or "none"
+        others = other_state(module)
+        wanted = {name: _kind(value) for name, value in self.state.items()}
+        if absent := [
+            f"{name} ({kind}, in the module {_kind(others.get(name))})"
+            for name, kind in wanted.items()
+            if kind != _kind(others.get(name))
+        ]:
+            raise TicketError(
+                f"the ticket stores {listed(absent)}; build the module as it was at the search, "
+                "and of the same precision"
+            )
+        if weights_checksum(module, self.state) != self.weights_checksum:
+            kept = listed([name for name in others if name not in self.state]) or "none"
             raise TicketError(
                 "the network regenerated from the seed is not the one of the search: the seed or "
-                "the freezing config is wrong, or the module holds other values that a ticket does "
-                f"not carry, such as running statistics (here: {kept})"
+                "the freezing config is wrong, or the module holds other values that the ticket "
+                f"does not store (here: {kept}); restore it into one that is newly built"
             )
         with torch.no_grad():
             for weight in weights:
@@ -214,18 +249,17 @@ class Ticket(StoredTicket):
                     f"the mask of {weight.name} keeps another number of weights than sparsity "
                     f"{self.config.sparsity:g} allows; the file is damaged"
                 )
+        if self.state:
+            _load(module, self.state)
 
     @property
     def report(self) -> FreezeReport | None:
         """What is frozen, layer by layer; None for a module of your own, which has the shapes."""
         if self.architecture is None:
             return None
-        a, config = self.architecture, self.config
+        a = self.architecture
         shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
-        part = taking_part(list(shapes), config.place)
-        counts = frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
-        layers = map(FrozenLayer, shapes, shapes.values(), counts, part)
-        return FreezeReport(tuple(layers), (), config.allocation)
+        return FreezeReport.of(shapes, self.config)
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
@@ -242,6 +276,8 @@ class Ticket(StoredTicket):
             bits=searched,
             entropy_bits=sum(entropy_bits(*pair) for pair in counts),
             coded_bytes=coded_bytes,
+            stored=sum(value.numel() for value in self.state.values()),
+            stored_bytes=sum(value.nbytes for value in self.state.values()),
             bytes=len(content),
         )
 
@@ -303,13 +339,21 @@ def load_ticket(path: str | Path) -> Ticket:
         raise TicketError(str(error)) from None
 
 
-def weights_checksum(module: nn.Module) -> str:
+def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:
     """SHA-256 over the regenerated network, layer by layer in the order of its parameters.
 
     Each layer contributes its name, a zero byte, its random weights as little-endian float32 with
     pruned ones set to zero, and its ternary freezing pattern as int8. Then follows every other
-    value that the module's state holds, by name (biases, running statistics): a ticket does not
-    carry them, so they must be the same wherever it is restored.
+    value that the module's state holds, its name, a zero byte and its bytes (biases, norms; see
+    :func:`gslt.masking.freeze.bytes_of`): what a ticket does not store must be the same wherever it
+    is restored.
+
+    Args:
+        module: as it was frozen, see :func:`gslt.masking.freeze.frozen_root`.
+        stored: names of the values that the ticket stores.
+
+    Returns:
+        64 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for weight in frozen_weights(module):
@@ -318,9 +362,8 @@ def weights_checksum(module: nn.Module) -> str:
         digest.update(values.float().cpu().numpy().astype("<f4").tobytes())
         digest.update(pattern.cpu().numpy().tobytes())
     for name, value in other_state(module).items():
-        # As bytes: NumPy knows no bfloat16.
-        numbers = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        digest.update(name.encode() + b"\0" + numbers.tobytes())
+        if name not in stored:
+            digest.update(name.encode() + b"\0" + bytes_of(value))
     return digest.hexdigest()
 
 
@@ -333,23 +376,66 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "the layers were frozen one by one, each with a threshold of its own; "
             "gslt.freeze(module, config) makes them one source network, which a ticket can hold"
         )
-    return weights
-
-
-def _check_restorable(module: nn.Module, weights: list[FrozenWeight]) -> None:
-    """Refuse what :meth:`Ticket.restore` could not bring back."""
+    for name, _, _, weight in frozen_places(module):
+        if name != weight.name:
+            raise TicketError(
+                f"{name} was frozen as {weight.name}, in another module or with a prefix, and "
+                "restoring the ticket would freeze it by its own name; "
+                "gslt.freeze(module, config) makes this module a network that a ticket can hold"
+            )
     undefined = [weight.name for weight in weights if bool(weight.score().isnan().any())]
     if undefined:
         raise TicketError(
             f"scores of {listed(undefined)} are no numbers (NaN), so that no mask follows from "
             "them; search again with a smaller learning rate"
         )
-    supermask = weights[0].supermask
-    before, now = (supermask.fixed if supermask else {}), fingerprints(module)
-    changed = [name for name in now if now[name] != before.get(name)]
-    if changed:
+    return weights
+
+
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    """What a ticket stores of a frozen module: what is not as freezing found it, or made it."""
+    before, found = _fixed(module), fingerprints(module)
+    values = other_state(module)
+    changed = {name: values[name] for name in values if found[name] != before.get(name)}
+    refused = [f"{name} was removed" for name in before if name not in values]
+    for name, value in changed.items():
+        if isinstance(value, nn.Parameter):
+            refused.append(f"{name} is a parameter that is not frozen")
+        elif reason := unstorable(value):
+            refused.append(f"{name} {reason}")
+        elif isinstance(module, GNN):
+            refused.append(f"{name} is not of the network that gslt.GNN builds")
+    if refused:
         raise TicketError(
-            f"{listed(changed)} changed since the module was frozen, and a ticket holds a seed "
-            "and a mask alone: it could not be restored. Build batch norms with "
-            "track_running_stats=False, and freeze the module after everything else is in place"
+            f"the module has changed since it was frozen: {listed(refused)}; a ticket of it could "
+            "not be restored. Freeze the module when everything else is in place, and search again"
         )
+    return {name: value.detach().cpu().clone() for name, value in changed.items()}
+
+
+def _load(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put what a ticket stores into a frozen module, which has it in the same shape and type."""
+    whole = module.state_dict()
+    whole.update(state)
+    module.load_state_dict(whole, strict=False)
+    others = other_state(module)
+    lost = [name for name, value in state.items() if bytes_of(others[name]) != bytes_of(value)]
+    if lost:
+        raise TicketError(f"the module does not take the stored values of {listed(lost)}")
+    for name in state:
+        # Whatever the module held before, a fresh one has another value: the next ticket stores it.
+        _fixed(module).pop(name, None)
+
+
+def _fixed(module: nn.Module) -> dict[str, str]:
+    """Fingerprints of what a frozen network holds and a ticket of it does not store."""
+    supermask = frozen_weights(module)[0].supermask
+    assert supermask is not None
+    return supermask.fixed
+
+
+def _kind(value: Any) -> str:
+    """Shape and type of a value of a module's state, in words."""
+    if not isinstance(value, Tensor):
+        return "none" if value is None else type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"

@@ -1,13 +1,17 @@
 """``gslt evaluate`` and ``gslt inspect``."""
 
 import pytest
+import torch
 import yaml
 from tiny_runs import TINY
+from torch import nn
 
 from gslt.cli import main, parse
 from gslt.cli.tickets import ACTIONS
+from gslt.config import FreezeConfig
 from gslt.errors import FreezingWarning
-from gslt.ticket.ticket import load_ticket
+from gslt.masking.freeze import freeze
+from gslt.ticket.ticket import Ticket, load_ticket
 
 
 def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, capsys):
@@ -47,6 +51,20 @@ def test_what_a_ticket_file_holds(as_debian, tmp_path, capsys):
     assert words[0][2:8:2] == ["weights:", "pruned", "locked"]
     pruned, locked = (sum(int(word[place]) for word in words) for place in (3, 5))
     assert f"{pruned:,} pruned, {locked:,} locked" in lines[3]
+
+
+def test_what_a_ticket_stores_beside_its_masks(tmp_path, capsys):
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    freeze(module, FreezeConfig())
+    module(torch.linspace(-1, 1, 6).view(2, 3))
+    Ticket.of(module).save(tmp_path / "t.safetensors")
+    assert main(["inspect", str(tmp_path / "t.safetensors")]) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        "state     9 values beside the masks, 40 bytes",
+        "  1.num_batches_tracked  one value, int64",
+        "  1.running_mean  4, float32",
+        "  1.running_var  4, float32",
+    ]
 
 
 def test_place_and_what_it_is_on_the_graph_without_edges(as_debian, tmp_path, capsys):

@@ -27,7 +27,9 @@ from gslt.masking.freeze import (
     FrozenLayer,
     FrozenLinear,
     bake,
+    fingerprints,
     freeze,
+    other_state,
     reset_scores,
 )
 from gslt.masking.initialise import initialise
@@ -445,6 +447,10 @@ def pruned() -> nn.Module:
         (lambda: nn.BatchNorm1d(3), "no weight"),
         (tied, "0.weight and 1.weight are the same tensor"),
         (lambda: nn.LazyLinear(3), "no shape yet"),
+        (
+            lambda: nn.Sequential(nn.Linear(3, 4), nn.LazyBatchNorm1d(affine=False)),
+            "1.running_mean has no shape yet",
+        ),
         (lambda: pyg.SAGEConv(-1, 3), "no shape yet"),
         (lambda: parametrizations.weight_norm(nn.Linear(3, 4)), "another parametrization"),
         (lambda: parametrizations.orthogonal(nn.Linear(3, 3)), "another parametrization"),
@@ -455,6 +461,24 @@ def pruned() -> nn.Module:
 def test_refused_modules(build: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         freeze(build(), FreezeConfig())
+
+
+@pytest.mark.parametrize("layout", ["to_sparse_coo", "to_sparse_csr", "to_sparse_csc"])
+def test_a_sparse_buffer_is_fixed_as_any_other(layout: str) -> None:
+    module = nn.Linear(3, 4)
+    module.register_buffer("graph", getattr(torch.eye(3), layout)())
+    freeze(module, FROZEN)
+    before = fingerprints(module)
+    module.graph = getattr(torch.eye(3) * 2, layout)()
+    changed = [name for name, value in fingerprints(module).items() if value != before[name]]
+    assert changed == ["graph"]
+
+
+def test_a_layer_at_two_places_has_its_biases_alone_beside_its_scores() -> None:
+    layer = nn.Linear(3, 3)
+    module = nn.Sequential(layer, nn.ReLU(), layer)
+    freeze(module, FROZEN)
+    assert list(other_state(module)) == ["0.bias", "2.bias"]
 
 
 def test_a_refused_module_is_left_as_it_was() -> None:

@@ -6,7 +6,7 @@ from small_runs import TICKET
 
 import gslt
 
-# Its ``mutants`` forge files.
+# Its ``forging`` makes files.
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 

@@ -44,8 +44,16 @@ def test_the_checksum_by_hand() -> None:
         (safetensors.torch.save(TENSORS), "no thing of gslt"),
         (seal("thing", [], TENSORS), "no object"),  # type: ignore[arg-type]
         (seal("thing", {"x": 1}, TENSORS).replace(b'x\\":1', b'x\\":2'), "does not match"),
+        (
+            seal("thing", {}, {"a": torch.tensor([2], dtype=torch.uint8)}).replace(b"U8", b"BOOL"),
+            "safetensors file|not written as",
+        ),
+        (seal("thing", {}, {"a": torch.ones([1] * 33)}), "length <= 32"),
     ],
-    ids=["empty", "cut", "another kind", "foreign", "a list", "changed"],
+    ids=[
+        *("empty", "cut", "another kind", "foreign", "a list", "changed"),
+        *("another type", "dimensions"),
+    ],
 )
 def test_what_was_not_sealed_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):

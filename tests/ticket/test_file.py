@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mutants import open_ticket, seal_again
+from forging import State, open_ticket, seal_again, state_of
+from torch import nn
 
 import gslt
 from gslt import random as streams
@@ -29,10 +32,15 @@ from gslt.freezing import (
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.nn.gnn import weight_shapes
 from gslt.random import Stream
+from gslt.ticket.container import info_of
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, share
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "examples"))
+
+import read_ticket  # noqa: E402
+
 TEXT = (ROOT / "docs" / "ticket-format.md").read_text(encoding="utf-8")
 VECTORS: dict[str, Any] = {}
 for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL):
@@ -46,7 +54,7 @@ def hexes(values: Any) -> list[str]:
 def test_every_block_is_tested() -> None:
     assert set(VECTORS) == {
         *("masks", "streams", "as241", "windows", "counts", "places", "patterns", "weights"),
-        "file",
+        *("state", "file"),
     }
 
 
@@ -125,6 +133,32 @@ def test_the_whole_file() -> None:
     with torch.no_grad():
         found = ticket.model()(torch.tensor(vector["x"]), torch.tensor(vector["edge_index"]))
     torch.testing.assert_close(found, torch.tensor(vector["logits"]), atol=1e-5, rtol=0)
+
+
+def test_a_file_with_state() -> None:
+    vector = VECTORS["state"]
+    data = base64.b64decode("".join(vector["base64"]))
+    ticket = gslt.Ticket.from_bytes(data)
+    assert ticket.to_bytes() == data
+    masks = {name: "".join("01"[bit] for bit in m.int()) for name, m in ticket.masks.items()}
+    assert masks == vector["masks"]
+    found = [
+        [name, info_of(value).dtype, list(value.shape), value.tolist()]
+        for name, value in ticket.state.items()
+    ]
+    assert found == vector["values"]
+    meta, _, weights, state = read_ticket.read(data)
+    assert meta["state"] == [row[:3] for row in vector["values"]]
+    assert {name: value.tolist() for name, value in state.items()} == {
+        name: values for name, _, _, values in vector["values"]
+    }
+    assert weights == {}
+    module = nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2))
+    module.register_buffer("scale", torch.zeros(2, 1, dtype=torch.bfloat16))
+    ticket.restore(module)
+    # By hand: (x - mean) / sqrt(var + eps) in each column, of inputs that are 0.
+    expected = torch.tensor([-0.25 / math.sqrt(2.0 + 1e-5), 0.5 / math.sqrt(0.125 + 1e-5)])
+    torch.testing.assert_close(module.eval()(torch.zeros(4)[None])[0], expected)
 
 
 def test_limits_in_the_text() -> None:
@@ -309,9 +343,9 @@ DAMAGE = {
         lambda c: seal_again(open_ticket(c)[0].replace(":", ": "), b"abc"),
         "not written as",
     ),
-    "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "one tensor 'masks'"),
-    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*reads version 2"),
-    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*reads version 2"),
+    "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "a tensor 'masks'"),
+    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2 and 3"),
+    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2 and 3"),
     "forged seed": (lambda c: forge(put(9, "freeze", "seed"), c), OTHER),
     "forged sum": (lambda c: forge(put("0" * 64, "weights_sha256"), c), OTHER),
     "no sum": (lambda c: forge(put("00", "weights_sha256"), c), "no SHA-256"),
@@ -385,3 +419,110 @@ def test_a_truncated_file(result, tmp_path, length):
     path.write_bytes(result.ticket.to_bytes()[:length])
     with pytest.raises(gslt.TicketError, match="damaged or no ticket"):
         gslt.load_ticket(path)
+
+
+# State
+
+
+def by_hand(
+    state: list[list[Any]], tensors: list[tuple[str, str, list[int], bytes]], **changes: Any
+) -> bytes:
+    """A file of version 3 from nothing but its rules: 2 of 4 weights kept, then these values."""
+    freeze = {"sparsity": 0.5, "freezing_ratio": None, "prune_ratio": None, "lock_ratio": None}
+    freeze |= {"allocation": "epl", "weight_init": "skc", "scale": "none", "threshold": "global"}
+    freeze |= {"ranking": "magnitude", "score_init": "kn", "seed": 0}
+    meta = {"version": 3, "gslt": "0", "freeze": freeze, "architecture": None}
+    meta |= {"source": {"total": 4, "pruned": 0, "locked": 0}, "layers": [["weight", 4, 2, 1]]}
+    meta |= {"weights_sha256": "0" * 64, "dataset": "", "split": 0, "results": {}, "state": state}
+    text = json.dumps({**meta, **changes}, separators=(",", ":"))
+    tensors = [*tensors, ("masks", "U8", [1], b"\x05")]
+    tensors.sort(key=lambda tensor: tensor[1] == "BOOL")  # The one type behind that of the masks.
+    content = text.encode()
+    for name, _, _, value in sorted(tensors):
+        content += name.encode() + b"\0" + value
+    header: dict[str, Any] = {
+        "__metadata__": {"gslt-ticket": f"{hashlib.sha256(content).hexdigest()} {text}"}
+    }
+    start = 0
+    for name, dtype, shape, value in tensors:
+        end = start + len(value)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+        start = end
+    written = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    written += b" " * (-len(written) % 8)
+    body = b"".join(value for *_, value in tensors)
+    return len(written).to_bytes(8, "little") + written + body
+
+
+COUNT = ("state.n", "I64", [], struct.pack("<q", -7))
+MEAN = ("state.m", "F32", [2, 1], struct.pack("<2f", 0.5, -3.0))
+HALF = ("state.h\u00f6", "BF16", [1], bytes([0x80, 0x3F]))
+TRUE = ("state.t", "BOOL", [2], b"\1\0")
+ROWS = [["h\u00f6", "BF16", [1]], ["m", "F32", [2, 1]], ["n", "I64", []]]
+
+
+def test_a_file_with_state_by_hand() -> None:
+    data = by_hand(ROWS, [COUNT, MEAN, HALF])
+    found = gslt.Ticket.from_bytes(data).state
+    assert found["n"].dtype == torch.int64
+    assert found["n"].item() == -7
+    assert torch.equal(found["m"], torch.tensor([[0.5], [-3.0]]))
+    assert torch.equal(found["h\u00f6"], torch.tensor([1.0], dtype=torch.bfloat16))
+    state = read_ticket.read(data)[3]
+    assert {name: value.tolist() for name, value in state.items()} == {
+        "h\u00f6": [1.0],
+        "m": [[0.5], [-3.0]],
+        "n": -7,
+    }
+    data = by_hand([["t", "BOOL", [2]]], [TRUE])
+    assert gslt.Ticket.from_bytes(data).state["t"].tolist() == [True, False]
+
+
+def one(dtype: str, shape: Any, value: bytes, said: Any = None) -> bytes:
+    """One value of this type and shape, of which the metadata may say something else."""
+    return by_hand([["a", *(said or (dtype, shape))]], [("state.a", dtype, shape, value)])
+
+
+WRONG_STATE: dict[str, tuple[bytes, str]] = {
+    "another order": (by_hand(ROWS[::-1], [COUNT, MEAN, HALF]), "not written as gslt writes them"),
+    "another order of tensors": (by_hand(ROWS, [MEAN, COUNT, HALF]), "not written as gslt"),
+    "twice": (by_hand([*ROWS, ROWS[-1]], [COUNT, MEAN, HALF]), "not written as gslt writes them"),
+    "one more": (by_hand(ROWS[1:], [COUNT, MEAN, HALF]), "not those of its metadata.*state.h"),
+    "one missing": (by_hand(ROWS, [COUNT, MEAN]), "not those of its metadata.*state.h"),
+    "version 2": (by_hand(ROWS, [COUNT, MEAN, HALF], version=2), "not written as gslt"),
+    "version 3 without": (by_hand([], []), "not written as gslt writes them"),
+    "another type": (one("F32", [1], bytes(4), ("I32", [1])), "not those of its metadata"),
+    "another shape": (one("F32", [2, 1], bytes(8), ("F32", [1, 2])), "not those of its metadata"),
+    "unknown type": (one("C64", [1], bytes(8)), "a tensor has the type 'C64'"),
+    "no shape": (one("F32", 1, bytes(4)), "Expected `array`"),
+    "no entry": (one("F32", [0], b""), "has no entry"),
+    "dimensions": (one("F32", [1] * 33, bytes(4)), "length <= 32"),
+    "absurd": (one("F32", [2**62, 2**62], bytes(4)), "header is not written"),
+    "infinite": (one("F32", [1], struct.pack("<f", math.inf)), "'a' is not finite"),
+    "no number": (one("BF16", [1], b"\xc0\x7f"), "'a' is not finite"),
+    "neither true nor false": (one("BOOL", [1], b"\2"), "neither 0 nor 1"),
+    "no object": (by_hand([["a", "F32"]], []), "Expected `array` of length 3"),
+    "a numbered name": (by_hand([[3, "F32", [1]]], []), "Expected `str`, got `int`"),
+    "no Unicode": (by_hand([["\ud800", "F32", [1]]], []), "not those of its metadata"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_STATE))
+def test_wrong_state_is_refused_by_both_readers(name: str) -> None:
+    data, message = WRONG_STATE[name]
+    with pytest.raises(gslt.TicketError, match=message):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+def test_state_beside_an_architecture_is_refused_by_both_readers(result) -> None:
+    text, masks = open_ticket(result.ticket.to_bytes())
+    state: State = {"state.m": MEAN[1:]}
+    values = {**json.loads(text), "version": 3, "state": [["m", "F32", [2, 1]]]}
+    data = seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
+    assert state_of(data) == state
+    with pytest.raises(gslt.TicketError, match="the node classifier of gslt has no value 'm'"):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError, match="state in a network that has none"):
+        read_ticket.read(data)

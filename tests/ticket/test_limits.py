@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forging import open_ticket, seal_again
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutants import open_ticket, seal_again
 from torch import nn
 
 import gslt
@@ -64,6 +64,13 @@ def test_bits_are_limited(result) -> None:
         pytest.raises(gslt.TicketError, match=r"masks of 336 bits.*limit of 300"),
     ):
         gslt.Ticket.from_bytes(result.ticket.to_bytes())
+
+
+def test_bytes_are_limited_whatever_they_come_from(result) -> None:
+    data = result.ticket.to_bytes()
+    said = r"this file has 1,\d+ bytes, more than the limit of 1,000"
+    with raised(file_bytes=1000), pytest.raises(gslt.TicketError, match=said):
+        gslt.Ticket.from_bytes(data)
 
 
 def test_limits_come_before_the_payload(result) -> None:

@@ -1,21 +1,27 @@
 import copy
 import dataclasses
 import hashlib
+import json
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from forging import open_ticket
 from small_runs import TICKET
-from torch import nn
+from torch import Tensor, nn
 
 import gslt
 from gslt.backends import get_backend
+from gslt.environment import import_quietly
 from gslt.masking.parametrization import frozen_weights
+from gslt.ticket.container import DTYPES
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.ticket import weights_checksum
+from gslt.training.results import Result
 
 
 @pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
@@ -201,35 +207,265 @@ def test_a_baked_model_has_the_tickets_logits_and_plain_weights(blocks, architec
         gslt.Ticket.of(plain)
 
 
+STATISTICS = ("num_batches_tracked", "running_mean", "running_var")
+
+
 def normed() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 2))
 
 
-def test_what_a_ticket_could_not_bring_back_is_refused_when_it_is_made() -> None:
+def seen(module: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The module frozen, with other scores and two batches seen by its norms."""
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.2))
+    with torch.no_grad():
+        for weight in frozen_weights(module):
+            weight.score().mul_(torch.linspace(-1, 1, weight.counts.searched))
+    for factor in (1.0, 3.0):
+        module(factor * torch.linspace(-1, 1, 24, dtype=dtype).view(4, 6))
+    return module
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_running_statistics_come_back_bit_for_bit(dtype: torch.dtype, tmp_path: Path) -> None:
+    module = seen(normed().to(dtype), dtype)
+    gslt.Ticket.of(module).save(tmp_path / "t.safetensors")
+    ticket = gslt.load_ticket(tmp_path / "t.safetensors")
+    fresh = normed().to(dtype)
+    ticket.restore(fresh)
+    x = torch.linspace(-2, 1, 30, dtype=dtype).view(5, 6)
+    assert torch.equal(fresh.eval()(x), module.eval()(x))
+    assert torch.equal(gslt.bake(fresh)(x), fresh(x))
+    assert {name: value.dtype for name, value in ticket.state.items()} == {
+        "1.num_batches_tracked": torch.int64,
+        "1.running_mean": dtype,
+        "1.running_var": dtype,
+    }
+    assert int(ticket.state["1.num_batches_tracked"]) == 2
+    # What is restored is the same ticket, and so is what it is restored into once more.
+    ticket.restore(fresh)
+    assert gslt.Ticket.of(fresh).to_bytes() == ticket.to_bytes()
+
+
+def test_stored_values_count_in_the_size() -> None:
+    size = gslt.Ticket.of(seen(normed())).size()
+    # 10 means and 10 variances of 4 bytes, one count of 8.
+    assert (size.stored, size.stored_bytes) == (21, 88)
+    assert size.ratio == pytest.approx(32 * 80 / (size.bits + 8 * 88))
+    assert size.bytes == size.coded_bytes + 88 + size.header_bytes
     module = normed()
     gslt.freeze(module, gslt.FreezeConfig())
-    ticket = gslt.Ticket.of(module)
-    ticket.restore(normed())
-    module(torch.ones(4, 6))
-    names = r"1\.running_mean, 1\.running_var, 1\.num_batches_tracked changed since"
-    with pytest.raises(gslt.TicketError, match=names):
-        gslt.Ticket.of(module)
-    # The same network without them.
+    size = gslt.Ticket.of(module).size()
+    assert (size.stored, size.stored_bytes, size.ratio) == (0, 0, 32.0)
+
+
+def test_a_ticket_without_stored_values_is_of_version_2(tmp_path: Path) -> None:
     module = normed()
-    module[1] = nn.BatchNorm1d(10, track_running_stats=False)
     gslt.freeze(module, gslt.FreezeConfig())
-    module(torch.ones(4, 6))
-    gslt.Ticket.of(module).restore(copy.deepcopy(module))
-    # A bias that somebody set, and a buffer that came later.
-    for change in (
-        lambda m: m[0].bias.fill_(0.1),
-        lambda m: m.register_buffer("late", torch.ones(2)),
+    for found, version, tensors in (
+        (module, 2, ["masks"]),
+        (seen(normed()), 3, ["masks", *(f"state.1.{name}" for name in STATISTICS)]),
     ):
-        module = normed()
-        gslt.freeze(module, gslt.FreezeConfig())
-        change(module)
-        with pytest.raises(gslt.TicketError, match=r"(0\.bias|late) changed since"):
-            gslt.Ticket.of(module)
+        gslt.Ticket.of(found).save(tmp_path / "t.safetensors")
+        held = safetensors.torch.load_file(tmp_path / "t.safetensors")
+        assert sorted(held) == sorted(tensors)
+        assert (
+            json.loads(open_ticket((tmp_path / "t.safetensors").read_bytes())[0])["version"]
+            == version
+        )
+
+
+def test_a_network_of_pyg_with_its_own_mlp() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = pyg.GINConv(pyg.MLP([6, 8, 8]), train_eps=True)
+            self.second = pyg.GINConv(pyg.MLP([8, 8, 3], dropout=0.2))
+
+        def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+            return self.second(self.first(x, edge_index).relu(), edge_index)
+
+    rng = torch.Generator().manual_seed(0)
+    x, edges = torch.randn(20, 6, generator=rng), torch.randint(0, 20, (2, 60), generator=rng)
+    model = Network()
+    gslt.freeze(model, gslt.FreezeConfig(sparsity=0.5, freezing_ratio=0.3))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x, edges), torch.arange(20) % 3).backward()
+        optimizer.step()
+    ticket = gslt.Ticket.from_bytes(gslt.Ticket.of(model).to_bytes())
+    assert set(ticket.state) == {
+        f"{conv}.nn.norms.0.module.{name}" for conv in ("first", "second") for name in STATISTICS
+    }
+    fresh = Network()
+    ticket.restore(fresh)
+    with torch.no_grad():
+        assert torch.equal(fresh.eval()(x, edges), model.eval()(x, edges))
+
+
+def test_statistics_of_before_the_freezing_are_stored_too() -> None:
+    module = normed()
+    module(torch.linspace(-1, 1, 24).view(4, 6))
+    gslt.freeze(module, gslt.FreezeConfig())
+    fresh = normed()
+    gslt.Ticket.of(module).restore(fresh)
+    x = torch.ones(2, 6)
+    assert torch.equal(fresh.eval()(x), module.eval()(x))
+
+
+class Remembering(nn.Linear):
+    """A layer whose state has what torch knows no buffer for."""
+
+    def __init__(self, memory: object) -> None:
+        super().__init__(6, 10)
+        self.memory = memory
+
+    def get_extra_state(self) -> object:
+        return self.memory
+
+    def set_extra_state(self, state: object) -> None:
+        self.memory = state
+
+
+def test_every_other_value_that_changed_is_stored() -> None:
+    def network() -> nn.Module:
+        module = nn.Sequential(Remembering(torch.zeros(2)), nn.Linear(10, 2))
+        for number, dtype in enumerate(DTYPES.values()):
+            module.register_buffer(f"b{number}", torch.zeros(2, 3, dtype=dtype))
+        return module
+
+    module = network()
+    gslt.freeze(module, gslt.FreezeConfig())
+    assert not gslt.Ticket.of(module).state
+    module[0].memory = torch.tensor([3.0, -4.0])
+    module[1].bias[0] = 0.1
+    for number in range(len(DTYPES)):
+        module.get_buffer(f"b{number}")[1, 2] = 1
+    ticket = gslt.Ticket.from_bytes(gslt.Ticket.of(module).to_bytes())
+    assert set(ticket.state) == {"0._extra_state", "1.bias", *(f"b{i}" for i in range(len(DTYPES)))}
+    fresh = network()
+    ticket.restore(fresh)
+    wanted, found = module.state_dict(), fresh.state_dict()
+    assert all(torch.equal(found[name], wanted[name]) for name in ticket.state)
+    assert not torch.equal(fresh[1].bias, torch.zeros(2))
+
+
+def spoilt(change: Callable[[nn.Module], object]) -> nn.Module:
+    module = nn.Sequential(Remembering({"a": 1}), nn.BatchNorm1d(10), nn.Linear(10, 2))
+    gslt.freeze(module, gslt.FreezeConfig())
+    gslt.Ticket.of(module).restore(
+        nn.Sequential(Remembering({"a": 1}), nn.BatchNorm1d(10), nn.Linear(10, 2))
+    )
+    change(module)
+    return module
+
+
+SPOILT: dict[str, tuple[Callable[[nn.Module], object], str]] = {
+    "a parameter": (
+        lambda m: m.register_parameter("late", nn.Parameter(torch.ones(2))),
+        "late is a parameter that is not frozen",
+    ),
+    "no tensor": (lambda m: m[0].memory.update(a=2), r"0\._extra_state is no tensor, but dict"),
+    "not finite": (lambda m: m[1].running_var[0].fill_(math.inf), r"1\.running_var is not finite"),
+    "complex": (
+        lambda m: m.register_buffer("late", torch.ones(2, dtype=torch.complex64)),
+        "late is of the type torch.complex64",
+    ),
+    "sparse": (
+        lambda m: m.register_buffer("late", torch.eye(3).to_sparse()),
+        "late is of the type torch.float32, torch.sparse_coo",
+    ),
+    "empty": (lambda m: m.register_buffer("late", torch.ones(0)), "late has no entry"),
+    "gone": (lambda m: delattr(m[2], "bias"), r"2\.bias was removed"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SPOILT))
+def test_what_a_ticket_could_not_bring_back_is_refused_when_it_is_made(name: str) -> None:
+    change, message = SPOILT[name]
+    with pytest.raises(gslt.TicketError, match=f"changed since it was frozen: {message}"):
+        gslt.Ticket.of(spoilt(change))
+
+
+def test_the_node_classifier_stores_nothing(result: Result) -> None:
+    model = copy.deepcopy(result.model)
+    model.register_buffer("late", torch.ones(2))
+    with pytest.raises(gslt.TicketError, match=r"late is not of the network that gslt\.GNN builds"):
+        gslt.Ticket.of(model)
+    with pytest.raises(gslt.TicketError, match="cannot be written: the node classifier"):
+        dataclasses.replace(result.ticket, state={"late": torch.ones(2)}).to_bytes()
+
+
+def test_a_part_of_a_frozen_network_is_no_ticket() -> None:
+    module = normed()
+    gslt.freeze(module, gslt.FreezeConfig())
+    with pytest.raises(gslt.TicketError, match=r"weight was frozen as 0\.weight, in anoth"):
+        gslt.Ticket.of(module[0])
+    with pytest.raises(gslt.TicketError, match=r"weight was frozen as a\.weight"):
+        gslt.Ticket.of(gslt.FrozenLinear(4, 4, name="a"))
+
+
+def other_norm(norm: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 10), norm, nn.Linear(10, 2))
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: other_norm(nn.Identity()), r"1\.running_var \(float32 \[10\], in the module none"),
+        (
+            lambda: other_norm(nn.BatchNorm1d(10).double()),
+            r"stores 1\.running_mean \(float32 \[10\], in the module float64 \[10\]\), 1",
+        ),
+        (
+            lambda: other_norm(wide_norm()),
+            r"1\.running_mean \(float32 \[10\], in the module float32 \[2, 10\]\)",
+        ),
+        (
+            lambda: other_norm(nn.Sequential(nn.BatchNorm1d(10))),
+            r"1\.num_batches_tracked \(int64 \[\], in the module none",
+        ),
+        (
+            lambda: nn.Sequential(*other_norm(nn.BatchNorm1d(10)), nn.BatchNorm1d(2)),
+            r"does not store \(here: 0\.bias, 1\.weight, 1\.bias, 2\.bias, 3\.running_mean, .*\)",
+        ),
+    ],
+    ids=["none", "precision", "shape", "another name", "one more"],
+)
+def test_stored_values_that_do_not_fit_are_refused(
+    other: Callable[[], nn.Module], message: str
+) -> None:
+    ticket, module = gslt.Ticket.of(seen(normed())), other()
+    before = copy.deepcopy(module.state_dict())
+    with pytest.raises(gslt.TicketError, match=message):
+        ticket.restore(module)
+    after = module.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def wide_norm() -> nn.Module:
+    """A norm of the same names whose statistics have another shape."""
+    norm = nn.BatchNorm1d(10)
+    norm.running_mean, norm.running_var = torch.zeros(2, 10), torch.ones(2, 10)
+    return norm
+
+
+def test_a_module_that_takes_no_stored_value_is_refused() -> None:
+    class Stubborn(Remembering):
+        def set_extra_state(self, state: object) -> None:
+            pass
+
+    def network(kind: type[Remembering]) -> nn.Module:
+        return nn.Sequential(kind(torch.zeros(2)), nn.Linear(10, 2))
+
+    module = network(Remembering)
+    gslt.freeze(module, gslt.FreezeConfig())
+    module[0].memory = torch.ones(2)
+    with pytest.raises(gslt.TicketError, match=r"does not take the stored values of 0\._extra"):
+        gslt.Ticket.of(module).restore(network(Stubborn))
 
 
 class Training(nn.Module):
