@@ -33,24 +33,6 @@ from gslt.masking.supermask import Supermask
 M = TypeVar("M", bound=nn.Module)
 
 
-def copied(module: M) -> M:
-    """A deep copy of a module, frozen or not, after a forward pass too.
-
-    torch's recurrent layers keep the weights of their last pass, which have a graph behind them
-    and cannot be copied; they take new ones at the next pass.
-
-    Args:
-        module: any.
-    """
-    for each in module.modules():
-        if isinstance(each, nn.RNNBase):
-            each._flat_weights = [
-                weight.detach() if isinstance(weight, Tensor) and not weight.is_leaf else weight
-                for weight in each._flat_weights
-            ]
-    return copy.deepcopy(module)
-
-
 @dataclass(frozen=True)
 class FrozenLayer:
     """One frozen weight in a report."""
@@ -172,9 +154,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
         if _drop_effective_weights not in owner._state_dict_hooks.values():
             owner.register_state_dict_post_hook(_drop_effective_weights)  # type: ignore[no-untyped-call]
-        if hasattr(owner, "reset_parameters"):
-            # The class is this layer's own: torch made it with the parametrization.
-            setattr(type(owner), "reset_parameters", reset_scores)  # noqa: B010
+        _complete_class(owner)
         supermask.holders.append(owner.parametrizations[attribute])  # type: ignore[index, arg-type]
         frozen.append(frozen_weight)
     for index, frozen_weight in enumerate(frozen):
@@ -249,7 +229,7 @@ def bake(module: M) -> M:
             for attribute, chain in owner.parametrizations.items()
             if isinstance(chain[0], FrozenWeight)
         }
-        plain = copied(module)
+        plain = copy.deepcopy(module)
         _thaw(plain)
         parameters = dict(plain.named_parameters())
         for name, value in effective.items():
@@ -381,6 +361,40 @@ def _fix_others(module: nn.Module) -> Iterator[tuple[str, str]]:
             yield f"{path}.{attribute}".lstrip("."), how
 
 
+def _complete_class(owner: nn.Module) -> None:
+    """Add to the class that torch made, for this layer alone, when it was parametrized.
+
+    torch's class refuses to be pickled, and a copy shares it. With :func:`_reduced` it is pickled
+    and copied as the host's class is, and the copy has a class of its own.
+    """
+    kind = type(owner)
+    for method in {"__getstate__", "__deepcopy__"} & set(vars(kind)):
+        delattr(kind, method)
+    setattr(kind, "__reduce_ex__", _reduced)  # noqa: B010
+    if hasattr(owner, "reset_parameters"):
+        setattr(kind, "reset_parameters", reset_scores)  # noqa: B010
+
+
+def _reduced(layer: nn.Module, protocol: int) -> tuple[Any, ...]:
+    # Python 3.10 has no such method of every object.
+    state_of = getattr(layer, "__getstate__", lambda: layer.__dict__)
+    # Without a graph: torch's recurrent layers put the weights of a pass into their state.
+    with torch.no_grad():
+        state = state_of()
+    return _blank, (type(layer).__bases__[0], tuple(layer.parametrizations)), state  # type: ignore[arg-type]
+
+
+def _blank(kind: type[nn.Module], parametrized: tuple[str, ...]) -> nn.Module:
+    """A layer of the host's class ``kind`` that is parametrized but has no state yet."""
+    layer = kind.__new__(kind)
+    nn.Module.__init__(layer)
+    for attribute in parametrized:
+        layer.register_buffer(attribute, torch.empty(0))
+        parametrize.register_parametrization(layer, attribute, nn.Identity())
+    _complete_class(layer)
+    return layer
+
+
 def _drop_effective_weights(
     owner: nn.Module, state: dict[str, Any], prefix: str, metadata: object
 ) -> None:
@@ -393,7 +407,7 @@ def _thaw(module: nn.Module) -> None:
     for owner in list(module.modules()):
         if not parametrize.is_parametrized(owner):
             continue
-        # torch gives a deep copy the class of its original, and takes the weight from that class.
+        # A host's own way to copy may share the class, and torch takes the weight from it.
         of, shared = type(owner), ("__dict__", "__weakref__")
         own = {name: value for name, value in vars(of).items() if name not in shared}
         owner.__class__ = type(of.__name__, of.__bases__, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import warnings
@@ -21,7 +22,6 @@ from gslt.masking.freeze import (
     FreezeReport,
     FrozenLayer,
     bake,
-    copied,
     fingerprints,
     freeze,
     frozen_root,
@@ -181,7 +181,7 @@ class Ticket(StoredTicket):
             ConfigError: if the module cannot be frozen.
         """
         # Everything is tried on a copy: a module that is refused stays as it was.
-        self._restore(copied(module))
+        self._restore(copy.deepcopy(module))
         self._restore(module)
 
     def _restore(self, module: nn.Module) -> None:

@@ -124,16 +124,27 @@ def test_state_dict_round_trip_is_bitwise(case: Any) -> None:
     assert torch.equal(call(twin), call(module))
 
 
-def test_deepcopy_is_independent(case: Any) -> None:
+def pickled(module: nn.Module) -> nn.Module:
+    again: nn.Module = pickle.loads(pickle.dumps(module))
+    return again
+
+
+def saved(module: nn.Module) -> nn.Module:
+    file = BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    again: nn.Module = torch.load(file, weights_only=False)
+    return again
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled, saved])
+def test_a_copy_is_independent(case: Any, duplicate: Callable[[nn.Module], nn.Module]) -> None:
     module, call, _ = case
     freeze(module, FROZEN)
     module.eval()
-    # torch's LSTM keeps its last weights, which deepcopy refuses when they carry a graph.
-    with torch.no_grad():
-        before = call(module)
-    twin = copy.deepcopy(module)
-    with torch.no_grad():
-        assert torch.equal(call(twin), before)
+    before = call(module)
+    twin = duplicate(module)
+    assert torch.equal(call(twin), before)
     assert size(twin) == size(module)
     shared = {id(w.supermask) for w in frozen_weights(twin)}
     assert len(shared) == 1
@@ -141,9 +152,42 @@ def test_deepcopy_is_independent(case: Any) -> None:
     with torch.no_grad():
         for p in twin.parameters():
             p.copy_(p.abs().max() - p.abs())
-    with torch.no_grad():
-        assert not torch.allclose(call(twin), before)
-        assert torch.equal(call(module), before)
+    assert not torch.allclose(call(twin), before)
+    assert torch.equal(call(module), before)
+    call(twin).square().sum().backward()
+    assert all(p.grad is not None for p in twin.parameters())
+    # Frozen as the original is: it resets, and takes the states that the original gives and takes.
+    reset_scores(twin)
+    assert torch.equal(call(twin), before)
+    twin.load_state_dict(module.state_dict())
+    # Of a class of its own, so that what is done to the one leaves the other.
+    freeze(twin, FreezeConfig(seed=1))
+    assert torch.equal(call(module), before)
+    assert type(duplicate(twin)).__name__ == type(module).__name__
+
+
+class Through(torch.utils.data.Dataset[Tensor]):
+    """What a frozen module gives for each of three rows."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, row: int) -> Tensor:
+        return self.module(x()[row : row + 1])[0].detach()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_data_loader_takes_a_frozen_module_along(start: str) -> None:
+    module = mlp().eval()
+    freeze(module, FROZEN)
+    loader = torch.utils.data.DataLoader(
+        Through(module), batch_size=3, num_workers=1, multiprocessing_context=start
+    )
+    (batch,) = loader
+    assert torch.allclose(batch, module(x()[:3]))
 
 
 def test_double_precision_keeps_the_mask(case: Any) -> None:
