@@ -1,9 +1,10 @@
 """Two thin engines behind one protocol: they sum neighbours and build graphs, nothing else.
 
-``pyg`` and ``dgl`` each have a backend for :class:`gslt.GNN` and frozen layers with the host's
-signatures (:class:`FrozenGINConv`, :class:`FrozenGCNConv`, :class:`FrozenSAGEConv`), to be imported
-from there: ``from gslt.backends.pyg import FrozenGCNConv``. ``csr`` is the sparse matrix that the
-sums of ``pyg`` are products with. No package but torch is imported before a backend is asked for.
+``csr`` is PyG's, a sparse matrix whose products are the sums; ``dgl`` is DGL's. The hosts' own
+layers in their frozen form (:class:`FrozenGINConv`, :class:`FrozenGCNConv`,
+:class:`FrozenSAGEConv`) are to be imported from ``pyg`` and ``dgl``: ``from gslt.backends.pyg
+import FrozenGCNConv``. No package but torch is imported before it is asked for, and a search on PyG
+imports none of PyG's layers.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from gslt.nn.graph import Backend
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]
 
+_ENGINES = {"pyg": "gslt.backends.csr", "dgl": "gslt.backends.dgl"}
 #: Names of the backends.
-BACKENDS = ("pyg", "dgl")
+BACKENDS = tuple(_ENGINES)
 
 
 def get_backend(name: str) -> Backend:
@@ -28,5 +30,5 @@ def get_backend(name: str) -> Backend:
     """
     if name not in BACKENDS:
         raise ConfigError(f"backend must be one of {', '.join(BACKENDS)}, got {name!r}")
-    backend: Backend = import_module(f"gslt.backends.{name}").BACKEND
+    backend: Backend = import_module(_ENGINES[name]).BACKEND
     return backend

@@ -1,4 +1,8 @@
-"""A graph as a sparse matrix in compressed rows, with its transpose at hand for the gradient."""
+"""PyG's engine: a graph as a sparse matrix in compressed rows, with its transpose for the gradient.
+
+Neighbour sums are sparse products. Only ``torch`` itself is needed for speed: no torch-scatter,
+torch-sparse or pyg-lib. PyG is imported for the normalisation of weighted graphs alone.
+"""
 
 from __future__ import annotations
 
@@ -324,3 +328,35 @@ def _check_edges(edges: Tensor, sources: int, targets: int, weight: Tensor | Non
         raise GraphError(f"there are {edges.size(1)} edges but {weight.numel()} edge weights")
     if weight is not None and weight.requires_grad:
         raise GraphError("the edge weights require a gradient; a frozen layer trains nothing")
+
+
+class PyGBackend:
+    """The engine of PyG-style calls ``(x, edge_index)``."""
+
+    name = "pyg"
+
+    def graph(self, edge_index: Tensor, num_nodes: int) -> CSRGraph:
+        """The sparse matrix of these edges.
+
+        Args:
+            edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
+            num_nodes: number of nodes.
+        """
+        return CSRGraph(edge_index, num_nodes, num_nodes)
+
+    def inputs(self, x: Tensor, graph: Graph) -> tuple[object, ...]:
+        """``(x, graph)``.
+
+        Args:
+            x: features ``(N, in)``.
+            graph: a graph of this backend.
+        """
+        return x, graph
+
+    def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
+        """Features ``(N, in)`` and graph from ``(x, edge_index)``, see :func:`as_graph`."""
+        x, edge_index = inputs
+        return x, as_graph(edge_index, x.size(0), x.size(0))
+
+
+BACKEND = PyGBackend()

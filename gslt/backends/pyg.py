@@ -1,77 +1,191 @@
-"""PyTorch Geometric: neighbour sums as sparse products, and layers with PyG's signatures.
+"""PyTorch Geometric's own layers, frozen.
 
-The layers take what PyG's layers of the same name take: ``edge_index`` (2, E), an ``EdgeIndex``, or
-the transposed adjacency as a ``torch.sparse`` tensor. Only ``torch`` itself is needed for speed:
-no torch-scatter, torch-sparse or pyg-lib.
+Each is a subclass of PyG's layer of the same name: its constructor, its options, its inputs, its
+hooks. Where nothing could tell the difference, its sum over neighbours is one sparse product of
+:mod:`gslt.backends.csr`, in the order that is cheaper; everywhere else, PyG passes its messages.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.parameter import is_lazy
 
-from gslt.backends.csr import CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
+from gslt.backends.csr import BACKEND, CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
 from gslt.config import FreezeConfig
+from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
-from gslt.masking.freeze import freeze, reset_scores
-from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
-from gslt.nn.graph import Graph
+from gslt.masking.freeze import freeze
+from gslt.nn.conv import Features, gcn, gin, sage, split_features
+from gslt.nn.hooks import has_hooks
+
+__all__ = ["BACKEND", "Adjacency", "FrozenGCNConv", "FrozenGINConv", "FrozenSAGEConv"]
+
+host = import_quietly("torch_geometric.nn")
+EdgeIndex = import_quietly("torch_geometric").EdgeIndex
+gcn_norm = import_quietly("torch_geometric.nn.conv.gcn_conv").gcn_norm
 
 #: ``edge_index`` (2, E), an ``EdgeIndex``, a ``torch.sparse`` transposed adjacency, or a graph of
 #: gslt.
 Adjacency = Tensor | CSRGraph
 
+#: Aggregations that are sparse products, by the name that :mod:`gslt.nn.conv` has for them.
+_SUMS: dict[Any, Literal["sum", "mean"]] = {
+    host.SumAggregation: "sum",
+    host.MeanAggregation: "mean",
+}
+#: What a linear map computes whose weight may be multiplied at another place.
+_LINEAR = {nn.Linear.forward, host.Linear.forward}
+#: PyG's own message passing, as it is before PyG writes a faster one for each class.
+_PROPAGATE = vars(host.MessagePassing).get("_orig_propagate", host.MessagePassing.propagate)
+#: The steps of message passing that a subclass, or an instance, may have rewritten.
+_STEPS = frozenset({"message", "aggregate", "message_and_aggregate", "update", "propagate"})
+_HOOKS = tuple(
+    f"_{step}_forward{when}_hooks" for step in sorted(_STEPS - {"update"}) for when in ("", "_pre")
+)
 
-class PyGBackend:
-    """The engine of PyG-style calls ``(x, edge_index)``."""
 
-    name = "pyg"
+class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
+    """What the three layers add to the layer of PyG that they are."""
 
-    def graph(self, edge_index: Tensor, num_nodes: int) -> CSRGraph:
-        """The sparse matrix of these edges.
+    #: Steps that a subclass has rewritten.
+    _rewritten: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        theirs = [
+            kind
+            for kind in cls.__mro__
+            if kind is cls or not (issubclass(kind, _Frozen) or _is_host(kind))
+        ]
+        cls._rewritten |= {step for step in _STEPS if any(step in vars(kind) for kind in theirs)}
+        if "propagate" not in cls._rewritten:
+            # PyG derives its faster version from what it finds here; it must not be the faster
+            # version of another class, which knows no explainer.
+            cls.propagate = _PROPAGATE
+
+    def __init__(
+        self, *args: Any, config: FreezeConfig | None = None, name: str = "", **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        config = config or FreezeConfig()
+        if any(map(is_lazy, self.parameters())):
+            hook = partial(_freeze_lazy, config=config, name=name)
+            self._lazy = self.register_forward_pre_hook(hook, with_kwargs=True)
+        else:
+            freeze(self, config, prefix=name)
+
+    def _messages(self, *args: Any, **options: Any) -> Tensor:
+        """What PyG's layer of this name returns."""
+        out: Tensor = super().forward(*args, **options)
+        return out
+
+    def _unseen(self, x: Any, edges: Any, *linears: nn.Module | None) -> bool:
+        """Whether nothing could tell a sparse product from PyG's messages in this call.
 
         Args:
-            edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
-            num_nodes: number of nodes.
+            x: features, as they were given.
+            edges: the graph, as it was given.
+            *linears: the maps whose weights are multiplied before or after the sum.
         """
-        return CSRGraph(edge_index, num_nodes, num_nodes)
-
-    def inputs(self, x: Tensor, graph: Graph) -> tuple[object, ...]:
-        """``(x, graph)``.
-
-        Args:
-            x: features ``(N, in)``.
-            graph: a graph of this backend.
-        """
-        return x, graph
-
-    def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
-        """Features ``(N, in)`` and graph from ``(x, edge_index)``, see :data:`Adjacency`."""
-        x, edge_index = inputs
-        return x, as_graph(edge_index, x.size(0), x.size(0))
+        # Compilers see the first of these and nothing else.
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return False
+        if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+            return False
+        if not (_is_product(self) and _is_untouched(self)):
+            return False
+        if any(type(linear).forward not in _LINEAR for linear in linears if linear is not None):
+            return False
+        given = x if isinstance(x, (tuple, list)) else (x,)
+        return all(map(_is_matrix, given)) and (isinstance(edges, CSRGraph) or _is_constant(edges))
 
 
-BACKEND = PyGBackend()
+def _freeze_lazy(
+    layer: Any, args: tuple[Any, ...], options: dict[str, Any], config: FreezeConfig, name: str
+) -> None:
+    """Before the first call: let PyG find the widths that were not given, then freeze."""
+    layer._lazy.remove()
+    del layer._lazy
+    modes = [(module, module.training) for module in layer.modules()]
+    layer.eval()
+    with torch.no_grad():
+        layer._messages(*args, **options)
+    for module, training in modes:
+        module.training = training
+    freeze(layer, config, prefix=name)
 
 
-class FrozenGINConv(GINConv):
+def _is_host(kind: type) -> bool:
+    return kind.__module__.startswith("torch_geometric.")
+
+
+def _is_product(layer: Any) -> bool:
+    """Whether the layer's options say a sum or a mean over rows."""
+    return (
+        type(layer.aggr_module) in _SUMS
+        and layer.flow == "source_to_target"
+        and layer.node_dim in (-2, 0)
+        and layer.decomposed_layers == 1
+    )
+
+
+def _is_untouched(layer: Any) -> bool:
+    """Whether nobody explains the layer, has rewritten a step, or hooks into one."""
+    mine, usual = vars(layer), type(layer).propagate.__get__(layer)
+    return not (
+        layer.explain
+        or layer._rewritten
+        or (_STEPS - {"propagate"}) & mine.keys()
+        # An explainer that has been here leaves the usual one.
+        or mine.get("propagate", usual) != usual
+        or any(mine[name] for name in _HOOKS)
+        or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+        or any(map(has_hooks, layer.children()))
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor of numbers on a device, of no class with rules of its own."""
+    return type(value) in (Tensor, nn.Parameter, EdgeIndex) and not value.is_meta
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether it is a plain tensor that takes no gradient."""
+    return _is_plain(value) and not value.requires_grad
+
+
+def _is_matrix(x: Any) -> bool:
+    """Whether it is features ``(N, width)``, of a type that stays as it is; or None."""
+    return x is None or (
+        _is_plain(x)
+        and x.dim() == 2
+        and x.is_floating_point()
+        and x.layout in (torch.strided, torch.sparse_csr)
+        and not torch.is_autocast_enabled(x.device.type)
+    )
+
+
+class FrozenGINConv(_Frozen, host.GINConv):  # type: ignore[misc, name-defined]
     """A frozen ``torch_geometric.nn.GINConv``, see :class:`gslt.nn.GINConv` for the equation.
 
     Args:
         nn: any module from width ``in`` to width ``out``; it is frozen in place.
         eps: ε, a constant.
         train_eps: refused, since a frozen layer trains nothing.
-        aggr: ``"add"`` / ``"sum"`` (PyG's default) or ``"mean"``.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
+        **options: of PyG's message passing, as ``aggr``.
 
     Shapes:
         x ``(N, in)`` or a pair, edge_index (2, E) → ``(N, out)``.
 
     Raises:
-        ConfigError: for an option that a frozen layer does not have.
+        ConfigError: for a trained ε, or a module without weights.
     """
 
     def __init__(
@@ -80,22 +194,15 @@ class FrozenGINConv(GINConv):
         eps: float = 0.0,
         train_eps: bool = False,
         *,
-        aggr: str = "add",
         config: FreezeConfig | None = None,
         name: str = "",
         **options: Any,
     ) -> None:
         if train_eps:
             raise ConfigError("train_eps=True asks for a trained ε; a frozen layer has none")
-        _refuse(self, options)
-        super().__init__(nn, eps, _aggregation(self, aggr))  # type: ignore[arg-type]
-        freeze(self, config or FreezeConfig(), prefix=name)
+        super().__init__(nn, eps, config=config, name=name, **options)
 
-    def reset_parameters(self) -> None:
-        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
-        reset_scores(self)
-
-    def forward(  # type: ignore[override]
+    def forward(
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None
     ) -> Tensor:
         """``(N, in)`` → ``(N, out)``.
@@ -105,60 +212,35 @@ class FrozenGINConv(GINConv):
             edge_index: the graph, see :data:`Adjacency`.
             size: number of sources and of targets, where the features do not tell.
         """
-        return super().forward(x, _graph(x, edge_index, size))
+        if not self._unseen(x, edge_index):
+            return self._messages(x, edge_index, size)
+        graph = _graph(x, edge_index, size)
+        return gin(x, graph, self.nn, float(self.eps), _SUMS[type(self.aggr_module)])
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(nn={self.nn})"
 
-
-class FrozenGCNConv(GCNConv):
+class FrozenGCNConv(_Frozen, host.GCNConv):  # type: ignore[misc, name-defined]
     """A frozen ``torch_geometric.nn.GCNConv``, see :class:`gslt.nn.GCNConv` for the equation.
 
     Args:
-        in_channels: input width.
-        out_channels: output width.
-        improved: self-loops of weight 2.
-        cached: keep the normalised graph of the first call (transductive use only).
-        add_self_loops: default: as ``normalize``.
-        normalize: symmetric normalisation.
-        bias: as in PyG; a bias is fixed at 0.
+        *args: as in PyG: ``in_channels``, ``out_channels``, ``improved``, ``cached``,
+            ``add_self_loops``, ``normalize``, ``bias``, which is fixed at 0.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
+        **options: the same by name, and those of PyG's message passing.
 
     Shapes:
         x ``(N, in)``, edge_index (2, E), edge_weight ``(E,)`` → ``(N, out)``.
-
-    Raises:
-        ConfigError: for an option that a frozen layer does not have, or self-loops without
-            normalisation, which PyG refuses too.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        improved: bool = False,
-        cached: bool = False,
-        add_self_loops: bool | None = None,
-        normalize: bool = True,
-        bias: bool = True,
-        *,
-        config: FreezeConfig | None = None,
-        name: str = "",
-        **options: Any,
-    ) -> None:
-        if add_self_loops and not normalize:
-            raise ConfigError(
-                "add_self_loops=True needs normalize=True; add the loops to the graph instead"
-            )
-        _refuse(self, options)
-        super().__init__(in_channels, out_channels, bias, normalize)
-        self.improved, self.cached = improved, cached
-        self.add_self_loops = normalize if add_self_loops is None else add_self_loops
-        self._cached: CSRGraph | None = None
-        freeze(self, config or FreezeConfig(), prefix=name)
+    _cached_edge_index: Any
 
-    def forward(  # type: ignore[override]
+    @property
+    def weight(self) -> Tensor:
+        """W, ``(out, in)``: the effective weight of ``lin``."""
+        weight: Tensor = self.lin.weight
+        return weight
+
+    def forward(
         self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None
     ) -> Tensor:
         """``(N, in)`` → ``(N, out)``.
@@ -167,103 +249,63 @@ class FrozenGCNConv(GCNConv):
             x: features ``(N, in)``.
             edge_index: the graph, see :data:`Adjacency`.
             edge_weight: ``(E,)``. Default: ones.
+
+        Raises:
+            GraphError: for edges that do not fit the features, weights that are given twice, or a
+                graph of gslt where the options ask for another.
         """
-        if not isinstance(x, Tensor):
-            raise GraphError(
-                "FrozenGCNConv takes one feature tensor; its normalisation is not defined on "
-                "bipartite graphs, use FrozenSAGEConv there"
-            )
-        if isinstance(edge_index, CSRGraph):
-            self._check_graph(edge_weight)
-            return super().forward(x, edge_index)
-        graph = self._cached
-        if graph is None:
-            graph = self._graph(x, edge_index, edge_weight)
-            # Without normalisation there is nothing to keep, in PyG as here.
-            if self.cached and self.normalize:
-                self._cached = graph
-        return super().forward(x, graph)
+        weights = (edge_weight, *(self._cached_edge_index or ()))
+        if not (
+            isinstance(x, Tensor)
+            and self._unseen(x, edge_index, self.lin)
+            and type(self.aggr_module) is host.SumAggregation
+            and all(_is_constant(weight) for weight in weights if weight is not None)
+        ):
+            return self._messages(x, edge_index, edge_weight)
+        graph = self._graph(x, edge_index, edge_weight)
+        aggregate = graph.symmetric if self.normalize else graph.sum
+        return gcn(x, graph, self.lin, self.bias, aggregate)
 
-    def _check_graph(self, edge_weight: Tensor | None) -> None:
-        plain = not self.normalize or (self.add_self_loops and not self.improved)
-        if edge_weight is not None or not plain:
-            raise GraphError(
-                "a graph of gslt is normalised with one self-loop per node and without edge "
-                "weights; pass edge_index to use improved, add_self_loops=False or edge_weight"
-            )
-
-    def _graph(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> CSRGraph:
-        n = x.size(0)
-        if edge_weight is not None and edge_index.layout != torch.strided:
+    def _graph(self, x: Tensor, edges: Adjacency, weight: Tensor | None) -> CSRGraph:
+        n, improved, loops = x.size(0), self.improved, self.add_self_loops
+        if isinstance(edges, CSRGraph):
+            if weight is not None or (self.normalize and (improved or not loops)):
+                raise GraphError(
+                    "a graph of gslt is normalised with one self-loop per node and without edge "
+                    "weights; pass edge_index to use improved, add_self_loops=False or edge_weight"
+                )
+            return as_graph(edges, n, n)
+        if weight is not None and edges.layout != torch.strided:
             raise GraphError("the adjacency has values already; give the edge weights once")
         if not self.normalize:
-            if edge_weight is None:
-                return as_graph(edge_index, n, n)
-            return CSRGraph(edges_of(edge_index, n, n)[0], n, n, edge_weight)
-        improved, loops = self.improved, self.add_self_loops
-        if edge_weight is None:
-            key = ("gcn", n, improved, loops)
-            return cached_graph(
-                edge_index, key, lambda: NormalisedGraph.of(edge_index, None, n, improved, loops)
-            )
-        return NormalisedGraph.of(edge_index, edge_weight, n, improved, loops)
-
-    def reset_parameters(self) -> None:
-        """The scores as before any search (:func:`gslt.reset_scores`), and no cached graph."""
-        self._cached = None
-        reset_scores(self)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
+            if weight is None:
+                return as_graph(edges, n, n)
+            return CSRGraph(edges_of(edges, n, n)[0], n, n, weight)
+        if self.cached:
+            if self._cached_edge_index is None:
+                self._cached_edge_index = gcn_norm(edges, weight, n, improved, loops, dtype=x.dtype)
+            return _normalised(n, *self._cached_edge_index)
+        if weight is not None:
+            return NormalisedGraph.of(edges, weight, n, improved, loops)
+        key = ("gcn", n, improved, loops)
+        return cached_graph(edges, key, lambda: NormalisedGraph.of(edges, None, n, improved, loops))
 
 
-class FrozenSAGEConv(SAGEConv):
+class FrozenSAGEConv(_Frozen, host.SAGEConv):  # type: ignore[misc, name-defined]
     """A frozen ``torch_geometric.nn.SAGEConv``, see :class:`gslt.nn.SAGEConv` for the equation.
 
     Args:
-        in_channels: input width, or (source width, target width).
-        out_channels: output width.
-        aggr: ``"mean"`` (PyG's default), ``"add"`` or ``"sum"``.
-        normalize: divide every output row by its Euclidean length.
-        root_weight: whether W_r x_i is there.
-        project: replace every x_j by ReLU(W_p x_j + b_p) first.
-        bias: as in PyG; a bias is fixed at 0.
+        *args: as in PyG: ``in_channels``, ``out_channels``, ``aggr``, ``normalize``,
+            ``root_weight``, ``project``, ``bias``, which is fixed at 0.
         config: the frozen source. Default: ``FreezeConfig()``.
         name: names the random streams; layers of equal shape need different names.
+        **options: the same by name, and those of PyG's message passing.
 
     Shapes:
         x ``(N, in)`` or a pair, edge_index (2, E) → ``(N, out)``.
-
-    Raises:
-        ConfigError: for an option that a frozen layer does not have.
     """
 
-    def __init__(
-        self,
-        in_channels: int | tuple[int, int],
-        out_channels: int,
-        aggr: str | None = "mean",
-        normalize: bool = False,
-        root_weight: bool = True,
-        project: bool = False,
-        bias: bool = True,
-        *,
-        config: FreezeConfig | None = None,
-        name: str = "",
-        **options: Any,
-    ) -> None:
-        _refuse(self, options)
-        aggregation: Any = _aggregation(self, aggr)
-        super().__init__(
-            in_channels, out_channels, aggregation, normalize, root_weight, project, bias
-        )
-        freeze(self, config or FreezeConfig(), prefix=name)
-
-    def reset_parameters(self) -> None:
-        """The scores as they were before any search, see :func:`gslt.reset_scores`."""
-        reset_scores(self)
-
-    def forward(  # type: ignore[override]
+    def forward(
         self, x: Features, edge_index: Adjacency, size: tuple[int, int] | None = None
     ) -> Tensor:
         """``(N, in)`` → ``(N, out)``.
@@ -273,44 +315,36 @@ class FrozenSAGEConv(SAGEConv):
             edge_index: the graph, see :data:`Adjacency`.
             size: number of sources and of targets, where the features do not tell.
         """
-        return super().forward(x, _graph(x, edge_index, size))
+        first = self.lin if self.project else None
+        root = self.lin_r if self.root_weight else None
+        if not self._unseen(x, edge_index, first, self.lin_l, root):
+            return self._messages(x, edge_index, size)
+        graph, aggr = _graph(x, edge_index, size), _SUMS[type(self.aggr_module)]
+        return sage(x, graph, self.lin_l, root, first, aggr, self.normalize)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, aggr={self.aggr})"
+
+def _normalised(num_nodes: int, edges: Tensor, weight: Tensor | None) -> CSRGraph:
+    """The graph of edges that PyG has normalised."""
+
+    def build() -> NormalisedGraph:
+        index, value = edges_of(edges, num_nodes, num_nodes)
+        return NormalisedGraph(index, num_nodes, num_nodes, value if weight is None else weight)
+
+    return cached_graph(edges, ("normalised", num_nodes), build)
 
 
-def _graph(x: Features, edge_index: Adjacency, size: tuple[int, int] | None) -> CSRGraph:
+def _graph(x: Features, edges: Adjacency, size: tuple[int, int] | None) -> CSRGraph:
     source, target = split_features(x)
     sources = source.size(0)
-    targets = _num_targets(edge_index, sources) if target is None else target.size(0)
-    if size is not None:
-        if size[0] != sources or (target is not None and size[1] != targets):
-            raise GraphError(f"size {tuple(size)} does not fit {sources} × {targets} feature rows")
-        targets = size[1]
-    return as_graph(edge_index, sources, targets)
-
-
-def _num_targets(edges: Adjacency, sources: int) -> int:
-    """Targets where they have no features: as the adjacency says, else as many as sources."""
-    if isinstance(edges, CSRGraph) or edges.layout != torch.strided:
-        return edges.shape[0]
-    targets = getattr(edges, "num_cols", None)  # of an EdgeIndex
-    return sources if targets is None else int(targets)
-
-
-def _aggregation(layer: nn.Module, aggr: object) -> str:
-    names = {"add": "sum", "sum": "sum", "mean": "mean"}
-    if not isinstance(aggr, str) or aggr not in names:
-        raise ConfigError(
-            f"{type(layer).__name__} aggregates by 'mean' or 'sum' ('add'), got {aggr!r}; other "
-            "aggregations: gslt.freeze() on PyG's own layer"
-        )
-    return names[aggr]
-
-
-def _refuse(layer: nn.Module, options: dict[str, Any]) -> None:
-    if options:
-        raise ConfigError(
-            f"{type(layer).__name__} has no option {', '.join(options)}; "
-            "gslt.freeze() on PyG's own layer keeps them all"
-        )
+    targets = None if target is None else target.size(0)
+    if isinstance(edges, EdgeIndex):
+        size = edges.sparse_size()
+    elif isinstance(edges, CSRGraph) or edges.layout != torch.strided:
+        # As PyG has it: a matrix tells its size.
+        size, targets = None, edges.shape[0] if targets is None else targets
+    told = size or (None, None)
+    if targets is None:
+        targets = sources if told[1] is None else told[1]
+    if told[0] not in (None, sources) or told[1] not in (None, targets):
+        raise GraphError(f"size {tuple(told)} does not fit {sources} × {targets} feature rows")
+    return as_graph(edges, sources, targets)

@@ -1,6 +1,7 @@
 """GIN, GCN and GraphSAGE layers over any :class:`~gslt.nn.graph.Graph`.
 
-The maths of each layer stands here once, for trained and for frozen weights, for PyG and for DGL.
+The maths of each layer stands here once, as a function: for trained and for frozen weights, for the
+layers of :class:`gslt.GNN` on PyG and on DGL, and for PyG's own layers in their frozen form.
 ``x`` is a tensor ``(N, in)``, or a pair (sources, targets) on a bipartite graph; the second of the
 pair may be None where the layer uses no representation of the target itself. The features of the
 graph may be a ``torch.sparse_csr`` tensor.
@@ -8,7 +9,8 @@ graph may be a ``torch.sparse_csr`` tensor.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
-from gslt.nn.hooks import observed
+from gslt.nn.hooks import has_hooks, observed
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 
@@ -43,11 +45,130 @@ def project_first(x: Tensor, graph: Graph, in_channels: int, out_channels: int) 
     return in_channels > out_channels and not graph.remembers(x)
 
 
-def _project(module: nn.Linear, x: Tensor) -> Tensor:
+def gin(
+    x: Features, graph: Graph, module: nn.Module, eps: float, aggr: Literal["sum", "mean"]
+) -> Tensor:
+    """h((1 + ε) x_i + Σ_{j → i} x_j), as :class:`GINConv` says.
+
+    Args:
+        x: representations ``(N, in)``, or a pair (sources, targets).
+        graph: the graph that sums them.
+        module: h.
+        eps: ε.
+        aggr: ``"sum"`` or ``"mean"`` over neighbours.
+
+    Returns:
+        ``(N, out)``.
+    """
+    source, target = split_features(x)
+    if not _is_linear(module) or not project_first(source, graph, *_widths(module)):
+        result: Tensor = module(_with_itself(source, target, graph, eps, aggr))
+        return result
+    projected = _project(module, source)
+    same = target is source
+    target = projected if same else None if target is None else _project(module, target)
+    return _biased(_with_itself(projected, target, graph, eps, aggr), module)
+
+
+def _with_itself(
+    source: Tensor, target: Tensor | None, graph: Graph, eps: float, aggr: str
+) -> Tensor:
+    """(1 + ε) x_i + Σ x_j, or with the mean."""
+    aggregate = graph.mean if aggr == "mean" else graph.sum
+    if target is source:
+        return aggregate(source, root=1 + eps)
+    out = aggregate(source)
+    if target is None:
+        return out
+    return out + (target if eps == 0 else (1 + eps) * target)
+
+
+def gcn(
+    x: Tensor,
+    graph: Graph,
+    linear: nn.Module,
+    bias: Tensor | None,
+    aggregate: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """P X Wᵀ + b, as :class:`GCNConv` says.
+
+    Args:
+        x: representations ``(N, in)``.
+        graph: the graph whose P it is.
+        linear: the map by W.
+        bias: b ``(out,)``, if there is one.
+        aggregate: representations ``(N, width)`` → P times these.
+
+    Returns:
+        ``(N, out)``.
+    """
+    if project_first(x, graph, *_widths(linear)):
+        out = aggregate(_project(linear, x))
+    else:
+        out = _project(linear, aggregate(x))
+    return out if bias is None else out + bias
+
+
+def sage(
+    x: Features,
+    graph: Graph,
+    lin_l: nn.Module,
+    lin_r: nn.Module | None,
+    lin: nn.Module | None,
+    aggr: Literal["sum", "mean"],
+    normalize: bool,
+) -> Tensor:
+    """W_l mean_{j → i} x_j + b + W_r x_i, as :class:`SAGEConv` says.
+
+    Args:
+        x: representations ``(N, in)``, or a pair (sources, targets).
+        graph: the graph that sums them.
+        lin_l: the map by W_l and b.
+        lin_r: the map by W_r, if there is one.
+        lin: the map by W_p and b_p, where x_j is replaced by ReLU(W_p x_j + b_p) first.
+        aggr: ``"mean"`` or ``"sum"`` over neighbours.
+        normalize: divide every output row by its Euclidean length.
+
+    Returns:
+        ``(N, out)``.
+    """
+    source, target = split_features(x)
+    if lin is not None:
+        source = observed("activation", F.relu(lin(source)))
+    elif target is source and source.requires_grad:
+        source, target = ops.fan_out(source)
+    aggregate = graph.mean if aggr == "mean" else graph.sum
+    if project_first(source, graph, *_widths(lin_l)):
+        out = _biased(aggregate(_project(lin_l, source)), lin_l)
+    else:
+        out = lin_l(aggregate(source))
+    if lin_r is not None and target is not None:
+        out = out + _project(lin_r, target)
+    return observed("normalisation", F.normalize(out, p=2.0, dim=-1)) if normalize else out
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Whether it is torch's linear map, computed as torch or as we do."""
+    return type(module).forward in (nn.Linear.forward, ops.Linear.forward)
+
+
+def _widths(linear: Any) -> tuple[int, int]:
+    """Input and output width of a linear map, by torch's names or by PyG's."""
+    if isinstance(linear, nn.Linear):
+        return linear.in_features, linear.out_features
+    return linear.in_channels, linear.out_channels
+
+
+def _project(linear: Any, x: Tensor) -> Tensor:
     """W x without the bias, which belongs after the aggregation."""
-    # Where there is none the module itself is called, so that hooks on it run.
-    out: Tensor = module(x) if module.bias is None else ops.linear(x, module.weight)
-    return out
+    if linear.bias is None and has_hooks(linear):
+        out: Tensor = linear(x)
+        return out
+    return ops.linear(x, linear.weight)
+
+
+def _biased(x: Tensor, linear: Any) -> Tensor:
+    return x if linear.bias is None else x + linear.bias
 
 
 class GINConv(nn.Module):
@@ -76,28 +197,7 @@ class GINConv(nn.Module):
             x: representations ``(N, in)``, or a pair (sources, targets).
             graph: the graph that sums them.
         """
-        source, target = split_features(x)
-        linear = self.nn
-        if not isinstance(linear, nn.Linear) or not project_first(
-            source, graph, linear.in_features, linear.out_features
-        ):
-            result: Tensor = self.nn(self._gather(source, target, graph))
-            return result
-        projected = _project(linear, source)
-        same = target is source
-        target = projected if same else None if target is None else _project(linear, target)
-        out = self._gather(projected, target, graph)
-        return out if linear.bias is None else out + linear.bias
-
-    def _gather(self, source: Tensor, target: Tensor | None, graph: Graph) -> Tensor:
-        """(1 + ε) x_i + Σ x_j, or with the mean."""
-        aggregate = graph.mean if self.aggr == "mean" else graph.sum
-        if target is source:
-            return aggregate(source, root=1 + self.eps)
-        out = aggregate(source)
-        if target is None:
-            return out
-        return out + (target if self.eps == 0 else (1 + self.eps) * target)
+        return gin(x, graph, self.nn, self.eps, self.aggr)
 
 
 class GCNConv(nn.Module):
@@ -134,11 +234,7 @@ class GCNConv(nn.Module):
             x: representations ``(N, in)``.
             graph: the graph that sums them.
         """
-        if project_first(x, graph, self.in_channels, self.out_channels):
-            out = self.propagate(self.lin(x), graph)
-        else:
-            out = self.lin(self.propagate(x, graph))
-        return out if self.bias is None else out + self.bias
+        return gcn(x, graph, self.lin, self.bias, lambda h: self.propagate(h, graph))
 
     def propagate(self, x: Tensor, graph: Graph) -> Tensor:
         """P x.
@@ -193,32 +289,4 @@ class SAGEConv(nn.Module):
             x: representations ``(N, in)``, or a pair (sources, targets).
             graph: the graph that sums them.
         """
-        source, target = split_features(x)
-        if self.lin is not None:
-            source = observed("activation", F.relu(self.lin(source)))
-        elif target is source and source.requires_grad:
-            source, target = ops.fan_out(source)
-        out = self.neighbours(source, graph)
-        if self.lin_r is not None and target is not None:
-            out = out + self.lin_r(target)
-        if self.normalize:
-            out = observed("normalisation", F.normalize(out, p=2.0, dim=-1))
-        return out
-
-    def neighbours(self, source: Tensor, graph: Graph) -> Tensor:
-        """W_l mean_{j → i} x_j + b, or with the sum.
-
-        Args:
-            source: representations of the sources ``(N, in)``.
-            graph: the graph that sums them.
-
-        Returns:
-            One row per target, ``(N, out)``.
-        """
-        aggregate = graph.mean if self.aggr == "mean" else graph.sum
-        linear = self.lin_l
-        if not project_first(source, graph, linear.in_features, linear.out_features):
-            out: Tensor = linear(aggregate(source))
-            return out
-        out = aggregate(_project(linear, source))
-        return out if linear.bias is None else out + linear.bias
+        return sage(x, graph, self.lin_l, self.lin_r, self.lin, self.aggr, self.normalize)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from torch import Tensor
+from torch import Tensor, nn
 
 #: Takes the name of a step and what it gave.
 Observer = Callable[[str, Tensor], None]
@@ -29,6 +29,16 @@ def observed(step: str, value: Tensor) -> Tensor:
     for observer in _observers:
         observer(step, value)
     return value
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a hook of torch would see this module being called."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
 
 
 @contextmanager

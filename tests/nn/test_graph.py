@@ -8,8 +8,7 @@ import pytest
 import torch
 from graphs import GRAPHS, adjacency, features, mean_matrix
 
-from gslt.backends.csr import CSRGraph
-from gslt.backends.pyg import BACKEND
+from gslt.backends.csr import BACKEND, CSRGraph
 from gslt.errors import GraphError
 from gslt.nn.graph import EdgelessGraph
 
