@@ -12,12 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gslt.backends.csr import CSRGraph, NormalisedGraph, as_graph, cached_graph, edges_of
+from gslt.backends.csr import (
+    CSRGraph,
+    NormalisedEdges,
+    NormalisedGraph,
+    as_graph,
+    cached_graph,
+    edges_of,
+    traced_graph,
+)
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze, reset_scores
 from gslt.nn.conv import Features, GCNConv, GINConv, SAGEConv, split_features
-from gslt.nn.graph import Graph
+from gslt.nn.graph import EdgeList, Graph
+from gslt.nn.hooks import is_traced
 
 #: ``edge_index`` (2, E), an ``EdgeIndex``, a ``torch.sparse`` transposed adjacency, or a graph of
 #: gslt.
@@ -176,11 +185,11 @@ class FrozenGCNConv(GCNConv):
         if isinstance(edge_index, CSRGraph):
             self._check_graph(edge_weight)
             return super().forward(x, edge_index)
-        graph = self._cached
+        graph: CSRGraph | EdgeList | None = None if is_traced() else self._cached
         if graph is None:
             graph = self._graph(x, edge_index, edge_weight)
-            # Without normalisation there is nothing to keep, in PyG as here.
-            if self.cached and self.normalize:
+            # Without normalisation there is nothing to keep, in PyG as here; nor in a record.
+            if self.cached and self.normalize and isinstance(graph, CSRGraph):
                 self._cached = graph
         return super().forward(x, graph)
 
@@ -192,8 +201,16 @@ class FrozenGCNConv(GCNConv):
                 "weights; pass edge_index to use improved, add_self_loops=False or edge_weight"
             )
 
-    def _graph(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> CSRGraph:
+    def _graph(
+        self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> CSRGraph | EdgeList:
         n = x.size(0)
+        traced = traced_graph(edge_index, n, n, edge_weight)
+        if traced is not None:
+            simple = self.add_self_loops and not self.improved and edge_weight is None
+            if simple or not self.normalize:
+                return traced
+            return NormalisedEdges.of(traced, self.improved, self.add_self_loops)
         if edge_weight is not None and edge_index.layout != torch.strided:
             raise GraphError("the adjacency has values already; give the edge weights once")
         if not self.normalize:
@@ -279,7 +296,7 @@ class FrozenSAGEConv(SAGEConv):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, aggr={self.aggr})"
 
 
-def _graph(x: Features, edge_index: Adjacency, size: tuple[int, int] | None) -> CSRGraph:
+def _graph(x: Features, edge_index: Adjacency, size: tuple[int, int] | None) -> CSRGraph | EdgeList:
     source, target = split_features(x)
     sources = source.size(0)
     targets = _num_targets(edge_index, sources) if target is None else target.size(0)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
-from gslt.nn.hooks import observed
+from gslt.nn.hooks import observed, refuse_script
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 
@@ -62,6 +62,8 @@ class GINConv(nn.Module):
         eps: ε, a constant.
         aggr: ``"sum"`` or ``"mean"`` over neighbours.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self, nn: nn.Module, eps: float = 0.0, aggr: Literal["sum", "mean"] = "sum"
@@ -113,6 +115,8 @@ class GCNConv(nn.Module):
         bias: whether b is there.
         normalize: P as above; without, P is the graph's plain sum.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self, in_channels: int, out_channels: int, bias: bool = True, normalize: bool = True
@@ -167,6 +171,8 @@ class SAGEConv(nn.Module):
         project: replace every x_j by ReLU(W_p x_j + b_p) first.
         bias: whether b is there.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self,
