@@ -21,7 +21,7 @@ class Encoder(torch.nn.Module):
     def __init__(self, in_channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.conv1 = SAGEConv(in_channels, hidden_channels)
-        self.norm = torch.nn.BatchNorm1d(hidden_channels, track_running_stats=False)
+        self.norm = torch.nn.BatchNorm1d(hidden_channels)
         self.conv2 = SAGEConv(hidden_channels, hidden_channels)
 
     def forward(

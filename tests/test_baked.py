@@ -166,6 +166,8 @@ def test_a_baked_module_goes_every_way(name: str, way: str) -> None:
             expected, found = frozen(*inputs), arrived(*inputs)
         assert torch.equal(baked(*inputs), expected)
         assert torch.allclose(found, expected, atol=1e-5)
+    if way in COPIES:
+        assert torch.equal(COPIES[way](frozen)(*inputs), expected)
 
 
 @pytest.mark.parametrize("way", ["export strict", *sorted(RECORDS)])
