@@ -3,9 +3,12 @@
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import gslt
@@ -40,6 +43,40 @@ def test_search_ticket(monkeypatch, blocks, tmp_path, capsys):
     monkeypatch.setattr(gslt, "load_dataset", lambda name: blocks)
     load_example("search_ticket").main(epochs=3, hidden_channels=8, out=tmp_path)
     assert "the ticket on DGL" in capsys.readouterr().out
+
+
+def test_graph_classification(tmp_path, capsys):
+    accuracy = load_example("graph_classification").main(graphs=240, epochs=10, out=tmp_path)
+    assert accuracy > 0.8
+    assert "(synthetic graphs)" in capsys.readouterr().out
+    assert gslt.load_ticket(tmp_path / "graphs.safetensors").dataset == "synthetic graphs"
+
+
+def test_link_prediction(monkeypatch, blocks, capsys):
+    example = load_example("link_prediction")
+    # Links at 3 and 1, others at 2 and 0: three of four pairs are in order.
+    scores, labels = torch.tensor([3.0, 2.0, 1.0, 0.0]), torch.tensor([1, 0, 1, 0])
+    assert example.area_under_curve(scores, labels) == 0.75
+    monkeypatch.setattr(gslt, "load_dataset", lambda name: blocks)
+    assert example.main(epochs=20) > 0.6
+    assert "random weights kept" in capsys.readouterr().out
+
+
+def test_export_ticket(monkeypatch, blocks, tmp_path, capsys):
+    monkeypatch.setattr(gslt, "load_dataset", lambda name: blocks)
+    example = load_example("export_ticket")
+    assert example.main(epochs=30, hidden_channels=16, out=tmp_path) > 0.6
+    # What the file computes, a process without gslt computes too.
+    torch.save((blocks.x, blocks.edge_index), tmp_path / "graph.pt")
+    code = (
+        "import sys, torch\n"
+        "program = torch.export.load('ticket.pt2').module()\n"
+        "print(tuple(program(*torch.load('graph.pt', weights_only=True)).shape))\n"
+        "print('gslt' in sys.modules)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split("\n")[:2] == [f"({blocks.num_nodes}, 3)", "False"]
 
 
 def test_configs_are_shipped():

@@ -18,7 +18,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.nn import memory
-from gslt.nn.graph import Graph, Propagation, row_starts, sparse_csr
+from gslt.nn.graph import EdgeList, Graph, Propagation, row_starts, sparse_csr
+from gslt.nn.hooks import is_exported, is_traced
 
 #: Types of which torch's kernel for embedding bags is fast on a CPU.
 _GATHERED = (torch.float32, torch.bfloat16, torch.float16)
@@ -221,6 +222,68 @@ class NormalisedGraph(CSRGraph):
         return self.sum(x)
 
 
+class CompiledGraph(EdgeList):
+    """Edges of a call that is compiled: sums over them are one operator to the compiler.
+
+    When it runs it is the sparse product of the :class:`CSRGraph` of these edges, which is built
+    once per tensor of edges.
+    """
+
+    def _product(self, x: Tensor, operator: Propagation) -> Tensor:
+        targets, sources = self.shape
+        name = " ".join(map(str, operator.name))
+        factors = (operator.left, operator.right, operator.root)
+        edges = self.edge_index
+        out: Tensor = _propagated(x, edges, sources, targets, name, *factors, False)
+        return out
+
+
+@torch.library.custom_op(
+    "gslt::propagate",
+    mutates_args=(),
+    schema=(
+        "(Tensor x, Tensor edge_index, SymInt sources, SymInt targets, str name, Tensor? left, "
+        "Tensor? right, Tensor? root, bool transposed) -> Tensor"
+    ),
+)
+def _propagated(
+    x: Tensor,
+    edge_index: Tensor,
+    sources: int,
+    targets: int,
+    name: str,
+    left: Tensor | None,
+    right: Tensor | None,
+    root: Tensor | None,
+    transposed: bool,
+) -> Tensor:
+    operator = Propagation((name,), left, right, root)
+    out = as_graph(edge_index, sources, targets).multiply(operator, x, transposed)
+    # A compiler reckons with the strides that the shape says.
+    return out.contiguous()
+
+
+@_propagated.register_fake
+def _(x: Tensor, edge_index: Tensor, sources: int, targets: int, *rest: Any) -> Tensor:
+    return x.new_empty(sources if rest[-1] else targets, x.size(1))
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, edges, *sizes_and_name, left, right, root, transposed = inputs
+    ctx.save_for_backward(edges, left, right, root)
+    ctx.rest = (*sizes_and_name, transposed)
+
+
+def _propagated_back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    edges, *factors = ctx.saved_tensors
+    sources, targets, name, transposed = ctx.rest
+    back = _propagated(grad, edges, sources, targets, name, *factors, not transposed)
+    return (back, *[None] * 8)
+
+
+_propagated.register_autograd(_propagated_back, setup_context=_keep)
+
+
 GraphT = TypeVar("GraphT", bound=CSRGraph)
 _CACHE: Any = WeakTensorKeyDictionary()
 
@@ -243,6 +306,32 @@ def cached_graph(edges: Tensor, key: tuple[Any, ...], build: Callable[[], GraphT
         graphs[key] = build()
     graph: GraphT = graphs[key]
     return graph
+
+
+def traced_graph(edges: object, num_sources: int, num_targets: int) -> EdgeList | None:
+    """The graph of a call that torch records; None if it records none, or cannot record edges.
+
+    What cannot be recorded for a compiler is computed between two of its graphs instead.
+
+    Args:
+        edges: ``edge_index`` ``(2, E)``, or anything else.
+        num_sources: number of source nodes.
+        num_targets: number of target nodes.
+
+    Raises:
+        GraphError: if the call is exported, and edges are no ``edge_index``.
+    """
+    if not is_traced():
+        return None
+    if not isinstance(edges, Tensor) or edges.layout != torch.strided:
+        if is_exported():
+            raise GraphError(
+                "only a graph that is a dense tensor, edge_index (2, E), can be exported, got "
+                f"{getattr(edges, 'layout', type(edges).__name__)}"
+            )
+        return None
+    kind = EdgeList if is_exported() else CompiledGraph
+    return kind(edges, num_sources, num_targets)
 
 
 def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
@@ -356,7 +445,8 @@ class PyGBackend:
     def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
         """Features ``(N, in)`` and graph from ``(x, edge_index)``, see :func:`as_graph`."""
         x, edge_index = inputs
-        return x, as_graph(edge_index, x.size(0), x.size(0))
+        nodes = x.size(0), x.size(0)
+        return x, traced_graph(edge_index, *nodes) or as_graph(edge_index, *nodes)
 
 
 BACKEND = PyGBackend()

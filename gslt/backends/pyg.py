@@ -21,7 +21,7 @@ from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze
 from gslt.nn.conv import Features, gcn, gin, sage, split_features
-from gslt.nn.hooks import has_hooks
+from gslt.nn.hooks import has_hooks, is_traced, refuse_script
 
 __all__ = ["BACKEND", "Adjacency", "FrozenGCNConv", "FrozenGINConv", "FrozenSAGEConv"]
 
@@ -52,6 +52,7 @@ _HOOKS = tuple(
 class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
     """What the three layers add to the layer of PyG that they are."""
 
+    __prepare_scriptable__ = refuse_script
     #: Steps that a subclass has rewritten.
     _rewritten: ClassVar[frozenset[str]] = frozenset()
 
@@ -93,7 +94,7 @@ class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
             *linears: the maps whose weights are multiplied before or after the sum.
         """
         # Compilers see the first of these and nothing else.
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        if is_traced():
             return False
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
             return False

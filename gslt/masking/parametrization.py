@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, freezing_pattern
 from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.masking.supermask import Supermask, masked_weight, real_dtype
+from gslt.nn.hooks import is_exported, is_traced
 from gslt.random import Float64, Stream
 
 #: Unit-fan-in draws; every one has variance 2 / fan_in after division by √fan_in.
@@ -142,7 +143,12 @@ class FrozenWeight(nn.Module):
 
         Returns:
             The weight in the layer's shape, see :func:`gslt.masking.masked_weight`.
+
+        Raises:
+            ConfigError: if torch exports the module; a record would keep this mask for ever.
         """
+        if is_traced():
+            self._break_record()
         with record_function("gslt::mask"):
             weight = masked_weight(
                 score,
@@ -154,6 +160,23 @@ class FrozenWeight(nn.Module):
                 self.config.ranking,
             )
             return weight.view(self.shape)
+
+    def _break_record(self) -> None:
+        """End torch's graph here: an error where it wants the whole, and where it exports."""
+        if torch.compiler.is_dynamo_compiling() and hasattr(torch.compiler, "is_exporting"):
+            torch._dynamo.graph_break(self._unrecorded())
+        elif is_exported():
+            raise ConfigError(self._unrecorded())
+
+    def _unrecorded(self) -> str:
+        return (
+            f"{self.name} is frozen: its mask follows from scores, which torch cannot record; call "
+            "gslt.bake(module) first, which gives a plain module with the same weights"
+        )
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """Refuse ``torch.jit.script``, which asks every module what it is to compile."""
+        raise ConfigError(self._unrecorded())
 
     def scale(self) -> Tensor:
         """Present factor on the layer's weights, a scalar tensor ``()``: 1 or 1/√density."""

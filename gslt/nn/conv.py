@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
-from gslt.nn.hooks import has_hooks, observed
+from gslt.nn.hooks import has_hooks, observed, refuse_script
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 
@@ -184,6 +184,8 @@ class GINConv(nn.Module):
         aggr: ``"sum"`` or ``"mean"`` over neighbours.
     """
 
+    __prepare_scriptable__ = refuse_script
+
     def __init__(
         self, nn: nn.Module, eps: float = 0.0, aggr: Literal["sum", "mean"] = "sum"
     ) -> None:
@@ -213,6 +215,8 @@ class GCNConv(nn.Module):
         bias: whether b is there.
         normalize: P as above; without, P is the graph's plain sum.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self, in_channels: int, out_channels: int, bias: bool = True, normalize: bool = True
@@ -263,6 +267,8 @@ class SAGEConv(nn.Module):
         project: replace every x_j by ReLU(W_p x_j + b_p) first.
         bias: whether b is there.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self,

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gslt.config import ModelConfig, part
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv
-from gslt.nn.graph import Backend, EdgelessGraph, Graph, row_starts, sparse_csr
-from gslt.nn.hooks import observed
+from gslt.nn.graph import Backend, EdgelessGraph, EdgeList, Graph, row_starts, sparse_csr
+from gslt.nn.hooks import is_traced, observed, refuse_script
 from gslt.nn.ops import Linear, NormReLU, fan_out
 
 #: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
@@ -56,6 +56,8 @@ class GNN(nn.Module):
         config: architecture, depth, width.
         backend: the engine, see :mod:`gslt.backends`.
     """
+
+    __prepare_scriptable__ = refuse_script
 
     def __init__(
         self, in_channels: int, out_channels: int, config: ModelConfig, backend: Backend
@@ -108,8 +110,11 @@ class GNN(nn.Module):
         out = observed("layer", self.activations[-1](self.layers[-1](hidden, graph)))
         return (_single(self.head(to_head)) + _single(out)) / 2
 
-    def _without_edges(self, x: Tensor) -> EdgelessGraph:
+    def _without_edges(self, x: Tensor) -> Graph:
         """The nodes of x ``(N, in)`` without edges, kept for the next forward."""
+        if is_traced():
+            none = torch.empty(2, 0, dtype=torch.int64, device=x.device)
+            return EdgeList(none, x.size(0), x.size(0))
         old = self._edgeless
         if old is None or old.shape[0] != x.size(0) or old.in_degree.device != x.device:
             self._edgeless = EdgelessGraph(x.size(0), x.device)

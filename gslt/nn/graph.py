@@ -160,12 +160,16 @@ class Graph(ABC):
         if operator.root is not None and self.shape[0] != self.shape[1]:
             raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
         if not self.remembers(x):
-            result: Tensor = _Propagate.apply(x, self, operator, False)  # type: ignore[no-untyped-call]
-            return result
+            return self._product(x, operator)
         results = self._constants[id(x)].results
         if operator.name not in results:
             results[operator.name] = self.multiply(operator, x, transposed=False)
         return results[operator.name]
+
+    def _product(self, x: Tensor, operator: Propagation) -> Tensor:
+        """M x with a gradient."""
+        result: Tensor = _Propagate.apply(x, self, operator, False)  # type: ignore[no-untyped-call]
+        return result
 
     def remember(self, x: Tensor) -> None:
         """Take ``x`` for constant: what is propagated from it is kept as long as the graph lives.
@@ -233,6 +237,74 @@ class EdgelessGraph(Graph):
         if operator.root is None:
             return out.zero_()
         return torch.mul(x, operator.root.to(x.dtype).unsqueeze(1), out=out)
+
+
+class EdgeList(Graph):
+    """Edges as they were given, summed over by plain operations of torch: a message per edge.
+
+    It takes more time and memory than a sparse product, and is what torch can record, of whatever
+    size the graph will be. Edges that name nodes which are not there are found by torch, when it
+    runs them.
+
+    Args:
+        edge_index: int64 ``(2, E)``, row 0 sources and row 1 targets.
+        num_sources: number of source nodes.
+        num_targets: number of target nodes.
+    """
+
+    def __init__(self, edge_index: Tensor, num_sources: int, num_targets: int) -> None:
+        super().__init__()
+        self.edge_index = edge_index.long()
+        self._shape = (num_targets, num_sources)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of targets and of sources."""
+        return self._shape
+
+    @property
+    def in_degree(self) -> Tensor:
+        """Number of edges into each target, parallel edges counted."""
+        target = self.edge_index[1]
+        degree = torch.zeros(self.shape[0], device=target.device)
+        return degree.scatter_add(0, target, torch.ones_like(target, dtype=degree.dtype))
+
+    @property
+    def self_loops(self) -> Tensor:
+        """Number of self-loops of each node."""
+        source, target = self.edge_index
+        count = torch.zeros(self.shape[0], device=target.device)
+        return count.scatter_add(0, target, (source == target).to(count.dtype))
+
+    def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
+        """M x, or Mᵀ x: messages, added up. Autograd differentiates it.
+
+        Args:
+            operator: M.
+            x: representations ``(num_sources, width)``, or of the targets for Mᵀ.
+            transposed: whether Mᵀ is meant.
+        """
+        step = operator.transposed if transposed else operator
+        source, target = self.edge_index.flip(0) if transposed else self.edge_index
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+
+        def scaled(rows: Tensor, factor: Tensor | None) -> Tensor:
+            return rows if factor is None else rows * factor.to(wide.dtype).reshape(-1, 1)
+
+        messages = scaled(wide, step.right)[source]
+        height = self.shape[1 if transposed else 0]
+        # Not index_add, of which ONNX knows none with an index that comes twice.
+        place = target.unsqueeze(1).expand_as(messages)
+        sums = messages.new_zeros(height, x.size(1)).scatter_add(0, place, messages)
+        out = scaled(sums, step.left)
+        return (out if step.root is None else out + scaled(wide, step.root)).to(x.dtype)
+
+    def _product(self, x: Tensor, operator: Propagation) -> Tensor:
+        return self.multiply(operator, x, transposed=False)
+
+    def remembers(self, x: Tensor) -> bool:
+        """Never: a record has no constants, whatever x ``(num_sources, width)`` is."""
+        return False
 
 
 Factors = dict[str, Tensor | None]

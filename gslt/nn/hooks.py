@@ -1,11 +1,15 @@
-"""Representations on their way through the layers, for whoever wants to see them: a probe."""
+"""Who looks on while layers compute: a probe, which sees every step, or torch, recording them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+import torch
 from torch import Tensor, nn
+
+from gslt.errors import ConfigError
 
 #: Takes the name of a step and what it gave.
 Observer = Callable[[str, Tensor], None]
@@ -38,6 +42,37 @@ def has_hooks(module: nn.Module) -> bool:
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+    )
+
+
+def is_traced() -> bool:
+    """Whether torch records this call, to compile or to export it, instead of making it.
+
+    Every step must then be an operation that torch knows.
+    """
+    return torch.compiler.is_compiling() or is_exported()
+
+
+def is_exported() -> bool:
+    """Whether the record is to run without Python: ``torch.export``, ``torch.jit.trace``, ONNX."""
+    # torch can tell from 2.7 on.
+    exporting = getattr(torch.compiler, "is_exporting", lambda: False)
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return bool(exporting() or tracing)
+
+
+def refuse_script(module: nn.Module) -> NoReturn:
+    """What ``torch.jit.script`` meets in a layer that it cannot compile.
+
+    Args:
+        module: the layer, of which this is the ``__prepare_scriptable__``.
+
+    Raises:
+        ConfigError: always, naming what records it.
+    """
+    raise ConfigError(
+        f"torch.jit.script cannot compile {type(module).__name__}; torch.export.export and "
+        "torch.jit.trace record it"
     )
 
 

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.profiler import record_function
 
 from gslt.nn import memory
-from gslt.nn.hooks import is_observed, observed
+from gslt.nn.hooks import is_observed, is_traced, observed
 
 threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -42,7 +42,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 def _product(x: Tensor, weight: Tensor) -> Tensor:
     if x.layout != torch.strided:
         return F.linear(x.to(weight.dtype), weight).to(x.dtype)
-    if x.dim() != 2 or x.dtype not in (weight.dtype, *_NARROW):
+    if x.dim() != 2 or x.dtype not in (weight.dtype, *_NARROW) or is_traced():
         return F.linear(x, weight)
     result: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
     return result
@@ -175,6 +175,9 @@ def norm_relu(x: Tensor, eps: float = 1e-5, *, pooled: bool = False) -> Tensor:
     Returns:
         ``(N, width)`` in the type of ``x``.
     """
+    if is_traced():
+        normalised = observed("normalisation", _normalised(x.to(_working(x)), eps, pooled))
+        return observed("activation", F.relu(normalised).to(x.dtype))
     result: Tensor = _NormReLU.apply(x, eps, pooled)  # type: ignore[no-untyped-call]
     if is_observed():
         # The two steps are one operation, which never holds what lies between them.
@@ -183,10 +186,9 @@ def norm_relu(x: Tensor, eps: float = 1e-5, *, pooled: bool = False) -> Tensor:
 
 
 def _normalised(x: Tensor, eps: float, pooled: bool) -> Tensor:
-    if not pooled:
-        return F.batch_norm(x, None, None, training=True, eps=eps)
     centred = x - x.mean(0)
-    return centred * (centred.square().mean() + eps).rsqrt()
+    variance = centred.square().mean(0)
+    return centred * ((variance.mean() if pooled else variance) + eps).rsqrt()
 
 
 class NormReLU(nn.Module):
@@ -289,6 +291,8 @@ def _norm_relu_gradient(
 
 def fan_out(x: Tensor) -> tuple[Tensor, Tensor]:
     """``x`` ``(N, width)`` for two consumers, whose gradients are added up in reused memory."""
+    if is_traced():
+        return x, x
     result: tuple[Tensor, Tensor] = _FanOut.apply(x)  # type: ignore[no-untyped-call]
     return result
 
