@@ -21,6 +21,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import common  # noqa: E402
 import epoch  # noqa: E402
+import host_suites  # noqa: E402
 import limits  # noqa: E402
 import paper_claims  # noqa: E402
 import recipes  # noqa: E402
@@ -213,3 +214,39 @@ def test_a_claim_of_equality_needs_a_narrow_interval(
     found = paper_claims.judge(contrast, runs)
     assert found is not None
     assert found.says == says
+
+
+@pytest.mark.slow
+def test_of_a_hosts_tests_those_count_that_pass_with_its_own_layers(tmp_path: Path) -> None:
+    folder = tmp_path / "test" / "nn" / "conv"
+    folder.mkdir(parents=True)
+    for layer in ("gin", "gcn", "sage"):
+        (folder / f"test_{layer}_conv.py").write_text("def test_nothing():\n    pass\n")
+    (folder / "test_user.py").write_text(
+        "import torch\n"
+        "from torch_geometric.nn import GCNConv, GINConv\n\n"
+        "def test_fails():\n    assert False\n\n"
+        "def test_kind():\n    assert isinstance(GCNConv(2, 3), GCNConv)\n\n"
+        "def test_repr():\n    assert str(GCNConv(2, 3)) == 'GCNConv(2, 3)'\n\n"
+        "def test_trained():\n    GINConv(torch.nn.Linear(2, 3), train_eps=True)\n\n"
+        "def test_weight():\n    GCNConv(2, 3).lin.weight.data.fill_(1.0)\n"
+        "    assert 'lin.weight' in dict(GCNConv(2, 3).named_parameters())\n"
+    )
+    (tmp_path / "test" / "explain").mkdir()
+    found = host_suites.compare("pyg", tmp_path, ["users"])["users"]
+    assert found["host"] == {"nn/conv/test_user.py": 4}
+    passed = {way: sum(each["passed"].values()) for way, each in found["ways"].items()}
+    assert passed == {"host": 4, "drop-ins": 1, "printed": 2, "frozen": 3}
+    reasons = {
+        way: {name.split("::")[1]: each["reason"] for name, each in of["failures"].items()}
+        for way, of in found["ways"].items()
+    }
+    assert reasons["drop-ins"] == {
+        "test_repr": "repr",
+        "test_trained": "trained ε",
+        "test_weight": "",
+    }
+    assert reasons["frozen"] == {"test_weight": ""}
+    lines = list(host_suites.table({"users": found}))
+    assert lines[2] == "| `nn/conv/test_user.py` | 4 | 1 | 2 | 3 |"
+    assert "With gslt's drop-ins 1 of 4 pass: 50.0 % of the 2 that are possible." in lines
