@@ -99,6 +99,19 @@ class FrozenWeight(nn.Module):
         self.register_buffer("searched_index", index, persistent=False)
         self.register_buffer("locked_weight", locked, persistent=False)
 
+    def keep_zero(self, row: int) -> None:
+        """Make a row of the weight zero, whatever its scores: an embedding's padding.
+
+        Args:
+            row: of the weight's first dimension.
+        """
+        places = torch.arange(self.counts.total).view(self.shape)[row].flatten()
+        if self.searched_index is None or self.locked_weight is None:
+            self.searched_weight[places] = 0.0
+        else:
+            self.searched_weight[torch.isin(self.searched_index, places)] = 0.0
+            self.locked_weight[places] = 0.0
+
     def mask(self) -> Tensor:
         """Which searched weights are kept now, boolean ``(m,)``."""
         assert self.supermask is not None
