@@ -27,8 +27,9 @@ from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.fan_in import fan_in_of, padding_row
-from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.supermask import Supermask
+from gslt.masking.twins import watch
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -125,7 +126,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         module: any torch, PyG or DGL module.
         config: the frozen source network; a ``SearchConfig`` is one.
         prefix: put before the qualified names that name the random streams. Give each layer its own
-            when you freeze layers one by one, or layers of equal shape get equal weights.
+            when you freeze layers one by one, or layers of equal shape get equal weights; where two
+            such without a prefix become parts of one module, a ``GsltWarning`` says so.
 
     Which layers have frozen weights, ``config.place`` says, with the names of the module's
     parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
@@ -167,6 +169,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = fix_others(module)
     supermask.fixed = fingerprints(module)
+    if not prefix:
+        watch(module)
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
         for f, takes in zip(frozen, part, strict=True)
@@ -227,6 +231,7 @@ def bake(module: M) -> M:
     """
     if not frozen_weights(module):
         raise ConfigError(f"{type(module).__name__} is not frozen: there is nothing to bake")
+    forget_selections(module)
     with torch.no_grad():
         effective = {
             f"{path}.{attribute}".lstrip("."): getattr(owner, attribute).detach().clone()
