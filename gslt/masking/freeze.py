@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +29,10 @@ from torch.nn.utils.weight_norm import WeightNorm
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.fan_in import fan_in_of, padding_row
+from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.supermask import Supermask
+from gslt.masking.twins import watch
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -53,6 +54,8 @@ class FrozenLayer:
         return self.counts.pruned + self.counts.locked
 
 
+#: Norms of PyG that keep one scale per type, (types, channels): no weight matrix either.
+STACKED_NORMS = ("HeteroBatchNorm", "HeteroLayerNorm")
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
 
@@ -134,13 +137,15 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
     value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
     nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
-    network.
+    network. The random weights have variance 2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`;
+    the padding row of an embedding stays zero.
 
     Args:
         module: any torch, PyG or DGL module.
         config: the frozen source network; a ``SearchConfig`` is one.
         prefix: put before the qualified names that name the random streams. Give each layer its own
-            when you freeze layers one by one, or layers of equal shape get equal weights.
+            when you freeze layers one by one, or layers of equal shape get equal weights; where two
+            such without a prefix become parts of one module, a ``GsltWarning`` says so.
 
     Which layers have frozen weights, ``config.place`` says, with the names of the module's
     parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
@@ -156,6 +161,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
             that it does not have, or ratios where no layer takes part.
     """
     _check(module, config)
+    fan_in = {name: fan_in_of(module, name, shape) for name, shape in _frozen_or_not(module)}
     _thaw(module)
     targets = list(weights_of(module))
     part, counts = _counts([(name, weight.shape) for name, _, _, weight in targets], config)
@@ -164,8 +170,10 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     )
     frozen = []
     for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
-        name = f"{prefix}.{name}" if prefix else name
-        frozen_weight = FrozenWeight(name, weight.shape, fan_in_of(owner, weight.shape), c, config)
+        full_name = f"{prefix}.{name}" if prefix else name
+        frozen_weight = FrozenWeight(full_name, weight.shape, fan_in[name], c, config)
+        if (row := padding_row(owner)) is not None:
+            frozen_weight.keep_zero(row)
         frozen_weight.to(device=weight.device, dtype=weight.dtype)
         weight.requires_grad_(True)
         # "unsafe" is torch's word for scores of another shape than the weight.
@@ -180,6 +188,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     fixed = fix_others(module)
     seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
+    if not prefix:
+        watch(module)
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
         for f, takes in zip(frozen, part, strict=True)
@@ -240,6 +250,7 @@ def bake(module: M) -> M:
     """
     if not frozen_weights(module):
         raise ConfigError(f"{type(module).__name__} is not frozen: there is nothing to bake")
+    forget_selections(module)
     with torch.no_grad():
         effective = {
             name: getattr(owner, attribute).detach().clone()
@@ -291,7 +302,7 @@ def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Froz
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
     if isinstance(parameter, nn.UninitializedParameter):
         return True
-    is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm)
+    is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm) or type(owner).__name__ in STACKED_NORMS
     return parameter.dim() >= 2 and not is_norm and "bias" not in attribute
 
 
@@ -350,26 +361,6 @@ def _is_reparametrized(owner: nn.Module) -> bool:
     """Whether torch's older ``weight_norm``, ``spectral_norm`` or pruning rewrites a weight."""
     rewriters = (WeightNorm, SpectralNorm, BasePruningMethod)
     return any(isinstance(hook, rewriters) for hook in owner._forward_pre_hooks.values())
-
-
-def fan_in_of(owner: nn.Module, shape: torch.Size) -> int:
-    """Inputs of one output unit: all dimensions but the first, or the first where it is the input.
-
-    torch and PyG keep linear weights as (out, in, *kernel); DGL and bare parameters of some PyG
-    layers as (in, out). The layer's declared input width tells them apart.
-
-    >>> fan_in_of(nn.Conv2d(2, 7, 3), torch.Size((7, 2, 3, 3)))
-    18
-
-    Args:
-        owner: the layer that holds the weight.
-        shape: shape of the weight.
-    """
-    for attribute in ("in_features", "in_channels", "in_feats", "_in_feats", "_in_src_feats"):
-        width = getattr(owner, attribute, None)
-        if isinstance(width, int) and len(shape) == 2 and shape[0] == width != shape[1]:
-            return width
-    return max(1, math.prod(shape[1:]))
 
 
 def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,8 @@ from gslt.config import WeightInit
 from gslt.errors import ConfigError
 from gslt.freezing import freezing_pattern, frozen_counts
 from gslt.freezing.pattern import PRUNED
-from gslt.masking.freeze import fan_in_of, weights_of
+from gslt.masking.fan_in import fan_in_of, padding_row
+from gslt.masking.freeze import weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
 
 
@@ -40,13 +41,16 @@ def initialise(
     shapes = [weight.shape for *_, weight in targets]
     counts = frozen_counts(shapes, sparsity, 1.0 - sparsity, "uniform")
     for (name, owner, _, weight), c in zip(targets, counts, strict=True):
-        value = random_weight(weight.shape, fan_in_of(owner, weight.shape), weight_init, seed, name)
+        fan_in = fan_in_of(module, name, weight.shape)
+        value = random_weight(weight.shape, fan_in, weight_init, seed, name)
         if c.pruned:
             kept = torch.from_numpy(freezing_pattern(c, seed, name) != PRUNED)
             value = value * kept / math.sqrt(max(c.total - c.pruned, 1) / c.total)
             _keep_zero(weight, kept.view(weight.shape))
         with torch.no_grad():
             weight.copy_(value.view(weight.shape))
+            if (row := padding_row(owner)) is not None:
+                weight[row] = 0.0
 
 
 def _keep_zero(weight: nn.Parameter, kept: Tensor) -> None:

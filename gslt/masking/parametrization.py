@@ -58,6 +58,61 @@ def random_weight(
     return torch.from_numpy(values.astype("float32"))
 
 
+class EffectiveWeight(Tensor):
+    """What ``layer.weight`` gives: a tensor of the layer's shape that refuses to be written to.
+
+    A write would go to a passing value and be lost in silence, as of ``torch.nn.init``,
+    ``layer.apply(init)`` or ``layer.weight.data.normal_()``. Whatever is computed from it is a
+    plain tensor, ``detach()`` and ``clone()`` too.
+
+    Raises:
+        ConfigError: for every method that works in place.
+    """
+
+    # Costs nothing per operation, as for torch's parameters; results are plain tensors.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @property
+    def data(self) -> Tensor:
+        """The same without a gradient, which refuses too."""
+        return self.detach().as_subclass(EffectiveWeight)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        _refuse()
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """As torch's; refuses too, since ``torch.nn.init.orthogonal_`` writes through it.
+
+        Args:
+            other: gives the shape.
+        """
+        return super().view_as(other).as_subclass(EffectiveWeight)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.as_subclass(Tensor).__deepcopy__(memo)  # type: ignore[no-untyped-call]
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise ConfigError(
+        "a frozen weight cannot be written: its value follows from the seed and the scores; change "
+        "the scores (gslt.reset_scores), or build the layer without freezing"
+    )
+
+
+for _name in dir(Tensor):
+    _in_place = _name.endswith("_") and not _name.startswith("_")
+    if (_in_place and _name not in ("requires_grad_", "share_memory_")) or _name in (
+        "__setitem__",
+        *(f"__i{each}__" for each in ("add", "sub", "mul", "truediv", "floordiv", "pow", "mod")),
+        *(f"__i{each}__" for each in ("and", "or", "xor", "lshift", "rshift", "div")),
+    ):
+        setattr(EffectiveWeight, _name, _refuse)
+
+
 class FrozenWeight(nn.Module):
     """Parametrization: scores of the searched weights ``(m,)`` → effective weight of the layer.
 
@@ -100,10 +155,33 @@ class FrozenWeight(nn.Module):
         self.register_buffer("searched_index", index, persistent=False)
         self.register_buffer("locked_weight", locked, persistent=False)
 
+    def keep_zero(self, row: int) -> None:
+        """Make a row of the weight zero, whatever its scores: an embedding's padding.
+
+        Args:
+            row: of the weight's first dimension.
+        """
+        places = torch.arange(self.counts.total).view(self.shape)[row].flatten()
+        if self.searched_index is None or self.locked_weight is None:
+            self.searched_weight[places] = 0.0
+        else:
+            self.searched_weight[torch.isin(self.searched_index, places)] = 0.0
+            self.locked_weight[places] = 0.0
+
     def mask(self) -> Tensor:
         """Which searched weights are kept now, boolean ``(m,)``."""
         assert self.supermask is not None
         return self.supermask.mask(self.index)
+
+    def train(self, mode: bool = True) -> FrozenWeight:
+        """As torch's; what is evaluated is selected anew.
+
+        Args:
+            mode: False to evaluate.
+        """
+        if not mode and self.supermask is not None:
+            self.supermask.forget()
+        return super().train(mode)
 
     def score(self) -> Tensor:
         """The layer's score parameter, ``(m,)``."""
@@ -159,7 +237,9 @@ class FrozenWeight(nn.Module):
                 self.searched_index,
                 self.config.ranking,
             )
-            return weight.view(self.shape)
+            weight = weight.view(self.shape)
+            # A compiler follows plain tensors only.
+            return weight if torch.compiler.is_compiling() else weight.as_subclass(EffectiveWeight)
 
     def _break_record(self) -> None:
         """End torch's graph here: an error where it wants the whole, and where it exports."""
@@ -257,3 +337,14 @@ class FrozenWeight(nn.Module):
 def frozen_weights(module: nn.Module) -> list[FrozenWeight]:
     """The frozen weights of a module, in the order of its parameters."""
     return [m for m in module.modules() if isinstance(m, FrozenWeight)]
+
+
+def forget_selections(module: nn.Module) -> None:
+    """Have every mask of a module selected anew, so that no uncounted write escapes.
+
+    Args:
+        module: frozen, or something that holds frozen modules.
+    """
+    for weight in frozen_weights(module):
+        assert weight.supermask is not None
+        weight.supermask.forget()

@@ -105,6 +105,8 @@ class _Selection:
     seen: list[tuple[Tensor, Tensor]]
     masks: list[Tensor]
     densities: list[Tensor]
+    probes: list[list[float]]
+    certain: bool = True
 
 
 class Supermask:
@@ -112,8 +114,10 @@ class Supermask:
 
     It remembers nothing that could go stale: the selection is kept only as long as no score tensor
     was written to (tensors count their versions), no optimizer made a step (torch's fused ones
-    write without counting) and the sparsity is the same. Only a write through ``score.data`` in
-    place escapes, as it escapes autograd: write under ``torch.no_grad()`` instead. Where the
+    write without counting) and the sparsity is the same. A write through ``score.data`` in place is
+    not counted: on a CPU a probe of some scores sees it unless it left these as they were, and
+    everywhere ``eval()``, ``Ticket.of`` and ``bake`` select anew; write under ``torch.no_grad()``
+    to be seen at once. Where the
     thresholds were last is a hint to the next selection, which makes it faster and never another
     one; copies and pickles start without.
 
@@ -177,7 +181,15 @@ class Supermask:
 
     def mask(self, layer: int) -> Tensor:
         """Which searched weights of a layer are kept, boolean ``(m,)``."""
+        selection = self._current()
+        if selection.probes[layer] != _probe(self.holders[layer].original):
+            self.forget()
         return self._current().masks[layer]
+
+    def forget(self) -> None:
+        """Select anew at the next use, whatever the scores say about when they were written."""
+        if self._selection is not None:
+            self._selection.certain = False
 
     def density(self, layer: int) -> Tensor:
         """Present fraction of a layer's weights that are not removed, a scalar tensor ``()``."""
@@ -190,13 +202,14 @@ class Supermask:
             _optimizer_steps[0],
             *((id(s), s.data_ptr(), s.device, _version(s)) for s in scores),
         )
-        if self._selection is None or self._selection.key != key:
+        known = self._selection
+        if known is None or known.key != key or not known.certain:
             if any(s.shape != (c.searched,) for s, c in zip(scores, self.counts, strict=True)):
                 return self._left_behind(key, scores)
             # A selection made inside inference mode must serve a later backward as well.
             with torch.inference_mode(False), torch.no_grad():
-                self._selection = self._derive(key, scores)
-        return self._selection
+                self._selection = known = self._derive(key, scores)
+        return known
 
     def _left_behind(self, key: tuple[object, ...], scores: list[Tensor]) -> _Selection:
         """The selection that was there when torch's remove_parametrizations took scores away.
@@ -228,7 +241,8 @@ class Supermask:
             (count_true(mask) + c.locked).to(real_dtype(score)) / max(c.total, 1)
             for mask, c, score in zip(masks, self.counts, scores, strict=True)
         ]
-        return _Selection(key, list(zip(parameters, scores, strict=True)), masks, densities)
+        seen = list(zip(parameters, scores, strict=True))
+        return _Selection(key, seen, masks, densities, [_probe(score) for score in scores])
 
     def __getstate__(self) -> dict[str, Any]:
         hints = [Hint() for _ in self._hints]
@@ -281,3 +295,11 @@ def real_dtype(tensor: Tensor) -> torch.dtype:
 def _version(tensor: Tensor) -> object:
     # An inference tensor counts no versions: an object equal to no other asks for a new selection.
     return object() if tensor.is_inference() else tensor._version
+
+
+def _probe(score: Tensor) -> list[float]:
+    """A few scores, to notice what was written without counting; none where that would wait."""
+    if score.device.type != "cpu" or torch.compiler.is_compiling():
+        return []
+    values: list[float] = score.detach()[:: max(1, score.numel() // 8)].tolist()
+    return values

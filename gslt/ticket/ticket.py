@@ -30,7 +30,7 @@ from gslt.masking.freeze import (
     frozen_root,
     other_state,
 )
-from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
@@ -140,6 +140,7 @@ class Ticket(StoredTicket):
         architecture = None
         if isinstance(module, GNN):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
+        forget_selections(module)
         masks = {w.name: w.mask().cpu() for w in weights}
         state = _state(module)
         checksum = weights_checksum(module, state)

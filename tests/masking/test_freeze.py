@@ -404,20 +404,6 @@ def _frozen_mlp() -> nn.Module:
 # Layers
 
 
-def test_fan_in_of_every_layout() -> None:
-    def bound(module: nn.Module, attribute: str = "weight") -> float:
-        freeze(module, FreezeConfig(sparsity=0.0, scale="none"))
-        return float(getattr(module, attribute).detach().abs().max())
-
-    dgl_like = nn.Module()
-    dgl_like._in_feats = 8  # type: ignore[assignment]
-    dgl_like.weight = nn.Parameter(torch.zeros(8, 50))
-    assert bound(nn.Linear(8, 50)) == pytest.approx(math.sqrt(2 / 8))
-    assert bound(dgl_like) == pytest.approx(math.sqrt(2 / 8))
-    assert bound(nn.Conv2d(2, 7, 3)) == pytest.approx(math.sqrt(2 / 18))
-    assert bound(pyg.dense.Linear(8, 50)) == pytest.approx(math.sqrt(2 / 8))
-
-
 def test_single_layers() -> None:
     linear = FrozenLinear(6, 4, config=FreezeConfig(sparsity=0.25))
     assert int((linear.weight != 0).sum()) == 18

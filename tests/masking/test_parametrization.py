@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,7 +15,7 @@ from torch import nn
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.masking.freeze import FrozenLinear, freeze
-from gslt.masking.parametrization import frozen_weights, random_weight
+from gslt.masking.parametrization import EffectiveWeight, frozen_weights, random_weight
 
 FROZEN = FreezeConfig(sparsity=0.5, freezing_ratio=0.4)
 
@@ -144,3 +147,71 @@ def test_assignment_is_refused() -> None:
         layer.weight = torch.zeros(2, 3)
     with pytest.raises(KeyError, match="already exists"):
         layer.weight = nn.Parameter(torch.zeros(2, 3))
+
+
+def orthogonal(layer: nn.Linear) -> None:
+    nn.init.orthogonal_(layer.weight)
+
+
+def initialised(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Linear):
+        nn.init.kaiming_uniform_(layer.weight)
+
+
+def through_data(layer: nn.Linear) -> None:
+    layer.weight.data.normal_(0.0, 0.02)
+
+
+def replaced_data(layer: nn.Linear) -> None:
+    layer.weight.data = torch.zeros(4, 6)
+
+
+def one_entry(layer: nn.Linear) -> None:
+    layer.weight[0, 0] = 1.0
+
+
+def added(layer: nn.Linear) -> None:
+    weight = layer.weight
+    weight += 1.0
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        initialised,
+        orthogonal,
+        through_data,
+        replaced_data,
+        one_entry,
+        added,
+        lambda layer: nn.Sequential(layer).apply(initialised),
+        lambda layer: layer.weight.copy_(torch.zeros(4, 6)),
+        lambda layer: layer.weight.fill_(0.0),
+    ],
+    ids=["init", "orthogonal", "data", "data =", "entry", "+=", "apply", "copy_", "fill_"],
+)
+def test_writing_a_frozen_weight_is_refused(write: Callable[[nn.Linear], object]) -> None:
+    layer = FrozenLinear(6, 4, config=FROZEN)
+    before = layer.weight.detach().clone()
+    with torch.no_grad(), pytest.raises(ConfigError, match="cannot be written"):
+        write(layer)
+    assert torch.equal(layer.weight, before)
+
+
+def test_what_is_computed_from_a_frozen_weight_is_a_plain_tensor() -> None:
+    weight = FrozenLinear(6, 4, config=FROZEN).weight
+    assert type(weight) is EffectiveWeight
+    for plain in (weight.detach(), weight.clone(), weight * 1, weight.T, pickle_of(weight)):
+        assert type(plain) is torch.Tensor
+    assert type(copy.deepcopy(weight.detach())) is torch.Tensor
+    weight.clone().mul_(2.0)
+    weight.square().sum().backward()
+
+
+def pickle_of(weight: torch.Tensor) -> torch.Tensor:
+    file = io.BytesIO()
+    torch.save(weight, file)
+    file.seek(0)
+    loaded: torch.Tensor = torch.load(file, weights_only=True)
+    assert torch.equal(loaded, weight)
+    return loaded

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
 from gslt.masking import selection
-from gslt.masking.freeze import FreezeConfig, freeze
+from gslt.masking.freeze import FreezeConfig, bake, freeze
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.selection import keep_largest
 from gslt.masking.supermask import Supermask, masked_weight
+from gslt.ticket import Ticket
 
 INF, NAN = math.inf, math.nan
 
@@ -375,9 +376,10 @@ def test_forward_changes_nothing_and_selects_once() -> None:
     supermask = frozen_weights(module)[0].supermask
     assert supermask is not None
     mask = supermask.mask(0)
-    module.eval()
     assert torch.equal(module(x), first)
     assert supermask.mask(0).data_ptr() == mask.data_ptr()
+    module.eval()
+    assert torch.equal(module(x), first)
     assert all(torch.equal(v, state[k]) for k, v in module.state_dict().items())
 
 
@@ -388,3 +390,44 @@ def test_ramped_sparsity_is_part_of_the_state() -> None:
     for sparsity, kept in ((0.0, 18), (0.25, 14), (0.5, 9), (1.0, 0)):
         supermask.sparsity = sparsity
         assert sum(int(w.mask().sum()) for w in frozen_weights(module)) == kept
+
+
+def test_a_write_through_data_is_seen() -> None:
+    module, _ = toy()
+    x = torch.ones(2, 4)
+    first = module(x)
+    scores = list(module.parameters())
+    for score in scores:
+        score.data.copy_(torch.arange(len(score), 0, -1) % 5)
+    expected, _ = toy()
+    with torch.no_grad():
+        for score, written in zip(expected.parameters(), scores, strict=True):
+            score.copy_(written)
+    assert torch.equal(module(x), expected(x))
+    assert not torch.equal(module(x), first)
+
+
+@pytest.mark.parametrize("look", ["bake", "eval", "ticket"])
+def test_no_write_through_data_escapes_where_it_counts(look: str) -> None:
+    """Not even one that leaves what the probe looks at as it was."""
+    module = nn.Linear(40, 10)
+    freeze(module, FreezeConfig(sparsity=0.5))
+    before = module.weight.detach()
+    (score,) = module.parameters()
+    kept = score.data[::50].clone()
+    score.data.copy_(torch.arange(len(score)) % 7)
+    score.data[::50] = kept
+    expected = score.detach().abs().topk(200).values.min()
+    if look == "eval":
+        after = module.eval().weight
+    else:
+        after = bake(module).weight if look == "bake" else restored(Ticket.of(module))
+    assert not torch.equal(after != 0, before != 0)
+    removed = score.detach().abs()[(after == 0).flatten()]
+    assert float(removed.max()) <= float(expected)
+
+
+def restored(ticket: Ticket) -> torch.Tensor:
+    module = nn.Linear(40, 10)
+    ticket.restore(module)
+    return module.weight.detach()

@@ -1,0 +1,170 @@
+"""Fan-in: over how many inputs a unit sums, for every layout in which hosts keep their weights."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+
+from torch import Size, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from gslt.errors import ConfigError, GsltWarning
+
+#: Attributes by which layers of torch, PyG and DGL declare the widths of their inputs, …
+INPUTS = (
+    "in_features",
+    "in_channels",
+    "in_feats",
+    "in_feat",
+    "in_size",
+    "input_size",
+    "_in_feats",
+    "_in_src_feats",
+    "_in_dst_feats",
+)
+#: … and of their outputs.
+OUTPUTS = ("out_features", "out_channels", "out_feats", "out_feat", "out_size", "_out_feats")
+#: torch's layers whose weights are (out, in, *kernel), whatever their widths.
+OUTPUT_FIRST = (nn.Linear, nn.Bilinear, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, _ConvNd)
+#: Weights of PyG and DGL whose shape and declared widths do not tell: class and parameter → the
+#: dimensions that are summed over, or the attribute that says how many. None of them: the weight is
+#: a row that is looked up, or a factor of its own input alone.
+BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
+    ("Linear", "weight"): (1,),
+    ("RGCNConv", "comp"): (1,),
+    ("CuGraphRGCNConv", "comp"): (1,),
+    ("CuGraphRelGraphConv", "coeff"): (1,),
+    ("TypedLinear", "coeff"): (1,),
+    ("TypedLinear", "W"): "submat_in",
+    ("WeightBasis", "w_comp"): (1,),
+    ("DenseChebConv", "W"): (0, 1),
+    ("InteractionBlock", "W"): (1, 2),
+    ("GMMConv", "mu"): (-1,),
+    ("GMMConv", "sigma"): (-1,),
+    ("GMMConv", "inv_sigma"): (-1,),
+    ("MemPooling", "k"): (-1,),
+    ("HGTConv", "p_rel"): (),
+    ("RGATConv", "att"): (1,),
+    ("RGATConv", "l1"): (),
+    ("RGATConv", "b1"): (),
+    ("RGATConv", "b2"): (),
+    ("RENet", "ent"): (),
+    ("RENet", "rel"): (),
+    ("RadialPooling", "interaction_cutoffs"): (),
+    ("RadialPooling", "rbf_kernel_means"): (),
+    ("RadialPooling", "rbf_kernel_scaling"): (),
+    ("InducedSetAttentionBlock", "ind"): (),
+    ("InducedSetAttentionBlock", "inducing_points"): (),
+    ("PoolingByMultiheadAttention", "seed"): (),
+    ("PMALayer", "seed_vectors"): (),
+}
+
+
+def fan_in_of(module: nn.Module, name: str, shape: Size) -> int:
+    """Over how many inputs one output unit of a weight sums, so that He's variance is 2 / fan-in.
+
+    A stack of matrices, of relations or heads or bases, counts one matrix; an attention vector per
+    head its length; an embedding 1, since a row is looked up and not summed; a transposed
+    convolution the mean number of taps on an output, which its stride divides. torch's own layers
+    keep (out, in, *kernel), PyG's and DGL's bare parameters (…, in, out), and both declare widths.
+
+    A layer of your own is understood if it declares ``in_features`` (and ``out_features``), or says
+    it itself: ``self.fan_in = {"weight": 64}``. Otherwise (out, in), (stack, in, out) or
+    (out, in, *kernel) is guessed, with a warning where another guess would give another number.
+
+    >>> fan_in_of(nn.Conv2d(2, 7, 3), "weight", Size((7, 2, 3, 3)))
+    18
+
+    Args:
+        module: holds the weight somewhere.
+        name: its qualified name in the module.
+        shape: shape of the weight.
+
+    Raises:
+        ConfigError: for a ``fan_in`` below 1.
+    """
+    path, _, attribute = name.rpartition(".")
+    owner = module.get_submodule(path)
+    while isinstance(owner, nn.ParameterDict | nn.ParameterList) and path:
+        path, _, attribute = path.rpartition(".")
+        owner = module.get_submodule(path)
+    told = _told(owner, attribute, shape)
+    if told is None and min(shape) > 0:
+        told = _read(owner, attribute, shape)
+    return max(1, math.prod(shape[1:]) if told is None else told)
+
+
+def padding_row(owner: nn.Module) -> int | None:
+    """The row of an embedding that stands for no input and is zero, as torch keeps it.
+
+    Args:
+        owner: any layer.
+    """
+    return owner.padding_idx if isinstance(owner, nn.Embedding | nn.EmbeddingBag) else None
+
+
+def _told(owner: nn.Module, attribute: str, shape: Size) -> int | None:
+    """What the layer itself says, or its class."""
+    own = getattr(owner, "fan_in", None)
+    if isinstance(own, Mapping) and attribute in own:
+        if own[attribute] < 1:
+            raise ConfigError(f"fan_in of {attribute} must be at least 1, got {own[attribute]}")
+        return int(own[attribute])
+    for kind in filter(_is_host, type(owner).__mro__):
+        summed = BY_NAME.get((kind.__name__, attribute))
+        if isinstance(summed, str) and hasattr(owner, summed):
+            return int(getattr(owner, summed))
+        if isinstance(summed, tuple):
+            return math.prod(shape[d] for d in summed)
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+        return 1
+    if isinstance(owner, _ConvTransposeNd):
+        taps = math.prod(owner.kernel_size) / math.prod(owner.stride)
+        return round(shape[0] // owner.groups * taps)
+    return math.prod(shape[1:]) if isinstance(owner, OUTPUT_FIRST) else None
+
+
+def _read(owner: nn.Module, attribute: str, shape: Size) -> int:
+    """What declared widths and the shape say."""
+    if attribute.startswith("att") and shape[0] == 1:
+        return shape[-1]
+    inputs, outputs = _declared(owner, INPUTS), _declared(owner, OUTPUTS)
+    vector = math.prod(shape) == max(shape)
+    if any(_is_host(kind) for kind in type(owner).__mro__):
+        matrix = shape[-2] in inputs and (shape[-1] in outputs or not vector)
+        per_head = len(shape) > 2 and shape[0] == 1
+        return shape[-2] if matrix or not (vector or per_head) else shape[-1]
+    fitting = [(-1, -2), (-2, -1)] if len(shape) == 2 else [(-2, -1), (1, 0), (-1, -2)]
+    for i, o in fitting:
+        if shape[i] in inputs and shape[o] in outputs:
+            return math.prod(shape[1:]) if i == 1 else shape[i]
+    for i, _ in fitting:
+        if shape[i] in inputs:
+            return math.prod(shape[1:]) if i == 1 else shape[i]
+    if vector:
+        return max(shape)
+    if len(shape) > 2 and shape[0] == 1:
+        return shape[-1]
+    guess = shape[-2] if len(shape) == 3 else math.prod(shape[1:])
+    if len(shape) > 2 or shape[0] != shape[1]:
+        warnings.warn(
+            f"{type(owner).__name__}.{attribute} {tuple(shape)} does not tell how many inputs a "
+            f"unit sums over; {guess} is taken. Declare in_features and out_features in the layer, "
+            f'or fan_in = {{"{attribute}": …}}',
+            GsltWarning,
+            stacklevel=4,
+        )
+    return guess
+
+
+def _declared(owner: nn.Module, attributes: Iterable[str]) -> set[int]:
+    found = (getattr(owner, attribute, None) for attribute in attributes)
+    widths = (each if isinstance(each, tuple | list) else [each] for each in found)
+    return {w for several in widths for w in several if isinstance(w, int) and w > 0}
+
+
+def _is_host(kind: type) -> bool:
+    """Whether a class is a layer of PyG or DGL; the base class of users' own layers is none."""
+    package = kind.__module__.partition(".")[0]
+    return package in ("torch_geometric", "dgl") and kind.__name__ != "MessagePassing"

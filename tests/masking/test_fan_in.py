@@ -1,0 +1,150 @@
+"""Fan-in of every weight of every layer of torch, PyG and DGL, and of layers of one's own."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+from layer_zoo import DGL_CONV, FAN_IN, LEFT_OUT, PYG_CONV, ZOO, dgl, pyg
+from torch import nn
+
+from gslt.config import FreezeConfig
+from gslt.errors import ConfigError, GsltWarning
+from gslt.masking.fan_in import fan_in_of
+from gslt.masking.freeze import freeze, weights_of
+from gslt.masking.initialise import initialise
+from gslt.masking.parametrization import frozen_weights
+
+#: Weights as they are drawn: none removed, no factor.
+DRAWN = FreezeConfig(sparsity=0.0, scale="none", weight_init="kn")
+
+
+@pytest.fixture(autouse=True)
+def without_compiled_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of PyG that need pyg-lib to run are built without."""
+    monkeypatch.setattr("torch_geometric.typing.WITH_KNN", True)
+    monkeypatch.setattr("torch_geometric.nn.conv.spline_conv.spline_basis", object())
+
+
+def by_hand(layer: str, module: nn.Module) -> dict[str, int]:
+    found = dict(FAN_IN.get(layer, {}))
+    for name, owner, _, _ in weights_of(module):
+        if isinstance(owner, nn.Linear | pyg.Linear):
+            declared = owner.in_features if isinstance(owner, nn.Linear) else owner.in_channels
+            found[name] = declared // getattr(owner, "groups", 1)
+    return found
+
+
+@pytest.mark.parametrize("layer", sorted(ZOO))
+def test_every_layer_of_the_hosts(layer: str) -> None:
+    module = ZOO[layer]()
+    expected = by_hand(layer, module)
+    shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GsltWarning)
+        assert {n: fan_in_of(module, n, s) for n, s in shapes.items()} == expected
+        freeze(module, DRAWN)
+        assert {w.name: w.fan_in for w in frozen_weights(module)} == expected
+        # Frozen anew its layers have classes of torch's making.
+        freeze(module, DRAWN)
+    assert {w.name: w.fan_in for w in frozen_weights(module)} == expected
+
+
+def layers_of(package: object) -> Iterator[str]:
+    for _, kind in inspect.getmembers(package, inspect.isclass):
+        if issubclass(kind, nn.Module):
+            yield kind.__name__
+
+
+def test_no_convolution_is_forgotten() -> None:
+    for package, built, left_out in [
+        (pyg.conv, PYG_CONV, LEFT_OUT["pyg"]),
+        (dgl.conv, DGL_CONV, LEFT_OUT["dgl"]),
+    ]:
+        names = {name.partition(" ")[0] for name in built}
+        assert set(layers_of(package)) == names | set(left_out)
+        assert not names & set(left_out)
+
+
+def test_variance_times_inputs_is_2() -> None:
+    conv = pyg.RGCNConv(64, 32, 3, root_weight=False)
+    freeze(conv, DRAWN)
+    assert float(conv.weight.detach().var() * 64) == pytest.approx(2.0, abs=0.1)
+
+
+def test_padding_stays_zero() -> None:
+    for config in (DRAWN, FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25)):
+        table = nn.Embedding(6, 40, padding_idx=2)
+        freeze(table, config)
+        assert [i for i in range(6) if not table.weight[i].any()] == [2]
+        assert not table(torch.tensor([2])).any()
+        table.weight.sum().backward()
+        assert float(table.weight.detach()[[0, 1]].var()) > 1.0
+    trained = nn.Embedding(6, 40, padding_idx=2)
+    initialise(trained, "kn", 0)
+    assert [i for i in range(6) if not trained.weight[i].any()] == [2]
+
+
+class Own(nn.Module):
+    """A layer of a user, with one parameter."""
+
+    def __init__(self, *shape: int, name: str = "weight", **declared: object) -> None:
+        super().__init__()
+        self.register_parameter(name, nn.Parameter(torch.ones(shape)))
+        for attribute, value in declared.items():
+            setattr(self, attribute, value)
+
+
+class OwnConv(pyg.MessagePassing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6, 10))
+
+
+@pytest.mark.parametrize(
+    ("module", "inputs"),
+    [
+        (Own(6, 10, in_features=6), 6),
+        (Own(10, 6, in_features=6), 6),
+        (Own(6, 10, in_channels=(6, 4), out_channels=10), 6),
+        (Own(4, 10, in_channels=(6, 4), out_channels=10), 4),
+        (Own(5, 6, 10, in_features=6, out_features=10), 6),
+        (Own(5, 10, 6, in_features=6, out_features=10), 6),
+        (Own(10, 6, 3, in_channels=6, out_channels=10), 18),
+        (Own(10, 6, 3, 3, in_channels=6, out_channels=10), 54),
+        (Own(1, 2, 10, name="att", in_features=2, out_features=10), 10),
+        (Own(20, 1), 20),
+        (Own(7, 7), 7),
+        (Own(5, 6, 10, fan_in={"weight": 30}), 30),
+        (Own(0, 6), 6),
+        (nn.ParameterDict({"a": nn.Parameter(torch.ones(1, 3, 10))}), 10),
+    ],
+    ids=str,
+)
+def test_own_layers_that_say_enough(module: nn.Module, inputs: int) -> None:
+    holder = nn.Sequential(module)
+    (name, weight), *_ = holder.named_parameters()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fan_in_of(holder, name, weight.shape) == inputs
+
+
+@pytest.mark.parametrize(
+    ("module", "inputs"),
+    [(Own(10, 6), 6), (Own(5, 6, 10), 6), (Own(10, 6, 3, 3), 54), (OwnConv(), 10)],
+    ids=str,
+)
+def test_a_guess_is_told(module: nn.Module, inputs: int) -> None:
+    with pytest.warns(GsltWarning, match=f"{inputs} is taken. Declare in_features"):
+        freeze(module, DRAWN)
+    assert frozen_weights(module)[0].fan_in == inputs
+
+
+def test_no_fan_in_below_1() -> None:
+    module = Own(5, 6, fan_in={"weight": 0})
+    with pytest.raises(ConfigError, match="at least 1, got 0"):
+        freeze(module, DRAWN)
+    assert [name for name, _ in module.named_parameters()] == ["weight"]
