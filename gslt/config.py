@@ -20,6 +20,7 @@ Allocation = Literal["epl", "erk", "uniform"]
 Architecture = Literal["gin", "gcn", "sage"]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
+Optimizer = Literal["adamw", "adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
@@ -127,14 +128,19 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ModelConfig):
-    """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
+    """A model and how it is optimised, in full batches."""
 
     epochs: int = 320
     """Number of full-batch updates."""
     lr: float = 0.01
     """Learning rate of the first epoch; it decays to 0 as a half cosine."""
+    optimizer: Optimizer = "adamw"
+    """AdamW, Adam, or stochastic gradient descent, as torch defines them."""
+    momentum: float = 0.0
+    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v."""
     weight_decay: float = 0.0
-    """AdamW's decoupled weight decay."""
+    """Weight decay d: decoupled in adamw, which subtracts lr d of a weight or score from itself; in
+    adam and sgd d times it is added to its gradient (L2)."""
     runs: int = 1
     """Number of runs, with the seeds seed, seed + 1, and so on."""
     backend: BackendName = "pyg"
@@ -151,6 +157,13 @@ class RunConfig(ModelConfig):
         _at_least(self, "runs", 1)
         if self.lr <= 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
+        if not 0.0 <= self.momentum < 1.0:
+            raise ConfigError(f"momentum must lie in [0, 1), got {self.momentum}")
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(
+                f"momentum is for optimizer sgd; {self.optimizer} has moments of its own, leave "
+                "momentum out"
+            )
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
 

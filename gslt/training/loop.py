@@ -6,15 +6,16 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from gslt.config import Precision, SearchConfig, TrainConfig
+from gslt.config import Optimizer, Precision, RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.data.dataset import SPLITS
 from gslt.errors import GsltError, Interrupted, RunError
@@ -29,8 +30,29 @@ from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
 OnEpoch = Callable[[Epoch], None]
-#: What the optimizer keeps of a parameter.
-_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+
+
+def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
+    """The optimizer of a run, over every parameter of its model.
+
+    Args:
+        model: frozen, so that its parameters are scores, or with initial weights.
+        config: optimizer, lr, momentum and weight decay count.
+    """
+    kinds: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "sgd": partial(torch.optim.SGD, momentum=config.momentum),
+    }
+    make = kinds[config.optimizer]
+    return make(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+
+
+def _moments(config: RunConfig) -> set[str]:
+    """What the optimizer keeps of a parameter."""
+    if config.optimizer == "sgd":
+        return {"momentum_buffer"} if config.momentum else set()
+    return {"step", "exp_avg", "exp_avg_sq"}
 
 
 class Probe(Protocol):
@@ -149,9 +171,7 @@ class Loop:
         self.inputs = inputs.of(config.precision)
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
-        )
+        self.optimizer = make_optimizer(model, config)
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
         self.best_state: dict[str, Tensor] = {}
@@ -265,7 +285,8 @@ class Loop:
                 if name != "step" and value.shape != shapes[int(number)]:
                     raise ValueError(f"{key} has shape {tuple(value.shape)}")
                 moments.setdefault(int(number), {})[name] = value
-            if any(moments.get(number, {}).keys() != _MOMENTS for number in range(len(shapes))):
+            kept = _moments(self.config)
+            if any(moments.get(number, {}).keys() != kept for number in range(len(shapes))):
                 raise ValueError("it has not the moments of every parameter")
             expected = _types(self.model.state_dict())
             for state in (model, best) if checkpoint.best_epoch else (model,):

@@ -62,6 +62,7 @@ from gslt.training.places import (
     TIMING,
     WEIGHTS,
     About,
+    completed,
     environment_of,
     read_run,
 )
@@ -145,6 +146,7 @@ class RunFolder:
         self.path, self.config = Path(path), config
         self.command = "search" if isinstance(config, SearchConfig) else "train"
         self.values = {**(options or {}), **dataclasses.asdict(config)}
+        self._begun_with = self.values
         self.checkpoint_seconds = checkpoint_seconds
         self.files = OutputFolder(self.path, self.command)
         self._lock = _locked(self.path, self.files.room)
@@ -230,11 +232,14 @@ class RunFolder:
         self._about, values = read_run(self.path)
         if (command := self._about.command) != self.command:
             raise RunError(f"{str(self.path)!r} was begun by gslt {command}, not {self.command}")
-        if values != self.values:
+        found = completed(self.command, values)
+        if found != self.values:
             raise RunError(
-                f"{str(self.path)!r} holds another run: {differences(values, self.values)}; "
+                f"{str(self.path)!r} holds another run: {differences(found, self.values)}; "
                 "choose another --out"
             )
+        # What an older gslt began goes on under the settings that its checkpoints name.
+        self._begun_with = values
         there, now = self.environment, self._now
         names = [name for name in _TELLING if there.get(name) != now[name]]
         if names and not self.finished:
@@ -513,7 +518,7 @@ class RunFolder:
             self.checkpoints.clear(run.seed)
 
     def _identity(self, more: dict[str, Any]) -> dict[str, Any]:
-        return {"command": self.command, **self.values, **more}
+        return {"command": self.command, **self._begun_with, **more}
 
     # All seeds
 

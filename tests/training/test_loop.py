@@ -17,7 +17,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
 from gslt.nn.graph import Graph
-from gslt.training.loop import Inputs, Loop, predict
+from gslt.training.loop import Inputs, Loop, make_optimizer, predict
 from gslt.training.results import AT_BEST, Epoch
 
 
@@ -218,6 +218,33 @@ def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
         loop._update(epoch, loop._loss(loop._forward(epoch)))
         loop._set_sparsity(epoch)
     assert all(p.grad.is_meta for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "expected"),
+    [
+        # Decoupled: 0.5 · (1 − 0.1 · 0.4) = 0.48, and then lr · g / |g| = 0.1 less.
+        ({"optimizer": "adamw"}, 1, 0.38),
+        # Of the gradient 2 + 0.4 · 0.5 only the sign counts in the first step.
+        ({"optimizer": "adam"}, 1, 0.4),
+        # 0.5 − 0.1 · (2 + 0.4 · 0.5) = 0.28.
+        ({"optimizer": "sgd"}, 1, 0.28),
+        # v = 2.2, then 0.9 · 2.2 + 2 + 0.4 · 0.28 = 4.092: 0.28 − 0.4092.
+        ({"optimizer": "sgd", "momentum": 0.9}, 2, -0.1292),
+        ({"optimizer": "sgd"}, 2, 0.28 - 0.1 * (2 + 0.4 * 0.28)),
+    ],
+)
+def test_steps_of_the_optimizers_by_hand(
+    options: dict[str, Any], steps: int, expected: float
+) -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 0.5)
+    config = gslt.TrainConfig(lr=0.1, weight_decay=0.4, **options)
+    optimizer = make_optimizer(model, config)
+    for _ in range(steps):
+        model.weight.grad = torch.full((1, 1), 2.0)
+        optimizer.step()
+    assert model.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_several_runs_make_the_graph_ready_once(monkeypatch):

@@ -26,7 +26,7 @@ from gslt.errors import GsltWarning, RunError
 from gslt.training import run_folder
 from gslt.training.checkpoint import Checkpoints
 from gslt.training.places import read_environment
-from gslt.training.results import AT_BEST, AT_LAST
+from gslt.training.results import AT_BEST, AT_LAST, Epoch
 from gslt.training.run_folder import RunFolder
 
 CONFIGS = {
@@ -36,6 +36,9 @@ CONFIGS = {
     "frozen source": SearchConfig(**SMALL, freezing_ratio=0.5, architecture="sage"),
     "bfloat16": SearchConfig(**SMALL, precision="bfloat16"),
     "training": TrainConfig(**SMALL, runs=2),
+    "adam": SearchConfig(**SMALL, optimizer="adam", weight_decay=0.1),
+    "sgd": SearchConfig(**SMALL, optimizer="sgd", runs=2),
+    "sgd with momentum": TrainConfig(**SMALL, optimizer="sgd", momentum=0.9),
 }
 
 
@@ -86,6 +89,35 @@ def test_a_seed_that_an_older_gslt_finished(
     assert second["last_test_accuracy"] == result.runs[1].last_test_accuracy
     assert math.isnan(result.runs[0].last_val_loss)
     assert run(tmp_path, blocks, config).runs[1].test_loss == second["test_loss"]
+
+
+def test_a_run_that_a_gslt_of_fewer_settings_began(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder and checkpoints name no optimizer: it goes on with the default, and no other."""
+    usual = run_folder.dataclasses.asdict
+
+    def older(found: object) -> dict[str, object]:
+        values: dict[str, object] = usual(found)
+        values.pop("optimizer", None)
+        return values
+
+    config = SearchConfig(**SMALL, runs=2)
+    whole = run(tmp_path / "whole", blocks, config)
+    monkeypatch.setattr(run_folder.dataclasses, "asdict", older)
+    with pytest.raises(Crash):
+        run(tmp_path / "old", blocks, config, crash=8)
+    monkeypatch.undo()
+    assert "optimizer" not in (tmp_path / "old" / "config.yaml").read_text()
+    with pytest.raises(RunError, match="optimizer is 'adamw' there and 'adam' here"):
+        run(tmp_path / "old", blocks, replace(config, optimizer="adam"))
+    seen: list[Epoch] = []
+    with RunFolder(tmp_path / "old", config) as folder:
+        again = gslt.search(blocks, config, progress=False, on_epoch=seen.append, folder=folder)
+    # The first seed was finished, and of the second there was a checkpoint.
+    assert [(each.seed, each.epoch) for each in seen] == [(1, n) for n in (2, 3, 4, 5, 6)]
+    for one, other in zip(whole.runs, again.runs, strict=True):
+        assert [e.loss for e in one.history] == [e.loss for e in other.history]
 
 
 def test_a_run_killed_at_every_epoch(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
