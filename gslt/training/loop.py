@@ -309,7 +309,7 @@ class Loop:
         return F.cross_entropy(logits[self.train], self.train_y)
 
     def _update(self, epoch: int, loss: Tensor) -> float:
-        lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
+        lr = self.config.lr_at(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)

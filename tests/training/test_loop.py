@@ -50,6 +50,12 @@ def test_ramp_inside_a_frozen_source_starts_at_the_pruning_ratio(blocks):
     assert result.ticket.size().sparsity == pytest.approx(0.6, abs=0.005)
 
 
+def test_epochs_record_the_learning_rate_of_their_schedule(blocks: gslt.NodeDataset) -> None:
+    config = small_search(epochs=4, lr=0.4, lr_schedule="multistep", optimizer="sgd")
+    history = gslt.search(blocks, config, progress=False).history
+    assert [each.lr for each in history] == [config.lr_at(epoch) for epoch in (1, 2, 3, 4)]
+
+
 def test_dropout_scores_the_network_without_it(blocks):
     result = gslt.search(blocks, small_search(dropout=0.5), progress=False)
     assert gslt.evaluate(result.model, blocks)["test"] == result.test_accuracy

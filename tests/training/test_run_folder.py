@@ -38,7 +38,9 @@ CONFIGS = {
     "training": TrainConfig(**SMALL, runs=2),
     "adam": SearchConfig(**SMALL, optimizer="adam", weight_decay=0.1),
     "sgd": SearchConfig(**SMALL, optimizer="sgd", runs=2),
-    "sgd with momentum": TrainConfig(**SMALL, optimizer="sgd", momentum=0.9),
+    "sgd with momentum": TrainConfig(
+        **SMALL, optimizer="sgd", momentum=0.9, lr_schedule="multistep"
+    ),
 }
 
 
