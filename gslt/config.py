@@ -216,9 +216,15 @@ class SearchConfig(RunConfig, FreezeConfig):
     sparsity_schedule: Literal["constant", "linear"] = "constant"
     """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
     (UGT). Only epochs at the target sparsity can become the ticket."""
+    l1: float = 0.0
+    """Coefficient c of a penalty c * sum |z| over the scores z of all searched weights: beside the
+    cross entropy its subgradient c sign(z), 0 at z = 0, is minimised. The losses that are recorded
+    are without it."""
 
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
+        if self.l1 < 0:
+            raise ConfigError(f"l1 must not be negative, got {self.l1}")
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)
 

@@ -51,6 +51,7 @@ from gslt.errors import ConfigError
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
         ({"lr_schedule": "step"}, "lr_schedule must be one of cosine, constant, multistep"),
+        ({"l1": -1e-4}, "l1 must not be negative, got -0.0001"),
         ({"optimizer": "lion"}, "optimizer must be one of adamw, adam, sgd, got 'lion'"),
         ({"optimizer": "sgd", "momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
         ({"momentum": 0.9}, "momentum is for optimizer sgd; adamw has moments of its own"),

@@ -314,6 +314,10 @@ class Loop:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if l1 := getattr(self.config, "l1", 0.0):
+            for scores in self.model.parameters():
+                assert scores.grad is not None
+                scores.grad.add_(scores.detach().sign(), alpha=l1)
         self.optimizer.step()
         return lr
 

@@ -253,6 +253,41 @@ def test_steps_of_the_optimizers_by_hand(
     assert model.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_l1_penalty_is_that_of_autograd_and_zero_at_zero(blocks: gslt.NodeDataset) -> None:
+    """One plain step of sgd on cross entropy + c Σ|z|, of which autograd gives the gradient."""
+    config = small_search(optimizer="sgd", lr=0.5, l1=0.01, freezing_ratio=0.4)
+    backend = get_backend("pyg")
+
+    def begun() -> Loop:
+        model = gslt.GNN(8, 3, config, backend)
+        gslt.freeze(model, config)
+        with torch.no_grad():
+            next(model.parameters())[0] = 0.0
+        loop = Loop(blocks, config, 0, model, Inputs(backend, blocks))
+        loop._set_sparsity(0)
+        return loop
+
+    loop, other = begun(), begun()
+    loop._update(1, loss := loop._loss(loop._forward(0)))
+    scores = list(other.model.parameters())
+    expected = other._loss(other._forward(0))
+    assert loss.item() == expected.item()
+    (expected + 0.01 * sum(z.abs().sum() for z in scores)).backward()
+    for z, moved in zip(scores, loop.model.parameters(), strict=True):
+        assert z.grad is not None
+        torch.testing.assert_close(moved, z - 0.5 * z.grad)
+    # Without a gradient of its own a score of zero stays there, and the others shrink.
+    other.config = dataclasses.replace(config, lr=1.0)
+    before = [z.detach().clone() for z in scores]
+    nothing = sum((z * 0).sum() for z in scores)
+    assert isinstance(nothing, torch.Tensor)
+    other.optimizer = make_optimizer(other.model, other.config)
+    other._update(1, nothing)
+    for z, was in zip(scores, before, strict=True):
+        torch.testing.assert_close(z, was - 0.01 * was.sign())
+    assert scores[0][0].item() == 0.0
+
+
 def test_several_runs_make_the_graph_ready_once(monkeypatch):
     made, backend = [], get_backend("pyg")
     usual = type(backend).graph

@@ -37,7 +37,7 @@ CONFIGS = {
     "bfloat16": SearchConfig(**SMALL, precision="bfloat16"),
     "training": TrainConfig(**SMALL, runs=2),
     "adam": SearchConfig(**SMALL, optimizer="adam", weight_decay=0.1),
-    "sgd": SearchConfig(**SMALL, optimizer="sgd", runs=2),
+    "sgd": SearchConfig(**SMALL, optimizer="sgd", runs=2, l1=1e-3),
     "sgd with momentum": TrainConfig(
         **SMALL, optimizer="sgd", momentum=0.9, lr_schedule="multistep"
     ),
