@@ -131,7 +131,11 @@ class RunConfig(ModelConfig):
     """A model and how it is optimised, in full batches."""
 
     epochs: int = 320
-    """Number of full-batch updates."""
+    """Number of full-batch updates, at most that where patience is set."""
+    patience: int = 0
+    """End a run once its validation accuracy has not improved for so many epochs; 0: never. In a
+    search only epochs at the target sparsity count. Learning rate and sparsity follow epochs all
+    the same, so that a run that ends early is the beginning of the whole one."""
     lr: float = 0.01
     """Learning rate of the first epoch."""
     lr_schedule: Literal["cosine", "constant", "multistep"] = "cosine"
@@ -157,6 +161,7 @@ class RunConfig(ModelConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, "epochs", 1)
+        _at_least(self, "patience", 0)
         _at_least(self, "runs", 1)
         if self.lr <= 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
@@ -169,6 +174,19 @@ class RunConfig(ModelConfig):
             )
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
+
+    def is_last(self, epoch: int, best_epoch: int) -> bool:
+        """Whether a run ends with an epoch: the last of all, or ``patience`` after the best one.
+
+        >>> [RunConfig(epochs=9, patience=2).is_last(epoch, best_epoch=3) for epoch in (4, 5, 9)]
+        [False, True, True]
+
+        Args:
+            epoch: its number, from 1 to ``epochs``.
+            best_epoch: of best validation accuracy so far; 0 for none yet.
+        """
+        waited = epoch - best_epoch if best_epoch else 0
+        return epoch == self.epochs or 0 < self.patience <= waited
 
     def lr_at(self, epoch: int) -> float:
         """Learning rate of the update of an epoch.

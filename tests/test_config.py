@@ -52,6 +52,7 @@ from gslt.errors import ConfigError
         ({"sparsity": 1.5}, "sparsity must lie in"),
         ({"lr_schedule": "step"}, "lr_schedule must be one of cosine, constant, multistep"),
         ({"l1": -1e-4}, "l1 must not be negative, got -0.0001"),
+        ({"patience": -1}, "patience must be at least 0, got -1"),
         ({"optimizer": "lion"}, "optimizer must be one of adamw, adam, sgd, got 'lion'"),
         ({"optimizer": "sgd", "momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
         ({"momentum": 0.9}, "momentum is for optimizer sgd; adamw has moments of its own"),

@@ -81,7 +81,7 @@ class Probe(Protocol):
         Args:
             seed: of the run.
             epoch: the last finished one; 0 is before the first.
-            epochs: how many there will be.
+            epochs: how many there will be at most; the same as ``epoch`` where it is the last.
             model: as it is now; leave it so.
             inputs: what to call it with, features ``(N, in)`` in single precision.
             best_epoch: of best validation accuracy so far; 0 where there is none yet.
@@ -95,7 +95,7 @@ class Probe(Protocol):
         Args:
             seed: of the run.
             best_epoch: of best validation accuracy.
-            epochs: how many there were.
+            epochs: how many there could have been; a run with patience may have ended before.
             model: of the best epoch; leave it so.
             inputs: what to call it with.
         """
@@ -234,14 +234,18 @@ class Loop:
                     epoch, logits.detach(), loss.detach(), lr, sparsity, started
                 )
                 bar.set_postfix_str(_postfix(record, self.best))
+                best = self.best.epoch if self.best else 0
+                ended = self.config.is_last(epoch, best)
                 if self.probe is not None:
-                    best = self.best.epoch if self.best else 0
-                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs, best)
+                    end = epoch if ended else last
+                    self.probe(self.seed, epoch, end, self.model, self.exact_inputs, best)
                 if folder is not None:
                     folder.on_epoch(record)
                 if on_epoch is not None:
                     on_epoch(record)
-                if folder is not None and epoch < last:
+                if ended:
+                    break
+                if folder is not None:
                     self._checkpoint_or_stop(folder, stop)
         return self._finish(time.perf_counter() - started)
 
@@ -380,8 +384,8 @@ class Loop:
         self.model.eval()
         best = self._evaluated()
         if self.probe is not None:
-            epochs = len(self.history)
-            self.probe.end(self.seed, self.best.epoch, epochs, self.model, self.exact_inputs)
+            epochs, best_epoch = self.config.epochs, self.best.epoch
+            self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
         ticket = None
         if isinstance(self.config, SearchConfig):
             accuracies = {split: best[f"{split}_accuracy"] for split in SPLITS}

@@ -91,6 +91,7 @@ class _Record:
     train_loss: float | None = None
     val_loss: float | None = None
     test_loss: float | None = None
+    last_epoch: int | None = None
     last_train_accuracy: float | None = None
     last_val_accuracy: float | None = None
     last_test_accuracy: float | None = None
@@ -340,7 +341,8 @@ class RunFolder:
         if found.state_sha256 != _sha256(state):
             raise ValueError("it is of another ticket")
         history = read_history(found.history, seed)
-        if len(history) != self.config.epochs or found.record.best_epoch > len(history):
+        last, best = len(history), found.record.best_epoch
+        if not best <= last <= self.config.epochs or not self.config.is_last(last, best):
             raise ValueError("it is of another number of epochs")
         ticket, model = None, build()
         if isinstance(self.config, SearchConfig):
@@ -357,8 +359,9 @@ class RunFolder:
                     f"seed {seed} was finished by an older gslt, which kept no losses and nothing "
                     "of the last epoch; they are null in the summary"
                 )
-        kept = dataclasses.asdict(found.record).items()
-        values: dict[str, Any] = {name: math.nan if v is None else v for name, v in kept}
+        kept = dataclasses.asdict(found.record)
+        del kept["last_epoch"]
+        values: dict[str, Any] = {n: math.nan if v is None else v for n, v in kept.items()}
         return Run(
             **values,
             seconds=history[-1].seconds,

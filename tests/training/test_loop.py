@@ -139,6 +139,37 @@ def test_only_epochs_at_the_target_sparsity_can_be_best(
     assert gslt.search(blocks, config, progress=False).best.best_epoch == 3
 
 
+@pytest.mark.parametrize(
+    ("patience", "schedule", "best", "last"),
+    [
+        # 0.9, 0.5, 0.6, 0.6, 0.7, 0.7: the best of all epochs is the first …
+        (0, "constant", 1, 6),
+        (2, "constant", 1, 3),
+        (5, "constant", 1, 6),
+        # … and of those at the target sparsity, from the third on, first the third, then the fifth.
+        (2, "linear", 5, 6),
+        (1, "linear", 3, 4),
+    ],
+)
+def test_patience_by_hand(
+    blocks: gslt.NodeDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: int,
+    schedule: str,
+    best: int,
+    last: int,
+) -> None:
+    config = small_search(
+        sparsity=0.8, sparsity_schedule=schedule, epochs=6, patience=patience, lr=0.3
+    )
+    whole = gslt.search(blocks, dataclasses.replace(config, patience=0), progress=False).history
+    with_history(monkeypatch, val=[0.9, 0.5, 0.6, 0.6, 0.7, 0.7], test=[0.0] * 6)
+    run = gslt.search(blocks, config, progress=False).best
+    assert (run.best_epoch, run.last_epoch) == (best, last)
+    # It is the beginning of the whole run.
+    assert [(e.loss, e.lr) for e in run.history] == [(e.loss, e.lr) for e in whole][:last]
+
+
 def test_the_loss_of_the_last_epoch_is_that_of_its_row(blocks: gslt.NodeDataset) -> None:
     run = gslt.train(blocks, gslt.TrainConfig(**SMALL), progress=False).best
     assert run.last_train_loss == pytest.approx(run.history[-1].loss, rel=1e-5)

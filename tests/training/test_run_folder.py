@@ -13,6 +13,7 @@ import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -64,7 +65,9 @@ def test_a_killed_run_ends_as_if_undisturbed(
         for name in (*AT_BEST, *AT_LAST):
             assert getattr(one, name) == getattr(other, name)
     summary = json.loads((tmp_path / "killed" / "summary.json").read_text())
-    assert list(summary["runs"][0]) == ["seed", "best_epoch", *AT_BEST, *AT_LAST]
+    names = ["seed", "best_epoch", *AT_BEST, "last_epoch", *AT_LAST]
+    assert list(summary["runs"][0]) == names
+    assert [each["last_epoch"] for each in summary["runs"]] == [len(r.history) for r in whole.runs]
     for name in (*AT_BEST, *AT_LAST):
         numbers = [run[name] for run in summary["runs"]]
         assert summary[name] == pytest.approx(sum(numbers) / len(numbers))
@@ -91,6 +94,30 @@ def test_a_seed_that_an_older_gslt_finished(
     assert second["last_test_accuracy"] == result.runs[1].last_test_accuracy
     assert math.isnan(result.runs[0].last_val_loss)
     assert run(tmp_path, blocks, config).runs[1].test_loss == second["test_loss"]
+
+
+@pytest.mark.parametrize("crash", [1, 3, 4, 5])
+@pytest.mark.parametrize("train", [False, True])
+def test_a_killed_run_that_ends_early_ends_as_if_undisturbed(
+    crash: int, train: bool, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    """No accuracy improves at so small a rate: the first epoch is the best, the fifth the last.
+
+    A probe has measured the epoch at which it ended, and the best one.
+    """
+    kind = TrainConfig if train else SearchConfig
+    config = kind(**{**SMALL, "epochs": 60, "lr": 1e-9}, patience=4)
+    probed: dict[str, Any] = {"probe_every": "log"}
+    whole = run(tmp_path / "whole", blocks, config, **probed)
+    assert [(each.best_epoch, each.last_epoch) for each in whole.runs] == [(1, 5)]
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash, **probed)
+    run(tmp_path / "killed", blocks, config, **probed)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    lines = (tmp_path / "whole" / "probe.jsonl").read_text().splitlines()
+    assert {1, 5} <= {json.loads(line)["epoch"] for line in lines}
+    # A finished folder gives its result again.
+    assert run(tmp_path / "whole", blocks, config, **probed).best.last_epoch == 5
 
 
 def test_a_run_that_a_gslt_of_fewer_settings_began(
