@@ -16,7 +16,7 @@ from gslt.errors import ConfigError
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
-Allocation = Literal["epl", "erk", "uniform"]
+Allocation = Literal["epl", "erk", "uniform", "igq"]
 Architecture = Literal["gin", "gcn", "sage"]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
@@ -48,7 +48,7 @@ class FreezeConfig:
     """Fraction of the weights locked (always kept) before the search; sets the window by hand."""
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
-    or the same ratio everywhere."""
+    the same ratio everywhere, or ideal gas quotas n / (1 + F / n) of a layer of n weights."""
     place: str = "all"
     """Layers that take part in freezing: all; hidden, those between the first and the last; input,
     the first; or names with commas between them, such as layers.1,layers.2 or head. The freezing,
