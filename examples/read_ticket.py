@@ -83,7 +83,7 @@ LEFT_OUT = {
     "edges": "all",
 }
 CHOICES = {
-    "allocation": ("epl", "erk", "uniform"),
+    "allocation": ("epl", "erk", "uniform", "igq"),
     "weight_init": ("ku", "kn", "skc"),
     "scale": ("none", "static", "dynamic"),
     "threshold": ("global", "layer"),
@@ -504,9 +504,28 @@ def takes_part(names: list[str], place: str) -> list[bool]:
     return found
 
 
+def quotas(total: int, sizes: list[int]) -> list[float]:
+    """Division by ideal gas quotas."""
+    if total == 0:
+        return [0.0] * len(sizes)
+    if total == sum(sizes):
+        return [float(n) for n in sizes]
+    low, high = 0.0, sum(n * n for n in sizes) / total
+    while True:
+        middle = (low + high) / 2
+        if middle in (low, high):
+            return [n * n / (n + high) for n in sizes]
+        if math.fsum(n * n / (n + middle) for n in sizes) > total:
+            low = middle
+        else:
+            high = middle
+
+
 def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
     """Division of the weights that are not frozen over the layers."""
     sizes = [math.prod(shape) for shape in shapes]
+    if scheme == "igq":
+        return quotas(total, sizes)
     shares = {"epl": [1] * len(sizes), "erk": [sum(shape) for shape in shapes], "uniform": sizes}
     w = shares[scheme]
     t, rest, found = float(total), float(sum(w)), [0.0] * len(sizes)

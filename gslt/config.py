@@ -16,10 +16,11 @@ from gslt.errors import ConfigError
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
-Allocation = Literal["epl", "erk", "uniform"]
+Allocation = Literal["epl", "erk", "uniform", "igq"]
 Architecture = Literal["gin", "gcn", "sage"]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
+Optimizer = Literal["adamw", "adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
@@ -47,7 +48,7 @@ class FreezeConfig:
     """Fraction of the weights locked (always kept) before the search; sets the window by hand."""
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
-    or the same ratio everywhere."""
+    the same ratio everywhere, or ideal gas quotas n / (1 + F / n) of a layer of n weights."""
     place: str = "all"
     """Layers that take part in freezing: all; hidden, those between the first and the last; input,
     the first; or names with commas between them, such as layers.1,layers.2 or head. The freezing,
@@ -127,14 +128,26 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ModelConfig):
-    """A model and how it is optimised: full batch, AdamW, cosine decay to zero."""
+    """A model and how it is optimised, in full batches."""
 
     epochs: int = 320
-    """Number of full-batch updates."""
+    """Number of full-batch updates, at most that where patience is set."""
+    patience: int = 0
+    """End a run once its validation accuracy has not improved for so many epochs; 0: never. In a
+    search only epochs at the target sparsity count. Learning rate and sparsity follow epochs all
+    the same, so that a run that ends early is the beginning of the whole one."""
     lr: float = 0.01
-    """Learning rate of the first epoch; it decays to 0 as a half cosine."""
+    """Learning rate of the first epoch."""
+    lr_schedule: Literal["cosine", "constant", "multistep"] = "cosine"
+    """How it goes on: down to 0 as a half cosine; not at all; or in steps, to a tenth
+    after half of the epochs and to a hundredth after three quarters."""
+    optimizer: Optimizer = "adamw"
+    """AdamW, Adam, or stochastic gradient descent, as torch defines them."""
+    momentum: float = 0.0
+    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v."""
     weight_decay: float = 0.0
-    """AdamW's decoupled weight decay."""
+    """Weight decay d: decoupled in adamw, which subtracts lr d of a weight or score from itself; in
+    adam and sgd d times it is added to its gradient (L2)."""
     runs: int = 1
     """Number of runs, with the seeds seed, seed + 1, and so on."""
     backend: BackendName = "pyg"
@@ -148,11 +161,51 @@ class RunConfig(ModelConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, "epochs", 1)
+        _at_least(self, "patience", 0)
         _at_least(self, "runs", 1)
         if self.lr <= 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
+        if not 0.0 <= self.momentum < 1.0:
+            raise ConfigError(f"momentum must lie in [0, 1), got {self.momentum}")
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(
+                f"momentum is for optimizer sgd; {self.optimizer} has moments of its own, leave "
+                "momentum out"
+            )
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
+
+    def is_last(self, epoch: int, best_epoch: int) -> bool:
+        """Whether a run ends with an epoch: the last of all, or ``patience`` after the best one.
+
+        >>> [RunConfig(epochs=9, patience=2).is_last(epoch, best_epoch=3) for epoch in (4, 5, 9)]
+        [False, True, True]
+
+        Args:
+            epoch: its number, from 1 to ``epochs``.
+            best_epoch: of best validation accuracy so far; 0 for none yet.
+        """
+        waited = epoch - best_epoch if best_epoch else 0
+        return epoch == self.epochs or 0 < self.patience <= waited
+
+    def lr_at(self, epoch: int) -> float:
+        """Learning rate of the update of an epoch.
+
+        With ``multistep`` the steps are those of He et al. 2015 (arXiv 1512.03385, section 4.2),
+        after 32,000 and 48,000 of 64,000 updates.
+
+        >>> RunConfig(lr=1.0, lr_schedule="multistep", epochs=4).lr_at(3)
+        0.1
+
+        Args:
+            epoch: number of the update; 1 is the first.
+        """
+        done = (epoch - 1) / self.epochs
+        if self.lr_schedule == "constant":
+            return self.lr
+        if self.lr_schedule == "multistep":
+            return float(self.lr / 10 ** ((done >= 0.5) + (done >= 0.75)))
+        return self.lr * (1 + math.cos(math.pi * (epoch - 1) / self.epochs)) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +234,15 @@ class SearchConfig(RunConfig, FreezeConfig):
     sparsity_schedule: Literal["constant", "linear"] = "constant"
     """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
     (UGT). Only epochs at the target sparsity can become the ticket."""
+    l1: float = 0.0
+    """Coefficient c of a penalty c * sum |z| over the scores z of all searched weights: beside the
+    cross entropy its subgradient c sign(z), 0 at z = 0, is minimised. The losses that are recorded
+    are without it."""
 
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
+        if self.l1 < 0:
+            raise ConfigError(f"l1 must not be negative, got {self.l1}")
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)
 

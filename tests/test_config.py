@@ -50,6 +50,12 @@ from gslt.errors import ConfigError
         ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
+        ({"lr_schedule": "step"}, "lr_schedule must be one of cosine, constant, multistep"),
+        ({"l1": -1e-4}, "l1 must not be negative, got -0.0001"),
+        ({"patience": -1}, "patience must be at least 0, got -1"),
+        ({"optimizer": "lion"}, "optimizer must be one of adamw, adam, sgd, got 'lion'"),
+        ({"optimizer": "sgd", "momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
+        ({"momentum": 0.9}, "momentum is for optimizer sgd; adamw has moments of its own"),
         ({"lr": "0.01"}, "lr must be of type float, got '0.01'"),
         ({"lr": True}, "lr must be of type float"),
         ({"batch_norm": "no"}, "batch_norm must be of type bool, got 'no'"),
@@ -104,6 +110,22 @@ def test_ratios_follow_from_the_window_or_from_the_hand() -> None:
     assert FreezeConfig(sparsity=0.5, freezing_ratio=0.4).ratios == (0.2, 0.2)
     assert FreezeConfig(sparsity=0.5, freezing_ratio=0.4, prune_ratio=0.1).ratios == (0.1, 0.3)
     assert FreezeConfig().ratios == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "expected"),
+    [
+        ("constant", 4, [0.4, 0.4, 0.4, 0.4]),
+        ("multistep", 4, [0.4, 0.4, 0.04, 0.004]),
+        ("multistep", 5, [0.4, 0.4, 0.4, 0.04, 0.004]),  # 3/5 are more than half
+        ("multistep", 1, [0.4]),
+        # (1 + cos 0°) / 2, of 60° and of 120°.
+        ("cosine", 3, [0.4, 0.3, 0.1]),
+    ],
+)
+def test_learning_rates_by_hand(schedule: Any, epochs: int, expected: list[float]) -> None:
+    config = TrainConfig(lr=0.4, lr_schedule=schedule, epochs=epochs)
+    assert [config.lr_at(epoch) for epoch in range(1, epochs + 1)] == pytest.approx(expected)
 
 
 def test_a_ramp_begins_at_the_pruning_ratio() -> None:

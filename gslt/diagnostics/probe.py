@@ -252,7 +252,7 @@ class SearchProbe:
         Args:
             seed: of the run.
             epoch: number of the epoch, from 1; 0 is before the first.
-            epochs: number of the last one.
+            epochs: number of the last one, as far as that is known; ``epoch`` if it is that.
             model: the network, which is left in the mode that it is in.
             inputs: arguments of its forward pass.
             best_epoch: of best validation accuracy so far; 0 for none yet.
@@ -271,7 +271,7 @@ class SearchProbe:
         Args:
             seed: of the run.
             best_epoch: of best validation accuracy.
-            epochs: number of the last one.
+            epochs: number of the last one, had the run not ended before.
             model: the network of the best epoch, which is left in the mode that it is in.
             inputs: arguments of its forward pass.
         """

@@ -1,6 +1,6 @@
 """From one global number of kept weights to one number per layer.
 
-Every scheme is the same water-filling with other weights: layer ℓ keeps ``min(n_ℓ, c · w_ℓ)``
+Three schemes are the same water-filling with other weights: layer ℓ keeps ``min(n_ℓ, c · w_ℓ)``
 weights, with the one level ``c`` at which the layers together keep the global number.
 
 ======== ==================================== ==================================================
@@ -12,23 +12,21 @@ erk      c_out + c_in + k_h + k_w             Evci et al. 2020, arXiv 1911.11134
                                               ∝ w_ℓ / n_ℓ, full layers kept dense)
 uniform  n_ℓ                                  the same ratio everywhere
 ======== ==================================== ==================================================
+
+The fourth, ``igq``, has ideal gas quotas (Vysogorets and Kempe 2023, arXiv 2107.02306): layer ℓ
+keeps ``n_ℓ / (1 + F / n_ℓ)`` weights, with the one force ``F`` that does so. Large layers are
+sparser, and none is full before all are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gslt.errors import ConfigError
 
 Shape = Sequence[int]
-
-#: Share of a layer of the given weight shape, up to a factor.
-ALLOCATIONS: dict[str, Callable[[Shape], float]] = {
-    "epl": lambda shape: 1.0,
-    "erk": lambda shape: float(sum(shape)),
-    "uniform": lambda shape: float(math.prod(shape)),
-}
 
 
 def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
@@ -40,6 +38,11 @@ def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
     [4.0, 9.0, 9.0]
     >>> allocate("uniform", 22, [(2, 2), (4, 5), (4, 5)])
     [2.0, 10.0, 10.0]
+
+    With F = 4 the larger layer keeps 12 / (1 + 4 / 12), the smaller one 4 / (1 + 4 / 4):
+
+    >>> [round(kept, 9) for kept in allocate("igq", 11, [(3, 4), (2, 2)])]
+    [9.0, 2.0]
 
     Args:
         scheme: a key of :data:`ALLOCATIONS`.
@@ -57,18 +60,47 @@ def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
     sizes = [math.prod(shape) for shape in shapes]
     if not 0 <= total <= sum(sizes):
         raise ConfigError(f"cannot keep {total} weights in layers that hold {sum(sizes)}")
+    return ALLOCATIONS[scheme](total, shapes)
+
+
+def _filled(share: Callable[[Shape], float], total: int, shapes: Sequence[Shape]) -> list[float]:
+    """Water-filling: each layer its share of the total, up to its size."""
+    sizes = [math.prod(shape) for shape in shapes]
     kept = [0.0] * len(sizes)
     left = float(total)
     # A layer becomes full at the level n_ℓ / w_ℓ: visit the layers in that order.
-    level = {i: sizes[i] / share for i, s in enumerate(shapes) if (share := ALLOCATIONS[scheme](s))}
+    shares = [share(shape) for shape in shapes]
+    level = {i: sizes[i] / shares[i] for i in range(len(sizes)) if shares[i]}
     order = sorted(level, key=lambda i: (level[i], i))
-    share_left = math.fsum(ALLOCATIONS[scheme](shapes[i]) for i in order)
+    share_left = math.fsum(shares[i] for i in order)
     for i in order:
-        share = ALLOCATIONS[scheme](shapes[i])
-        kept[i] = min(float(sizes[i]), left * share / share_left) if left > 0 else 0.0
+        kept[i] = min(float(sizes[i]), left * shares[i] / share_left) if left > 0 else 0.0
         left -= kept[i]
-        share_left -= share
+        share_left -= shares[i]
     return kept
+
+
+def _quotas(total: int, shapes: Sequence[Shape]) -> list[float]:
+    """Ideal gas quotas; the force by bisection, until no other number lies in between."""
+    sizes = [math.prod(shape) for shape in shapes]
+    if total in (0, sum(sizes)):
+        return [float(size) if total else 0.0 for size in sizes]
+    low, high = 0.0, sum(size**2 for size in sizes) / total
+    while low < (force := (low + high) / 2) < high:
+        if math.fsum(size**2 / (size + force) for size in sizes) > total:
+            low = force
+        else:
+            high = force
+    return [size**2 / (size + high) for size in sizes]
+
+
+#: How a scheme divides a number of kept weights over layers of these weight shapes.
+ALLOCATIONS: dict[str, Callable[[int, Sequence[Shape]], list[float]]] = {
+    "epl": partial(_filled, lambda shape: 1.0),
+    "erk": partial(_filled, lambda shape: float(sum(shape))),
+    "uniform": partial(_filled, lambda shape: float(math.prod(shape))),
+    "igq": _quotas,
+}
 
 
 def round_to_total(values: Sequence[float], total: int, capacity: Sequence[int]) -> list[int]:

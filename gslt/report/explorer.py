@@ -15,7 +15,7 @@ from gslt.training.results import AT_BEST, AT_LAST
 #: Columns that name a run, or that every axis of accuracy already shows.
 _NO_X = {
     *("study", "arm", "label", "seed", "seeds", "n", "identity", "method", "graph", "split"),
-    *("synthetic", "collapsed", "hardware", "best_epoch"),
+    *("synthetic", "collapsed", "hardware", "best_epoch", "last_epoch"),
 }
 _ACCURACIES = tuple(
     f"{epoch}{split}_accuracy" for epoch in ("", "last_") for split in ("test", "val", "train")

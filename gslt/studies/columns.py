@@ -67,6 +67,7 @@ COLUMNS: dict[str, Column] = {
     "lr": Column("learning rate", log=True),
     "epochs": Column("epochs", log=True),
     "best_epoch": Column("epoch of the best validation accuracy"),
+    "last_epoch": Column("last epoch"),
     "seconds": Column("time of a run in seconds", log=True),
     "weight_init": Column("initialisation"),
     "dataset": Column("data set", heading="data set"),
@@ -257,6 +258,7 @@ class Measured:
     train_loss: _Loss | None = None
     val_loss: _Loss | None = None
     test_loss: _Loss | None = None
+    last_epoch: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     last_train_accuracy: _Accuracy | None = None
     last_val_accuracy: _Accuracy | None = None
     last_test_accuracy: _Accuracy | None = None
@@ -287,6 +289,7 @@ def measured(result: Result) -> dict[str, Any]:
         "val_accuracy": result.val_accuracy,
         **{name: result.mean(name) for name in (*AT_BEST, *AT_LAST) if name not in _OWN_MEANS},
         "best_epoch": best.best_epoch,
+        "last_epoch": best.last_epoch,
         "weight_init": config.weight_init,  # type: ignore[attr-defined]
         "sparsity": size.sparsity if size else removed / total,
         "density": size.density if size else 1.0 - removed / total,

@@ -207,7 +207,7 @@ def run_and_record(
         return Record.of(spec, dataset, result, run.environment)
     probe = trajectory_probe(run.path, dataset)
     result = run_in_folder(run, dataset, on_epochs, probe)
-    found = trajectory_of(probe.of(spec.config.seed), spec.config.epochs)
+    found = trajectory_of(probe.of(spec.config.seed), result.best.last_epoch)
     return Record.of(spec, dataset, result, run.environment, found)
 
 

@@ -101,8 +101,11 @@ def check_measured(values: Mapping[str, Any], spec: RunSpec) -> None:
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"its {name} is no number: {value}")
     found = parse(Measured, dict(values))
-    if found.best_epoch > spec.config.epochs:
-        raise ValueError(f"its best epoch is {found.best_epoch} of {spec.config.epochs}")
+    last = found.last_epoch or spec.config.epochs
+    if found.best_epoch > last:
+        raise ValueError(f"its best epoch is {found.best_epoch} of {last}")
+    if last > spec.config.epochs or not spec.config.is_last(last, found.best_epoch):
+        raise ValueError(f"its last epoch is {last} of {spec.config.epochs}")
     if found.weight_init != spec.config.weight_init:
         raise ValueError(f"it has weight_init {found.weight_init!r} twice, with other values")
     if found.searched > found.num_weights:
@@ -143,6 +146,11 @@ class Record:
     """Smoothness layer by layer, where the run asks for it."""
     trajectory: Trajectory | None = None
     """Accuracies, losses and endpoints at log-spaced epochs, where the run asks for them."""
+
+    @property
+    def last_epoch(self) -> int:
+        """Number of the last epoch; an older gslt knew no other than the config's."""
+        return self.measured.get("last_epoch") or self.spec.config.epochs
 
     @property
     def graph_name(self) -> str:
@@ -261,7 +269,8 @@ class Record:
             raise ValueError("it should have a trajectory exactly where its run asks for one")
         if file.trajectory is not None:
             best = values["measured"]["best_epoch"]
-            check_trajectory(file.trajectory, best, spec.config.epochs)
+            last = values["measured"].get("last_epoch") or spec.config.epochs
+            check_trajectory(file.trajectory, best, last)
         # The values themselves: a whole number stays one.
         parts = {name: values[name] for name in ("measured", "graph", "environment")}
         return cls(spec=spec, **parts, profile=file.profile, trajectory=file.trajectory)
@@ -356,7 +365,7 @@ class StudyResults:
                 for row in self.frame.drop(columns=self._of_ends).to_dict("records")
                 if (record := self.records[row["identity"]]).trajectory is not None
                 for epoch in trajectory_rows(
-                    record.trajectory, record.measured["best_epoch"], record.spec.config.epochs
+                    record.trajectory, record.measured["best_epoch"], record.last_epoch
                 )
             ]
         )

@@ -6,15 +6,16 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from gslt.config import Precision, SearchConfig, TrainConfig
+from gslt.config import Optimizer, Precision, RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.data.dataset import SPLITS
 from gslt.errors import GsltError, Interrupted, RunError
@@ -29,8 +30,29 @@ from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
 OnEpoch = Callable[[Epoch], None]
-#: What the optimizer keeps of a parameter.
-_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+
+
+def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
+    """The optimizer of a run, over every parameter of its model.
+
+    Args:
+        model: frozen, so that its parameters are scores, or with initial weights.
+        config: optimizer, lr, momentum and weight decay count.
+    """
+    kinds: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "sgd": partial(torch.optim.SGD, momentum=config.momentum),
+    }
+    make = kinds[config.optimizer]
+    return make(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+
+
+def _moments(config: RunConfig) -> set[str]:
+    """What the optimizer keeps of a parameter."""
+    if config.optimizer == "sgd":
+        return {"momentum_buffer"} if config.momentum else set()
+    return {"step", "exp_avg", "exp_avg_sq"}
 
 
 class Probe(Protocol):
@@ -59,7 +81,7 @@ class Probe(Protocol):
         Args:
             seed: of the run.
             epoch: the last finished one; 0 is before the first.
-            epochs: how many there will be.
+            epochs: how many there will be at most; the same as ``epoch`` where it is the last.
             model: as it is now; leave it so.
             inputs: what to call it with, features ``(N, in)`` in single precision.
             best_epoch: of best validation accuracy so far; 0 where there is none yet.
@@ -73,7 +95,7 @@ class Probe(Protocol):
         Args:
             seed: of the run.
             best_epoch: of best validation accuracy.
-            epochs: how many there were.
+            epochs: how many there could have been; a run with patience may have ended before.
             model: of the best epoch; leave it so.
             inputs: what to call it with.
         """
@@ -149,9 +171,7 @@ class Loop:
         self.inputs = inputs.of(config.precision)
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
-        )
+        self.optimizer = make_optimizer(model, config)
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
         self.best_state: dict[str, Tensor] = {}
@@ -214,14 +234,18 @@ class Loop:
                     epoch, logits.detach(), loss.detach(), lr, sparsity, started
                 )
                 bar.set_postfix_str(_postfix(record, self.best))
+                best = self.best.epoch if self.best else 0
+                ended = self.config.is_last(epoch, best)
                 if self.probe is not None:
-                    best = self.best.epoch if self.best else 0
-                    self.probe(self.seed, epoch, last, self.model, self.exact_inputs, best)
+                    end = epoch if ended else last
+                    self.probe(self.seed, epoch, end, self.model, self.exact_inputs, best)
                 if folder is not None:
                     folder.on_epoch(record)
                 if on_epoch is not None:
                     on_epoch(record)
-                if folder is not None and epoch < last:
+                if ended:
+                    break
+                if folder is not None:
                     self._checkpoint_or_stop(folder, stop)
         return self._finish(time.perf_counter() - started)
 
@@ -265,7 +289,8 @@ class Loop:
                 if name != "step" and value.shape != shapes[int(number)]:
                     raise ValueError(f"{key} has shape {tuple(value.shape)}")
                 moments.setdefault(int(number), {})[name] = value
-            if any(moments.get(number, {}).keys() != _MOMENTS for number in range(len(shapes))):
+            kept = _moments(self.config)
+            if any(moments.get(number, {}).keys() != kept for number in range(len(shapes))):
                 raise ValueError("it has not the moments of every parameter")
             expected = _types(self.model.state_dict())
             for state in (model, best) if checkpoint.best_epoch else (model,):
@@ -288,11 +313,15 @@ class Loop:
         return F.cross_entropy(logits[self.train], self.train_y)
 
     def _update(self, epoch: int, loss: Tensor) -> float:
-        lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
+        lr = self.config.lr_at(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if l1 := getattr(self.config, "l1", 0.0):
+            for scores in self.model.parameters():
+                assert scores.grad is not None
+                scores.grad.add_(scores.detach().sign(), alpha=l1)
         self.optimizer.step()
         return lr
 
@@ -355,8 +384,8 @@ class Loop:
         self.model.eval()
         best = self._evaluated()
         if self.probe is not None:
-            epochs = len(self.history)
-            self.probe.end(self.seed, self.best.epoch, epochs, self.model, self.exact_inputs)
+            epochs, best_epoch = self.config.epochs, self.best.epoch
+            self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
         ticket = None
         if isinstance(self.config, SearchConfig):
             accuracies = {split: best[f"{split}_accuracy"] for split in SPLITS}

@@ -6,13 +6,14 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from gslt.config import SearchConfig, TrainConfig
 from gslt.errors import GsltError, RunError
 from gslt.files import parse, read_json, read_text, reading, yaml_values
 from gslt.files.folder import ROOM
@@ -77,6 +78,17 @@ def read_run(path: Path) -> tuple[About, dict[str, Any]]:
             "settings choose another --out"
         )
     return about, values
+
+
+def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Options and config of a run with the defaults of settings that its gslt did not have yet.
+
+    Args:
+        command: ``"search"`` or ``"train"``.
+        values: as :func:`read_config` gives them.
+    """
+    kind = SearchConfig if command == "search" else TrainConfig
+    return {**{field.name: field.default for field in fields(kind)}, **values}
 
 
 def read_about(path: Path) -> About:
@@ -177,7 +189,11 @@ def unfinished_folders(
     for path in paths:
         try:
             there = (path / CONFIG).exists() and not (path / SUMMARY).exists()
-            if there and read_config(path) == (command, values) and not in_use(path):
+            if not there:
+                continue
+            found, its_values = read_config(path)
+            same = found == command and completed(command, its_values) == values
+            if same and not in_use(path):
                 yield path
         except (GsltError, OSError):
             continue

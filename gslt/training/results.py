@@ -74,6 +74,11 @@ class Run:
     last_val_loss: float = math.nan
     last_test_loss: float = math.nan
 
+    @property
+    def last_epoch(self) -> int:
+        """Number of the last epoch: as the config says, or that at which patience ended."""
+        return len(self.history)
+
 
 @dataclass(frozen=True, eq=False)
 class Result:

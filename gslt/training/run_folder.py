@@ -62,6 +62,7 @@ from gslt.training.places import (
     TIMING,
     WEIGHTS,
     About,
+    completed,
     environment_of,
     read_run,
 )
@@ -90,6 +91,7 @@ class _Record:
     train_loss: float | None = None
     val_loss: float | None = None
     test_loss: float | None = None
+    last_epoch: int | None = None
     last_train_accuracy: float | None = None
     last_val_accuracy: float | None = None
     last_test_accuracy: float | None = None
@@ -145,6 +147,7 @@ class RunFolder:
         self.path, self.config = Path(path), config
         self.command = "search" if isinstance(config, SearchConfig) else "train"
         self.values = {**(options or {}), **dataclasses.asdict(config)}
+        self._begun_with = self.values
         self.checkpoint_seconds = checkpoint_seconds
         self.files = OutputFolder(self.path, self.command)
         self._lock = _locked(self.path, self.files.room)
@@ -230,11 +233,14 @@ class RunFolder:
         self._about, values = read_run(self.path)
         if (command := self._about.command) != self.command:
             raise RunError(f"{str(self.path)!r} was begun by gslt {command}, not {self.command}")
-        if values != self.values:
+        found = completed(self.command, values)
+        if found != self.values:
             raise RunError(
-                f"{str(self.path)!r} holds another run: {differences(values, self.values)}; "
+                f"{str(self.path)!r} holds another run: {differences(found, self.values)}; "
                 "choose another --out"
             )
+        # What an older gslt began goes on under the settings that its checkpoints name.
+        self._begun_with = values
         there, now = self.environment, self._now
         names = [name for name in _TELLING if there.get(name) != now[name]]
         if names and not self.finished:
@@ -335,7 +341,8 @@ class RunFolder:
         if found.state_sha256 != _sha256(state):
             raise ValueError("it is of another ticket")
         history = read_history(found.history, seed)
-        if len(history) != self.config.epochs or found.record.best_epoch > len(history):
+        last, best = len(history), found.record.best_epoch
+        if not best <= last <= self.config.epochs or not self.config.is_last(last, best):
             raise ValueError("it is of another number of epochs")
         ticket, model = None, build()
         if isinstance(self.config, SearchConfig):
@@ -352,8 +359,9 @@ class RunFolder:
                     f"seed {seed} was finished by an older gslt, which kept no losses and nothing "
                     "of the last epoch; they are null in the summary"
                 )
-        kept = dataclasses.asdict(found.record).items()
-        values: dict[str, Any] = {name: math.nan if v is None else v for name, v in kept}
+        kept = dataclasses.asdict(found.record)
+        del kept["last_epoch"]
+        values: dict[str, Any] = {n: math.nan if v is None else v for n, v in kept.items()}
         return Run(
             **values,
             seconds=history[-1].seconds,
@@ -513,7 +521,7 @@ class RunFolder:
             self.checkpoints.clear(run.seed)
 
     def _identity(self, more: dict[str, Any]) -> dict[str, Any]:
-        return {"command": self.command, **self.values, **more}
+        return {"command": self.command, **self._begun_with, **more}
 
     # All seeds
 

@@ -89,6 +89,29 @@ def test_hand_computed_toy() -> None:
     assert counts == [FrozenCounts(4, 0, 1), FrozenCounts(20, 11, 5), FrozenCounts(20, 11, 5)]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "force"), [([4, 20, 20], 20), ([6, 2], 6), ([100, 10, 1], 0.5), ([7, 7], 1e6)]
+)
+def test_ideal_gas_quotas_of_a_force(sizes: list[int], force: float) -> None:
+    """What a force leaves, n / (1 + F / n), scaled up by k so that the sum is a whole number."""
+    for k in (1000, 10**6):
+        large = [n * k for n in sizes]
+        expected = [n / (1 + force * k / n) for n in large]
+        total = round(sum(expected))
+        assert allocate("igq", total, [(n, 1) for n in large]) == pytest.approx(expected, abs=1)
+
+
+def test_ideal_gas_quotas_by_hand() -> None:
+    # F = 4: 12 / (1 + 4/12) = 9 and 4 / (1 + 4/4) = 2; F = 12: 6 and 1; F = 15: 20 and 4.
+    assert allocate("igq", 11, [(12, 1), (4, 1)]) == pytest.approx([9.0, 2.0])
+    assert allocate("igq", 7, [(12, 1), (4, 1)]) == pytest.approx([6.0, 1.0])
+    assert allocate("igq", 24, [(30, 1), (10, 1)]) == pytest.approx([20.0, 4.0])
+    # All or nothing, and equal layers keep equally many.
+    assert allocate("igq", 16, [(12, 1), (4, 1)]) == [12.0, 4.0]
+    assert allocate("igq", 0, [(12, 1), (4, 1)]) == [0.0, 0.0]
+    assert allocate("igq", 3, [(2, 2), (4, 1)]) == pytest.approx([1.5, 1.5])
+
+
 def test_convolutions_count_their_kernel_in_erk() -> None:
     # Shares 2 + 2 + 3 + 3 = 10 and 3 + 7 = 10: equal numbers.
     assert allocate("erk", 20, [(2, 2, 3, 3), (3, 7)]) == [10.0, 10.0]

@@ -25,6 +25,7 @@ STUDY = Study(
     settings={"num_layers": 3, "hidden_channels": 6, "epochs": 30, "lr": 0.1, "trajectory": True},
     arms={
         "trained": {"method": "train", "residual": True},
+        "patient": {"method": "train", "residual": True, "patience": 2},
         "frozen": {"freezing_ratio": 0.4, "sparsity_schedule": "linear", "smoothness": True},
     },
     seeds=2,
@@ -105,16 +106,20 @@ def test_the_frame_of_a_tiny_study(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     run_study(STUDY, folder, Here(folder), progress=False).check()
     found = trajectories(tmp_path)
-    assert len(found.groupby(["arm", "seed"])) == 4
+    assert len(found.groupby(["arm", "seed"])) == 6
     runs = folder.results(STUDY).frame.set_index(["arm", "seed"])
     for key, mine in found.groupby(["arm", "seed"]):
         run = runs.loc[key]
         assert mine["epoch"].is_monotonic_increasing
         assert mine["epoch"].is_unique
-        assert 21 <= len(mine) <= 23
+        if key[0] == "patient":
+            assert run["last_epoch"] == run["best_epoch"] + 2 < 30
+        else:
+            assert 21 <= len(mine) <= 23
+            assert run["last_epoch"] == 30
         best, last = mine[mine["best"]], mine[mine["last"]]
         assert best["epoch"].item() == run["best_epoch"]
-        assert last["epoch"].item() == 30
+        assert last["epoch"].item() == run["last_epoch"]
         for name, late in zip(AT_BEST, AT_LAST, strict=True):
             assert best[name].item() == run[name]
             assert last[name].item() == run[late]

@@ -202,6 +202,7 @@ def read_alone(ticket: Path, graph: Path, out: Path) -> subprocess.CompletedProc
         {"architecture": "sage", "freezing_ratio": 0.25, "lock_ratio": 0.2, "weight_init": "ku"},
         {"architecture": "gin", "head": False, "batch_norm": False, "scale": "none"},
         {"architecture": "gin", "threshold": "layer", "allocation": "uniform", "lock_ratio": 0.1},
+        {"architecture": "gin", "allocation": "igq", "prune_ratio": 0.2, "lock_ratio": 0.3},
         {"architecture": "gcn", "num_layers": 4, "residual": True},
         {"architecture": "sage", "batch_norm": False, "residual": True, "unit_gain": True},
         {"architecture": "gin", "batch_norm": False, "unit_gain": True},

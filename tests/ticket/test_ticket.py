@@ -69,6 +69,7 @@ def test_a_ticket_crosses_backends(blocks, tmp_path, architecture, found_on, use
         {"sparsity": 0.5, "freezing_ratio": 1.0},
         {"prune_ratio": 0.4, "lock_ratio": 0.0, "freezing_ratio": None},
         {"allocation": "erk"},
+        {"allocation": "igq"},
         {"sparsity_schedule": "linear"},
         {"dropout": 0.5},
     ],

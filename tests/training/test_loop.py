@@ -17,7 +17,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
 from gslt.nn.graph import Graph
-from gslt.training.loop import Inputs, Loop, predict
+from gslt.training.loop import Inputs, Loop, make_optimizer, predict
 from gslt.training.results import AT_BEST, Epoch
 
 
@@ -48,6 +48,12 @@ def test_ramp_inside_a_frozen_source_starts_at_the_pruning_ratio(blocks):
     result = gslt.search(blocks, config, progress=False)
     assert [e.sparsity for e in result.history][:4] == pytest.approx([0.3, 0.3, 0.3, 0.4])
     assert result.ticket.size().sparsity == pytest.approx(0.6, abs=0.005)
+
+
+def test_epochs_record_the_learning_rate_of_their_schedule(blocks: gslt.NodeDataset) -> None:
+    config = small_search(epochs=4, lr=0.4, lr_schedule="multistep", optimizer="sgd")
+    history = gslt.search(blocks, config, progress=False).history
+    assert [each.lr for each in history] == [config.lr_at(epoch) for epoch in (1, 2, 3, 4)]
 
 
 def test_dropout_scores_the_network_without_it(blocks):
@@ -131,6 +137,37 @@ def test_only_epochs_at_the_target_sparsity_can_be_best(
     config = small_search(sparsity=0.8, sparsity_schedule="linear", epochs=4)
     assert [config.sparsity_at(epoch) for epoch in (1, 2, 4)] == [0.4, 0.8, 0.8]
     assert gslt.search(blocks, config, progress=False).best.best_epoch == 3
+
+
+@pytest.mark.parametrize(
+    ("patience", "schedule", "best", "last"),
+    [
+        # 0.9, 0.5, 0.6, 0.6, 0.7, 0.7: the best of all epochs is the first …
+        (0, "constant", 1, 6),
+        (2, "constant", 1, 3),
+        (5, "constant", 1, 6),
+        # … and of those at the target sparsity, from the third on, first the third, then the fifth.
+        (2, "linear", 5, 6),
+        (1, "linear", 3, 4),
+    ],
+)
+def test_patience_by_hand(
+    blocks: gslt.NodeDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: int,
+    schedule: str,
+    best: int,
+    last: int,
+) -> None:
+    config = small_search(
+        sparsity=0.8, sparsity_schedule=schedule, epochs=6, patience=patience, lr=0.3
+    )
+    whole = gslt.search(blocks, dataclasses.replace(config, patience=0), progress=False).history
+    with_history(monkeypatch, val=[0.9, 0.5, 0.6, 0.6, 0.7, 0.7], test=[0.0] * 6)
+    run = gslt.search(blocks, config, progress=False).best
+    assert (run.best_epoch, run.last_epoch) == (best, last)
+    # It is the beginning of the whole run.
+    assert [(e.loss, e.lr) for e in run.history] == [(e.loss, e.lr) for e in whole][:last]
 
 
 def test_the_loss_of_the_last_epoch_is_that_of_its_row(blocks: gslt.NodeDataset) -> None:
@@ -218,6 +255,68 @@ def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
         loop._update(epoch, loop._loss(loop._forward(epoch)))
         loop._set_sparsity(epoch)
     assert all(p.grad.is_meta for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "expected"),
+    [
+        # Decoupled: 0.5 · (1 − 0.1 · 0.4) = 0.48, and then lr · g / |g| = 0.1 less.
+        ({"optimizer": "adamw"}, 1, 0.38),
+        # Of the gradient 2 + 0.4 · 0.5 only the sign counts in the first step.
+        ({"optimizer": "adam"}, 1, 0.4),
+        # 0.5 − 0.1 · (2 + 0.4 · 0.5) = 0.28.
+        ({"optimizer": "sgd"}, 1, 0.28),
+        # v = 2.2, then 0.9 · 2.2 + 2 + 0.4 · 0.28 = 4.092: 0.28 − 0.4092.
+        ({"optimizer": "sgd", "momentum": 0.9}, 2, -0.1292),
+        ({"optimizer": "sgd"}, 2, 0.28 - 0.1 * (2 + 0.4 * 0.28)),
+    ],
+)
+def test_steps_of_the_optimizers_by_hand(
+    options: dict[str, Any], steps: int, expected: float
+) -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 0.5)
+    config = gslt.TrainConfig(lr=0.1, weight_decay=0.4, **options)
+    optimizer = make_optimizer(model, config)
+    for _ in range(steps):
+        model.weight.grad = torch.full((1, 1), 2.0)
+        optimizer.step()
+    assert model.weight.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_l1_penalty_is_that_of_autograd_and_zero_at_zero(blocks: gslt.NodeDataset) -> None:
+    """One plain step of sgd on cross entropy + c Σ|z|, of which autograd gives the gradient."""
+    config = small_search(optimizer="sgd", lr=0.5, l1=0.01, freezing_ratio=0.4)
+    backend = get_backend("pyg")
+
+    def begun() -> Loop:
+        model = gslt.GNN(8, 3, config, backend)
+        gslt.freeze(model, config)
+        with torch.no_grad():
+            next(model.parameters())[0] = 0.0
+        loop = Loop(blocks, config, 0, model, Inputs(backend, blocks))
+        loop._set_sparsity(0)
+        return loop
+
+    loop, other = begun(), begun()
+    loop._update(1, loss := loop._loss(loop._forward(0)))
+    scores = list(other.model.parameters())
+    expected = other._loss(other._forward(0))
+    assert loss.item() == expected.item()
+    (expected + 0.01 * sum(z.abs().sum() for z in scores)).backward()
+    for z, moved in zip(scores, loop.model.parameters(), strict=True):
+        assert z.grad is not None
+        torch.testing.assert_close(moved, z - 0.5 * z.grad)
+    # Without a gradient of its own a score of zero stays there, and the others shrink.
+    other.config = dataclasses.replace(config, lr=1.0)
+    before = [z.detach().clone() for z in scores]
+    nothing = sum((z * 0).sum() for z in scores)
+    assert isinstance(nothing, torch.Tensor)
+    other.optimizer = make_optimizer(other.model, other.config)
+    other._update(1, nothing)
+    for z, was in zip(scores, before, strict=True):
+        torch.testing.assert_close(z, was - 0.01 * was.sign())
+    assert scores[0][0].item() == 0.0
 
 
 def test_several_runs_make_the_graph_ready_once(monkeypatch):

@@ -13,6 +13,7 @@ import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from gslt.errors import GsltWarning, RunError
 from gslt.training import run_folder
 from gslt.training.checkpoint import Checkpoints
 from gslt.training.places import read_environment
-from gslt.training.results import AT_BEST, AT_LAST
+from gslt.training.results import AT_BEST, AT_LAST, Epoch
 from gslt.training.run_folder import RunFolder
 
 CONFIGS = {
@@ -36,6 +37,11 @@ CONFIGS = {
     "frozen source": SearchConfig(**SMALL, freezing_ratio=0.5, architecture="sage"),
     "bfloat16": SearchConfig(**SMALL, precision="bfloat16"),
     "training": TrainConfig(**SMALL, runs=2),
+    "adam": SearchConfig(**SMALL, optimizer="adam", weight_decay=0.1),
+    "sgd": SearchConfig(**SMALL, optimizer="sgd", runs=2, l1=1e-3),
+    "sgd with momentum": TrainConfig(
+        **SMALL, optimizer="sgd", momentum=0.9, lr_schedule="multistep"
+    ),
 }
 
 
@@ -59,7 +65,9 @@ def test_a_killed_run_ends_as_if_undisturbed(
         for name in (*AT_BEST, *AT_LAST):
             assert getattr(one, name) == getattr(other, name)
     summary = json.loads((tmp_path / "killed" / "summary.json").read_text())
-    assert list(summary["runs"][0]) == ["seed", "best_epoch", *AT_BEST, *AT_LAST]
+    names = ["seed", "best_epoch", *AT_BEST, "last_epoch", *AT_LAST]
+    assert list(summary["runs"][0]) == names
+    assert [each["last_epoch"] for each in summary["runs"]] == [len(r.history) for r in whole.runs]
     for name in (*AT_BEST, *AT_LAST):
         numbers = [run[name] for run in summary["runs"]]
         assert summary[name] == pytest.approx(sum(numbers) / len(numbers))
@@ -86,6 +94,59 @@ def test_a_seed_that_an_older_gslt_finished(
     assert second["last_test_accuracy"] == result.runs[1].last_test_accuracy
     assert math.isnan(result.runs[0].last_val_loss)
     assert run(tmp_path, blocks, config).runs[1].test_loss == second["test_loss"]
+
+
+@pytest.mark.parametrize("crash", [1, 3, 4, 5])
+@pytest.mark.parametrize("train", [False, True])
+def test_a_killed_run_that_ends_early_ends_as_if_undisturbed(
+    crash: int, train: bool, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    """No accuracy improves at so small a rate: the first epoch is the best, the fifth the last.
+
+    A probe has measured the epoch at which it ended, and the best one.
+    """
+    kind = TrainConfig if train else SearchConfig
+    config = kind(**{**SMALL, "epochs": 60, "lr": 1e-9}, patience=4)
+    probed: dict[str, Any] = {"probe_every": "log"}
+    whole = run(tmp_path / "whole", blocks, config, **probed)
+    assert [(each.best_epoch, each.last_epoch) for each in whole.runs] == [(1, 5)]
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", blocks, config, crash, **probed)
+    run(tmp_path / "killed", blocks, config, **probed)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    lines = (tmp_path / "whole" / "probe.jsonl").read_text().splitlines()
+    assert {1, 5} <= {json.loads(line)["epoch"] for line in lines}
+    # A finished folder gives its result again.
+    assert run(tmp_path / "whole", blocks, config, **probed).best.last_epoch == 5
+
+
+def test_a_run_that_a_gslt_of_fewer_settings_began(
+    blocks: gslt.NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder and checkpoints name no optimizer: it goes on with the default, and no other."""
+    usual = run_folder.dataclasses.asdict
+
+    def older(found: object) -> dict[str, object]:
+        values: dict[str, object] = usual(found)
+        values.pop("optimizer", None)
+        return values
+
+    config = SearchConfig(**SMALL, runs=2)
+    whole = run(tmp_path / "whole", blocks, config)
+    monkeypatch.setattr(run_folder.dataclasses, "asdict", older)
+    with pytest.raises(Crash):
+        run(tmp_path / "old", blocks, config, crash=8)
+    monkeypatch.undo()
+    assert "optimizer" not in (tmp_path / "old" / "config.yaml").read_text()
+    with pytest.raises(RunError, match="optimizer is 'adamw' there and 'adam' here"):
+        run(tmp_path / "old", blocks, replace(config, optimizer="adam"))
+    seen: list[Epoch] = []
+    with RunFolder(tmp_path / "old", config) as folder:
+        again = gslt.search(blocks, config, progress=False, on_epoch=seen.append, folder=folder)
+    # The first seed was finished, and of the second there was a checkpoint.
+    assert [(each.seed, each.epoch) for each in seen] == [(1, n) for n in (2, 3, 4, 5, 6)]
+    for one, other in zip(whole.runs, again.runs, strict=True):
+        assert [e.loss for e in one.history] == [e.loss for e in other.history]
 
 
 def test_a_run_killed_at_every_epoch(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
