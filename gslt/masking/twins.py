@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
+from torch.nn.utils.parametrize import is_parametrized
 
 from gslt.errors import GsltWarning
 from gslt.masking.parametrization import frozen_weights
@@ -40,11 +41,13 @@ def _registered(parent: nn.Module, name: str, child: nn.Module | None) -> None:
     for layer in coming:
         drawn = _drawn(layer)
         if drawn and any(other is not layer and _drawn(other) == drawn for other in there):
+            kind = type(layer)
+            if is_parametrized(layer):
+                kind = kind.__bases__[0]  # Torch has made a class of its own for it.
             warnings.warn(
-                f"{name} and another {type(layer).__bases__[0].__name__} of "
-                f"{type(parent).__name__} were frozen one by one without a name, so both have the "
-                "same random weights and scores: give each its own name (prefix of freeze), or "
-                "freeze the whole network",
+                f"{name} and another {kind.__name__} of {type(parent).__name__} were frozen one by "
+                "one without a name, so both have the same random weights and scores: give each "
+                "its own name (prefix of freeze), or freeze the whole network",
                 GsltWarning,
                 stacklevel=3,
             )

@@ -24,7 +24,7 @@ from gslt.backends.csr import CSRGraph
 from gslt.backends.pyg import BACKEND, FrozenGCNConv, FrozenGINConv, FrozenSAGEConv
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly, quiet
-from gslt.errors import ConfigError, GraphError
+from gslt.errors import ConfigError, GraphError, GsltWarning
 from gslt.masking.freeze import bake, freeze
 from gslt.masking.parametrization import frozen_weights
 
@@ -521,7 +521,8 @@ def test_it_is_the_hosts_layer(kind: str) -> None:
     layer, host = LAYERS[kind]()
     assert isinstance(layer, type(host))
     assert isinstance(layer, pyg.MessagePassing)
-    model = nn.ModuleList([layer, LAYERS[kind]()[0]])
+    with pytest.warns(GsltWarning, match=f"another {type(layer).__name__} of ModuleL"):
+        model = nn.ModuleList([layer, LAYERS[kind]()[0]])
     assert get_num_hops(model) == 2
     nodes, edges = GRAPHS["random"]
     x = features(nodes, 5, torch.float32)

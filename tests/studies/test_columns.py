@@ -73,7 +73,7 @@ def test_numbers_and_what_is_missing(value: object, number: bool, missing: bool)
 
 def result_of(config: Any, ticket: Any) -> Any:
     """A result of a network of eight weights."""
-    best = SimpleNamespace(best_epoch=7, seconds=2.5)
+    best = SimpleNamespace(best_epoch=7, last_epoch=9, seconds=2.5)
     accuracies = {"test_accuracy": 0.7, "val_accuracy": 0.8}
     return SimpleNamespace(
         config=config,
@@ -105,6 +105,7 @@ FOUND = {
     "train_accuracy": 0.9,
     **LATE,
     "best_epoch": 7,
+    "last_epoch": 9,
     "seconds": 2.5,
     "num_weights": 8,
 }
