@@ -3,7 +3,11 @@
 The tests are read from a checkout that you name, of the version that is installed; none is copied:
 
     git clone --depth 1 --branch 2.8.0 https://github.com/pyg-team/pytorch_geometric
-    python benchmarks/host_suites.py pyg pytorch_geometric --report benchmarks/host_suites.md
+    python benchmarks/host_suites.py pyg pytorch_geometric --report pyg.md
+    git clone --depth 1 --branch v1.1.3 https://github.com/dmlc/dgl
+    python benchmarks/host_suites.py dgl dgl --report dgl.md
+
+What they said stands in ``benchmarks/host_suites.md``.
 
 Each suite runs four times: with the host's layers as they are; with gslt's drop-ins in the place of
 their names; with the same drop-ins when they print as the host's layers do, so that a test which
@@ -32,6 +36,7 @@ import pytest
 from torch import nn
 
 import gslt
+from gslt.masking.freeze import weights_of
 
 WAYS = {
     "host": "the host's layers",
@@ -48,6 +53,7 @@ INHERENT = {
     "number of parameters": r"^assert \d{3,} == \d{3,}$",
     "PyG's documentation of a layer": r"assert None == 'Semi-supervised",
     "torch.package of PyG's modules alone": r"PackagingError",
+    "a reset that draws other weights": r"allclose\(old_weight, new_weight\)",
     "TorchScript": r"torch/jit/",
     "frozen weights in one compiled graph": r"graph_break_count",
 }
@@ -70,6 +76,13 @@ def of_pyg(checkout: Path) -> dict[str, list[str]]:
     }
 
 
+def of_dgl(checkout: Path) -> dict[str, list[str]]:
+    """Suites of DGL: what its one file of tests says of the layers and what is built of them."""
+    text = (checkout / "tests/python/pytorch/nn/test_nn.py").read_text(encoding="utf-8")
+    shape = r"def (test_(?:dense_)?(?:graph|sage|gin|hetero)_conv\w*)\("
+    return {"layers": [f"test_nn.py::{name}" for name in re.findall(shape, text)]}
+
+
 @dataclass(frozen=True)
 class Host:
     """A host, its layers and its tests."""
@@ -85,6 +98,8 @@ class Host:
     """What pytest is given for each suite."""
     marks: str = ""
     """Which of the tests run: pytest's ``-m``."""
+    paths: tuple[str, ...] = ()
+    """Folders of the checkout that its tests import from."""
 
 
 HOSTS = {
@@ -95,7 +110,15 @@ HOSTS = {
         "test",
         of_pyg,
         "not rag and not dataset",
-    )
+    ),
+    "dgl": Host(
+        "dgl.nn",
+        ("GraphConv", "SAGEConv", "GINConv"),
+        "gslt.backends.dgl",
+        "tests/python/pytorch/nn",
+        of_dgl,
+        paths=("tests", "tests/python"),
+    ),
 }
 
 
@@ -132,7 +155,9 @@ def freeze_when_built(host: Host) -> None:
     def freezing(build: Callable[..., None]) -> Callable[..., None]:
         def build_frozen(layer: nn.Module, *args: Any, **options: Any) -> None:
             build(layer, *args, **options)
-            gslt.freeze(layer, gslt.FreezeConfig())
+            # A layer that is called with somebody's weights has none of its own.
+            if any(weights_of(layer)):
+                gslt.freeze(layer, gslt.FreezeConfig())
 
         return build_frozen
 
@@ -166,7 +191,7 @@ def child(host: Host, way: str, tests: list[str], checkout: Path) -> dict[str, o
     """Run the tests in this process."""
     folder = checkout / host.folder
     os.chdir(folder)
-    sys.path.insert(0, str(folder))
+    sys.path[:0] = [str(folder), *(str(checkout / path) for path in host.paths)]
     importlib.import_module(host.package)
     if way == "frozen":
         freeze_when_built(host)
