@@ -238,19 +238,8 @@ class GCNConv(nn.Module):
             x: representations ``(N, in)``.
             graph: the graph that sums them.
         """
-        return gcn(x, graph, self.lin, self.bias, lambda h: self.propagate(h, graph))
-
-    def propagate(self, x: Tensor, graph: Graph) -> Tensor:
-        """P x.
-
-        Args:
-            x: representations ``(N, width)``.
-            graph: the graph whose P it is.
-
-        Returns:
-            ``(N, width)``.
-        """
-        return graph.symmetric(x) if self.normalize else graph.sum(x)
+        aggregate = graph.symmetric if self.normalize else graph.sum
+        return gcn(x, graph, self.lin, self.bias, aggregate)
 
 
 class SAGEConv(nn.Module):
