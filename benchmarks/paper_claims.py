@@ -20,8 +20,10 @@ import common
 from pandas import DataFrame
 
 from gslt import studies
+from gslt.freezing import split_ratio, window_sparsity
 from gslt.report.statistics import Estimate, least_p, paired, sign_flip_test
 from gslt.report.tables import Cell, Column, Table
+from gslt.studies.presets import SHARES
 
 #: Points of accuracy below which two arms are as good as each other.
 EQUAL = 0.5
@@ -93,8 +95,8 @@ def arm(preset: str, name: str, **axes: object) -> Side:
 def window_contrasts(preset: str, freezing_ratio: float, *on: str) -> tuple[Contrast, ...]:
     """The middle of each window against the sparsities beside it that were tried."""
     found = []
-    for name, share in (("all locked", 0.0), ("half and half", 0.5), ("all pruned", 1.0)):
-        middle = round(share * freezing_ratio + (1 - freezing_ratio) / 2, 2)
+    for name, share in SHARES.items():
+        middle = round(window_sparsity(*split_ratio(freezing_ratio, share), 0.5), 2)
         for other in (round(middle - 0.1, 2), round(middle + 0.1, 2)):
             sides = (arm(preset, name, sparsity=each) for each in (middle, other))
             found.append(Contrast(f"{name}: sparsity {middle:g} − {other:g}", *sides, on))

@@ -264,6 +264,13 @@ class SearchConfig(RunConfig, FreezeConfig):
         return max(self.ratios[0], ramp)
 
 
+#: How a run finds its result, as commands and studies call it, and its settings.
+METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
+    "search": SearchConfig,
+    "train": TrainConfig,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
     """The four arms of the demo. Half the paper's width, a twelfth of its epochs, a faster rate."""

@@ -136,12 +136,11 @@ def _read(owner: nn.Module, attribute: str, shape: Size) -> int:
         per_head = len(shape) > 2 and shape[0] == 1
         return shape[-2] if matrix or not (vector or per_head) else shape[-1]
     fitting = [(-1, -2), (-2, -1)] if len(shape) == 2 else [(-2, -1), (1, 0), (-1, -2)]
-    for i, o in fitting:
-        if shape[i] in inputs and shape[o] in outputs:
-            return math.prod(shape[1:]) if i == 1 else shape[i]
-    for i, _ in fitting:
-        if shape[i] in inputs:
-            return math.prod(shape[1:]) if i == 1 else shape[i]
+    declared = [(i, o) for i, o in fitting if shape[i] in inputs]
+    if declared:
+        # Rather where the outputs fit as well.
+        i, _ = min(declared, key=lambda places: shape[places[1]] not in outputs)
+        return math.prod(shape[1:]) if i == 1 else shape[i]
     if vector:
         return max(shape)
     if len(shape) > 2 and shape[0] == 1:

@@ -160,8 +160,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
             another parametrization on a weight, or that is a part of a frozen network; for a place
             that it does not have, or ratios where no layer takes part.
     """
-    _check(module, config)
-    fan_in = {name: fan_in_of(module, name, shape) for name, shape in _frozen_or_not(module)}
+    weights = _checked(module, config)
+    fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
     _thaw(module)
     targets = list(weights_of(module))
     part, counts = _counts([(name, weight.shape) for name, _, _, weight in targets], config)
@@ -317,8 +317,8 @@ def _check_whole(module: nn.Module) -> None:
             )
 
 
-def _check(module: nn.Module, config: FreezeConfig) -> None:
-    """Refuse what cannot be frozen before anything is changed."""
+def _checked(module: nn.Module, config: FreezeConfig) -> list[tuple[str, torch.Size]]:
+    """The weights that will be frozen; what cannot be is refused before anything is changed."""
     _check_whole(module)
     _check_plain(module)
     weights = _frozen_or_not(module)
@@ -326,6 +326,7 @@ def _check(module: nn.Module, config: FreezeConfig) -> None:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
     _, counts = _counts(weights, config)
     Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
+    return weights
 
 
 def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:

@@ -74,7 +74,7 @@ class EffectiveWeight(Tensor):
 
     @property
     def data(self) -> Tensor:
-        """The same without a gradient, which refuses too."""
+        """The same of any shape ``(…)`` without a gradient, which refuses too."""
         return self.detach().as_subclass(EffectiveWeight)
 
     @data.setter
@@ -85,7 +85,7 @@ class EffectiveWeight(Tensor):
         """As torch's; refuses too, since ``torch.nn.init.orthogonal_`` writes through it.
 
         Args:
-            other: gives the shape.
+            other: gives the shape, any ``(…)``.
         """
         return super().view_as(other).as_subclass(EffectiveWeight)
 

@@ -14,7 +14,7 @@ from typing import Any
 import safetensors.torch
 
 from gslt.backends import get_backend
-from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
+from gslt.config import METHODS, FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
 from gslt.data import NodeDataset
 from gslt.data.catalogue import known_name
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
@@ -27,7 +27,7 @@ from gslt.oversmoothing.source import SourceConfig
 from gslt.studies.columns import named, shown_name
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
-from gslt.studies.study import METHODS, GridCell, Study
+from gslt.studies.study import GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
 

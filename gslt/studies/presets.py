@@ -19,7 +19,7 @@ _INITS: dict[str, dict[str, Any]] = {
 }
 _TRAINED = {"method": "train"}
 #: Share of the frozen weights that is pruned; the rest is locked.
-_SHARES = {"all locked": 0.0, "half and half": 0.5, "all pruned": 1.0}
+SHARES = {"all locked": 0.0, "half and half": 0.5, "all pruned": 1.0}
 _QUARTERS = {"a quarter pruned": 0.25, "three quarters pruned": 0.75}
 #: Freezing ratio of the frozen and the sparse sources that are compared with the dense one.
 _FROZEN = 0.4
@@ -47,7 +47,7 @@ class SizeSettings:
     """Largest number of values on an axis."""
     widths: tuple[int, ...]
     """Values of ``hidden_channels`` where that is an axis."""
-    shares: Mapping[str, float] = field(default_factory=lambda: _SHARES)
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     """Shares of the frozen weights that are pruned, by name, in the figures of the window."""
 
 
@@ -57,7 +57,7 @@ _SIZES: dict[str, SizeSettings] = {
     # With six seeds a paired test can fall below p = 0.05; with five it cannot.
     "standard": SizeSettings("debian", 60, 128, 0.05, 6, 9, (64, 128, 256)),
     "paper": SizeSettings(
-        "ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772), {**_SHARES, **_QUARTERS}
+        "ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772), {**SHARES, **_QUARTERS}
     ),
 }
 
@@ -154,13 +154,14 @@ def _window(sizes: SizeSettings) -> _Parts:
 
 
 def _locking(sizes: SizeSettings) -> _Parts:
+    ratio = _FROZEN / 2
     # The windows of all shares overlap from sparsity F to 1 − F.
-    sparsities = _inside(_FROZEN / 2, 1 - _FROZEN, sizes)
+    sparsities = _inside(ratio, 1 - 2 * ratio, sizes)
     arms: dict[str, dict[str, Any]] = {"dense source": {"sparsity": sparsities}}
     for name, share in sizes.shares.items():
-        settings = {"freezing_ratio": _FROZEN / 2, "prune_share": share}
+        settings = {"freezing_ratio": ratio, "prune_share": share}
         arms[name] = {**settings, "sparsity": sparsities}
-    title = f"Pruned or locked at equal sparsity, freezing ratio {_FROZEN / 2:g}"
+    title = f"Pruned or locked at equal sparsity, freezing ratio {ratio:g}"
     return title, "sparsity", "", arms
 
 
@@ -168,7 +169,7 @@ def _freezing(sizes: SizeSettings) -> _Parts:
     ratios = _freezing_ratios(sizes)
     arms = {
         name: {"freezing_ratio": ratios, "prune_share": share, "window_position": 0.5}
-        for name, share in _SHARES.items()
+        for name, share in SHARES.items()
     }
     return (
         "Accuracy against freezing ratio, sparsity in the middle of the window",

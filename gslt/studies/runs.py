@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from gslt.config import METHODS
 from gslt.data import NodeDataset
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError, RunError
 from gslt.files import parse, plain
 from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
-from gslt.studies.study import DERIVED, METHODS, GridCell, RunSpec, Study, checksum
+from gslt.studies.study import DERIVED, GridCell, RunSpec, Study, checksum
 from gslt.studies.trajectory import (
     Trajectory,
     check_trajectory,
@@ -267,13 +268,12 @@ class Record:
             _check_profile(file.profile)
         if spec.trajectory != (file.trajectory is not None):
             raise ValueError("it should have a trajectory exactly where its run asks for one")
-        if file.trajectory is not None:
-            best = values["measured"]["best_epoch"]
-            last = values["measured"].get("last_epoch") or spec.config.epochs
-            check_trajectory(file.trajectory, best, last)
         # The values themselves: a whole number stays one.
         parts = {name: values[name] for name in ("measured", "graph", "environment")}
-        return cls(spec=spec, **parts, profile=file.profile, trajectory=file.trajectory)
+        record = cls(spec=spec, **parts, profile=file.profile, trajectory=file.trajectory)
+        if file.trajectory is not None:
+            check_trajectory(file.trajectory, record.measured["best_epoch"], record.last_epoch)
+        return record
 
 
 def _machine_words(found: Mapping[str, Any]) -> str:

@@ -16,16 +16,12 @@ from typing import Any
 
 import yaml
 
-from gslt.config import SearchConfig, TrainConfig, build, shortened
+from gslt.config import METHODS, SearchConfig, TrainConfig, build, shortened
 from gslt.environment import check_limit
 from gslt.errors import ConfigError
 from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
 
-METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
-    "search": SearchConfig,
-    "train": TrainConfig,
-}
 #: Settings of a run beside its config.
 PLACE = {
     "method": "search",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gslt.config import SearchConfig, TrainConfig
+from gslt.config import METHODS
 from gslt.errors import GsltError, RunError
 from gslt.files import parse, read_json, read_text, reading, yaml_values
 from gslt.files.folder import ROOM
@@ -87,8 +87,7 @@ def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:
         command: ``"search"`` or ``"train"``.
         values: as :func:`read_config` gives them.
     """
-    kind = SearchConfig if command == "search" else TrainConfig
-    return {**{field.name: field.default for field in fields(kind)}, **values}
+    return {**{field.name: field.default for field in fields(METHODS[command])}, **values}
 
 
 def read_about(path: Path) -> About:
