@@ -510,12 +510,12 @@ def quotas(total: int, sizes: list[int]) -> list[float]:
         return [0.0] * len(sizes)
     if total == sum(sizes):
         return [float(n) for n in sizes]
-    low, high = 0.0, sum(n * n for n in sizes) / total
+    low, high = 0.0, len(sizes) / total
     while True:
         middle = (low + high) / 2
         if middle in (low, high):
-            return [n * n / (n + high) for n in sizes]
-        if math.fsum(n * n / (n + middle) for n in sizes) > total:
+            return [n / (1 + high * n) for n in sizes]
+        if math.fsum(n / (1 + middle * n) for n in sizes) > total:
             low = middle
         else:
             high = middle
