@@ -387,6 +387,8 @@ class _Course:
                 self._take(end)
                 bar.set_description(self._count())
                 if end.record is not None:
+                    # A run with patience may have ended before the epochs that were planned.
+                    bar.total -= end.spec.config.epochs - end.record.last_epoch
                     accuracy = 100 * end.record.measured["test_accuracy"]
                     bar.set_postfix_str(f"last test {accuracy:.2f} %")
         self.busy = [spec for spec in self.busy if not self._is_settled(spec)]

@@ -244,6 +244,7 @@ class Loop:
                 if on_epoch is not None:
                     on_epoch(record)
                 if ended:
+                    bar.total = epoch
                     break
                 if folder is not None:
                     self._checkpoint_or_stop(folder, stop)
