@@ -449,6 +449,7 @@ def _revived(layer: nn.Module, state: Any) -> None:
     for chain in layer.parametrizations.values():  # type: ignore[operator]
         if isinstance(chain[0], FrozenWeight) and chain[0].supermask is not None:
             chain[0].supermask.join(chain[0].index, chain)
+    watch(layer)
 
 
 def _blank(kind: type[nn.Module], parametrized: tuple[str, ...]) -> nn.Module:

@@ -312,7 +312,7 @@ class Supermask:
         whole = all(s.shape == (c.searched,) for s, c in zip(scores, self.counts, strict=True))
         if not whole or any(score.is_meta for score in scores):
             return []
-        return [int(mask.count_nonzero()) for mask in self._current().masks]
+        return [int(self.mask(layer).count_nonzero()) for layer in range(len(scores))]
 
 
 _optimizer_steps = [0]

@@ -19,7 +19,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from gslt.errors import GsltWarning
 from gslt.masking.parametrization import FrozenWeight
 
-#: Modules that are frozen, or will be with the first call, and their copies, as far as known.
+#: Modules that are frozen, or will be with the first call; without any, nobody need look.
 _frozen: WeakSet[nn.Module] = WeakSet()
 _watching: list[Any] = []
 

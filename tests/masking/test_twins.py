@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import pickle
 import warnings
@@ -40,6 +41,14 @@ def copied() -> nn.Module:
     return nn.Sequential(layer, copy.deepcopy(layer))
 
 
+def loaded() -> nn.Module:
+    content = pickle.dumps(FrozenLinear(8, 8, name="own"))
+    # The first is gone by then, and nothing else was frozen here.
+    gc.collect()
+    twins._frozen.clear()
+    return nn.Sequential(pickle.loads(content), pickle.loads(content))
+
+
 def encoder_layer() -> nn.Module:
     layer = nn.TransformerEncoderLayer(8, 2, 16)
     freeze(layer, FreezeConfig(), prefix="encoder")
@@ -55,10 +64,11 @@ def encoder_layer() -> nn.Module:
         Net,
         one_by_one,
         copied,
+        loaded,
         lambda: nn.Sequential(FrozenLinear(8, 8, name="a"), FrozenLinear(8, 8, name="a")),
         lambda: nn.TransformerEncoder(encoder_layer(), 2, enable_nested_tensor=False),
     ],
-    ids=["sequential", "nested", "list", "attributes", "one by one", "copy", "name", "encoder"],
+    ids=["sequential", "nested", "list", "attributes", "single", "copy", "load", "name", "torch"],
 )
 def test_twins_in_one_module_are_told(build: Callable[[], nn.Module]) -> None:
     with pytest.warns(GsltWarning, match=r"same random weights and scores: give each its own name"):
