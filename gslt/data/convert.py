@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,6 +229,8 @@ def _parts(obj: Any, x: str | None, y: str | None, split: str, needs_features: b
         return _from_dgl(obj, x, y, needs_features)
     if _is(obj, "networkx", "Graph"):
         return _from_networkx(obj, x, y, split, needs_features)
+    if isinstance(obj, str | Path):
+        raise DataError(f"{str(obj)!r} is no graph; load it first, with gslt.load_dataset")
     raise DataError(
         f"cannot read a graph from {type(obj).__name__}; give a PyG Data, a DGLGraph, a NetworkX "
         "graph or a NodeDataset"
