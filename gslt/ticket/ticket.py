@@ -268,7 +268,7 @@ class Ticket(StoredTicket):
 
     @property
     def emptied(self) -> str:
-        """A sentence on layers that have lost every weight; empty without any, or without a report."""
+        """A sentence on layers that have lost every weight; empty without any or without report."""
         if (report := self.report) is None:
             return ""
         return _emptied(self.masks, {layer.name: layer.counts for layer in report.layers})
