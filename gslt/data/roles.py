@@ -256,7 +256,9 @@ def mask(value: Any, num_nodes: int, what: str, split: int = 0) -> Tensor:
     binary = (given == 0) | (given == 1)
     if given.dtype != torch.bool and len(given) != num_nodes:
         if len(given) > 2 and binary.all():
-            raise DataError(f"{what} holds {len(given)} entries for {num_nodes} nodes")
+            raise DataError(
+                f"{what} holds {len(given)} entries for {num_nodes} nodes; give one each"
+            )
         nodes = node_numbers(given, num_nodes, what)
         return torch.zeros(num_nodes, dtype=torch.bool, device=nodes.device).index_fill(
             0, nodes, True
