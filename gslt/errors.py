@@ -69,7 +69,11 @@ class GsltWarning(UserWarning):
 
 
 class FreezingWarning(GsltWarning):
-    """One layer has nearly all of the frozen weights, while others were meant to take part."""
+    """One layer has nearly all of the frozen weights, or a layer has lost every weight."""
+
+
+class DataWarning(GsltWarning):
+    """Something of a graph that is not used or looks wrong, with its figure."""
 
 
 class MissingPackageError(GsltError, ImportError):
