@@ -116,6 +116,7 @@ class Ticket(StoredTicket):
         dataset: str = "",
         split: int = 0,
         results: dict[str, float] | None = None,
+        content_hash: str = "",
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
@@ -129,6 +130,7 @@ class Ticket(StoredTicket):
             dataset: name of the data set it was found on.
             split: number of its split.
             results: figures of the search, finite numbers.
+            content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
 
         Raises:
             TicketError: if the module is not frozen, is a part of a frozen network, or holds
@@ -156,6 +158,7 @@ class Ticket(StoredTicket):
             split,
             dict(results or {}),
             state,
+            content_hash,
         )
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
