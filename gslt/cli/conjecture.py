@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, data_folder, field_names
+from gslt.cli.options import Action, add_other_data, data_folder, field_names
 from gslt.config import Architecture
 from gslt.conjecture.protocol import Criteria, Size
 from gslt.errors import RunError
@@ -41,6 +41,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--dataset", type=str | None, help=text)
     text = "compute no run; report what is there"
     parser.add_argument("--report_only", action="store_true", help=text)
+    add_other_data(parser)
     add_executor(parser)
     parser.add_class_arguments(Criteria)
     # What is not given is what the folder was begun with.
@@ -56,7 +57,8 @@ def _conjecture(options: Namespace) -> None:
 
     names = ["preset", "architecture", "dataset", *field_names(Criteria)]
     plan = open_plan(options.out, **{name: options[name] for name in names})
-    folder, done = StudyFolder(options.out), Summary()
+    folder = StudyFolder(options.out, allow_other_data=options.allow_other_data)
+    done = Summary()
     if options.report_only:
         if not (options.out / PLAN).is_file():
             raise RunError(

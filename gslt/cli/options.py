@@ -24,6 +24,12 @@ def data_folder(options: Namespace) -> str | None:
     return options.dataset_dir and str(options.dataset_dir)
 
 
+def add_other_data(parser: ArgumentParser) -> None:
+    """Add the option that goes on where the data is no longer what it was."""
+    text = "go on, with a warning, where the data is no longer what the result is of"
+    parser.add_argument("--allow_other_data", action="store_true", help=text)
+
+
 def add_split(parser: ArgumentParser) -> None:
     """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.options import Action, add_root, size_line
+from gslt.cli.options import Action, add_other_data, add_root, size_line
 from gslt.config import BackendName
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning, TicketError
 
 
 def add(commands: Any) -> None:
@@ -25,6 +26,7 @@ def _evaluate_parser() -> ArgumentParser:
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
+    add_other_data(parser)
     parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
     return parser
 
@@ -48,6 +50,18 @@ def _evaluate(options: Namespace) -> None:
     split_number = ticket.split if options.split is None else options.split
     dataset = load_dataset(name, options.dataset_dir, split=split_number)
     same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
+    if same and ticket.content_hash not in ("", dataset.content_hash):
+        what = (
+            f"{str(options.ticket)!r} was found on other data than {name!r} is now (content "
+            f"{ticket.content_hash[:8]}… and {dataset.content_hash[:8]}…)"
+        )
+        if not options.allow_other_data:
+            raise TicketError(
+                f"{what}; bring back the data, or see what it is worth on this one with "
+                "--allow_other_data"
+            )
+        warnings.warn(what, GsltWarning, stacklevel=2)
+        same = False
     accuracy = evaluate(ticket.model(options.backend), dataset)
     print(f"{options.ticket} on {dataset.name} ({options.backend})")
     for split, value in accuracy.items():
@@ -64,7 +78,8 @@ def _inspect(options: Namespace) -> None:
         a = ticket.architecture
         print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
     print(f"source    {ticket.config}")
-    print(f"found on  {ticket.dataset or 'unknown'}: {ticket.results}")
+    content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
+    print(f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}")
     print(size_line(ticket))
     s = ticket.size()
     print(

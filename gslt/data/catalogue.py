@@ -167,6 +167,46 @@ def _path_of(text: str) -> Path:
     return path
 
 
+def address(name: str) -> str:
+    """What names the same data set from any folder: a known name, or a whole path.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+
+    Raises:
+        ConfigError: if it can be neither.
+    """
+    known = known_name(name)
+    if known is not None or not name.strip():
+        return known or name
+    path = _path_of(name)
+    return str(path.resolve()) if path.exists() else name
+
+
+#: Path of each file, its size in bytes, and when it was modified and exchanged, in ns.
+FileStamps = tuple[tuple[str, int, int, int], ...]
+
+
+def file_stamps(name: str, root: str | Path | None = None) -> FileStamps:
+    """What changes when a file of a data set does, but for its content.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+        root: as there.
+
+    Raises:
+        ConfigError: if the name can be neither.
+    """
+    known = known_name(name)
+    place = _path_of(name) if known is None else find_dataset(known, data_root(root))
+    if place is None:
+        return ()
+    with reading(place, DataError, "a data set", "choose another"):
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return tuple((file, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in stats)
+
+
 def find_dataset(name: str, root: Path) -> Path | None:
     """Where a data set lies below the root; None if it does not. Case does not matter.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -15,8 +16,11 @@ from gslt.errors import DataError
 Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
 SPLITS = ("train", "val", "test")
+#: Facts that say how two data sets differ.
+_COUNTED = ("nodes", "edges", "features", "classes", "labelled", *SPLITS)
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[NodeDataset, Facts] = WeakKeyDictionary()
+_HASHES: WeakKeyDictionary[NodeDataset, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +83,29 @@ class NodeDataset:
     def splits(self) -> dict[str, Tensor]:
         """The three masks by name: ``train``, ``val``, ``test``."""
         return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what a result depends on, 64 hexadecimal digits.
+
+        Of features, labels, masks and the number of classes, and of the edges as a set in which
+        one may stand several times: in any order, on any device, they give the same. The name, the
+        source and the names of the classes have no part in it.
+        """
+        if self not in _HASHES:
+            _HASHES[self] = self._content_hash()
+        return _HASHES[self]
+
+    def _content_hash(self) -> str:
+        source, target = self.edge_index
+        edges = (target * self.num_nodes + source).sort().values
+        found = hashlib.sha256(f"{self.num_classes}".encode())
+        for part in (self.x, edges, self.y, *self.splits.values()):
+            found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+            # −0 is 0 to every network.
+            whole = part + 0.0 if part.is_floating_point() else part
+            found.update(whole.detach().cpu().contiguous().numpy().data)
+        return found.hexdigest()
 
     def accuracy(self, logits: Tensor) -> dict[str, float]:
         """Fraction of right predictions in each split, from one argmax.
@@ -175,6 +202,7 @@ class NodeDataset:
             "classes": self.num_classes,
             "labelled": int((self.y >= 0).sum()),
             "edge_homophily": edge_homophily(self.edge_index, self.y),
+            "content_hash": self.content_hash,
             **{name: int(mask.sum()) for name, mask in self.splits.items()},
         }
 
@@ -186,6 +214,40 @@ class NodeDataset:
             f"{self.num_edges:,} directed edges, {self.num_features} features, "
             f"{self.num_classes} classes; {sizes})"
         )
+
+
+def data_differ(one: Facts, other: Facts) -> str:
+    """How two data sets differ, by what ``info()`` says of them; empty if they do not.
+
+    An older gslt kept no hash: what it kept is compared, and no more.
+
+    Args:
+        one: facts, at least ``content_hash`` where it is known.
+        other: facts to compare them with.
+
+    >>> data_differ({"content_hash": 8 * "ab", "nodes": 3}, {"content_hash": 8 * "c", "nodes": 4})
+    'nodes 3 and 4 (content abababab… and cccccccc…)'
+    """
+    hashes = [str(facts.get("content_hash", "")) for facts in (one, other)]
+    counts = [
+        f"{name} {one[name]} and {other[name]}"
+        for name in _COUNTED
+        if name in one and name in other and one[name] != other[name]
+    ]
+    if hashes[0] == hashes[1] or ("" in hashes and not counts):
+        return ""
+    named = [f"content {hashes[0][:8]}… and {hashes[1][:8]}…"] if "" not in hashes else []
+    return f"{', '.join(counts)} ({named[0]})" if counts and named else ", ".join([*counts, *named])
+
+
+def content_facts(data: NodeDataset) -> Facts:
+    """What is kept of a data set to know it again: its hash, and its counts for a message.
+
+    Args:
+        data: the data set.
+    """
+    facts = data.info()
+    return {name: facts[name] for name in ("content_hash", *_COUNTED)}
 
 
 def to_undirected(edge_index: Tensor, num_nodes: int) -> Tensor:

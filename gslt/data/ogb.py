@@ -263,9 +263,14 @@ def _check_unpacked(path: Path) -> None:
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """Names, sizes and modification times of files, as text: it changes when a file does."""
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return json.dumps([_CACHE_FORMAT, stats])
+    """Names, sizes and times of files, as text: it changes when a file does.
+
+    Who exchanges a file may give it the size and the time of modification of the old one; the time
+    at which that was done stays.
+    """
+    stats = [(file.name, file.stat()) for file in files]
+    found = [(name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats]
+    return json.dumps([_CACHE_FORMAT, found])
 
 
 def read_cache(path: Path, key: str) -> dict[str, Tensor] | None:

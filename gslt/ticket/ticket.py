@@ -116,6 +116,7 @@ class Ticket(StoredTicket):
         dataset: str = "",
         split: int = 0,
         results: dict[str, float] | None = None,
+        content_hash: str = "",
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
@@ -129,6 +130,7 @@ class Ticket(StoredTicket):
             dataset: name of the data set it was found on.
             split: number of its split.
             results: figures of the search, finite numbers.
+            content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
 
         A :class:`gslt.errors.FreezingWarning` names layers that have lost every weight.
 
@@ -160,6 +162,7 @@ class Ticket(StoredTicket):
             split,
             dict(results or {}),
             state,
+            content_hash,
         )
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:

@@ -396,6 +396,7 @@ class Loop:
                 dataset=self.dataset.name,
                 split=self.dataset.split,
                 results=results,
+                content_hash=self.dataset.content_hash,
             )
         return Run(
             seed=self.seed,

@@ -89,6 +89,8 @@ class Result:
     """Name of the data set."""
     runs: tuple[Run, ...]
     """One for each seed, in order."""
+    content_hash: str = ""
+    """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`."""
 
     @property
     def best(self) -> Run:

@@ -27,6 +27,7 @@ from msgspec import Meta
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
+from gslt.data.dataset import NodeDataset, content_facts, data_differ
 from gslt.environment import environment
 from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
 from gslt.files import (
@@ -127,6 +128,7 @@ class RunFolder:
         options: further values that identify the run (name of the data set and so on).
         checkpoint_seconds: time between checkpoints; by default as often as costs 1 % of the time.
         remembered: options that do not change the result, for who goes on with the run.
+        allow_other_data: go on, with a warning, where the data is no longer what it was.
 
     Raises:
         RunError: if the folder holds something else, another run (the fields are named) or one of
@@ -143,8 +145,10 @@ class RunFolder:
         *,
         checkpoint_seconds: float | None = None,
         remembered: dict[str, str | int | None] | None = None,
+        allow_other_data: bool = False,
     ) -> None:
         self.path, self.config = Path(path), config
+        self._allow_other_data = allow_other_data
         self.command = "search" if isinstance(config, SearchConfig) else "train"
         self.values = {**(options or {}), **dataclasses.asdict(config)}
         self._begun_with = self.values
@@ -299,6 +303,38 @@ class RunFolder:
         log.trouble = self._warn_once
         log.load()
         self._watched[name] = log
+
+    def is_of(self, dataset: NodeDataset) -> bool:
+        """Whether the run is of this data, or nothing is known of what it is of.
+
+        Args:
+            dataset: that it would go on with.
+        """
+        return not data_differ(self._about.data, content_facts(dataset))
+
+    def hold_to(self, dataset: NodeDataset) -> None:
+        """Note the data that the run is of, or refuse other data.
+
+        Args:
+            dataset: that it goes on with.
+
+        Raises:
+            RunError: if it was begun on other data, unless that is allowed.
+        """
+        if not self.is_of(dataset):
+            self._tell_other_data(dataset)
+        if (now := content_facts(dataset)) != self._about.data:
+            self._note(data=now)
+
+    def _tell_other_data(self, dataset: NodeDataset) -> None:
+        how = data_differ(self._about.data, content_facts(dataset))
+        what = f"{str(self.path)!r} was begun on other data than {dataset.name!r} is now: {how}"
+        if not self._allow_other_data:
+            raise RunError(
+                f"{what}; bring back the data, or choose another --out (--allow_other_data goes on "
+                "all the same)"
+            )
+        warnings.warn(what, GsltWarning, stacklevel=5)
 
     # One seed
 
@@ -637,6 +673,7 @@ def summary(result: Result) -> dict[str, object]:
     size = best.ticket.size().as_dict() if best.ticket else {"total": num_weights}
     return {
         "dataset": result.dataset,
+        "content_hash": result.content_hash,
         "test_accuracy": result.test_accuracy,
         "test_std": plain(result.test_std),
         "val_accuracy": result.val_accuracy,

@@ -172,6 +172,9 @@ def _repeat(
         raise ConfigError("the folder was opened with another config")
     if folder is None or not folder.finished:
         check_memory(dataset, config, device)
+    if folder is not None:
+        folder.hold_to(dataset)
+    content_hash = dataset.content_hash
     dataset = dataset.to(device)
     inputs = inputs_of(backend, dataset)
 
@@ -194,7 +197,7 @@ def _repeat(
             runs.append(loop.run(progress, on_epoch, folder))
         if folder is not None:
             folder.keep(runs[-1])
-    result = Result(config, dataset.name, tuple(runs))
+    result = Result(config, dataset.name, tuple(runs), content_hash)
     if folder is not None:
         folder.finish(result)
     return result
