@@ -109,7 +109,7 @@ def train(
 
 
 def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
-    """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+    """The data set's metric of a model, or of a ticket's model, on every split, by its evaluator.
 
     Args:
         model: on any device and backend.
@@ -188,7 +188,7 @@ def _repeat(
             runs.append(loop.run(progress, on_epoch, folder))
         if folder is not None:
             folder.keep(runs[-1])
-    result = Result(config, dataset.name, tuple(runs))
+    result = Result(config, dataset.name, tuple(runs), dataset.majority_rate())
     if folder is not None:
         folder.finish(result)
     return result
