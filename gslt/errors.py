@@ -72,6 +72,10 @@ class FreezingWarning(GsltWarning):
     """One layer has nearly all of the frozen weights, while others were meant to take part."""
 
 
+class DataWarning(GsltWarning):
+    """Something of a graph that is not used or looks wrong, with its figure."""
+
+
 class MissingPackageError(GsltError, ImportError):
     """An optional package is needed and not installed.
 
