@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
+from gslt.data.metrics import METRICS
 from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
 from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
@@ -387,8 +388,9 @@ class _Course:
                 self._take(end)
                 bar.set_description(self._count())
                 if end.record is not None:
-                    accuracy = 100 * end.record.measured["test_accuracy"]
-                    bar.set_postfix_str(f"last test {accuracy:.2f} %")
+                    label = METRICS[end.record.metric].label
+                    score = 100 * end.record.measured["test_accuracy"]
+                    bar.set_postfix_str(f"last test {label} {score:.2f} %")
         self.busy = [spec for spec in self.busy if not self._is_settled(spec)]
         if not self.stopped_by and len(self.busy) < len(specs):
             self.missing = [s for s in self.busy if not in_use(self.folder.run_path(s.identity))]
