@@ -133,11 +133,13 @@ def _objects(array: Objects, what: str) -> Tensor | Objects:
             kind = type(v).__name__
             raise _refused(f"is of type {kind}; it must be a number or a text", what, place)
         plain[place] = None if _is_missing(v) else v
-    if not any(isinstance(v, str) for v in plain.flat):
+    texts = [isinstance(v, str) for v in plain.flat if v is not None]
+    if not any(texts):
         return _tensor(_numeric(plain, what), what)
     for place, v in np.ndenumerate(plain):
-        if not (v is None or isinstance(v, str)):
-            raise _refused(f"is the number {v!r} among texts; give one of both", what, place)
+        if v is not None and isinstance(v, str) != texts[0]:
+            others = "texts" if texts[0] else "numbers"
+            raise _refused(f"is {v!r} among {others}; give numbers or texts alone", what, place)
     return plain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,8 +127,16 @@ def assemble(
     )
     direction_is_told = undirected is not None or parts.undirected is not None
     for doubt in _doubts(data, parts, direction_is_told):
-        warnings.warn(f"data set {name!r}: {doubt}", DataWarning, stacklevel=3)
+        warnings.warn(f"data set {name!r}: {doubt}", DataWarning, stacklevel=_callers())
     return data
+
+
+def _callers() -> int:
+    """How far up the caller of gslt is, for a warning from the function that asks."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("gslt."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @contextlib.contextmanager

@@ -149,11 +149,15 @@ def label_rows(
 def node_of_several(value: Any) -> int | None:
     """The first node whose row of labels 0 and 1 holds more than one 1; None for labels of classes.
 
+    Rows of −1 or NaN are nodes without labels.
+
     >>> node_of_several([[0, 1], [1, 1]]), node_of_several([[0, 1], [1, 0]]), node_of_several([1])
     (1, None, None)
     """
     given = array_of(value, "y")
-    if not isinstance(given, Tensor) or given.dim() != 2 or not ((given == 0) | (given == 1)).all():
+    if not isinstance(given, Tensor) or given.dim() != 2:
+        return None
+    if not ((given == 0) | (given == 1) | (given == -1) | given.isnan()).all():
         return None
     several = (given == 1).sum(dim=1) > 1
     return int(several.nonzero()[0, 0]) if several.any() else None

@@ -89,7 +89,8 @@ def test_texts(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ([1, "2"], r"x\[0\] is the number 1 among texts"),
+        ([1, "2"], r"x\[1\] is '2' among numbers; give numbers or texts alone"),
+        ([None, "2", 1], r"x\[2\] is 1 among texts"),
         ([[1, 2], [3]], r"x\[1\] has shape \(1,\) and x\[0\] has \(2,\)"),
         ([1, {}], r"x\[1\] is of type dict"),
         ([1, object()], r"x\[1\] is of type object"),

@@ -12,6 +12,9 @@ from gslt.data import load_dataset
 from gslt.data.heterophilous import load_heterophilous
 from gslt.errors import ConfigError, DataError
 
+# Of the two classes of the graph made by hand, one node each is in a split.
+pytestmark = pytest.mark.filterwarnings("ignore::gslt.errors.DataWarning")
+
 
 def write(path: Path, **changes: Any) -> Path:
     masks = np.eye(3, dtype=bool)
@@ -53,17 +56,21 @@ def test_split_out_of_range(tmp_path: Path, split: int) -> None:
             {"edges": np.array([[0, 1], [1, 3]])},
             r"edge 1 is \(1, 3\), but nodes are numbered 0 … 2",
         ),
-        ({"edges": np.zeros((2, 3), dtype=int)}, r"edges have shape \(2, 3\)"),
-        ({"edges": np.zeros((3, 2))}, "type float64"),
-        ({"train_masks": np.ones(3, dtype=bool)}, r"the masks have shapes \(3,\)"),
-        ({"node_features": np.array([["a"], ["b"], ["c"]])}, "node_features is of type <U1"),
+        ({"edges": np.zeros((2, 3), dtype=int)}, r"edge_index has shape \(2, 3\)"),
+        ({"edges": np.full((3, 2), 0.5)}, r"edge_index\[0, 0\] is 0.5"),
+        ({"train_masks": np.ones(3, dtype=bool)}, r"train_masks has shape \(3,\)"),
+        ({"train_masks": np.eye(3)[:, :2]}, r"train_masks has shape \(3, 2\)"),
+        ({"val_masks": np.full((2, 3), np.nan)}, r"val_mask\[0\] is nan; a mask holds"),
+        ({"val_masks": np.full((2, 3), 2)}, r"val_mask\[0\] is 2; a mask holds"),
+        ({"node_labels": np.array([0, 0.5, 1])}, r"y\[1\] is 0.5; labels must be whole"),
+        ({"node_features": np.array([["a"], ["b"], ["c"]])}, r"x\[0, 0\] is 'a'"),
         ({"node_labels": np.array([0, 1, object()])}, "node_labels.npy holds object"),
         (
             {"node_labels": np.array([0, 1, 2**40])},
             r"y\[2\] is 1099511627776 in a graph of 3 nodes",
         ),
-        ({"node_labels": np.zeros((3, 1), int)}, "has 2 dimensions"),
-        ({"node_features": np.zeros(3)}, "has 1 dimensions"),
+        ({"node_labels": np.zeros((1, 3, 1), int)}, "train_masks has shape"),
+        ({"node_features": np.zeros((3, 1, 1))}, r"x has shape \(3, 1, 1\)"),
         ({"node_features": np.zeros((3, 2), complex)}, "of type complex128"),
     ],
 )

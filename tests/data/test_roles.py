@@ -131,7 +131,7 @@ def test_names_come_from_the_caller_or_from_the_columns() -> None:
         ([0, -2], r"y\[1\] is -2; labels are 0, 1"),
         ([0.0, INF], r"y\[1\] is inf; labels must be whole"),
         ([0.0, 1e300], r"y\[1\] is 1e\+300"),
-        ([0, "a"], r"y\[0\] is the number 0 among texts"),
+        ([0, "a"], r"y\[1\] is 'a' among numbers"),
         ([[1, 1, 0], [0, 0, 1]], r"y\[0\] has 2 classes; give the one class"),
         ([[1.0, 0.5], [0.0, 1.0]], r"y\[0, 1\] is 0.5; rows of 2 labels must be one-hot"),
         ([[1.0, NAN], [0.0, 1.0]], r"y\[0, 1\] is nan; rows"),
