@@ -14,9 +14,7 @@ from gslt.errors import ConfigError
 
 def add(commands: Any) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand(
-        "evaluate", _evaluate_parser(), help="accuracy, or the metric, of a ticket"
-    )
+    commands.add_subcommand("evaluate", _evaluate_parser(), help="score of a ticket")
     commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
 
 

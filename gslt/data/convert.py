@@ -165,7 +165,7 @@ def random_split(
             "for example (0.6, 0.2, 0.2)"
         )
     if task == "multilabel" or (task is None and roles.node_of_several(y) is not None):
-        rows, names = roles.label_rows(y)[0], ()
+        rows, names = roles.label_rows(y)
         label = rows.amax(dim=1).clamp(max=0).long()
     else:
         label, names = roles.labels(y)

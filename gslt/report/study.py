@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gslt.data.metrics import METRICS, reworded
-from gslt.errors import RunError, listed
+from gslt.errors import RunError
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
 from gslt.report.escaping import drawn, file_parts
@@ -355,7 +355,7 @@ class StudyReport:
         if self.of_several:
             known = [METRICS[name].label for name in self.whole.metrics]
             notes.append(
-                f"The study has runs by {listed(known)}: each has tables and a picture of its own, "
+                f"The study has runs by {' and '.join(known)}: each has tables and a picture of its own, "
                 "and none is compared with another."
             )
         if missing := results.total - len(self.whole.records):

@@ -15,7 +15,7 @@ from gslt.config import METHODS
 from gslt.data import NodeDataset
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.diagnostics import MEASURES
-from gslt.errors import ConfigError, RunError, listed
+from gslt.errors import ConfigError, RunError
 from gslt.files import parse, plain
 from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
@@ -415,7 +415,7 @@ class StudyResults:
         """
         if len(names := self.metrics) > 1:
             raise RunError(
-                f"study {self.study.name!r} has runs by {listed([METRICS[n].label for n in names])}"
+                f"study {self.study.name!r} has runs by {' and '.join(METRICS[n].label for n in names)}"
                 ", which cannot be compared; take the runs of one data set"
             )
         return names[0] if names else ACCURACY
