@@ -13,6 +13,7 @@ from fabricated import fabricated
 import gslt
 from gslt.errors import ConfigError, GsltWarning, RunError
 from gslt.report import write_report
+from gslt.report.statistics import averages, compare_arms
 from gslt.studies.columns import column
 from gslt.studies.records import StudyFolder, frame
 from gslt.studies.runs import Record, StudyResults
@@ -92,15 +93,15 @@ def test_the_best_epoch_is_that_of_the_metric(binary: gslt.NodeDataset) -> None:
 def test_a_run_does_not_go_on_by_another_metric(binary: gslt.NodeDataset, tmp_path: Path) -> None:
     config = gslt.SearchConfig(**SMALL, epochs=3)  # type: ignore[arg-type]
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(epoch: Epoch) -> None:
         if epoch.epoch == 2:
-            raise Stop
+            raise StopError
 
     plain = dataclasses.replace(binary, metric="accuracy")
-    with gslt.RunFolder(tmp_path, config, checkpoint_seconds=0) as folder, pytest.raises(Stop):
+    with gslt.RunFolder(tmp_path, config, checkpoint_seconds=0) as folder, pytest.raises(StopError):
         gslt.search(plain, config, progress=False, folder=folder, on_epoch=stop)
     with (
         gslt.RunFolder(tmp_path, config) as folder,
@@ -155,9 +156,11 @@ def test_two_metrics_are_never_in_one_table(tmp_path: Path) -> None:
     one = (tables / "mixed-accuracy" / "summary.md").read_text()
     other = (tables / "mixed-roc_auc" / "summary.md").read_text()
     assert "test accuracy (%)" in one
-    assert "71.00" in one and "91.00" not in one
+    assert "71.00" in one
+    assert "91.00" not in one
     assert "test ROC AUC (%)" in other
-    assert "91.00" in other and "71.00" not in other
+    assert "91.00" in other
+    assert "71.00" not in other
     assert "minesweeper 50.00 %" in other
     assert "none is compared with another" in other
     compared = (tables / "mixed-roc_auc" / "comparisons.md").read_text()
@@ -170,6 +173,13 @@ def test_two_metrics_are_never_in_one_table(tmp_path: Path) -> None:
         "cora": "accuracy",
         "minesweeper": "roc_auc",
     }
+    with pytest.raises(ConfigError, match="runs by accuracy and by roc_auc") as caught:
+        compare_arms(rows)
+    advice = str(caught.value).partition("take those of one: ")[2]
+    assert len(compare_arms(eval(advice, {"runs": rows}))) == 1
+    with pytest.raises(ConfigError, match="no common mean"):
+        averages(rows, ["arm"], ["test_accuracy"])
+    assert set(averages(rows, ["arm", "dataset"], ["test_accuracy"])["n"]) == {2}
     page = (tmp_path / "report.html").read_text()
     assert "8 of 8 runs" in page
 

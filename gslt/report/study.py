@@ -355,8 +355,8 @@ class StudyReport:
         if self.of_several:
             known = [METRICS[name].label for name in self.whole.metrics]
             notes.append(
-                f"The study has runs by {' and '.join(known)}: each has tables and a picture of its own, "
-                "and none is compared with another."
+                f"The study has runs by {' and '.join(known)}: each has tables and a picture of "
+                "its own, and none is compared with another."
             )
         if missing := results.total - len(self.whole.records):
             notes.append(f"Partial: {missing} of {results.total} runs are missing.")

@@ -414,9 +414,10 @@ class StudyResults:
             RunError: if they are of several, which no table, picture or test may mix.
         """
         if len(names := self.metrics) > 1:
+            known = " and ".join(METRICS[name].label for name in names)
             raise RunError(
-                f"study {self.study.name!r} has runs by {' and '.join(METRICS[n].label for n in names)}"
-                ", which cannot be compared; take the runs of one data set"
+                f"study {self.study.name!r} has runs by {known}, which cannot be compared; take "
+                "those of one metric, see by_metric"
             )
         return names[0] if names else ACCURACY
 
