@@ -264,8 +264,7 @@ class StudyReport:
         """How much is there, in a line."""
         results = self.results
         arms = f"{len(self.groups.arms)} of {len(results.study.arms)} arms"
-        line = f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
-        return f"{line}; {self.majority}" if self.majority else line
+        return f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
 
     @property
     def majority(self) -> str:
