@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset, load_dataset
+from gslt.data import NodeDataset, as_dataset, load_dataset
 from gslt.data.metrics import reworded
 from gslt.errors import ConfigError, RunError, listed
 from gslt.files import OutputFolder
@@ -70,7 +70,7 @@ def run_demo(
     out: Path,
     config: DemoConfig | None = None,
     *,
-    dataset: NodeDataset | None = None,
+    dataset: Any = None,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, object]]:
@@ -80,7 +80,7 @@ def run_demo(
         out: the folder: empty, not there yet, or of an earlier demo. The same demo that was not
             finished goes on; another one is set aside, by renaming it.
         config: settings of the arms.
-        dataset: the graph; default: the embedded one.
+        dataset: the graph, or whatever :func:`gslt.as_dataset` takes; default: the embedded one.
         progress: show a bar over the epochs on a terminal.
         say: told what is done.
 
@@ -93,7 +93,7 @@ def run_demo(
     """
     configs = arms(config or DemoConfig())
     check_folder(out, KIND)
-    dataset = dataset or load_dataset("debian")
+    dataset = load_dataset("debian") if dataset is None else as_dataset(dataset)
     if _unfinished(out, configs, dataset):
         say(f"going on with the demo in {out}, which was not finished")
     elif moved := set_aside(out):

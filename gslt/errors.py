@@ -69,7 +69,7 @@ class GsltWarning(UserWarning):
 
 
 class FreezingWarning(GsltWarning):
-    """One layer has nearly all of the frozen weights, while others were meant to take part."""
+    """One layer has nearly all of the frozen weights, or a layer has lost every weight."""
 
 
 class DataWarning(GsltWarning):

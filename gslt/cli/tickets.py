@@ -86,8 +86,8 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    if report and report.concentration:
-        print(f"warning   {report.concentration}")
+    for sentence in filter(None, [report.concentration if report else "", ticket.emptied]):
+        print(f"warning   {sentence}")
 
 
 ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}

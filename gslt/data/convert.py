@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,8 @@ def _parts(obj: Any, x: str | None, y: str | None, split: str, needs_features: b
         return _from_dgl(obj, x, y, needs_features)
     if _is(obj, "networkx", "Graph"):
         return _from_networkx(obj, x, y, split, needs_features)
+    if isinstance(obj, str | Path):
+        raise DataError(f"{str(obj)!r} is no graph; load it first, with gslt.load_dataset")
     raise DataError(
         f"cannot read a graph from {type(obj).__name__}; give a PyG Data, a DGLGraph, a NetworkX "
         "graph or a NodeDataset"
@@ -372,7 +375,7 @@ def _networkx_masks(nodes: list[Any], split: str) -> dict[str, Any]:
     """Masks from attributes ``train_mask`` …, or from the name of each node's split."""
     names = {name for _, attributes in nodes for name in attributes}
     masks = {
-        name: [attributes.get(name) or False for _, attributes in nodes]
+        name: [False if (v := a.get(name)) is None else v for _, a in nodes]
         for name in sorted(names)
         if name.endswith("_mask")
     }

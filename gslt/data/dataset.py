@@ -341,6 +341,7 @@ def check_node_dataset(data: NodeDataset) -> None:
     """
     try:
         _check_features(data.x)
+        _check_devices(data)
         check_edges(data.edge_index, len(data.x))
         _check_labels(data)
         if data.class_names and len(data.class_names) != data.num_classes:
@@ -351,7 +352,6 @@ def check_node_dataset(data: NodeDataset) -> None:
         for name, mask in data.splits.items():
             _check_mask(name, mask, data.labelled)
         _check_disjoint(data.splits)
-        _check_devices(data)
         _check_metric(data)
     except DataError as error:
         raise DataError(f"data set {data.name!r}: {error}") from None
@@ -510,7 +510,8 @@ def _check_disjoint(splits: dict[str, Tensor]) -> None:
 
 def _check_devices(data: NodeDataset) -> None:
     for name in ("edge_index", "y", "train_mask", "val_mask", "test_mask"):
-        device = getattr(data, name).device
+        # What is no tensor is refused by its own rule.
+        device = getattr(getattr(data, name), "device", data.x.device)
         if device != data.x.device:
             raise DataError(
                 f"{name} is on {device} and x on {data.x.device}; move them to one device first"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gslt.config import check_choice
-from gslt.data import NodeDataset
+from gslt.data import as_dataset
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, default_measures
 from gslt.environment import environment
@@ -68,7 +68,7 @@ def smooth(
     source: SourceConfig | None = None,
     depths: Sequence[int] = (),
     runs: int = 1,
-    dataset: str | NodeDataset | None = None,
+    dataset: Any = None,
     dataset_dir: str | None = None,
     split: int | None = None,
     measures: Collection[str] | None = None,
@@ -88,8 +88,8 @@ def smooth(
         source: measured in the place of paths: an untrained source alone.
         depths: numbers of layers of the source; default: its own.
         runs: number of seeds of the source, from its own on.
-        dataset: measure on this graph, a name or a path; default: that of each run, and for a
-            source ``debian``.
+        dataset: measure on this graph: a name, a path, or whatever :func:`gslt.as_dataset` takes;
+            default: that of each run, and for a source ``debian``.
         dataset_dir: where the data sets lie; default: that of each run.
         split: number of the split, which test accuracies depend on; default: that of each run, and
             0 on another graph than its own.
@@ -110,6 +110,8 @@ def smooth(
         ConfigError: for a measure that does not exist.
     """
     wanted = _checked(measures)
+    if not (dataset is None or isinstance(dataset, str)):
+        dataset = as_dataset(dataset)
     tell = say or (lambda line: None)
     check_folder(Path(out), KIND)
     if source is None:
