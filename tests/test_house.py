@@ -67,6 +67,7 @@ WITHIN = {
         {"parts"},
         {"roles", "structural"},
         {"arrays", "dataset", "pickles", "published", "temporary"},
+        {"metrics"},
     ],
     "files": [{"folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],

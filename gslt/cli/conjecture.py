@@ -50,6 +50,7 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
+    from gslt.conjecture.findings import check_accuracy
     from gslt.conjecture.protocol import PLAN, begin, open_plan, run_plan
     from gslt.conjecture.report import report_plan, verdict_text
     from gslt.studies.execute import Summary, check_study
@@ -69,6 +70,8 @@ def _conjecture(options: Namespace) -> None:
     else:
         for study in plan.studies:
             datasets = check_study(study, data_folder(options), device_here(options))
+            for each in datasets:
+                check_accuracy(each.name, each.metric)
             listed = ", ".join(map(str, datasets))
             print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms on {listed}")
         done = run_plan(plan, folder, executor_of(options, folder))

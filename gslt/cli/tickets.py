@@ -15,12 +15,12 @@ from gslt.errors import ConfigError, GsltWarning, TicketError
 
 def add(commands: Any) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand("evaluate", _evaluate_parser(), help="accuracy of a ticket")
+    commands.add_subcommand("evaluate", _evaluate_parser(), help="score of a ticket")
     commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
 
 
 def _evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Accuracy of a ticket on every split.")
+    parser = ArgumentParser(description="Accuracy, or the data set's metric, on every split.")
     parser.add_argument("ticket", type=Path, help="ticket file")
     text = "data set: name or path [the one that it was found on]"
     parser.add_argument("--dataset", type=str | None, help=text)
@@ -41,6 +41,7 @@ def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_name
     from gslt.ticket.ticket import load_ticket
+    from gslt.training.results import ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
@@ -62,12 +63,13 @@ def _evaluate(options: Namespace) -> None:
             )
         warnings.warn(what, GsltWarning, stacklevel=2)
         same = False
-    accuracy = evaluate(ticket.model(options.backend), dataset)
-    print(f"{options.ticket} on {dataset.name} ({options.backend})")
-    for split, value in accuracy.items():
-        stored = ticket.results.get(split) if same else None
+    scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
+    names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
+    print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
+    for (split, value), name in zip(scores.items(), names, strict=False):
+        stored = ticket.results.get(name) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
-        print(f"{split:>5} {100 * value:6.2f} %{found}")
+        print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
 
 
 def _inspect(options: Namespace) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gslt.data import roles
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
+from gslt.data.metrics import Task
 from gslt.data.parts import Parts, assemble
 from gslt.errors import ConfigError, DataError, DataWarning, listed
 from gslt.random import Stream
@@ -43,6 +44,8 @@ def as_dataset(
     features: str | None = None,
     synthetic: bool = False,
     source: str = "",
+    task: Task | None = None,
+    metric: str = "",
 ) -> NodeDataset:
     """Turn a graph of another library into a :class:`NodeDataset`.
 
@@ -75,6 +78,10 @@ def as_dataset(
             ``"spectral"``, see :func:`gslt.data.structural.make_features`.
         synthetic: whether the graph was generated.
         source: one line: where the data comes from.
+        task: ``"multilabel"`` where a node may have several labels, each 0 or 1 in its row; None
+            takes one class a node, and warns where a row has several ones.
+        metric: what runs are judged by: ``"accuracy"``, ``"roc_auc"`` or ``"micro_f1"``, see
+            :attr:`NodeDataset.metric`.
 
     Raises:
         DataError: if features, labels or masks are missing or break a rule of ``NodeDataset``.
@@ -88,6 +95,8 @@ def as_dataset(
             "num_classes": num_classes or obj.num_classes,
             "synthetic": synthetic or obj.synthetic,
             "source": source or obj.source,
+            "task": task or obj.task,
+            "metric": metric or obj.metric,
         }
         return _changed(obj, facts, masks, undirected, split_number)
     return assemble(
@@ -99,6 +108,8 @@ def as_dataset(
         synthetic=synthetic,
         source=source,
         features=features,
+        task=task,
+        metric=metric,
     )
 
 
@@ -119,7 +130,10 @@ def _changed(
 
 
 def random_split(
-    y: Any, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0
+    y: Any,
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    seed: int = 0,
+    task: Task | None = None,
 ) -> dict[str, Tensor]:
     """Split the labelled nodes at random, each class as nearly in these fractions as can be.
 
@@ -132,6 +146,7 @@ def random_split(
             nodes, which stay out of every split.
         fractions: of training, validation and test nodes; each above 0, together at most 1.
         seed: names the random stream; the same seed gives the same split everywhere.
+        task: as in :func:`as_dataset`; nodes with several labels are split as if of one class.
 
     Returns:
         ``{"train_mask", "val_mask", "test_mask"}``, bool ``(N,)`` each: keyword arguments of
@@ -150,7 +165,11 @@ def random_split(
             f"fractions must be three numbers above 0 with a sum of at most 1, got {fractions}; "
             "for example (0.6, 0.2, 0.2)"
         )
-    label, names = roles.labels(y)
+    if task == "multilabel" or (task is None and roles.node_of_several(y) is not None):
+        rows, names = roles.label_rows(y)
+        label = rows.amax(dim=1).clamp(max=0).long()
+    else:
+        label, names = roles.labels(y)
     order = torch.from_numpy(Stream(seed, "random_split", "split").permutation(len(label)))
     shuffled = label.cpu()[order]
     # In the order of the shuffle, so that among equal classes chance decides.

@@ -16,6 +16,7 @@ from torch import Tensor
 from gslt.data import roles
 from gslt.data.arrays import EntryError, extent
 from gslt.data.dataset import SPLITS, Evaluator, NodeDataset, count_classes, to_undirected
+from gslt.data.metrics import Task
 from gslt.data.structural import FEATURES, make_features
 from gslt.errors import ConfigError, DataError, DataWarning, listed
 from gslt.files import reading
@@ -63,6 +64,8 @@ def assemble(
     source: str = "",
     features: str | None = None,
     evaluator: Evaluator | None = None,
+    task: Task | None = None,
+    metric: str = "",
 ) -> NodeDataset:
     """A data set of the parts of a graph.
 
@@ -81,6 +84,9 @@ def assemble(
         source: one line: where the data comes from.
         features: made where there are none, see :func:`gslt.data.structural.make_features`.
         evaluator: the benchmark's own measure.
+        task: ``"multilabel"`` for rows in which every label is 0 or 1 by itself; None takes one
+            class a node, unless some node has two.
+        metric: of the data set; empty takes the usual one of the task.
 
     Raises:
         DataError: if a part is missing, is not what its role asks for, or breaks a rule of
@@ -91,7 +97,7 @@ def assemble(
         with _naming(parts):
             x = roles.features(parts.x)
     with _naming(parts):
-        y, names = roles.labels(parts.y, names=parts.class_names)
+        y, names, task = _labels(parts, name, task)
     num_nodes = len(y) if parts.x is None else len(x)
     edge_index = roles.edges(parts.edge_index, num_nodes, rows=parts.edge_rows)
     if parts.x is None:
@@ -110,12 +116,14 @@ def assemble(
         edge_index=edge_index,
         y=y,
         **masks,
-        num_classes=_num_classes(y, names, num_classes),
+        num_classes=_num_classes(y, names, num_classes, task),
         synthetic=synthetic,
         source=source,
         split=split if several else 0,
         class_names=names,
         evaluator=evaluator,
+        task=task,
+        metric=metric,
     )
     direction_is_told = undirected is not None or parts.undirected is not None
     for doubt in _doubts(data, parts, direction_is_told):
@@ -151,7 +159,25 @@ def _made(features: str | None, edge_index: Tensor, num_nodes: int) -> Tensor:
     return make_features(features, edge_index, num_nodes)
 
 
-def _num_classes(y: Tensor, names: Sequence[str], wanted: int | None) -> int:
+def _labels(parts: Parts, name: str, task: Task | None) -> tuple[Tensor, tuple[str, ...], Task]:
+    """Labels, names of the classes, and the task: several labels where some node has two."""
+    several = roles.node_of_several(parts.y) if task is None else None
+    if several is not None:
+        warnings.warn(
+            f"data set {name!r}: y[{several}] has more than one label, so every label is taken as "
+            "0 or 1 by itself; give task='multilabel' to say that this is meant, or the one class "
+            "of each node",
+            DataWarning,
+            stacklevel=4,
+        )
+    if several is None and task != "multilabel":
+        return *roles.labels(parts.y, names=parts.class_names), "multiclass"
+    return *roles.label_rows(parts.y, names=parts.class_names), "multilabel"
+
+
+def _num_classes(y: Tensor, names: Sequence[str], wanted: int | None, task: Task) -> int:
+    if task == "multilabel":
+        return y.shape[1] if wanted is None else wanted
     if names and wanted not in (None, len(names)):
         raise DataError(
             f"there are {len(names)} names of classes ({listed(names)}), and num_classes is "
@@ -205,7 +231,7 @@ def _doubts(data: NodeDataset, parts: Parts, direction_is_told: bool) -> Iterato
             f"none of its {int(joining.sum()):,} edges has its reverse, so no message goes back; "
             "give undirected=True if edges have no direction, undirected=False if they have one"
         )
-    members = _class_counts(data, data.y >= 0)
+    members = _class_counts(data, data.labelled)
     yield from _lacking(data, members == 0, "no node", "number the classes from 0 without a gap")
     lacking = (_class_counts(data, data.train_mask) == 0) & (members > 0)
     yield from _lacking(
@@ -222,7 +248,8 @@ def _one_way(edge_index: Tensor, num_nodes: int) -> bool:
 
 
 def _class_counts(data: NodeDataset, nodes: Tensor) -> Tensor:
-    return torch.bincount(data.y[nodes], minlength=data.num_classes)
+    y = data.y[nodes]
+    return (y > 0).sum(0) if y.dim() == 2 else torch.bincount(y, minlength=data.num_classes)
 
 
 def _lacking(data: NodeDataset, lacking: Tensor, what: str, cure: str) -> Iterator[str]:

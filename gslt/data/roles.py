@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gslt.data.arrays import EntryError, Objects, array_of, brief, numbers_of, refuse
 from gslt.data.dataset import SPLITS, check_edges
+from gslt.data.metrics import several_labels
 from gslt.errors import ConfigError, DataError, listed
 
 #: How the three splits are called, in lower case.
@@ -120,6 +121,50 @@ def labels(
             return _labels_of_texts(given, what, names)
         given = torch.tensor([np.nan if not v else float(v) for v in given], dtype=torch.float64)
     return _labels_of_numbers(given, what), tuple(names)
+
+
+def label_rows(
+    value: Any, what: str = "y", names: Sequence[str] = ()
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels of nodes that may have several, float32 ``(N, C)``, and the names of the labels.
+
+    Args:
+        value: rows of 0 and 1; a row of −1 or NaN is a node without labels.
+        what: its name in messages.
+        names: of the labels, where they are known.
+
+    Returns:
+        The labels, −1 where there are none; the names: those given, those of a frame, or ``()``.
+
+    Raises:
+        DataError: names the first entry that is none.
+
+    >>> label_rows([[1, 1], [0, 0]])[0].tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    given = array_of(value, what)
+    if not isinstance(given, Tensor):
+        raise DataError(f"{what} holds texts; several labels of a node are a row of 0 and 1")
+    columns = list(getattr(value, "columns", ()))
+    texts = all(isinstance(name, str) for name in columns)
+    return several_labels(given), tuple(names) or (tuple(columns) if texts else ())
+
+
+def node_of_several(value: Any) -> int | None:
+    """The first node whose row of labels 0 and 1 holds more than one 1; None for labels of classes.
+
+    Rows of −1 or NaN are nodes without labels.
+
+    >>> node_of_several([[0, 1], [1, 1]]), node_of_several([[0, 1], [1, 0]]), node_of_several([1])
+    (1, None, None)
+    """
+    given = array_of(value, "y")
+    if not isinstance(given, Tensor) or given.dim() != 2:
+        return None
+    if not ((given == 0) | (given == 1) | (given == -1) | given.isnan()).all():
+        return None
+    several = (given == 1).sum(dim=1) > 1
+    return int(several.nonzero()[0, 0]) if several.any() else None
 
 
 def _labels_of_numbers(given: Tensor, what: str) -> Tensor:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.data.catalogue import FileStamps, file_stamps
+from gslt.data.metrics import METRICS
 from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
 from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
@@ -397,8 +398,9 @@ class _Course:
                 if end.record is not None:
                     # A run with patience may have ended before the epochs that were planned.
                     bar.total -= end.spec.config.epochs - end.record.last_epoch
-                    accuracy = 100 * end.record.measured["test_accuracy"]
-                    bar.set_postfix_str(f"last test {accuracy:.2f} %")
+                    label = METRICS[end.record.metric].label
+                    score = 100 * end.record.measured["test_accuracy"]
+                    bar.set_postfix_str(f"last test {label} {score:.2f} %")
         self.busy = [spec for spec in self.busy if not self._is_settled(spec)]
         if not self.stopped_by and len(self.busy) < len(specs):
             self.missing = [s for s in self.busy if not in_use(self.folder.run_path(s.identity))]

@@ -317,7 +317,8 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     - ``axis_<name>`` for everything that some arm varies: the value that the grid names. Missing
       where the arm does not vary it;
     - ``seed``, ``identity``, ``method`` (search or train), ``dataset``, ``graph`` (its own name),
-      ``split``, ``synthetic``;
+      ``split``, ``synthetic``, ``metric`` (what ``…_accuracy`` holds: ``accuracy``, ``roc_auc`` or
+      ``micro_f1``), ``majority_rate`` (of the test nodes; NaN of an older gslt);
     - every setting of :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, and
       ``prune_share`` and ``window_position``;
     - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy``, ``test_loss``,

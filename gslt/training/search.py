@@ -114,7 +114,7 @@ def train(
 
 
 def evaluate(model: GNN, dataset: Any) -> dict[str, float]:
-    """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+    """The data set's metric of a model, or of a ticket's model, on every split, by its evaluator.
 
     Args:
         model: on any device and backend.
@@ -197,7 +197,7 @@ def _repeat(
             runs.append(loop.run(progress, on_epoch, folder))
         if folder is not None:
             folder.keep(runs[-1])
-    result = Result(config, dataset.name, tuple(runs), content_hash)
+    result = Result(config, dataset.name, tuple(runs), content_hash, dataset.majority_rate())
     if folder is not None:
         folder.finish(result)
     return result

@@ -353,3 +353,28 @@ def test_a_node_dataset_comes_back_as_it_is() -> None:
     data = as_dataset(pyg())
     assert as_dataset(data) is data
     assert as_dataset(data, train_mask=[0]).train_mask.tolist() == MASKS["train_mask"].tolist()
+
+
+def test_several_labels_and_another_metric() -> None:
+    from torch_geometric.data import Data
+
+    y = torch.tensor([[1, 1], [0, 1], [1, 0], [0, 0], [1, 0], [-1, -1]])
+    masks = random_split(y, (0.4, 0.2, 0.4))
+    assert {name: int(mask.sum()) for name, mask in masks.items()} == {
+        "train_mask": 2,
+        "val_mask": 1,
+        "test_mask": 2,
+    }
+    assert not any(mask[5] for mask in masks.values())
+    ring = torch.arange(6)
+    edges = torch.cat([torch.stack([ring, ring.roll(1)]), torch.stack([ring.roll(1), ring])], dim=1)
+    graph = Data(x=torch.eye(6), y=y, edge_index=edges)
+    kept = {f"{name}_mask": [number] for number, name in ((1, "val"), (2, "test"))}
+    data = as_dataset(graph, train_mask=[0, 3], task="multilabel", metric="micro_f1", **kept)
+    assert (data.task, data.metric, data.y[5].tolist()) == ("multilabel", "micro_f1", [-1, -1])
+    assert as_dataset(data) is data
+    one = torch.tensor([0, 1, 0, 1, 0, 1])
+    split = {f"{name}_mask": [2 * i, 2 * i + 1] for i, name in enumerate(("train", "val", "test"))}
+    binary = as_dataset(Data(x=torch.eye(6), y=one, edge_index=edges), metric="roc_auc", **split)
+    assert binary.metric == "roc_auc"
+    assert as_dataset(binary, metric="accuracy").metric == "accuracy"

@@ -67,6 +67,12 @@ def test_info_by_hand() -> None:
         "train": 2,
         "val": 1,
         "test": 1,
+        "task": "multiclass",
+        "metric": "accuracy",
+        # Both training nodes are of class 0, the others of class 1.
+        "train_majority_rate": 1.0,
+        "val_majority_rate": 0.0,
+        "test_majority_rate": 0.0,
     }
 
 

@@ -87,6 +87,24 @@ def test_torn_file(tmp_path: Path) -> None:
         load_dataset(str(path))
 
 
+def write_binary(path: Path) -> Path:
+    """Both classes in every split."""
+    pairs = np.repeat(np.eye(3, dtype=bool), 2, axis=1)[None]
+    masks = {f"{split}_masks": pairs[:, i] for i, split in enumerate(("train", "val", "test"))}
+    x = np.arange(6, dtype=np.float64)[:, None]
+    return write(path, node_features=x, node_labels=np.array([0, 1] * 3), **masks)
+
+
 def test_minesweeper_is_called_synthetic(tmp_path: Path) -> None:
-    write(tmp_path / "minesweeper.npz")
+    write_binary(tmp_path / "minesweeper.npz")
     assert load_dataset("minesweeper", tmp_path).synthetic
+
+
+@pytest.mark.parametrize("name", ["minesweeper", "tolokers", "questions"])
+def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
+    path = write_binary(tmp_path / f"{name}.npz")
+    by_name, by_path = load_dataset(name, tmp_path), load_dataset(str(path))
+    assert (by_name.metric, by_path.metric) == ("roc_auc", "roc_auc")
+    assert by_name.majority_rate() == {"train": 0.5, "val": 0.5, "test": 0.5}
+    mine = load_dataset(str(write_binary(tmp_path / "mine.npz")))
+    assert (mine.metric, mine.metric_label) == ("accuracy", "accuracy")

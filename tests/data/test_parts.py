@@ -49,6 +49,24 @@ def test_by_hand() -> None:
     assert (data.source, data.synthetic, data.split) == ("by hand", True, 0)
 
 
+def test_several_labels() -> None:
+    rows = [[1, 1], [0, 0], [1, 0], [0, 1], [0, 1], [1, 0]]
+    data = made(parts(y=rows), task="multilabel")
+    assert (data.task, data.metric, data.num_classes) == ("multilabel", "roc_auc", 2)
+    assert data.y.tolist() == rows
+    with pytest.warns(DataWarning, match=r"y\[0\] has more than one label.*task='multilabel'"):
+        assert assemble(parts(y=rows), name="toy", metric="micro_f1").metric == "micro_f1"
+    # One label a node at most: classes, unless it is said.
+    one = [[1, 0], [0, 1]] * 3
+    assert made(parts(y=one)).y.tolist() == [0, 1] * 3
+    assert made(parts(y=one), task="multilabel").y.tolist() == one
+    with pytest.raises(DataError, match="holds texts"):
+        made(parts(), task="multilabel")
+    two = [[1, 0, 0], [1, 0, 1]] * 3
+    with pytest.warns(DataWarning, match=r"1 of 3 classes have no node \(1\)"):
+        assemble(parts(y=two), name="toy", task="multilabel")
+
+
 def test_direction() -> None:
     one_way = [[0, 1], [1, 2]]
     for told in ({"undirected": True}, {"undirected": None, "parts": True}):

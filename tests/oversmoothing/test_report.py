@@ -307,6 +307,10 @@ def test_the_numbers_and_texts_of_the_first_release(
     for name in ("networks", "groups"):
         for each, other in zip(found.pop(name), wanted.pop(name), strict=True):
             alike(each, other, 1e-6 if "frozen source" in other["arm"] else 1e-12)
+    for graph in found["datasets"]:  # What the first release did not say of a graph.
+        assert (graph.pop("task"), graph.pop("metric")) == ("multiclass", "accuracy")
+        for split in ("train", "val", "test"):
+            assert 0 < graph.pop(f"{split}_majority_rate") < 1
     alike(found, wanted, 0)
 
 
