@@ -23,6 +23,7 @@ ORDER = [
     {"report"},
     {"studies"},
     {"loggers"},
+    {"theory"},
     {"training"},
     {"ticket"},
     {"diagnostics"},
@@ -85,6 +86,7 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
+    "theory": [{"subset_sum"}],
 }
 
 
