@@ -86,7 +86,7 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
-    "theory": [{"subset_sum"}],
+    "theory": [{"laws"}, {"subset_sum"}],
 }
 
 
