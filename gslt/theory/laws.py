@@ -49,13 +49,11 @@ def _product(seed: int, name: str, number: int) -> Float64:
 
 
 def _normal(seed: int, name: str, number: int) -> Float64:
-    values: Float64 = math.sqrt(1.0 / 3.0) * Stream(seed, name, "value").normal(number)
-    return values
+    return np.multiply(Stream(seed, name, "value").normal(number), math.sqrt(1.0 / 3.0))
 
 
 def _signed_constant(seed: int, name: str, number: int) -> Float64:
-    values: Float64 = math.sqrt(1.0 / 3.0) * Stream(seed, name, "value").signs(number)
-    return values
+    return np.multiply(Stream(seed, name, "value").signs(number), math.sqrt(1.0 / 3.0))
 
 
 #: The distributions. The third is what a coefficient of the two-layer construction is the sum of;

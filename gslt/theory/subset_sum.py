@@ -32,7 +32,8 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 #: Most free values that are searched exactly: 2²⁰ sums on each side, 0.1 GB for each thread.
 MAX_EXACT = 40
-#: Sums of magnitudes stay below two to this power: doubled and tagged they still fit in 64 bits.
+#: Sums of magnitudes stay below half of two to this power: four times the distance of two of them
+#: still fits in 64 bits.
 _BITS = 60
 #: Largest magnitude: a sum of many of them is finite still.
 _LARGEST = 1e290
@@ -365,39 +366,38 @@ def _exactly(grid: Int64, aim: Int64, part: Bool) -> Bool:
 
 def _meet_in_the_middle(values: Int64, aim: Int64) -> Int64:
     """Best subsets of ``(t, m)`` integers as numbers Σ 2^i, ``(t,)``; the smallest of several."""
-    lower = values.shape[1] // 2
-    sums = _all_sums(values[:, :lower])
-    # What the lower half would have to give.
-    wanted = aim[:, None] - _all_sums(values[:, lower:])
-    # The last bit tells which of the two a number is; the others are its value.
-    both = np.concatenate([2 * sums, 2 * wanted + 1], axis=1)
-    both.sort(axis=1)
-    gaps = (both[:, 1:] >> 1) - (both[:, :-1] >> 1)
-    gaps[((both[:, 1:] ^ both[:, :-1]) & 1) == 0] = np.iinfo(np.int64).max
-    nearest = gaps.min(axis=1)
-    is_nearest = gaps == nearest[:, None]
-    place = is_nearest.argmax(axis=1)
-    pairs = np.stack([both[np.arange(len(both)), place + side] for side in (0, 1)], axis=1)
-    tagged = np.where(pairs[:, 0] & 1, pairs[:, 0], pairs[:, 1]) >> 1
-    upper_mask = (wanted == tagged[:, None]).argmax(axis=1)
-    for row in np.flatnonzero(is_nearest.sum(axis=1) > 1):
-        # Several values of the upper half are equally good: the first subset with any of them.
-        near = np.flatnonzero(is_nearest[row])
-        ends = np.concatenate([both[row, near], both[row, near + 1]])
-        upper_mask[row] = np.isin(wanted[row], ends[ends & 1 == 1] >> 1).argmax()
-    gives = wanted[np.arange(len(wanted)), upper_mask]
-    lower_mask = np.abs(sums - gives[:, None]).argmin(axis=1)
+    t, m = values.shape
+    lower = m // 2
+    # Sums s of the lower half as 4 s, and what it would have to give, w, as 4 w + 1.
+    both = np.empty((t, (1 << lower) + (1 << (m - lower))), dtype=np.int64)
+    sums, wanted = both[:, : 1 << lower], both[:, 1 << lower :]
+    _all_sums(4 * values[:, :lower], sums)
+    _all_sums(-4 * values[:, lower:], wanted)
+    wanted += 4 * aim[:, None] + 1
+    ordered = np.sort(both, axis=1)
+    # An s and a w at the distance d are 4 d ± 1 apart; two of a kind an even number, made huge.
+    steps = ordered[:, 1:] - ordered[:, :-1]
+    steps |= (~steps & 1) << 62
+    distance = (steps.min(axis=1) + 1) >> 2
+    is_nearest = steps <= 4 * distance[:, None] + 1
+    place, rows = is_nearest.argmax(axis=1), np.arange(t)
+    left, right = ordered[rows, place], ordered[rows, place + 1]
+    upper_mask = (wanted == np.where(left & 1, left, right)[:, None]).argmax(axis=1)
+    for row in np.flatnonzero(np.count_nonzero(is_nearest, axis=1) > 1):
+        # Several sums of the upper half are equally good: the first subset with any of them.
+        at = np.flatnonzero(is_nearest[row])
+        ends = np.concatenate([ordered[row, at], ordered[row, at + 1]])
+        upper_mask[row] = np.isin(wanted[row], ends).argmax()
+    lower_mask = np.abs(sums - (wanted[rows, upper_mask] - 1)[:, None]).argmin(axis=1)
     subset: Int64 = (upper_mask << lower) | lower_mask
     return subset
 
 
-def _all_sums(values: Int64) -> Int64:
-    """Sums of all subsets of integers ``(t, k)``, ``(t, 2^k)``; bit i of a place takes value i."""
-    t, k = values.shape
-    sums = np.zeros((t, 1 << k), dtype=np.int64)
-    for i in range(k):
-        np.add(sums[:, : 1 << i], values[:, i : i + 1], out=sums[:, 1 << i : 2 << i])
-    return sums
+def _all_sums(values: Int64, out: Int64) -> None:
+    """All subset sums of integers ``(t, k)`` to ``(t, 2^k)``; bit i of a place takes value i."""
+    out[:, 0] = 0
+    for i in range(values.shape[1]):
+        np.add(out[:, : 1 << i], values[:, i : i + 1], out=out[:, 1 << i : 2 << i])
 
 
 def _joined(parts: Sequence[SubsetSums], n: int) -> SubsetSums:
