@@ -23,6 +23,7 @@ ORDER = [
     {"report"},
     {"studies"},
     {"loggers"},
+    {"theory"},
     {"training"},
     {"ticket"},
     {"diagnostics"},
@@ -89,6 +90,7 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
+    "theory": [{"laws"}, {"subset_sum"}],
 }
 
 
