@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from gslt.data import download_dataset, write_standin
+from gslt.data.archives import unpack
 from gslt.data.catalogue import DATASETS
-from gslt.data.download import fetch, unpack
+from gslt.data.download import fetch
 from gslt.data.planetoid import raw_files
 from gslt.data.published import PUBLISHED, Published
 from gslt.environment import raised
