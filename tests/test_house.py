@@ -61,8 +61,8 @@ WITHIN = {
     "data": [
         {"download"},
         {"catalogue"},
-        {"build_debian", "synthetic"},
-        {"debian", "heterophilous", "ogb", "planetoid", "tables", "webkb"},
+        {"build_debian", "folders", "synthetic"},
+        {"debian", "heterophilous", "ogb", "planetoid", "tables", "unsplit", "webkb"},
         {"convert"},
         {"parts"},
         {"roles", "structural"},

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from gslt.data.archives import unpack
-from gslt.data.catalogue import DATASETS, data_root, find_dataset, get_name, is_complete
+from gslt.data.catalogue import DATASETS, by_hand, data_root, find_dataset, get_name, is_complete
 from gslt.data.ogb import missing_files
 from gslt.data.published import PUBLISHED
 from gslt.data.temporary import temporary_folder
@@ -59,6 +59,8 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
     found = find_dataset(name, place)
     if found is not None and is_complete(name, found):
         return found
+    if DATASETS[name].layout == "twitch":
+        raise ConfigError(f"{name}: {by_hand(name)} at {place / DATASETS[name].places[0]}")
     if name not in PUBLISHED:
         raise ConfigError(
             f"{name} is synthetic, so it is not downloaded; write it with `gslt data synthesize`"
