@@ -61,7 +61,7 @@ WITHIN = {
     "data": [
         {"download"},
         {"catalogue"},
-        {"build_debian", "folders", "synthetic"},
+        {"build_debian", "folders", "profile", "synthetic"},
         {"debian", "heterophilous", "ogb", "planetoid", "tables", "unsplit", "webkb"},
         {"convert"},
         {"parts"},

@@ -10,6 +10,7 @@ import dataclasses
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from gslt.data.archives import unpack
 from gslt.data.dataset import NodeDataset
@@ -72,7 +73,7 @@ def read_folder(
         ConfigError: if there is no such split, an option does not fit, or something is too large.
         MissingPackageError: if it needs a package that is not installed.
     """
-    options = {"x": x, "y": y, "features": features, "undirected": undirected}
+    options: dict[str, Any] = {"x": x, "y": y, "features": features, "undirected": undirected}
     if path.suffix.lower() == ".zip" and path.is_file():
         return _read_zip(path, name, split, fractions=fractions, **options)
     with reading(path, DataError, "a folder of a data set", "name another"):

@@ -413,7 +413,7 @@ def _check_header(header: Sequence[str], delimiter: str) -> None:
 
 def _parquet(path: Path) -> Table:
     if importlib.util.find_spec("pyarrow") is None:
-        raise MissingPackageError("pyarrow", "Reading Parquet", "parquet")
+        raise MissingPackageError("pyarrow", "Reading Parquet", "")
     file = importlib.import_module("pyarrow.parquet").ParquetFile(io.BytesIO(read_bytes(path)))
     about = file.metadata
     packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,7 +56,8 @@ def with_random_split(
     said = f"split at random within each class ({shares} %, seed {split})"
     if fractions is None:
         warnings.warn(f"there is no split of its own: nodes are {said}", DataWarning, stacklevel=3)
-    return dataclasses.replace(parts, **random_split(y, fractions or FRACTIONS, split)), said
+    masks: dict[str, Any] = dict(random_split(y, fractions or FRACTIONS, split))
+    return dataclasses.replace(parts, **masks), said
 
 
 def load_shchur(path: Path, name: str, split: int = 0) -> NodeDataset:

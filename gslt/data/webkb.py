@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def load_webkb(folder: Path, name: str, split: int = 0) -> NodeDataset:
     with reading_parts(folder / EDGES, f"a file of {name}", cure):
         edge_index = _edges(read_text(folder / EDGES))
     keys = ("train_mask", "val_mask", "test_mask")
-    masks = read_npz(folder / files[2 + split], keys, cure)
+    masks: dict[str, Any] = read_npz(folder / files[2 + split], keys, cure)
     with reading_parts(folder, f"a folder of {name}", cure):
         if any(mask.shape != (len(y),) for mask in masks.values()):
             raise ValueError(f"the masks of {files[2 + split]} are not of {len(y)} nodes")
@@ -103,4 +104,5 @@ def _edges(text: str) -> torch.Tensor:
         if not all(end.isascii() and end.isdigit() and len(end) < 10 for end in row):
             raise ValueError(f"line {number} does not name two nodes")
     edges = torch.tensor([[int(end) for end in row] for row in rows]).reshape(-1, 2)
-    return torch.unique(edges, dim=0).T.contiguous()
+    once: torch.Tensor = torch.unique(edges, dim=0)
+    return once.T.contiguous()
