@@ -18,6 +18,9 @@ from torch import Tensor
 from gslt.environment import check_limit
 from gslt.errors import DataError
 
+#: Most characters of an entry that a message shows.
+_LONGEST = 80
+
 Objects = npt.NDArray[np.object_]
 
 
@@ -47,7 +50,7 @@ def numbers_of(value: Any, what: str) -> Tensor:
     given = array_of(value, what)
     if not isinstance(given, Tensor):
         place = next(place for place, v in np.ndenumerate(given) if v is not None)
-        raise _refused(f"is {given[place]!r}; it must be a number", what, place)
+        raise _refused(f"is {brief(given[place])}; it must be a number", what, place)
     return given
 
 
@@ -139,7 +142,9 @@ def _objects(array: Objects, what: str) -> Tensor | Objects:
     for place, v in np.ndenumerate(plain):
         if v is not None and isinstance(v, str) != texts[0]:
             others = "texts" if texts[0] else "numbers"
-            raise _refused(f"is {v!r} among {others}; give numbers or texts alone", what, place)
+            raise _refused(
+                f"is {brief(v)} among {others}; give numbers or texts alone", what, place
+            )
     return plain
 
 
@@ -191,6 +196,23 @@ def _is_missing(value: Any) -> bool:
 def _refused(sentence: str, what: str, place: tuple[int, ...]) -> EntryError:
     entry = f"{what}[{', '.join(map(str, place))}]" if place else what
     return EntryError(f"{entry} {sentence}", place[0] if place else 0)
+
+
+def brief(value: Any) -> str:
+    """A number or text as a message shows it, however long it is.
+
+    Args:
+        value: any number or text.
+
+    >>> brief("a" * 99)[-4:]
+    'aaa…'
+    """
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python writes no number of thousands of digits.
+        text = f"a number of {value.bit_length():,} bits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def refuse(broken: Tensor, given: Tensor, what: str, rule: str) -> None:

@@ -356,7 +356,7 @@ def _networkx_masks(nodes: list[Any], split: str) -> dict[str, Any]:
     """Masks from attributes ``train_mask`` …, or from the name of each node's split."""
     names = {name for _, attributes in nodes for name in attributes}
     masks = {
-        name: [attributes.get(name) or False for _, attributes in nodes]
+        name: [False if (v := a.get(name)) is None else v for _, a in nodes]
         for name in sorted(names)
         if name.endswith("_mask")
     }

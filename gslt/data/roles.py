@@ -7,6 +7,7 @@ without a word.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gslt.data.arrays import EntryError, Objects, array_of, numbers_of, refuse
+from gslt.data.arrays import EntryError, Objects, array_of, brief, numbers_of, refuse
 from gslt.data.dataset import SPLITS, check_edges
 from gslt.errors import ConfigError, DataError, listed
 
@@ -27,6 +28,9 @@ SPLIT_NAMES: dict[str, tuple[str, ...]] = {
 _SPLIT_OF = {alias: split for split, aliases in SPLIT_NAMES.items() for alias in aliases}
 #: What a column of split names says of a node that is in none.
 _NO_SPLIT = ("", "none", "-", "unlabelled", "unlabeled")
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{0,17})?|nan", re.ASCII | re.IGNORECASE)
+#: Names that no class has: what libraries write where there is no value.
+_NO_CLASS = ("nan", "none", "null", "<na>")
 #: Texts are classes only where they repeat: more of them are names of nodes.
 _FEW_CLASSES = 10
 
@@ -103,7 +107,7 @@ def labels(
     given = array_of(value, what)
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
-    if isinstance(given, Tensor) and given.dim() == 2:
+    if isinstance(given, Tensor) and given.dim() == 2 and given.shape[1]:
         columns = list(getattr(value, "columns", ()))
         texts = all(isinstance(name, str) for name in columns)
         return _labels_of_rows(given, what), tuple(names) or (tuple(columns) if texts else ())
@@ -152,7 +156,16 @@ def _labels_of_texts(
     if not names and len(found) > max(_FEW_CLASSES, len(labelled) // 2):
         raise DataError(
             f"{what} holds {len(found)} different texts for {len(labelled)} nodes, from "
-            f"{found[0]!r} to {found[-1]!r}: names of nodes, it seems; name what holds the classes"
+            f"{brief(found[0])} to {brief(found[-1])}: names of nodes, it seems; name what holds "
+            "the classes"
+        )
+    missing = next((text for text in found if text.strip().lower() in _NO_CLASS), None)
+    if missing is not None and not names:
+        row = list(given).index(missing)
+        raise EntryError(
+            f"{what}[{row}] is {missing!r}, which may be a missing label; leave it empty, or give "
+            "the class another name",
+            row,
         )
     digits = [name for name in found if _is_number(name)]
     words = [name for name in found if not name.removeprefix("-").isdecimal()]
@@ -169,7 +182,8 @@ def _labels_of_texts(
     for row, text in enumerate(given):
         if text not in number:
             raise EntryError(
-                f"{what}[{row}] is {text!r}, which is no class; the classes are {listed(found)}",
+                f"{what}[{row}] is {brief(text)}, which is no class; the classes are "
+                f"{listed(found)}",
                 row,
             )
     return torch.tensor([number[text] for text in given], dtype=torch.int64), found
@@ -340,10 +354,12 @@ def masks_of(value: Any, num_nodes: int, what: str = "split") -> dict[str, Tenso
         raise DataError(f"{what} has shape {given.shape}; name the split of each node once")
     found = []
     for row, text in enumerate(given):
-        name = "" if text is None else str(text).strip().lower()
-        if name not in _SPLIT_OF and name not in _NO_SPLIT:
+        name = (text or "").strip().lower() if text is None or isinstance(text, str) else None
+        if name is None or (name not in _SPLIT_OF and name not in _NO_SPLIT):
             raise EntryError(
-                f"{what}[{row}] is {text!r}; it must be 'train', 'val', 'test', or '' for none", row
+                f"{what}[{row}] is {brief(text)}; it must be 'train', 'val', 'test', or '' for "
+                "none",
+                row,
             )
         found.append(_SPLIT_OF.get(name, ""))
     return {f"{split}_mask": torch.tensor([each == split for each in found]) for split in SPLITS}
@@ -398,9 +414,8 @@ def count(value: Any, what: str) -> int:
 
 
 def _is_number(text: str) -> bool:
-    """Whether a text is empty or a whole number in its one spelling, and not ``01``."""
-    digits = text.removeprefix("-")
-    return text == "" or (digits.isdecimal() and len(digits) < 18 and str(int(text)) == text)
+    """Whether a text is empty or a number: ``01`` is none, so that it stays apart from ``1``."""
+    return text == "" or _NUMBER.fullmatch(text) is not None
 
 
 def _whole(given: Tensor, what: str, rule: str) -> Tensor:

@@ -63,6 +63,10 @@ def test_direction() -> None:
         assert made(given, **options).edge_index.tolist() == one_way
 
 
+def test_one_reverse_is_enough_to_be_silent() -> None:
+    made(parts(edge_index=[[0, 0, 4, 2, 1], [1, 1, 5, 3, 0]]))
+
+
 def test_edges_in_rows() -> None:
     assert made(parts(edge_index=[[0, 1], [1, 0]], edge_rows=True)).num_edges == 2
 
@@ -127,6 +131,7 @@ DOUBTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({"edge_data": {"kind": ["a"] * 10}}, {}, r"kind of the edges \(10 texts\) is not used"),
     ({"edge_index": [[0, 1], [1, 2]]}, {}, "none of its 2 edges has its reverse"),
+    ({"edge_index": [[0, 0, 2, 1], [1, 1, 0, 2]]}, {}, "none of its 4 edges has its reverse"),
     ({"edge_index": [[0, 1], [0, 1]]}, {}, "none of its 2 edges joins two nodes"),
     ({"edge_index": []}, {}, "none of its 0 edges joins two nodes"),
     (

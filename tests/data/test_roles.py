@@ -112,6 +112,7 @@ def test_texts_become_classes_with_names(value: Any) -> None:
 
 def test_texts_of_numbers_are_numbers() -> None:
     assert labels(["10", "9", "-1", ""])[0].tolist() == [10, 9, -1, -1]
+    assert labels(["3.0", "-1.0", "nan", "0"])[0].tolist() == [3, -1, -1, 0]
     assert labels(["01", "1"])[1] == ("01", "1")
 
 
@@ -136,6 +137,12 @@ def test_names_come_from_the_caller_or_from_the_columns() -> None:
         ([[1.0, 0.5], [0.0, 1.0]], r"y\[0, 1\] is 0.5; rows of 2 labels must be one-hot"),
         ([[1.0, NAN], [0.0, 1.0]], r"y\[0, 1\] is nan; rows"),
         ([["a", "b"]], r"y has shape \(1, 2\)"),
+        (["0.5", "1"], r"y\[0\] is 0.5; labels must be whole"),
+        (["a", "NaN"], r"y\[1\] is 'NaN', which may be a missing label; leave it empty"),
+        ([10**5000, "a"], r"y\[1\] is 'a' among numbers"),
+        (["a", 10**5000], r"y\[1\] is a number of 16,610 bits among texts"),
+        ([10**5000], "a number that float64 cannot hold"),
+        (np.zeros((2, 0)), r"y has shape \(2, 0\)"),
         ([str(i) + "x" for i in range(30)], "holds 30 different texts for 30 nodes, from '0x'"),
     ],
 )
