@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -18,6 +19,7 @@ def add(commands: Any) -> None:
     info = ArgumentParser(description="Facts about one data set.")
     info.add_argument("name", type=str, help="name or path")
     add_split(info)
+    info.add_argument("--json", action="store_true", help="as one line of JSON")
     download = ArgumentParser(description="Fetch a data set. No other command uses the network.")
     download.add_argument("name", type=str, help="name")
     synthesize = ArgumentParser(
@@ -49,14 +51,10 @@ def _data_list(options: Namespace) -> None:
 
 def _data_info(options: Namespace) -> None:
     from gslt.data import load_dataset
+    from gslt.data.profile import lines, profile
 
-    facts = load_dataset(options.name, options.dataset_dir, split=options.split).info()
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        if isinstance(value, int) and not isinstance(value, bool):
-            shown = f"{value:,}"
-        print(f"{name:<{width}}  {shown}")
+    facts = profile(load_dataset(options.name, options.dataset_dir, split=options.split))
+    print(json.dumps(facts, allow_nan=False) if options.json else "\n".join(lines(facts)))
 
 
 def _data_download(options: Namespace) -> None:

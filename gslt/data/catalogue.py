@@ -12,6 +12,7 @@ from pathlib import Path
 from gslt.data.dataset import NodeDataset
 from gslt.data.debian import DEBIAN_FILE, load_debian
 from gslt.data.debian import SOURCE as DEBIAN_SOURCE
+from gslt.data.folders import is_part, read_folder
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
 from gslt.data.heterophilous import load_heterophilous
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
@@ -20,12 +21,17 @@ from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
 from gslt.data.published import PUBLISHED
 from gslt.data.synthetic import STANDIN_FOLDER
+from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
+from gslt.data.webkb import SOURCE as WEBKB_SOURCE
+from gslt.data.webkb import load_webkb, webkb_files
 from gslt.errors import ConfigError, DataError
 from gslt.files import reading
 
 #: Environment variable that names the default root.
 ROOT_VARIABLE = "GSLT_DATA"
 _LONGEST_NAME = 200
+#: Languages of Twitch's graphs, as PyG calls them.
+TWITCH = ("DE", "EN", "ES", "FR", "PT", "RU")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,14 @@ LAYOUTS: dict[str, Layout] = {
         lambda path, _name: not missing_files(path),
     ),
     "heterophilous": Layout(load_heterophilous, HETEROPHILOUS_SOURCE, several_splits=True),
+    "webkb": Layout(
+        load_webkb,
+        WEBKB_SOURCE,
+        lambda path, name: all((path / file).is_file() for file in webkb_files(name)),
+        several_splits=True,
+    ),
+    "gnn-benchmark": Layout(load_shchur, SHCHUR_SOURCE, several_splits=True),
+    "twitch": Layout(load_twitch, TWITCH_SOURCE, several_splits=True),
 }
 
 
@@ -84,6 +98,21 @@ def _heterophilous(file: str, description: str, *, synthetic: bool = False) -> E
     return Entry(description, "heterophilous", places, synthetic)
 
 
+def _webkb(name: str) -> Entry:
+    description = f"web pages of {name.capitalize()}'s computer science, and their links"
+    return Entry(description, "webkb", (f"webkb/{name}/raw", f"{name}/raw"))
+
+
+def _shchur(folder: str, file: str, description: str) -> Entry:
+    places = (f"gnn-benchmark/{file}.npz", f"{folder}/raw/{file}.npz", f"{file}.npz")
+    return Entry(description, "gnn-benchmark", places)
+
+
+def _twitch(country: str) -> Entry:
+    places = (f"twitch/{country}.npz", f"{country}/raw/{country}.npz")
+    return Entry(f"Twitch gamers of {country} and who follows whom", "twitch", places)
+
+
 #: Every data set that is known by name.
 DATASETS: dict[str, Entry] = {
     "debian": Entry("packages of Debian 12 and what they depend on", "embedded"),
@@ -104,6 +133,18 @@ DATASETS: dict[str, Entry] = {
     "amazon-ratings": _heterophilous("amazon_ratings", "products that are bought together"),
     "tolokers": _heterophilous("tolokers", "crowd workers on the same tasks"),
     "questions": _heterophilous("questions", "users who answered one another"),
+    "cornell": _webkb("cornell"),
+    "texas": _webkb("texas"),
+    "wisconsin": _webkb("wisconsin"),
+    "amazon-computers": _shchur(
+        "Computers", "amazon_electronics_computers", "computer goods that are bought together"
+    ),
+    "amazon-photo": _shchur(
+        "Photo", "amazon_electronics_photo", "photo goods that are bought together"
+    ),
+    "coauthor-cs": _shchur("CS", "ms_academic_cs", "computer scientists and their coauthors"),
+    "coauthor-physics": _shchur("Physics", "ms_academic_phy", "physicists and their coauthors"),
+    **{f"twitch-{country.lower()}": _twitch(country) for country in TWITCH},
 }
 
 
@@ -265,8 +306,10 @@ def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -
     """Load a data set from disk. Nothing is ever downloaded here.
 
     Args:
-        name: a name of :func:`list_datasets` in any case; or the path of a folder in OGB's raw
-            layout, or of a ``.npz`` file in the layout of the heterophilous-graphs benchmark.
+        name: a name of :func:`list_datasets` in any case; or the path of a folder or its zip
+            archive, with one table of nodes and one of edges, in OGB's raw layout, or with the raw
+            files of Planetoid, WebKB, Amazon, Coauthor or Twitch, also as PyG lays them out; or of
+            a ``.npz`` file in the layout of the heterophilous-graphs benchmark.
         root: where the data sets lie; None takes the environment variable ``GSLT_DATA``, or else
             ``dataset`` in the working directory. The embedded graph needs none.
         split: which of several splits; most data sets have one, 0.
@@ -288,9 +331,10 @@ def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -
     path = _path_of(name)
     if path.suffix == ".npz" and path.is_file():
         return load_heterophilous(path, path.stem, split, source=f"file {path.name}")
-    if path.is_dir():
-        own = ARXIV if path.name == "ogbn_arxiv" else path.resolve().name
-        return _load("ogb", path, own, split)
+    if path.is_dir() or (path.is_file() and is_part(path)):
+        folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
+        own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
+        return read_folder(path, own, split)
     raise ConfigError(unknown_name(name))
 
 
@@ -332,7 +376,22 @@ def _absence(name: str, root: Path) -> str:
     how = f"fetch it with `gslt data download {name}`"
     if DATASETS[name].layout == "standin":
         how = "write this synthetic graph with `gslt data synthesize`"
+    elif name not in PUBLISHED:
+        how = f"{by_hand(name)} there"
     return (
         f"data set {name!r} is not on disk (looked for {' and '.join(DATASETS[name].places)} below "
         f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"
+    )
+
+
+def by_hand(name: str) -> str:
+    """What to do about a data set that is known by name and is not downloaded.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+    """
+    file = DATASETS[name].places[0].rpartition("/")[2]
+    return (
+        f"it is not downloaded, since nothing is known that a file could be compared with; put "
+        f"{file} of PyG's data set Twitch (graphmining.ai/datasets/ptg/twitch)"
     )

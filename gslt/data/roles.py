@@ -212,6 +212,16 @@ def _labels_of_texts(
             "the class another name",
             row,
         )
+    digits = [name for name in found if _is_number(name)]
+    words = [name for name in found if not name.removeprefix("-").isdecimal()]
+    if not names and digits and words:
+        other = words[0]
+        row = next(i for i, text in enumerate(given) if text == other)
+        raise EntryError(
+            f"{what}[{row}] is the text {other!r} among numbers, such as {digits[0]!r}; name the "
+            "classes by one of both",
+            row,
+        )
     number: dict[Any, int] = {name: i for i, name in enumerate(found)} | {None: -1}
     number.setdefault("", -1)
     for row, text in enumerate(given):

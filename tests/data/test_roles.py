@@ -289,3 +289,9 @@ def test_count() -> None:
     ):
         with pytest.raises(DataError, match=sentence):
             count(value, "n")
+
+
+def test_a_text_among_numbers_is_no_class() -> None:
+    with pytest.raises(DataError, match=r"y\[2\] is the text 'oops' among numbers, such as '0'"):
+        labels(["0", "1", "oops", "1"])
+    assert labels(["0", "1", "oops"], names=["0", "1", "oops"])[0].tolist() == [0, 1, 2]
