@@ -25,7 +25,7 @@ Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
 SPLITS = ("train", "val", "test")
 #: Facts that say how two data sets differ.
-_COUNTED = ("nodes", "edges", "features", "classes", "labelled", *SPLITS)
+_COUNTED = ("nodes", "edges", "features", "classes", *SPLITS)
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[NodeDataset, Facts] = WeakKeyDictionary()
 _HASHES: WeakKeyDictionary[NodeDataset, str] = WeakKeyDictionary()
