@@ -276,3 +276,14 @@ def test_a_loader_that_takes_anything_is_told(tmp_path: Path) -> None:
         "hung": 0,
         "failures": 2,
     }
+
+
+def test_the_table_of_bad_data_is_that_of_the_record() -> None:
+    text = (BENCHMARKS.parent / "docs" / "data.md").read_text("utf-8")
+    kinds = json.loads((BENCHMARKS / "results" / "bad-data.json").read_text())["kinds"]
+    assert f"{sum(each['number'] for each in kinds.values()):,} of them" in text
+    for name, each in kinds.items():
+        keys = ("number", "refused", "accepted", "traceback", "hung")
+        assert f"| {name} | {' | '.join(str(each[key]) for key in keys)} |" in text
+    assert len(bad_data.WRONG) == 29
+    assert len(bad_data.DAMAGE) == 11

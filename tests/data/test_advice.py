@@ -269,6 +269,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "shape of labels": (lambda: made(y=np.zeros((6, 1, 1))), lambda: made(y=y())),
     "names of nodes": (lambda: roles.labels(NAMES), lambda: roles.labels(["a", "b"] * 15)),
     "missing class": (lambda: made(y=["a", "nan"] * 3), lambda: made(y=["a", "naan"] * 3)),
+    "text among numbers": (
+        lambda: made(y=["0", "1", "oops", "1", "0", "1"]),
+        lambda: made(y=["a", "b", "a", "b", "a", "b"]),
+    ),
     "no class": (
         lambda: roles.labels(["a", "c"], names=("a", "b")),
         lambda: roles.labels(["a", "b"], names=("a", "b")),
