@@ -65,7 +65,7 @@ WITHIN = {
         {"convert", "debian", "heterophilous", "ogb", "planetoid"},
         {"dataset", "pickles", "published", "temporary"},
     ],
-    "files": [{"folder", "log", "npz"}, {"reading", "writing"}],
+    "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
         {"study"},

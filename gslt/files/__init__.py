@@ -1,7 +1,8 @@
 """Reading and writing files: whole or not there, within limits, and only what gslt itself made.
 
 ``writing`` replaces single files, ``folder`` is the folder of a command's output with its manifest,
-``reading`` and ``npz`` read what somebody else may have written.
+``reading`` and ``npz`` read what somebody else may have written, and ``container`` seals values and
+tensors with a checksum.
 """
 
 from __future__ import annotations
