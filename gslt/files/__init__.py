@@ -8,7 +8,7 @@ tensors with a checksum.
 from __future__ import annotations
 
 from gslt.files.folder import OutputFolder
-from gslt.files.npz import read_npz
+from gslt.files.npz import npz_names, read_npz
 from gslt.files.reading import (
     json_values,
     open_regular,
@@ -25,6 +25,7 @@ from gslt.files.writing import plain, replacing, write_json, write_npz, write_te
 __all__ = [
     "OutputFolder",
     "json_values",
+    "npz_names",
     "open_regular",
     "parse",
     "plain",
