@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.report.figures import COLOURS
+from gslt.report.figures import COLOURS, MARKERS, number_axis, panel_title, plain_ticks, save_figure
+from gslt.report.figures import canvas as panels_of
+from gslt.report.lines import Line, draw_lines, label_lines
 
 Values = dict[str, Any]
 PARTS = {
@@ -141,3 +143,104 @@ def plot_scaling(found: Values, path: Path) -> None:
                 axes.set_title(f"{label} ∝ {axis}^{fit['exponent']:.2f}{spread}", fontsize=9)
     figure.suptitle("Search on synthetic graphs of OGBN-Arxiv's shape", fontsize=10)
     save(figure, path)
+
+
+def plot_subset_sums(figures: Values, path: Path) -> None:
+    """The laws of subset sums: error, values needed, price of freezing, out of reach."""
+    drawers = {
+        "errors": _errors,
+        "widths": _widths,
+        "price": _price,
+        "reach": _reach,
+    }
+    number = figures["settings"]["number"]
+    made = panels_of(
+        [["errors", "widths"], ["price", "reach"]],
+        "Subset sums of random values, some of them locked or pruned",
+        f"Top left: median over {number:,} targets uniform on [-1, 1], nothing frozen; bands: 95 % "
+        "intervals of the median; dashed: the density of subset sums (saddlepoint). Top right: "
+        "marks are simulated, lines predicted by that density. Bottom left: values for 99 % of the "
+        "targets within 0.001, simulated; uniform values. Bottom right: targets beyond the last "
+        f"subset sum, of {figures['settings']['reach']:,}; bands: 95 % intervals; where there was "
+        "none nothing is drawn.",
+        width=6.2,
+        height=4.0,
+    )
+    lines = [(axes, drawers[name](axes, figures)) for name, axes in made.panels.items()]
+    label_lines(made.figure, lines)
+    save_figure(made.figure, path)
+
+
+def _errors(axes: Any, figures: Values) -> list[Line]:
+    lines = []
+    for place, (name, rows) in enumerate(figures["errors"].items()):
+        m = [row["free"] for row in rows]
+        ends = {
+            end: [2.0 ** row["log2_error"][at] for row in rows]
+            for end, at in (("y", 0), ("low", 1), ("high", 2))
+        }
+        look = {"colour": COLOURS[place], "marker": MARKERS[place]}
+        slope = figures["slopes"][name]["simulated"][0]
+        lines.append(
+            Line(label=f"{name.replace('_', ' ')}: {slope:+.2f} bits", x=m, **ends, **look)
+        )
+        if name != "signed_constant":
+            theory = [2.0 ** row["predicted"] for row in rows]
+            axes.plot(m, theory, "--", color="black", linewidth=0.8)
+    axes.set_yscale("log")
+    draw_lines(axes, lines)
+    plain_ticks(axes)
+    axes.yaxis.set_major_formatter("{x:.0e}")
+    number_axis(axes, lines[0].x, "free values m", log=False)
+    panel_title(axes, "Error of the nearest subset, and bits for each value")
+    return lines
+
+
+def _widths(axes: Any, figures: Values) -> list[Line]:
+    lines = []
+    for place, row in enumerate(figures["widths"]):
+        law, colour = row["predicted"], COLOURS[place]
+        lines.append(Line(label=row["name"], x=law["bits"], y=law["n"], colour=colour, marker=""))
+        found = row["simulated"]
+        axes.plot(found["bits"], found["n"], MARKERS[place], color=colour, markersize=4.8)
+    draw_lines(axes, lines)
+    number_axis(axes, lines[0].x, "log2(1 / epsilon)", log=False)
+    axes.set_ylim(bottom=0)
+    panel_title(axes, "Values needed for 99 % of the targets")
+    return lines
+
+
+def _price(axes: Any, figures: Values) -> list[Line]:
+    lines = []
+    for place, (name, rows) in enumerate(figures["price"].items()):
+        ratios, n = ([row[key] for row in rows] for key in ("freezing_ratio", "n"))
+        lines.append(Line(label=name, x=ratios, y=n, colour=COLOURS[place], marker=MARKERS[place]))
+    first = lines[0]
+    ideal = [first.y[0] / (1 - ratio) for ratio in first.x]
+    lines.append(Line(label="dense / (1 - F)", x=first.x, y=ideal, colour="#000000", dashed=True))
+    axes.set_yscale("log")
+    draw_lines(axes, lines)
+    plain_ticks(axes)
+    number_axis(axes, first.x, "freezing ratio F", log=False)
+    panel_title(axes, "Price of freezing: values needed")
+    return lines
+
+
+def _reach(axes: Any, figures: Values) -> list[Line]:
+    lines = []
+    names = list(dict.fromkeys(row["name"] for row in figures["reach"]))
+    for place, name in enumerate(names):
+        rows = [row for row in figures["reach"] if row["name"] == name and row["share"][0] > 0]
+        share, low, high = ([row["share"][end] for row in rows] for end in range(3))
+        look = {"colour": COLOURS[place % len(COLOURS)], "marker": MARKERS[place]}
+        x = [row["n"] for row in rows]
+        lines.append(Line(label=name, x=x, y=share, low=low, high=high, **look))
+    axes.set_yscale("log")
+    draw_lines(axes, lines)
+    plain_ticks(axes)
+    axes.yaxis.set_major_formatter("{x:.0e}")
+    number_axis(
+        axes, [row["n"] for row in figures["reach"]], "values n, frozen ones too", log=False
+    )
+    panel_title(axes, "Share of targets out of reach of every subset")
+    return lines

@@ -23,6 +23,7 @@ ORDER = [
     {"report"},
     {"studies"},
     {"loggers"},
+    {"theory"},
     {"training"},
     {"ticket"},
     {"diagnostics"},
@@ -62,12 +63,13 @@ WITHIN = {
         {"download"},
         {"catalogue"},
         {"formats"},
-        {"build_debian", "matrices", "synthetic"},
-        {"convert", "debian", "heterophilous", "ogb", "planetoid"},
+        {"build_debian", "folders", "matrices", "profile", "synthetic"},
+        {"debian", "heterophilous", "ogb", "planetoid", "tables", "unsplit", "webkb"},
+        {"convert"},
         {"parts"},
         {"roles", "structural"},
-        {"dataset"},
-        {"networks", "pickles", "published", "stored", "temporary"},
+        {"archives", "arrays", "dataset", "pickles", "published", "temporary"},
+        {"metrics", "networks", "stored"},
     ],
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
@@ -89,6 +91,7 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
+    "theory": [{"laws"}, {"subset_sum"}],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def add(commands: Any) -> None:
     convert.add_argument("target", type=Path, help="file to write, which ends in .safetensors")
     add_split(convert)
     add_reading(convert)
+    info.add_argument("--json", action="store_true", help="as one line of JSON")
     download = ArgumentParser(description="Fetch a data set. No other command uses the network.")
     download.add_argument("name", type=str, help="name")
     synthesize = ArgumentParser(
@@ -58,15 +60,11 @@ def _data_list(options: Namespace) -> None:
 
 def _data_info(options: Namespace) -> None:
     from gslt.data import load_dataset
+    from gslt.data.profile import lines, profile
 
     name = address_of(options.name, options)
-    facts = load_dataset(name, options.dataset_dir, split=options.split).info()
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        if isinstance(value, int) and not isinstance(value, bool):
-            shown = f"{value:,}"
-        print(f"{name:<{width}}  {shown}")
+    facts = profile(load_dataset(name, options.dataset_dir, split=options.split))
+    print(json.dumps(facts, allow_nan=False) if options.json else "\n".join(lines(facts)))
 
 
 def _data_convert(options: Namespace) -> None:

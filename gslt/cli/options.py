@@ -26,6 +26,12 @@ def data_folder(options: Namespace) -> str | None:
     return options.dataset_dir and str(options.dataset_dir)
 
 
+def add_other_data(parser: ArgumentParser) -> None:
+    """Add the option that goes on where the data is no longer what it was."""
+    text = "go on, with a warning, where the data is no longer what the result is of"
+    parser.add_argument("--allow_other_data", action="store_true", help=text)
+
+
 def add_split(parser: ArgumentParser) -> None:
     """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
@@ -53,7 +59,7 @@ def add_reading(parser: ArgumentParser) -> None:
 
 
 def address_of(name: str, options: Namespace) -> str:
-    """A data set and how it is read, as one text, see :func:`gslt.data.formats.address`.
+    """A data set and how it is read, as one text, see :func:`gslt.data.formats.with_options`.
 
     Args:
         name: or path of the data set.
@@ -63,7 +69,7 @@ def address_of(name: str, options: Namespace) -> str:
         ConfigError: if the name has options behind it and there are some beside it.
     """
     from gslt.data.catalogue import place_and_options
-    from gslt.data.formats import ReadOptions, address
+    from gslt.data.formats import ReadOptions, with_options
 
     said = ReadOptions(**{field: options[field] for field in field_names(ReadOptions)})
     place, behind = place_and_options(name)
@@ -71,7 +77,7 @@ def address_of(name: str, options: Namespace) -> str:
         raise ConfigError(
             f"{name!r} says itself how it is read; leave out --{', --'.join(said.given)}"
         )
-    return address(place, said if said.given else behind)
+    return with_options(place, said if said.given else behind)
 
 
 def field_names(kind: type[Any]) -> list[str]:

@@ -13,7 +13,15 @@ from pathlib import Path
 from gslt.data.dataset import NodeDataset
 from gslt.data.debian import DEBIAN_FILE, load_debian
 from gslt.data.debian import SOURCE as DEBIAN_SOURCE
-from gslt.data.formats import ENDINGS, Fractions, ReadOptions, read_file, split_address
+from gslt.data.folders import is_part, read_folder
+from gslt.data.formats import (
+    ENDINGS,
+    Fractions,
+    ReadOptions,
+    read_file,
+    split_address,
+    with_options,
+)
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
 from gslt.data.heterophilous import load_heterophilous
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
@@ -22,12 +30,17 @@ from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
 from gslt.data.published import PUBLISHED
 from gslt.data.synthetic import STANDIN_FOLDER
+from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
+from gslt.data.webkb import SOURCE as WEBKB_SOURCE
+from gslt.data.webkb import load_webkb, webkb_files
 from gslt.errors import ConfigError, DataError, DataWarning
 from gslt.files import reading
 
 #: Environment variable that names the default root.
 ROOT_VARIABLE = "GSLT_DATA"
 _LONGEST_NAME = 200
+#: Languages of Twitch's graphs, as PyG calls them.
+TWITCH = ("DE", "EN", "ES", "FR", "PT", "RU")
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,14 @@ LAYOUTS: dict[str, Layout] = {
         lambda path, _name: not missing_files(path),
     ),
     "heterophilous": Layout(load_heterophilous, HETEROPHILOUS_SOURCE, several_splits=True),
+    "webkb": Layout(
+        load_webkb,
+        WEBKB_SOURCE,
+        lambda path, name: all((path / file).is_file() for file in webkb_files(name)),
+        several_splits=True,
+    ),
+    "gnn-benchmark": Layout(load_shchur, SHCHUR_SOURCE, several_splits=True),
+    "twitch": Layout(load_twitch, TWITCH_SOURCE, several_splits=True),
 }
 
 
@@ -86,6 +107,21 @@ def _heterophilous(file: str, description: str, *, synthetic: bool = False) -> E
     return Entry(description, "heterophilous", places, synthetic)
 
 
+def _webkb(name: str) -> Entry:
+    description = f"web pages of {name.capitalize()}'s computer science, and their links"
+    return Entry(description, "webkb", (f"webkb/{name}/raw", f"{name}/raw"))
+
+
+def _shchur(folder: str, file: str, description: str) -> Entry:
+    places = (f"gnn-benchmark/{file}.npz", f"{folder}/raw/{file}.npz", f"{file}.npz")
+    return Entry(description, "gnn-benchmark", places)
+
+
+def _twitch(country: str) -> Entry:
+    places = (f"twitch/{country}.npz", f"{country}/raw/{country}.npz")
+    return Entry(f"Twitch gamers of {country} and who follows whom", "twitch", places)
+
+
 #: Every data set that is known by name.
 DATASETS: dict[str, Entry] = {
     "debian": Entry("packages of Debian 12 and what they depend on", "embedded"),
@@ -106,6 +142,18 @@ DATASETS: dict[str, Entry] = {
     "amazon-ratings": _heterophilous("amazon_ratings", "products that are bought together"),
     "tolokers": _heterophilous("tolokers", "crowd workers on the same tasks"),
     "questions": _heterophilous("questions", "users who answered one another"),
+    "cornell": _webkb("cornell"),
+    "texas": _webkb("texas"),
+    "wisconsin": _webkb("wisconsin"),
+    "amazon-computers": _shchur(
+        "Computers", "amazon_electronics_computers", "computer goods that are bought together"
+    ),
+    "amazon-photo": _shchur(
+        "Photo", "amazon_electronics_photo", "photo goods that are bought together"
+    ),
+    "coauthor-cs": _shchur("CS", "ms_academic_cs", "computer scientists and their coauthors"),
+    "coauthor-physics": _shchur("Physics", "ms_academic_phy", "physicists and their coauthors"),
+    **{f"twitch-{country.lower()}": _twitch(country) for country in TWITCH},
 }
 
 
@@ -167,6 +215,51 @@ def _path_of(text: str) -> Path:
             f"{text[:_LONGEST_NAME]!r} can be no path ({reason}); name another"
         ) from error
     return path
+
+
+def address(name: str) -> str:
+    """What names the same data set from any folder: a known name, or a whole path.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+
+    Raises:
+        ConfigError: if it can be neither.
+    """
+    place, options = place_and_options(name)
+    if not place.strip():
+        return name
+    path = _path_of(place)
+    if path.exists():
+        return with_options(str(path.resolve()), options)
+    return known_name(name) or name
+
+
+#: Path of each file, its size in bytes, and when it was modified and exchanged, in ns.
+FileStamps = tuple[tuple[str, int, int, int], ...]
+
+
+def file_stamps(name: str, root: str | Path | None = None) -> FileStamps:
+    """What changes when a file of a data set does, but for its content.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+        root: as there.
+
+    Raises:
+        ConfigError: if the name can be neither.
+    """
+    text, _ = place_and_options(name)
+    known, place = known_name(text), _path_of(text)
+    if known is not None and not place.exists():
+        found = find_dataset(known, data_root(root))
+        if found is None:
+            return ()
+        place = found
+    with reading(place, DataError, "a data set", "choose another"):
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return tuple((file, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in stats)
 
 
 def find_dataset(name: str, root: Path) -> Path | None:
@@ -240,8 +333,10 @@ def load_dataset(
     gnn-benchmark and nettack (parts of sparse matrices ``adj_…``, ``attr_…``, and ``labels``);
     ``.mat`` of LINKX (``edge_index`` or ``A``, ``node_feat``, ``label``); ``.graphml``, ``.gml``
     and ``.json`` (node-link) of NetworkX; ``.pt`` of a PyG ``Data``, as it is or with its slices;
-    ``.safetensors`` of :meth:`NodeDataset.save`; a folder in OGB's raw layout. A file or folder of
-    this name goes before a known name, with a warning.
+    ``.safetensors`` of :meth:`NodeDataset.save`; a folder or its
+    zip archive, with one table of nodes and one of edges, in OGB's raw layout, or with the raw
+    files of Planetoid, WebKB, Amazon, Coauthor or Twitch. A file or folder of this name goes before
+    a known name, with a warning.
 
     Args:
         name: a name of :func:`list_datasets` in any case; or a path, also with options behind it,
@@ -295,7 +390,7 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
     """The name or path in an address of a data set, and how it is read.
 
     Args:
-        text: of :func:`gslt.data.formats.address`; what is there as a whole is a path.
+        text: of :func:`gslt.data.formats.with_options`; what is there as a whole is a path.
 
     Raises:
         ConfigError: if options stand behind it that there are not.
@@ -307,10 +402,11 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
 
 
 def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
-    if path.is_dir():
+    if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
         _refuse_options(path.name, options)
-        own = ARXIV if path.name == "ogbn_arxiv" else path.resolve().name
-        return _load("ogb", path, own, split)
+        folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
+        own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
+        return read_folder(path, own, split)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(
             f"{path.name!r} ends in none of {', '.join(ENDINGS)}, by which the kind of a file is "
@@ -365,7 +461,22 @@ def _absence(name: str, root: Path) -> str:
     how = f"fetch it with `gslt data download {name}`"
     if DATASETS[name].layout == "standin":
         how = "write this synthetic graph with `gslt data synthesize`"
+    elif name not in PUBLISHED:
+        how = f"{by_hand(name)} there"
     return (
         f"data set {name!r} is not on disk (looked for {' and '.join(DATASETS[name].places)} below "
         f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"
+    )
+
+
+def by_hand(name: str) -> str:
+    """What to do about a data set that is known by name and is not downloaded.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+    """
+    file = DATASETS[name].places[0].rpartition("/")[2]
+    return (
+        f"it is not downloaded, since nothing is known that a file could be compared with; put "
+        f"{file} of PyG's data set Twitch (graphmining.ai/datasets/ptg/twitch)"
     )

@@ -19,19 +19,16 @@ import torch
 from torch import Tensor
 
 from gslt.data import roles
-from gslt.data.convert import random_split
-network_parts = None
+from gslt.data.convert import network_parts
 from gslt.data.dataset import NodeDataset
 from gslt.data.matrices import read_archive, read_mat, read_saved
 from gslt.data.networks import PARSERS, read_network
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.data.stored import ENDING, read_stored
-from gslt.data.structural import FEATURES
+from gslt.data.unsplit import with_random_split
 from gslt.errors import ConfigError, DataWarning
 
 Fractions = tuple[float, float, float]
-#: Of training, validation and test nodes, where neither file nor user says.
-FRACTIONS: Fractions = (0.6, 0.2, 0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +68,9 @@ def _read_network(path: Path, options: ReadOptions) -> Parts:
     x = options.x
     if x is not None and "," in x:
         names, x = x.split(","), "features"
-        for node, attributes in graph.nodes(data=True):
+        for _, attributes in graph.nodes(data=True):
             attributes[x] = [attributes.get(name) for name in names]
-    return network_parts(graph, x=x, y=options.y)
+    return network_parts(graph, x, options.y)
 
 
 #: How a file is read, by the ending of its name.
@@ -109,7 +106,7 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
     with reading_parts(path, "a graph", _CURE):
         is_random = options.fractions is not None or parts.train_mask is None
         if is_random:
-            parts, said = _randomly_split(parts, split, options)
+            parts, said = with_random_split(parts, split, options.fractions)
             source = f"{source}, {said}"
         data = assemble(
             parts,
@@ -122,22 +119,6 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
         if options.undirected is None and parts.undirected:
             _tell_direction(parts, data)
     return dataclasses.replace(data, split=split) if is_random else data
-
-
-def _randomly_split(parts: Parts, split: int, options: ReadOptions) -> tuple[Parts, str]:
-    """The parts with a random split, and what to say of it; a warning where nobody asked."""
-    y, _ = roles.labels(parts.y, names=parts.class_names)
-    fractions = options.fractions or FRACTIONS
-    shares = " / ".join(f"{100 * each:g}" for each in fractions)
-    said = f"split at random within each class ({shares} %, seed {split})"
-    if options.fractions is None:
-        warnings.warn(
-            f"the file holds no split, so nodes are {said}; give fractions, or store train_mask, "
-            "val_mask and test_mask",
-            DataWarning,
-            stacklevel=4,
-        )
-    return dataclasses.replace(parts, **random_split(y, fractions, split)), said
 
 
 def _tell_direction(parts: Parts, data: NodeDataset) -> None:
@@ -187,10 +168,10 @@ def _read_own(path: Path, split: int, options: ReadOptions) -> NodeDataset:
 # One text for a file and how it is read
 
 
-def address(place: str, options: ReadOptions) -> str:
+def with_options(place: str, options: ReadOptions) -> str:
     """A name or path and how it is read, as one text: what run folders and studies store.
 
-    >>> address("club.gml", ReadOptions(y="club", fractions=(0.5, 0.25, 0.25)))
+    >>> with_options("club.gml", ReadOptions(y="club", fractions=(0.5, 0.25, 0.25)))
     'club.gml?y=club&fractions=0.5,0.25,0.25'
 
     Args:
@@ -207,13 +188,14 @@ def _text(value: Any) -> str:
 
 
 def split_address(text: str) -> tuple[str, ReadOptions]:
-    """Name or path, and how it is read; the inverse of :func:`address`.
+    """Name or path, and how it is read; the inverse of :func:`with_options`.
 
     >>> split_address("club.gml?y=club")
     ('club.gml', ReadOptions(x=None, y='club', features=None, undirected=None, fractions=None))
 
     Args:
-        text: of :func:`address`, or any name or path; a ``?`` of a file that is there is no mark.
+        text: of :func:`with_options`, or any name or path; a ``?`` of a file that is there is
+            no mark.
 
     Raises:
         ConfigError: if there is no such option, or a value does not fit.
@@ -227,10 +209,11 @@ def split_address(text: str) -> tuple[str, ReadOptions]:
             raise ValueError("an option is there twice")
         return place, ReadOptions(**{name: _PARSERS[name](value) for name, value in pairs})
     except (KeyError, ValueError) as error:
+        example = with_options("a.gml", ReadOptions(y="club", undirected=True))
         says = f"there is no option {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(
             f"behind the ? of {text[:200]!r} stand options of reading a file, such as "
-            f"{address('a.gml', ReadOptions(y='club', undirected=True))!r}, and {says}; known are "
+            f"{example!r}, and {says}; known are "
             f"{', '.join(_PARSERS)}"
         ) from None
 

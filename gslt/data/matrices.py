@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from gslt.data.dataset import SPLITS
-from gslt.data.parts import Parts
+from gslt.data.parts import Parts, reading_parts
 from gslt.data.roles import pick_masks
 from gslt.environment import check_limit, limits
 from gslt.errors import DataError, listed
-from gslt.files import npz_names, open_regular, read_bytes, read_npz, reading
+from gslt.files import npz_names, open_regular, read_bytes, read_npz
 
 CURE = "write it again, or fetch it again"
 #: What each part is called, the first that is there is taken. Those of sparse matrices stand for
@@ -78,7 +78,7 @@ def read_archive(path: Path, x: str | None, y: str | None) -> Parts:
             for name in wanted
         }
 
-    with reading(path, DataError, "a graph", CURE):
+    with reading_parts(path, "a graph", CURE):
         return _graph([*plain, *matrices], read, x, y, path.stat().st_size, undirected=True)
 
 
@@ -120,7 +120,7 @@ def read_mat(path: Path, x: str | None, y: str | None) -> Parts:
         DataError: if it is damaged, or lacks edges or labels.
         ConfigError: if it unpacks to more than the limit.
     """
-    with reading(path, DataError, "a .mat file", CURE), warnings.catch_warnings():
+    with reading_parts(path, "a .mat file", CURE), warnings.catch_warnings():
         warnings.simplefilter("error")  # A name that is there twice is a warning only.
         data = read_bytes(path)
         if data.startswith(b"MATLAB 7.3"):
@@ -307,7 +307,7 @@ def read_saved(path: Path, x: str | None, y: str | None) -> Parts:
         DataError: if it asks for anything else, is damaged, or holds several graphs or none.
         ConfigError: if it unpacks to more than the limit.
     """
-    with reading(path, DataError, "a graph saved by torch", CURE):
+    with reading_parts(path, "a graph saved by torch", CURE):
         with open_regular(path) as (file, size):
             if not zipfile.is_zipfile(file):
                 raise ValueError("it is of the layout before torch 1.6; load and save it anew")

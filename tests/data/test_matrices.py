@@ -105,11 +105,13 @@ def test_dotted_names_and_labels_by_name(tmp_path: Path) -> None:
 def test_features_are_made_on_request(tmp_path: Path) -> None:
     attr = dict.fromkeys(sparse("attr", X))
     path = str(write_gnnbench(tmp_path / "a.npz", **attr, **masks()))
-    with pytest.raises(DataError, match="no features.*features='degree'"):
+    with pytest.raises(DataError, match=r"no features.*features='degree'"):
         load_dataset(path)
     # ln(1 + 1) and ln(1 + 2), of the degrees 1, 2, 2, 1.
     degrees = load_dataset(path, features="degree").x
-    assert degrees[:, 0].tolist() == pytest.approx([0.693147, 1.098612, 1.098612, 0.693147])
+    assert degrees[:, 0].tolist() == pytest.approx(
+        [0.693147, 1.098612, 1.098612, 0.693147], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,8 @@ def test_masks_of_several_splits(tmp_path: Path) -> None:
     stacks["valid_mask"] = np.roll(stacks["valid_mask"], 1, axis=0)
     stacks["test_mask"] = np.roll(stacks["test_mask"], 2, axis=0)
     path = str(write_gnnbench(tmp_path / "a.npz", **stacks))
-    data = load_dataset(path, split=1)
+    with pytest.warns(DataWarning, match="1 of 2 classes have no training node"):
+        data = load_dataset(path, split=1)
     assert data.split == 1
     assert [mask.tolist().index(True) for mask in data.splits.values()] == [1, 2, 3]
     with pytest.raises(ConfigError, match=r"split must lie in 0 … 2 .* got 3"):
@@ -189,7 +192,7 @@ def test_mat_without_split_takes_a_random_one(tmp_path: Path) -> None:
     given = {"undirected": True, "fractions": (0.5, 0.25, 0.25)}
     second = load_dataset(path, split=1, **given)
     assert [int(mask.sum()) for mask in first.splits.values()] == [12, 4, 4]
-    assert [int(mask.sum()) for mask in second.splits.values()][0] == 10
+    assert int(second.train_mask.sum()) == 10
     assert second.split == 1
     assert "seed 1" in second.source
     assert torch.equal(second.train_mask, load_dataset(path, split=1, **given).train_mask)
@@ -214,7 +217,7 @@ def test_broken_mat(tmp_path: Path, changes: dict[str, Any], sentence: str) -> N
 def test_mat_of_other_versions_and_bombs(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(512))
-    with pytest.raises(DataError, match="version 7.3; save it there with -v7"):
+    with pytest.raises(DataError, match=r"version 7\.3; save it there with -v7"):
         read_mat(path, None, None)
     bomb = zlib.compress(bytes(10**7), 9)
     head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
@@ -348,6 +351,8 @@ def test_real_chameleon_in_both_forms() -> None:
 
 @real
 def test_real_texas() -> None:
-    data = load_dataset(str(FORMATS / "texas.mat"), fractions=(0.48, 0.32, 0.2))
+    # The class of a single node.
+    with pytest.warns(DataWarning, match="1 of 5 classes have no"):
+        data = load_dataset(str(FORMATS / "texas.mat"), fractions=(0.48, 0.32, 0.2))
     assert (data.num_nodes, data.num_features, data.num_classes) == (183, 1703, 5)
     assert torch.bincount(data.y).tolist() == [33, 1, 18, 101, 30]
