@@ -39,7 +39,7 @@ ORDER = [
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 #: Beside the line: the only places below that these may import.
-BESIDE = {"data": {"random", "errors", "files", "environment"}}
+BESIDE = {"data": {"random", "errors", "files", "environment", "version"}}
 #: The same within packages: a module imports only from lines below its own.
 WITHIN = {
     "comparison": [

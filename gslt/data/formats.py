@@ -154,9 +154,10 @@ def _read_own(path: Path, split: int, options: ReadOptions) -> NodeDataset:
             f"{path.name} holds a data set as it was stored; leave {name} out, or give it to "
             "`gslt data convert`"
         )
+    fields: dict[str, Any]
     fields, tensors = read_stored(path, _KINDS)
     with reading_parts(path, "a data set of gslt", _CURE):
-        data = NodeDataset(**fields, **tensors)
+        data = NodeDataset(**{**fields, **tensors})
     if split not in (0, data.split):
         raise ConfigError(
             f"{path.name} holds split {data.split} alone, got split {split}; convert its source "

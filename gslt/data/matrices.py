@@ -23,7 +23,6 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from gslt.data.dataset import SPLITS
 from gslt.data.parts import Parts, reading_parts
 from gslt.data.roles import pick_masks
 from gslt.environment import check_limit, limits
@@ -41,7 +40,6 @@ NAMES = {
     "edge features": ("edge_attr", "edge_feat", "edge_features"),
     "names of classes": ("class_names",),
 }
-MASKS = tuple(f"{split}_mask" for split in SPLITS)
 _SPARSE = ("data", "indices", "indptr", "shape")
 #: A sparse matrix may stand for so many bytes in any case, and for so many times its file's size.
 _ALWAYS_DENSE, _MOST_DENSE = 1 << 28, 1024
@@ -215,7 +213,9 @@ def _graph(
         x=_checked(found["features"], size),
         y=_checked(found["labels"], size),
         edge_index=edges,
-        **{key: found.get(key) for key in MASKS},
+        train_mask=found.get("train_mask"),
+        val_mask=found.get("val_mask"),
+        test_mask=found.get("test_mask"),
         class_names=() if class_names is None else tuple(map(str, class_names)),
         edge_data={name: value for name, value in data.items() if value is not None},
         undirected=undirected,
