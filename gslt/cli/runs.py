@@ -15,8 +15,10 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 from gslt.cli.options import (
     Action,
     add_other_data,
+    add_reading,
     add_root,
     add_split,
+    address_of,
     data_folder,
     given_options,
     size_line,
@@ -88,6 +90,7 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
     add_split(parser)
+    add_reading(parser)
     add_other_data(parser)
     parser.add_class_arguments(config)
     return parser
@@ -104,7 +107,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
         out, chosen, config = _resumed(options.resume, kind, action.__name__)
     else:
         chosen = {
-            "dataset": address(options.dataset),
+            "dataset": address(address_of(options.dataset, options)),
             "dataset_dir": data_folder(options),
             "split": options.split,
         }

@@ -8,7 +8,14 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.options import Action, add_other_data, add_root, size_line
+from gslt.cli.options import (
+    Action,
+    add_other_data,
+    add_reading,
+    add_root,
+    address_of,
+    size_line,
+)
 from gslt.config import BackendName
 from gslt.errors import ConfigError, GsltWarning, TicketError
 
@@ -26,6 +33,7 @@ def _evaluate_parser() -> ArgumentParser:
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
+    add_reading(parser)
     add_other_data(parser)
     parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
     return parser
@@ -49,7 +57,7 @@ def _evaluate(options: Namespace) -> None:
     if options.dataset is None and known_name(name) is None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
     split_number = ticket.split if options.split is None else options.split
-    dataset = load_dataset(name, options.dataset_dir, split=split_number)
+    dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
     same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
     if same and ticket.content_hash not in ("", dataset.content_hash):
         what = (

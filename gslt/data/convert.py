@@ -321,6 +321,20 @@ def _from_dgl(graph: Any, x: str | None, y: str | None, needs_features: bool) ->
     )
 
 
+def network_parts(graph: Any, x: str | None, y: str | None) -> Parts:
+    """The parts of a NetworkX graph, for :func:`gslt.data.parts.assemble`.
+
+    Args:
+        graph: nodes are numbered in the order of ``graph.nodes``.
+        x: name of the features; None takes the usual one, or none.
+        y: name of the labels; None takes the usual one.
+
+    Raises:
+        DataError: names the first node whose attribute is missing.
+    """
+    return _from_networkx(graph, x, y, "split", False)
+
+
 def _from_networkx(
     graph: Any, x: str | None, y: str | None, split: str, needs_features: bool
 ) -> Parts:

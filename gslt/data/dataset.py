@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,7 +21,8 @@ from gslt.data.metrics import (
     loss,
     several_labels,
 )
-from gslt.errors import DataError
+from gslt.data.stored import TENSORS, write_stored
+from gslt.errors import DataError, GsltWarning
 
 Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
@@ -237,6 +240,31 @@ class NodeDataset:
             val_mask=self.val_mask.to(device),
             test_mask=self.test_mask.to(device),
         )
+
+    def save(self, path: str | Path) -> None:
+        """Write the data set as gslt's own file, at once or not at all, without pickle.
+
+        :func:`gslt.load_dataset` gives the same back. The same data set gives the same bytes. An
+        evaluator is code and is not stored: a :class:`GsltWarning` says so.
+
+        Args:
+            path: of the file, which ends in ``.safetensors``; what is there is replaced.
+
+        Raises:
+            DataError: if the path has another ending.
+            OSError: if it cannot be written.
+        """
+        if self.evaluator is not None:
+            warnings.warn(
+                f"the evaluator of {self.name!r} is code and is not stored: what is loaded from "
+                f"{Path(path).name} is judged by the plain measure",
+                GsltWarning,
+                stacklevel=2,
+            )
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values.pop("evaluator")
+        tensors = {name: values.pop(name) for name in TENSORS}
+        write_stored(Path(path), values, tensors)
 
     def info(self) -> Facts:
         """Facts about the graph, its labels and its split, for people and for run records."""

@@ -100,6 +100,8 @@ def assemble(
         y, names, task = _labels(parts, name, task)
     num_nodes = len(y) if parts.x is None else len(x)
     edge_index = roles.edges(parts.edge_index, num_nodes, rows=parts.edge_rows)
+    if undirected or (undirected is None and parts.undirected):
+        edge_index = to_undirected(edge_index, num_nodes)
     if parts.x is None:
         x = _made(features, edge_index, num_nodes)
     elif features is not None:
@@ -107,8 +109,6 @@ def assemble(
             f"the graph has {x.shape[1]} features; leave features={features!r} out, or take these "
             "away"
         )
-    if undirected or (undirected is None and parts.undirected):
-        edge_index = to_undirected(edge_index, num_nodes)
     masks, several = _masks(parts, name, num_nodes, split)
     data = NodeDataset(
         name=name,

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -30,6 +28,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GsltWarning
+from gslt.files.container import flat_bytes
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.fan_in import fan_in_of, padding_row
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
@@ -549,14 +548,6 @@ def bytes_of(value: Any) -> bytes:
         sparse = value.detach().to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
         return bytes_of(sparse.indices()) + bytes_of(sparse.values())
     return flat_bytes(value).tobytes()
-
-
-def flat_bytes(tensor: Tensor) -> npt.NDArray[np.uint8]:
-    """The bytes of a tensor of any shape ``(…)``; a view where it is contiguous and on the CPU."""
-    # As bytes: NumPy knows no bfloat16.
-    flat = tensor.detach().cpu().contiguous().view(-1)
-    found: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
-    return found
 
 
 #: Running statistics of a norm that has seen no batch.

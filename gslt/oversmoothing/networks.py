@@ -17,7 +17,8 @@ import safetensors.torch
 from gslt.backends import get_backend
 from gslt.config import METHODS, FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
 from gslt.data import NodeDataset
-from gslt.data.catalogue import address, known_name
+from gslt.data.catalogue import address, known_name, place_and_options
+from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
@@ -66,12 +67,13 @@ class DatasetChoice:
     @property
     def graph_name(self) -> str:
         """What the graph calls itself: its known name, or the last part of its path."""
-        last = self._path.stem if self._path.suffix == ".npz" else self._path.name
+        path = self._path
+        last = path.stem if path.suffix.lower() in ENDINGS else path.name
         return known_name(self.name) or known_name(last) or last or self.name
 
     @property
     def _path(self) -> Path:
-        return Path(os.path.expanduser(self.name))
+        return Path(os.path.expanduser(place_and_options(self.name)[0]))
 
 
 @dataclass(frozen=True, kw_only=True)

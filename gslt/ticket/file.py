@@ -21,8 +21,7 @@ from gslt.config import FreezeConfig, ModelConfig, build
 from gslt.environment import Limits, check_limit, raised
 from gslt.errors import ConfigError, TicketError
 from gslt.files import parse
-from gslt.freezing import FrozenCounts
-from gslt.ticket.container import (
+from gslt.files.container import (
     Count,
     Shape,
     TensorInfo,
@@ -32,6 +31,7 @@ from gslt.ticket.container import (
     read_tensors,
     seal,
 )
+from gslt.freezing import FrozenCounts
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
+from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
-from gslt.ticket.container import DTYPES, MOST_DIMENSIONS
 
 #: What every reader can hold in a signed word.
 LARGEST_COUNT = 2**63 - 1

@@ -16,8 +16,8 @@ from torch import Tensor
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.errors import GsltError, GsltWarning, RunError
 from gslt.files import OutputFolder, parse, read_bytes, reading
+from gslt.files.container import seal, unseal
 from gslt.files.log import Mark, check_no_link
-from gslt.ticket.container import seal, unseal
 from gslt.training.results import Epoch
 
 VERSION = 2

@@ -38,10 +38,10 @@ from gslt.files import (
     read_bytes,
     reading,
 )
+from gslt.files.container import seal, unseal
 from gslt.files.log import Log, Mark, check_no_link
 from gslt.files.writing import json_text
 from gslt.nn.gnn import GNN
-from gslt.ticket.container import seal, unseal
 from gslt.ticket.ticket import load_ticket
 from gslt.training.checkpoint import (
     Checkpoint,

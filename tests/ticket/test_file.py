@@ -22,6 +22,7 @@ from torch import nn
 import gslt
 from gslt import random as streams
 from gslt.backends import get_backend
+from gslt.files.container import info_of
 from gslt.freezing import (
     FrozenCounts,
     freezing_pattern,
@@ -32,7 +33,6 @@ from gslt.freezing import (
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.nn.gnn import weight_shapes
 from gslt.random import Stream
-from gslt.ticket.container import info_of
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, share
 

@@ -18,8 +18,8 @@ from gslt.backends import get_backend
 from gslt.config import SearchConfig
 from gslt.errors import GsltWarning, RunError
 from gslt.files import OutputFolder
+from gslt.files.container import seal, unseal
 from gslt.files.log import Mark
-from gslt.ticket.container import seal, unseal
 from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
