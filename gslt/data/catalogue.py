@@ -20,10 +20,12 @@ from gslt.data.formats import (
     ReadOptions,
     read_file,
     split_address,
+    tell_direction,
     with_options,
 )
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
-from gslt.data.heterophilous import load_heterophilous
+from gslt.data.heterophilous import is_heterophilous, load_heterophilous
+from gslt.data.matrices import read_archive
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
 from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
@@ -412,6 +414,10 @@ def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
             f"{path.name!r} ends in none of {', '.join(ENDINGS)}, by which the kind of a file is "
             "known; rename or convert it"
         )
+    if path.suffix == ".npz" and not options.given and is_heterophilous(path):
+        data = load_heterophilous(path, path.stem, split, source=f"file {path.name}")
+        tell_direction(read_archive(path, None, None), data)
+        return data
     return read_file(path, split, options)
 
 

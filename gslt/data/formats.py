@@ -117,11 +117,11 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
             features=options.features,
         )
         if options.undirected is None and parts.undirected:
-            _tell_direction(parts, data)
+            tell_direction(parts, data)
     return dataclasses.replace(data, split=split) if is_random else data
 
 
-def _tell_direction(parts: Parts, data: NodeDataset) -> None:
+def tell_direction(parts: Parts, data: NodeDataset) -> None:
     """Warn where edges of an undirected layout have a direction after all: some go one way only."""
     given = roles.edges(parts.edge_index, data.num_nodes, rows=parts.edge_rows)
     source, target = given[:, given[0] != given[1]]

@@ -9,7 +9,7 @@ from typing import Any
 from gslt.data.dataset import SPLITS, NodeDataset
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.errors import DataError
-from gslt.files import read_npz
+from gslt.files import npz_names, read_npz
 
 SOURCE = "heterophilous-graphs benchmark (Platonov et al. 2023, arXiv 2302.11640), MIT licence"
 
@@ -18,6 +18,11 @@ _CURE = "fetch it again, or write it in the layout of the benchmark"
 #: is accuracy.
 _ROC_AUC = ("minesweeper", "tolokers", "questions")
 _KEYS = ("node_features", "node_labels", "edges", "train_masks", "val_masks", "test_masks")
+
+
+def is_heterophilous(path: Path) -> bool:
+    """Whether a ``.npz`` file has features, labels and edges as the benchmark names them."""
+    return set(_KEYS[:3]) & set(npz_names(path, _CURE)) != set()
 
 
 def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOURCE) -> NodeDataset:

@@ -39,4 +39,10 @@ def test_synthesized_data_runs_through_search(tmp_path, capsys):
 def test_options_of_a_stand_in():
     options = parse(["data", "synthesize"]).data.synthesize
     assert (options.scale, options.seed, options.dataset_dir) == (1.0, 0, None)
-    assert list(data.ACTIONS) == ["data list", "data info", "data download", "data synthesize"]
+    assert list(data.ACTIONS) == [
+        "data list",
+        "data info",
+        "data convert",
+        "data download",
+        "data synthesize",
+    ]
