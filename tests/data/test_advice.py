@@ -92,6 +92,11 @@ def own(**changes: Any) -> NodeDataset:
     return replace(made(), **changes)
 
 
+def several(**changes: Any) -> NodeDataset:
+    """The same nodes with two labels each."""
+    return own(**{"y": PAIRS, "task": "multilabel", "metric": "micro_f1"} | changes)
+
+
 def adjacency() -> torch.Tensor:
     return torch.zeros(NODES, NODES).index_put_((EDGES[1], EDGES[0]), torch.ones(10))
 
@@ -101,6 +106,7 @@ def stack(mask: torch.Tensor, number: int) -> torch.Tensor:
 
 
 ROWS = torch.arange(NODES) % 2
+PAIRS = torch.stack([ROWS, 1 - ROWS], dim=1).float()
 LONG = {"train_idx": [0, 1], "val_idx": [2, 3], "test_idx": [4, 5]} | dict.fromkeys(SPLIT)
 NAMES = [f"paper {i}" for i in range(30)]
 RARE = ["common"] * 50 + ["rare"]
@@ -312,6 +318,35 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "two splits of a node": (
         lambda: own(val_mask=torch.arange(6) < 3),
         lambda: own(val_mask=torch.arange(6) == 2),
+    ),
+    # Several labels a node.
+    "class of one": (
+        lambda: made({"task": "multiclass"}, y=[[1, 1], [0, 1]] * 3),
+        lambda: made({"task": "multiclass"}, y=[[1, 0], [0, 1]] * 3),
+    ),
+    "texts of several": (
+        lambda: roles.label_rows([["a", "b"]]),
+        lambda: roles.label_rows([[1, 0]]),
+    ),
+    "undeclared labels": (
+        lambda: own(y=PAIRS),
+        lambda: (own(y=PAIRS, task="multilabel", metric="micro_f1"), own(y=ROWS)),
+    ),
+    "columns of labels": (
+        lambda: several(num_classes=3),
+        lambda: several(y=torch.ones(6, 3), num_classes=3),
+    ),
+    "accuracy of several": (
+        lambda: several().accuracy(torch.zeros(6, 2)),
+        lambda: several().score(torch.zeros(6, 2)),
+    ),
+    "evaluator and metric": (
+        lambda: own(metric="roc_auc", evaluator=lambda y, found: 1.0),
+        lambda: (own(metric="roc_auc"), own(evaluator=lambda y, found: 1.0)),
+    ),
+    "one value in a split": (
+        lambda: several(y=torch.ones(6, 2), metric="roc_auc"),
+        lambda: several(y=torch.ones(6, 2)),
     ),
     "devices": (
         lambda: own(y=torch.empty(6, dtype=torch.int64, device="meta")),
