@@ -37,9 +37,9 @@ from torch import nn
 
 import gslt
 from gslt.backends import get_backend
+from gslt.files.container import DTYPES
 from gslt.masking.freeze import bytes_of
 from gslt.masking.parametrization import frozen_weights
-from gslt.ticket.container import DTYPES
 from gslt.ticket.ticket import Ticket
 
 Verdict = Literal["refused", "identical", "other", "accepted"]

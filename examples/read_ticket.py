@@ -94,7 +94,7 @@ NORMS = ("batch_norm", "unit_gain", "pair_norm")
 
 
 class DamagedError(ValueError):
-    """The file is damaged, no ticket of version 2 or 3, or beyond a limit."""
+    """The file is damaged, no ticket of version 2, 3 or 4, or beyond a limit."""
 
 
 def check(holds: bool, problem: str) -> None:
@@ -133,7 +133,7 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     meta = parsed(text)
     check(written_as(meta) == text, "the metadata are not written as they should")
     check(isinstance(meta, dict) and "version" in meta, "the metadata are no object")
-    check(type(meta["version"]) is int and meta["version"] in (2, 3), "another version")
+    check(type(meta["version"]) is int and meta["version"] in (2, 3, 4), "another version")
     check_metadata(meta)
     check_limits(meta, len(data))
     described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
@@ -222,7 +222,9 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    keys(meta, FIELDS if meta["version"] == 2 else f"{FIELDS} state")
+    data = meta["version"] == 4
+    state = meta["version"] == 3 or (data and "state" in meta)
+    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
         count(value, name, least=1 if name == "total" else 0)
@@ -236,7 +238,9 @@ def check_metadata(meta: dict) -> None:
     check(len(set(names)) == len(names), "two layers have the same name")
     for name in ("gslt", "dataset", "weights_sha256"):
         text(meta[name], name)
-    check(re.fullmatch("[0-9a-f]{64}", meta["weights_sha256"]) is not None, "no SHA-256")
+    for name in ["weights_sha256", *["data_sha256"] * data]:
+        digits = text(meta[name], name)
+        check(re.fullmatch("[0-9a-f]{64}", digits) is not None, f"{name} is no SHA-256")
     count(meta["split"], "split")
     check(isinstance(meta["results"], dict), "the results are no object")
     for name, value in meta["results"].items():
@@ -244,14 +248,14 @@ def check_metadata(meta: dict) -> None:
     check_freeze(meta["freeze"])
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
-    if meta["version"] == 3:
+    if state:
         check(meta["architecture"] is None, "state in a network that has none")
         check_state(meta["state"])
 
 
 def check_state(state: object) -> None:
     """What is stored beside the masks."""
-    check(isinstance(state, list) and len(state) > 0, "no state in a file of version 3")
+    check(isinstance(state, list) and len(state) > 0, "state is empty")
     for value in state:
         check(isinstance(value, list) and len(value) == 3, "a stored value has not three parts")
         check(value[1] in [*TYPES], f"{text(value[0], 'the name of a value')} has no type")
@@ -510,12 +514,12 @@ def quotas(total: int, sizes: list[int]) -> list[float]:
         return [0.0] * len(sizes)
     if total == sum(sizes):
         return [float(n) for n in sizes]
-    low, high = 0.0, sum(n * n for n in sizes) / total
+    low, high = 0.0, len(sizes) / total
     while True:
         middle = (low + high) / 2
         if middle in (low, high):
-            return [n * n / (n + high) for n in sizes]
-        if math.fsum(n * n / (n + middle) for n in sizes) > total:
+            return [n / (1 + high * n) for n in sizes]
+        if math.fsum(n / (1 + middle * n) for n in sizes) > total:
             low = middle
         else:
             high = middle

@@ -48,7 +48,7 @@ class FreezeConfig:
     """Fraction of the weights locked (always kept) before the search; sets the window by hand."""
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
-    the same ratio everywhere, or ideal gas quotas n / (1 + F / n) of a layer of n weights."""
+    the same ratio everywhere, or ideal gas quotas n / (1 + F n) of a layer of n weights."""
     place: str = "all"
     """Layers that take part in freezing: all; hidden, those between the first and the last; input,
     the first; or names with commas between them, such as layers.1,layers.2 or head. The freezing,

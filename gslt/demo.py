@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from gslt.config import DemoConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset, load_dataset
+from gslt.data import NodeDataset, as_dataset, load_dataset
+from gslt.data.metrics import reworded
 from gslt.errors import ConfigError, RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, check_folder, kind_of
@@ -44,7 +45,9 @@ class Arm:
     @property
     def row(self) -> dict[str, object]:
         """Plain values of the row; accuracies and ratios are fractions, sizes bytes."""
-        return {"method": self.name, "dataset": self.result.dataset, **measured(self.result)}
+        about = {"dataset": self.result.dataset, "metric": self.result.metric}
+        rates = {f"{name}_majority_rate": rate for name, rate in self.result.majority_rate.items()}
+        return {"method": self.name, **about, **rates, **measured(self.result)}
 
 
 def arms(config: DemoConfig) -> dict[str, SearchConfig | TrainConfig]:
@@ -67,7 +70,7 @@ def run_demo(
     out: Path,
     config: DemoConfig | None = None,
     *,
-    dataset: NodeDataset | None = None,
+    dataset: Any = None,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, object]]:
@@ -77,7 +80,7 @@ def run_demo(
         out: the folder: empty, not there yet, or of an earlier demo. The same demo that was not
             finished goes on; another one is set aside, by renaming it.
         config: settings of the arms.
-        dataset: the graph; default: the embedded one.
+        dataset: the graph, or whatever :func:`gslt.as_dataset` takes; default: the embedded one.
         progress: show a bar over the epochs on a terminal.
         say: told what is done.
 
@@ -90,7 +93,7 @@ def run_demo(
     """
     configs = arms(config or DemoConfig())
     check_folder(out, KIND)
-    dataset = dataset or load_dataset("debian")
+    dataset = load_dataset("debian") if dataset is None else as_dataset(dataset)
     if _unfinished(out, configs, dataset):
         say(f"going on with the demo in {out}, which was not finished")
     elif moved := set_aside(out):
@@ -200,7 +203,8 @@ def _strangers(folder: Path) -> list[str]:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as the Markdown table of the Frozen paper."""
-    return Table.of("", [SimpleNamespace(**row) for row in rows], TABLE).body() + "\n"
+    columns = [(reworded(head, rows[0]["metric"]), cell) for head, cell in TABLE]
+    return Table.of("", [SimpleNamespace(**row) for row in rows], columns).body() + "\n"
 
 
 #: Columns that the demo's table has in common with that of a study.
@@ -219,7 +223,8 @@ TABLE: list[Column] = [
 
 def accuracy_against_size(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Test accuracy of each row against its model size in bytes, each point labelled."""
-    title = f"{rows[0]['dataset']}: accuracy against model size"
+    metric = rows[0]["metric"]
+    title = f"{rows[0]['dataset']}: {reworded('accuracy against model size', metric)}"
     caption = "Model size: mask bits of tickets, float32 weights of the trained network. One seed."
     picture = canvas([[""]], title, caption, width=7.5)
     axes = picture.panels[""]
@@ -242,7 +247,7 @@ def accuracy_against_size(rows: Sequence[Mapping[str, Any]]) -> Any:
     number_axis(axes, sizes, "model size in kB", log=True)
     axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
     axes.margins(y=0.15)
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel(reworded("test accuracy (%)", metric))
     return picture.figure
 
 
@@ -253,8 +258,10 @@ def learning_curves(runs: Mapping[str, Run], dataset: str) -> Any:
         runs: by the name of the arm.
         dataset: name of the graph.
     """
-    title = f"{dataset}: validation accuracy during search and training"
+    metric = next(iter(runs.values())).metric
+    title = "validation accuracy during search and training"
     caption = "Lines: validation accuracy. Marks: test accuracy at the best epoch. One seed."
+    title, caption = (reworded(words, metric) for words in (f"{dataset}: {title}", caption))
     picture = canvas([[""]], title, caption, width=7.5)
     axes = picture.panels[""]
     lines = []
@@ -264,7 +271,7 @@ def learning_curves(runs: Mapping[str, Run], dataset: str) -> Any:
         axes.plot(run.best_epoch, 100 * run.test_accuracy, look.marker, color=look.colour)
     draw_lines(axes, lines)
     number_axis(axes, [x for line in lines for x in line.x], "epoch", log=False)
-    axes.set_ylabel("validation accuracy (%)")
+    axes.set_ylabel(reworded("validation accuracy (%)", metric))
     label_lines(picture.figure, [(axes, lines)])
     return picture.figure
 

@@ -69,7 +69,11 @@ class GsltWarning(UserWarning):
 
 
 class FreezingWarning(GsltWarning):
-    """One layer has nearly all of the frozen weights, while others were meant to take part."""
+    """One layer has nearly all of the frozen weights, or a layer has lost every weight."""
+
+
+class DataWarning(GsltWarning):
+    """Something of a graph that is not used or looks wrong, with its figure."""
 
 
 class MissingPackageError(GsltError, ImportError):
@@ -81,13 +85,14 @@ class MissingPackageError(GsltError, ImportError):
     Args:
         package: name of the package.
         purpose: what needs it, the subject of the sentence.
-        extra: extra of gslt that installs it.
+        extra: extra of gslt that installs it; empty where none does.
     """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
+        install = f'"gslt[{extra}]"' if extra else package
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; "
-            f'run: pip install "gslt[{extra}]"'
+            f"run: pip install {install}"
         )
 
 

@@ -44,6 +44,22 @@ def symmetric_matrix(matrix: Tensor) -> Tensor:
     return scale[:, None] * loops * scale[None, :]
 
 
+def attention_matrices(
+    matrix: Tensor, source: Tensor, target: Tensor, slope: float = 0.2
+) -> Tensor:
+    """Softmax over j → i of LeakyReLU(source_j + target_i), (heads, targets, sources)."""
+    scores = torch.nn.functional.leaky_relu(source.T[:, None, :] + target.T[:, :, None], slope)
+    # Parallel edges count as often as they are there.
+    weights = matrix * (scores - scores.max()).exp()
+    return weights / weights.sum(2, keepdim=True).clamp(min=1e-300)
+
+
+def with_loops(edges: Tensor, nodes: int) -> Tensor:
+    """The edges without self-loops, and one self-loop per node."""
+    node = torch.arange(nodes)
+    return torch.cat([edges[:, edges[0] != edges[1]], torch.stack([node, node])], 1)
+
+
 def features(rows: int, width: int, dtype: torch.dtype = torch.float64, seed: int = 1) -> Tensor:
     rng = torch.Generator().manual_seed(seed)
     return torch.randn(rows, width, generator=rng, dtype=torch.float64).to(dtype)

@@ -434,9 +434,9 @@ FAN_IN: dict[str, dict[str, int]] = {
         "lstm.weight_hh_l0_reverse": 12,
     },
     "DGL TransE": {"rel_emb.weight": 1},
-    "DGL TransR": {"rel_emb.weight": 1, "rel_project.weight": 1},
+    "DGL TransR": {"rel_emb.weight": 1, "rel_project.weight": 6},
     "DGL DegreeEncoder": {"encoder1.weight": 1, "encoder2.weight": 1},
-    "DGL PathEncoder": {"embedding_table.weight": 1},
+    "DGL PathEncoder": {"embedding_table.weight": 6},
     "DGL SpatialEncoder": {"embedding_table.weight": 1},
     "DGL SpatialEncoder3d": {"gamma.weight": 1, "beta.weight": 1},
 }

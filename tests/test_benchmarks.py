@@ -20,6 +20,7 @@ from gslt.theory import laws
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import bad_data  # noqa: E402
 import common  # noqa: E402
 import epoch  # noqa: E402
 import host_suites  # noqa: E402
@@ -284,3 +285,39 @@ def test_of_a_hosts_tests_those_count_that_pass_with_its_own_layers(tmp_path: Pa
     lines = list(host_suites.table({"users": found}))
     assert lines[2] == "| `nn/conv/test_user.py` | 4 | 1 | 2 | 3 |"
     assert "With gslt's drop-ins 1 of 4 pass: 50.0 % of the 2 that are possible." in lines
+
+
+def test_bad_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ("CSV", "WebKB", "gnn-benchmark .npz")
+    monkeypatch.setattr(bad_data, "FORMATS", {name: bad_data.FORMATS[name] for name in kinds})
+    monkeypatch.delitem(bad_data.DAMAGE, "swelling archive")
+    tallies = bad_data.run(1, 1, tmp_path)
+    found = {name: bad_data.values(tally) for name, tally in tallies.items()}
+    assert set(kinds) < set(found)
+    assert [failure for each in found.values() for failure in each["failures"]] == []
+    assert sum(each["refused"] for each in found.values()) > 150
+
+
+def test_a_loader_that_takes_anything_is_told(tmp_path: Path) -> None:
+    tally = bad_data.Tally()
+    tally.attempt("label 0.5", lambda: "accepted: graph")
+    tally.attempt("label -2", lambda: str(int("no number")))
+    assert bad_data.values(tally) | {"failures": len(tally.failures)} == {
+        "number": 2,
+        "refused": 0,
+        "accepted": 1,
+        "traceback": 1,
+        "hung": 0,
+        "failures": 2,
+    }
+
+
+def test_the_table_of_bad_data_is_that_of_the_record() -> None:
+    text = (BENCHMARKS.parent / "docs" / "data.md").read_text("utf-8")
+    kinds = json.loads((BENCHMARKS / "results" / "bad-data.json").read_text())["kinds"]
+    assert f"{sum(each['number'] for each in kinds.values()):,} of them" in text
+    for name, each in kinds.items():
+        keys = ("number", "refused", "accepted", "traceback", "hung")
+        assert f"| {name} | {' | '.join(str(each[key]) for key in keys)} |" in text
+    assert len(bad_data.WRONG) == 29
+    assert len(bad_data.DAMAGE) == 11

@@ -148,7 +148,7 @@ BACKEND = DGLBackend()
 
 
 class _Frozen(nn.Module):
-    """What the three layers add to the layer of DGL that they are."""
+    """What the layers add to the layer of DGL that they are."""
 
     def _freeze(self, config: FreezeConfig | None, name: str) -> None:
         if any(weights_of(self)) or frozen_weights(self):
@@ -272,4 +272,48 @@ class FrozenSAGEConv(_Frozen, dgl.nn.SAGEConv):  # type: ignore[misc, name-defin
         name: str = "",
     ) -> None:
         super().__init__(in_feats, out_feats, aggregator_type, feat_drop, bias, norm, activation)
+        self._freeze(config, name)
+
+
+class FrozenGATConv(_Frozen, dgl.nn.GATConv):  # type: ignore[misc, name-defined]
+    """A frozen ``dgl.nn.GATConv``: x'_i = Σ_{j → i} α_ij W x_j + b for each head, no loops added.
+
+    α is the softmax over j → i of LeakyReLU(a_l · W x_j + a_r · W x_i). It is DGL's layer, called
+    as that is; frozen and searched are W, the attention vectors of every head (fan-in: their
+    length) and the residual map. Veličković et al. 2018 (arXiv 1710.10903).
+
+    Args:
+        in_feats: input width, or (source width, target width).
+        out_feats: output width of a head.
+        num_heads: number of heads.
+        feat_drop: dropout on the features.
+        attn_drop: dropout on the attention.
+        negative_slope: of LeakyReLU.
+        residual: whether the input is added, by a map where the widths differ.
+        activation: applied to the output.
+        allow_zero_in_degree: without it a graph with nodes that nothing points to is refused.
+        bias: as in DGL; a bias is fixed at 0.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+    """
+
+    def __init__(
+        self,
+        in_feats: int | tuple[int, int],
+        out_feats: int,
+        num_heads: int,
+        feat_drop: float = 0.0,
+        attn_drop: float = 0.0,
+        negative_slope: float = 0.2,
+        residual: bool = False,
+        activation: Activation = None,
+        allow_zero_in_degree: bool = False,
+        bias: bool = True,
+        *,
+        config: FreezeConfig | None = None,
+        name: str = "",
+    ) -> None:
+        drops = (feat_drop, attn_drop, negative_slope)
+        rest = (residual, activation, allow_zero_in_degree, bias)
+        super().__init__(in_feats, out_feats, num_heads, *drops, *rest)
         self._freeze(config, name)

@@ -20,10 +20,18 @@ from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze
+from gslt.masking.twins import watch
 from gslt.nn.conv import Features, gcn, gin, sage, split_features
 from gslt.nn.hooks import has_hooks, is_traced, refuse_script
 
-__all__ = ["BACKEND", "Adjacency", "FrozenGCNConv", "FrozenGINConv", "FrozenSAGEConv"]
+__all__ = [
+    "BACKEND",
+    "Adjacency",
+    "FrozenGATConv",
+    "FrozenGCNConv",
+    "FrozenGINConv",
+    "FrozenSAGEConv",
+]
 
 host = import_quietly("torch_geometric.nn")
 EdgeIndex = import_quietly("torch_geometric").EdgeIndex
@@ -50,7 +58,7 @@ _HOOKS = tuple(
 
 
 class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
-    """What the three layers add to the layer of PyG that they are."""
+    """What the layers add to the layer of PyG that they are."""
 
     __prepare_scriptable__ = refuse_script
     #: Steps that a subclass has rewritten.
@@ -77,6 +85,8 @@ class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
         if any(map(is_lazy, self.parameters())):
             hook = partial(_freeze_lazy, config=config, name=name)
             self._lazy = self.register_forward_pre_hook(hook, with_kwargs=True)
+            self.drawn_later = (repr(self), name, config.seed, config.weight_init)
+            watch(self)
         else:
             freeze(self, config, prefix=name)
 
@@ -111,7 +121,7 @@ def _freeze_lazy(
 ) -> None:
     """Before the first call: let PyG find the widths that were not given, then freeze."""
     layer._lazy.remove()
-    del layer._lazy
+    del layer._lazy, layer.drawn_later
     modes = [(module, module.training) for module in layer.modules()]
     layer.eval()
     with torch.no_grad():
@@ -322,6 +332,49 @@ class FrozenSAGEConv(_Frozen, host.SAGEConv):  # type: ignore[misc, name-defined
             return self._messages(x, edge_index, size)
         graph, aggr = _graph(x, edge_index, size), _SUMS[type(self.aggr_module)]
         return sage(x, graph, self.lin_l, root, first, aggr, self.normalize)
+
+
+class FrozenGATConv(_Frozen, host.GATConv):  # type: ignore[misc, name-defined]
+    r"""A frozen ``torch_geometric.nn.GATConv``, Veličković et al. 2018 (arXiv 1710.10903).
+
+    .. math:: x'_i = \Vert_h Σ_{j → i} α^h_{ij} W^h x_j + b, \qquad
+        α^h_{ij} = \mathrm{softmax}_j\, \mathrm{LeakyReLU}(a_s^h · W^h x_j + a_t^h · W^h x_i)
+
+    It is PyG's layer, called as that is, with PyG's messages always. What is frozen and searched:
+    W, the attention vectors a_s and a_t of every head (fan-in: their length), and where the options
+    ask for them the map and the vectors of edge features and the residual map.
+
+    Args:
+        *args: as in PyG: ``in_channels``, ``out_channels``, ``heads``, ``concat``,
+            ``negative_slope``, ``dropout``, ``add_self_loops``, ``edge_dim``, ``fill_value``,
+            ``bias``, which is fixed at 0, ``residual``.
+        config: the frozen source. Default: ``FreezeConfig()``.
+        name: names the random streams; layers of equal shape need different names.
+        **options: the same by name, and those of PyG's message passing.
+
+    Shapes:
+        x ``(N, in)`` or a pair, edge_index (2, E), edge_attr ``(E, edge_dim)`` →
+        ``(N, heads · out)``, or ``(N, out)`` without ``concat``.
+    """
+
+    def forward(
+        self, x: Features, edge_index: Tensor, edge_attr: Tensor | None = None, *args: Any, **o: Any
+    ) -> Any:
+        """``(N, in)`` → ``(N, heads · out)``; the other arguments are PyG's.
+
+        Args:
+            x: features ``(N, in)``, or a pair (sources, targets).
+            edge_index: int64 ``(2, E)`` or what else PyG takes.
+            edge_attr: features of the edges ``(E, edge_dim)``.
+            *args: ``size`` and ``return_attention_weights``.
+            **o: the same by name.
+
+        Raises:
+            GraphError: for a graph of gslt, which has sums over neighbours and no attention.
+        """
+        if isinstance(edge_index, CSRGraph):
+            raise GraphError("attention needs a message per edge; pass edge_index")
+        return self._messages(x, edge_index, edge_attr, *args, **o)
 
 
 def _normalised(num_nodes: int, edges: Tensor, weight: Tensor | None) -> CSRGraph:

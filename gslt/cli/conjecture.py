@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, data_folder, field_names
+from gslt.cli.options import Action, add_other_data, data_folder, field_names
 from gslt.config import Architecture
 from gslt.conjecture.protocol import Criteria, Size
 from gslt.errors import RunError
@@ -41,6 +41,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--dataset", type=str | None, help=text)
     text = "compute no run; report what is there"
     parser.add_argument("--report_only", action="store_true", help=text)
+    add_other_data(parser)
     add_executor(parser)
     parser.add_class_arguments(Criteria)
     # What is not given is what the folder was begun with.
@@ -49,6 +50,7 @@ def _parser() -> ArgumentParser:
 
 
 def _conjecture(options: Namespace) -> None:
+    from gslt.conjecture.findings import check_accuracy
     from gslt.conjecture.protocol import PLAN, begin, open_plan, run_plan
     from gslt.conjecture.report import report_plan, verdict_text
     from gslt.studies.execute import Summary, check_study
@@ -56,7 +58,8 @@ def _conjecture(options: Namespace) -> None:
 
     names = ["preset", "architecture", "dataset", *field_names(Criteria)]
     plan = open_plan(options.out, **{name: options[name] for name in names})
-    folder, done = StudyFolder(options.out), Summary()
+    folder = StudyFolder(options.out, allow_other_data=options.allow_other_data)
+    done = Summary()
     if options.report_only:
         if not (options.out / PLAN).is_file():
             raise RunError(
@@ -67,6 +70,8 @@ def _conjecture(options: Namespace) -> None:
     else:
         for study in plan.studies:
             datasets = check_study(study, data_folder(options), device_here(options))
+            for each in datasets:
+                check_accuracy(each.name, each.metric)
             listed = ", ".join(map(str, datasets))
             print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms on {listed}")
         done = run_plan(plan, folder, executor_of(options, folder))

@@ -9,6 +9,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from gslt.errors import ConfigError
+
 #: What carries out a command.
 Action = Callable[[Namespace], None]
 
@@ -24,9 +26,58 @@ def data_folder(options: Namespace) -> str | None:
     return options.dataset_dir and str(options.dataset_dir)
 
 
+def add_other_data(parser: ArgumentParser) -> None:
+    """Add the option that goes on where the data is no longer what it was."""
+    text = "go on, with a warning, where the data is no longer what the result is of"
+    parser.add_argument("--allow_other_data", action="store_true", help=text)
+
+
 def add_split(parser: ArgumentParser) -> None:
     """Add the option that says which split of a data set is used."""
     parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
+
+
+def add_reading(parser: ArgumentParser) -> None:
+    """Add the options that say how a file of a graph is read."""
+    text = "name of the features in a file; several node attributes with commas between them"
+    parser.add_argument("--x", type=str | None, metavar="NAME", help=text)
+    parser.add_argument("--y", type=str | None, metavar="NAME", help="name of the labels in a file")
+    text = "features that are made where a file has none: degree, one-hot, constant or spectral"
+    parser.add_argument("--features", type=str | None, metavar="KIND", help=text)
+    text = (
+        "true adds the reverse of every edge of a file, false leaves its edges as they are [what "
+        "is usual for the format]"
+    )
+    parser.add_argument("--undirected", type=bool | None, help=text)
+    text = (
+        "split the nodes of a file at random within each class, with --split as the seed [the "
+        "file's split, or else 0.6 0.2 0.2]"
+    )
+    parser.add_argument(
+        "--fractions", type=float, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help=text
+    )
+
+
+def address_of(name: str, options: Namespace) -> str:
+    """A data set and how it is read, as one text, see :func:`gslt.data.formats.with_options`.
+
+    Args:
+        name: or path of the data set.
+        options: of :func:`add_reading`.
+
+    Raises:
+        ConfigError: if the name has options behind it and there are some beside it.
+    """
+    from gslt.data.catalogue import place_and_options
+    from gslt.data.formats import ReadOptions, with_options
+
+    said = ReadOptions(**{field: options[field] for field in field_names(ReadOptions)})
+    place, behind = place_and_options(name)
+    if behind.given and said.given:
+        raise ConfigError(
+            f"{name!r} says itself how it is read; leave out --{', --'.join(said.given)}"
+        )
+    return with_options(place, said if said.given else behind)
 
 
 def field_names(kind: type[Any]) -> list[str]:

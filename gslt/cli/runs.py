@@ -14,8 +14,11 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import (
     Action,
+    add_other_data,
+    add_reading,
     add_root,
     add_split,
+    address_of,
     data_folder,
     given_options,
     size_line,
@@ -34,7 +37,7 @@ LoggerName = Literal["tensorboard", "mlflow", "none"]
 #: By option: what a run folder remembers of how its run is carried out.
 Remembered = dict[str, "str | int | None"]
 #: Options that say how a run is carried out, so that they can be given anew when it goes on.
-_HOW = ("--resume", "--checkpoint_seconds", "--log", "--probe_every")
+_HOW = ("--resume", "--checkpoint_seconds", "--log", "--probe_every", "--allow_other_data")
 #: Those that a run folder remembers.
 _KEPT = ("log", "probe_every")
 
@@ -87,12 +90,15 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_root(parser)
     add_split(parser)
+    add_reading(parser)
+    add_other_data(parser)
     parser.add_class_arguments(config)
     return parser
 
 
 def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
+    from gslt.data.catalogue import address
     from gslt.errors import UnwrittenError
     from gslt.training.search import check_runnable, search, train
 
@@ -101,7 +107,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
         out, chosen, config = _resumed(options.resume, kind, action.__name__)
     else:
         chosen = {
-            "dataset": options.dataset,
+            "dataset": address(address_of(options.dataset, options)),
             "dataset_dir": data_folder(options),
             "split": options.split,
         }
@@ -110,7 +116,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
     check_runnable(config)
-    with _opened(out, action.__name__, config, chosen, options) as folder:
+    with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
             print(f"{folder.path} is finished; what follows is its result")
         how = folder.remembered
@@ -139,7 +145,12 @@ def _show(result: Result) -> None:
 
 
 def _opened(
-    out: Path | None, command: str, config: Any, chosen: dict[str, Any], options: Namespace
+    out: Path | None,
+    command: str,
+    config: Any,
+    chosen: dict[str, Any],
+    options: Namespace,
+    dataset: NodeDataset,
 ) -> RunFolder:
     """The folder of the run: the one that is given, else an unfinished one, else a new one."""
     from gslt.training.places import default_folder, unfinished_folders
@@ -147,8 +158,15 @@ def _opened(
 
     def open_folder(path: Path) -> RunFolder:
         how = _how(path, options)
-        seconds = options.checkpoint_seconds
-        return RunFolder(path, config, chosen, checkpoint_seconds=seconds, remembered=how)
+        seconds, other = options.checkpoint_seconds, options.allow_other_data
+        return RunFolder(
+            path,
+            config,
+            chosen,
+            checkpoint_seconds=seconds,
+            remembered=how,
+            allow_other_data=other,
+        )
 
     if out is not None:
         return open_folder(out)
@@ -157,6 +175,10 @@ def _opened(
             folder = open_folder(path)
         except RunInUseError:
             continue  # Another process was quicker.
+        if not folder.is_of(dataset):
+            folder.__exit__(None, None, None)
+            print(f"{path}, an unfinished run with the same settings, is of other data: left alone")
+            continue
         print(f"going on with {path}, a run with the same settings that was not finished")
         return folder
     return open_folder(default_folder(command, chosen["dataset"]))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, add_root, add_split, data_folder
+from gslt.cli.options import Action, add_other_data, add_root, add_split, data_folder
 from gslt.comparison import CompareConfig
 from gslt.config import Architecture, DemoConfig, part
 from gslt.errors import ConfigError, RunError
@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     report = _folder_parser(text)
     shown = "epoch whose accuracies are shown: that of the best validation accuracy, or the last"
     report.add_argument("--epoch", type=Literal["best", "last"], default="best", help=shown)
+    add_other_data(report)
     commands.add_subcommand("report", report, help="tables and figures of studies")
     text = "one ticket on every backend: parity, time, memory"
     commands.add_subcommand("compare-backends", _compare_parser(), help=text)
@@ -57,6 +58,7 @@ def _run_parser() -> ArgumentParser:
     parser.add_argument("--architecture", type=Architecture, default="gin", help="of a preset")
     text = "of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
     parser.add_argument("--dataset", type=str | None, help=text)
+    add_other_data(parser)
     add_executor(parser)
     return parser
 
@@ -111,7 +113,7 @@ def _study_run(options: Namespace) -> None:
         study = load_study(options.study)
     for dataset in check_study(study, data_folder(options), device_here(options)):
         print(dataset)
-    folder = StudyFolder(options.out)
+    folder = StudyFolder(options.out, allow_other_data=options.allow_other_data)
     print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
     summary = run_study(study, folder, executor_of(options, folder))
     print(summary)
@@ -136,7 +138,8 @@ def _report(options: Namespace) -> None:
             f"{str(options.folder)!r} holds a test of the conjecture: gslt conjecture "
             f"--report_only --out {options.folder}"
         )
-    page, *rest = write_report(StudyFolder(options.folder), epoch=options.epoch, say=print)
+    folder = StudyFolder(options.folder, allow_other_data=options.allow_other_data)
+    page, *rest = write_report(folder, epoch=options.epoch, say=print)
     print(f"written: {page}, and {len(rest)} tables and figures beside it")
 
 

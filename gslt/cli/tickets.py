@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.options import Action, add_root, size_line
+from gslt.cli.options import (
+    Action,
+    add_other_data,
+    add_reading,
+    add_root,
+    address_of,
+    size_line,
+)
 from gslt.config import BackendName
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning, TicketError
 
 
 def add(commands: Any) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand("evaluate", _evaluate_parser(), help="accuracy of a ticket")
+    commands.add_subcommand("evaluate", _evaluate_parser(), help="score of a ticket")
     commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
 
 
 def _evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Accuracy of a ticket on every split.")
+    parser = ArgumentParser(description="Accuracy, or the data set's metric, on every split.")
     parser.add_argument("ticket", type=Path, help="ticket file")
     text = "data set: name or path [the one that it was found on]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
+    add_reading(parser)
+    add_other_data(parser)
     parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
     return parser
 
@@ -39,6 +49,7 @@ def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_name
     from gslt.ticket.ticket import load_ticket
+    from gslt.training.results import ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
@@ -46,14 +57,27 @@ def _evaluate(options: Namespace) -> None:
     if options.dataset is None and known_name(name) is None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
     split_number = ticket.split if options.split is None else options.split
-    dataset = load_dataset(name, options.dataset_dir, split=split_number)
+    dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
     same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
-    accuracy = evaluate(ticket.model(options.backend), dataset)
-    print(f"{options.ticket} on {dataset.name} ({options.backend})")
-    for split, value in accuracy.items():
-        stored = ticket.results.get(split) if same else None
+    if same and ticket.content_hash not in ("", dataset.content_hash):
+        what = (
+            f"{str(options.ticket)!r} was found on other data than {name!r} is now (content "
+            f"{ticket.content_hash[:8]}… and {dataset.content_hash[:8]}…)"
+        )
+        if not options.allow_other_data:
+            raise TicketError(
+                f"{what}; bring back the data, or see what it is worth on this one with "
+                "--allow_other_data"
+            )
+        warnings.warn(what, GsltWarning, stacklevel=2)
+        same = False
+    scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
+    names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
+    print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
+    for (split, value), name in zip(scores.items(), names, strict=False):
+        stored = ticket.results.get(name) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
-        print(f"{split:>5} {100 * value:6.2f} %{found}")
+        print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
 
 
 def _inspect(options: Namespace) -> None:
@@ -64,7 +88,8 @@ def _inspect(options: Namespace) -> None:
         a = ticket.architecture
         print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
     print(f"source    {ticket.config}")
-    print(f"found on  {ticket.dataset or 'unknown'}: {ticket.results}")
+    content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
+    print(f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}")
     print(size_line(ticket))
     s = ticket.size()
     print(
@@ -84,8 +109,8 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    if report and report.concentration:
-        print(f"warning   {report.concentration}")
+    for sentence in filter(None, [report.concentration if report else "", ticket.emptied]):
+        print(f"warning   {sentence}")
 
 
 ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}

@@ -19,7 +19,7 @@ from gslt.comparison.report import tables
 from gslt.comparison.routes import Route, SourceNetwork, find_routes
 from gslt.comparison.speed import time_layers, time_searches
 from gslt.config import SearchConfig
-from gslt.data import NodeDataset
+from gslt.data import NodeDataset, as_dataset
 from gslt.environment import environment
 from gslt.errors import GsltError
 from gslt.files import OutputFolder
@@ -35,7 +35,7 @@ def compare_backends(
     config: CompareConfig,
     out: Path,
     *,
-    dataset: NodeDataset | None = None,
+    dataset: Any = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Compare the routes; write ``comparison.json``, ``.md`` (tables) and ``.png`` into ``out``.
@@ -43,7 +43,8 @@ def compare_backends(
     Args:
         config: settings, sizes and how often.
         out: output folder, which is empty, not there yet, or of an earlier comparison.
-        dataset: a graph to take in the place of the synthetic ones.
+        dataset: a graph to take in the place of the synthetic ones, or whatever
+            :func:`gslt.as_dataset` takes.
         progress: show a bar on a terminal.
 
     Returns:
@@ -62,8 +63,9 @@ def compare_backends(
     folder = OutputFolder(out, KIND)
     for name in FILES:
         folder.check(name)
-    graphs = [dataset] if dataset else (block_model(nodes, config.seed) for nodes in config.nodes)
-    number = len(config.searches) * (1 if dataset else len(config.nodes))
+    own = dataset is not None
+    graphs = [as_dataset(dataset)] if own else (block_model(n, config.seed) for n in config.nodes)
+    number = len(config.searches) * (1 if own else len(config.nodes))
     settings: list[dict[str, Any]] = []
     facts = []
     steps = number * (config.epochs + len(routes) * config.memory + 2)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.comparison.routes import SourceNetwork
 from gslt.data import NodeDataset
+from gslt.data.metrics import loss as mean_loss
 from gslt.masking import FrozenWeight
 
 #: Largest difference, relative to the largest entry of the reference, that counts as agreement.
@@ -64,7 +64,7 @@ def outputs(network: SourceNetwork, dataset: NodeDataset) -> Outputs:
     for hook in hooks:
         hook.remove()
     train = dataset.train_mask
-    loss = F.cross_entropy(logits[train], dataset.y[train])
+    loss = mean_loss(logits[train], dataset.y[train])
     gradients = torch.autograd.grad(loss, [weight.score() for weight in network.weights])
     return Outputs(_double(logits), torch.cat([_double(each) for each in gradients]), active)
 
@@ -97,7 +97,7 @@ def reference(
         below, hidden = hidden, z * on
     logits = (below @ weights["head.weight"].T + hidden) / 2
     train = dataset.train_mask.cpu()
-    loss = F.cross_entropy(logits[train], dataset.y.cpu()[train])
+    loss = mean_loss(logits[train], dataset.y.cpu()[train])
     gradients = torch.autograd.grad(loss, list(weights.values()))
     scores = [
         _score_gradient(gradient.flatten(), weight)

@@ -17,12 +17,12 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.comparison.routes import Route, SourceNetwork, layer_widths
 from gslt.config import SearchConfig
 from gslt.data import NodeDataset
+from gslt.data.metrics import loss as mean_loss
 from gslt.nn import memory
 
 #: Calls a function, with its arguments, somewhere.
@@ -91,7 +91,7 @@ class RouteSearch:
         )
         #: Training losses after 0, 1, 2, … updates.
         self.losses: list[float] = []
-        #: Accuracy of every split, after the last forward pass.
+        #: Accuracy, or the data set's metric, of every split, after the last forward pass.
         self.accuracy: dict[str, float] = {}
         #: Seconds of each epoch: forward pass (selection, logits, loss, accuracies), backward
         #: pass, step of the optimizer.
@@ -146,9 +146,9 @@ class RouteSearch:
     def _forward(self) -> tuple[Tensor, Tensor]:
         """Loss, and logits without a gradient."""
         logits: Tensor = self.network.model(*self.network.inputs)
-        loss = F.cross_entropy(logits[self.train], self.labels)
+        loss = mean_loss(logits[self.train], self.labels)
         self.losses.append(loss.item())
-        self.accuracy = self.dataset.accuracy(logits.detach())
+        self.accuracy = self.dataset.score(logits.detach())
         return loss, logits.detach()
 
 
@@ -199,6 +199,8 @@ def time_searches(
             "same_masks": torch.equal(ends, first_masks),
             "same_classes": _equal_share(classes, first_classes),
             "accuracy": search.accuracy,
+            "metric": search.dataset.metric,
+            "majority_rate": search.dataset.majority_rate(),
         }
         found[search.network.name] = {"epoch": search.medians(), "trajectory": trajectory}
     return found

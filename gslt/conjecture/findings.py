@@ -17,8 +17,9 @@ from gslt.conjecture.protocol import Plan, reference
 from gslt.conjecture.rule import ACCURACY, EPOCHS, ROOM, Rule
 from gslt.conjecture.trajectories import RUN, contrasts
 from gslt.conjecture.words import arm_name, sentence, what_would_change
+from gslt.data import metrics
 from gslt.environment import versions
-from gslt.errors import RunError
+from gslt.errors import ConfigError, RunError
 from gslt.files import plain
 from gslt.masking.freeze import FreezeReport
 from gslt.nn.gnn import weight_shapes
@@ -49,6 +50,23 @@ ENDPOINTS = (
 PLACE = ("dataset", "num_layers", "intervention", "arm", "ratio", "endpoint", "at")
 
 
+def check_accuracy(dataset: str, metric: str) -> None:
+    """Refuse a data set whose runs are judged by another metric: margins are points of accuracy.
+
+    Args:
+        dataset: its name.
+        metric: its metric, or that of its records.
+
+    Raises:
+        ConfigError: names both.
+    """
+    if metric != metrics.ACCURACY:
+        raise ConfigError(
+            f"the conjecture is judged in points of accuracy, and the metric of {dataset!r} is "
+            f"{metrics.METRICS[metric].label}; test it on another data set"
+        )
+
+
 @dataclass(frozen=True)
 class Findings:
     """What is there of a plan, and what it says."""
@@ -60,6 +78,11 @@ class Findings:
     """The command line that computes it."""
     severity: Sequence[Mapping[str, Any]] = ()
     """How often the rule errs, see :func:`gslt.conjecture.rivals.severity`."""
+
+    def __post_init__(self) -> None:
+        records = (record for each in self.results for record in each.records.values())
+        for record in records:
+            check_accuracy(record.spec.dataset, record.metric)
 
     @property
     def rule(self) -> Rule:

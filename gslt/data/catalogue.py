@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,20 +13,36 @@ from pathlib import Path
 from gslt.data.dataset import NodeDataset
 from gslt.data.debian import DEBIAN_FILE, load_debian
 from gslt.data.debian import SOURCE as DEBIAN_SOURCE
+from gslt.data.folders import is_part, read_folder
+from gslt.data.formats import (
+    ENDINGS,
+    Fractions,
+    ReadOptions,
+    read_file,
+    split_address,
+    tell_direction,
+    with_options,
+)
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
-from gslt.data.heterophilous import load_heterophilous
+from gslt.data.heterophilous import is_heterophilous, load_heterophilous
+from gslt.data.matrices import read_archive
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
 from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
 from gslt.data.published import PUBLISHED
 from gslt.data.synthetic import STANDIN_FOLDER
-from gslt.errors import ConfigError, DataError
+from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
+from gslt.data.webkb import SOURCE as WEBKB_SOURCE
+from gslt.data.webkb import load_webkb, webkb_files
+from gslt.errors import ConfigError, DataError, DataWarning
 from gslt.files import reading
 
 #: Environment variable that names the default root.
 ROOT_VARIABLE = "GSLT_DATA"
 _LONGEST_NAME = 200
+#: Languages of Twitch's graphs, as PyG calls them.
+TWITCH = ("DE", "EN", "ES", "FR", "PT", "RU")
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,14 @@ LAYOUTS: dict[str, Layout] = {
         lambda path, _name: not missing_files(path),
     ),
     "heterophilous": Layout(load_heterophilous, HETEROPHILOUS_SOURCE, several_splits=True),
+    "webkb": Layout(
+        load_webkb,
+        WEBKB_SOURCE,
+        lambda path, name: all((path / file).is_file() for file in webkb_files(name)),
+        several_splits=True,
+    ),
+    "gnn-benchmark": Layout(load_shchur, SHCHUR_SOURCE, several_splits=True),
+    "twitch": Layout(load_twitch, TWITCH_SOURCE, several_splits=True),
 }
 
 
@@ -84,6 +109,21 @@ def _heterophilous(file: str, description: str, *, synthetic: bool = False) -> E
     return Entry(description, "heterophilous", places, synthetic)
 
 
+def _webkb(name: str) -> Entry:
+    description = f"web pages of {name.capitalize()}'s computer science, and their links"
+    return Entry(description, "webkb", (f"webkb/{name}/raw", f"{name}/raw"))
+
+
+def _shchur(folder: str, file: str, description: str) -> Entry:
+    places = (f"gnn-benchmark/{file}.npz", f"{folder}/raw/{file}.npz", f"{file}.npz")
+    return Entry(description, "gnn-benchmark", places)
+
+
+def _twitch(country: str) -> Entry:
+    places = (f"twitch/{country}.npz", f"{country}/raw/{country}.npz")
+    return Entry(f"Twitch gamers of {country} and who follows whom", "twitch", places)
+
+
 #: Every data set that is known by name.
 DATASETS: dict[str, Entry] = {
     "debian": Entry("packages of Debian 12 and what they depend on", "embedded"),
@@ -104,6 +144,18 @@ DATASETS: dict[str, Entry] = {
     "amazon-ratings": _heterophilous("amazon_ratings", "products that are bought together"),
     "tolokers": _heterophilous("tolokers", "crowd workers on the same tasks"),
     "questions": _heterophilous("questions", "users who answered one another"),
+    "cornell": _webkb("cornell"),
+    "texas": _webkb("texas"),
+    "wisconsin": _webkb("wisconsin"),
+    "amazon-computers": _shchur(
+        "Computers", "amazon_electronics_computers", "computer goods that are bought together"
+    ),
+    "amazon-photo": _shchur(
+        "Photo", "amazon_electronics_photo", "photo goods that are bought together"
+    ),
+    "coauthor-cs": _shchur("CS", "ms_academic_cs", "computer scientists and their coauthors"),
+    "coauthor-physics": _shchur("Physics", "ms_academic_phy", "physicists and their coauthors"),
+    **{f"twitch-{country.lower()}": _twitch(country) for country in TWITCH},
 }
 
 
@@ -167,6 +219,51 @@ def _path_of(text: str) -> Path:
     return path
 
 
+def address(name: str) -> str:
+    """What names the same data set from any folder: a known name, or a whole path.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+
+    Raises:
+        ConfigError: if it can be neither.
+    """
+    place, options = place_and_options(name)
+    if not place.strip():
+        return name
+    path = _path_of(place)
+    if path.exists():
+        return with_options(str(path.resolve()), options)
+    return known_name(name) or name
+
+
+#: Path of each file, its size in bytes, and when it was modified and exchanged, in ns.
+FileStamps = tuple[tuple[str, int, int, int], ...]
+
+
+def file_stamps(name: str, root: str | Path | None = None) -> FileStamps:
+    """What changes when a file of a data set does, but for its content.
+
+    Args:
+        name: name or path, as :func:`load_dataset` takes it.
+        root: as there.
+
+    Raises:
+        ConfigError: if the name can be neither.
+    """
+    text, _ = place_and_options(name)
+    known, place = known_name(text), _path_of(text)
+    if known is not None and not place.exists():
+        found = find_dataset(known, data_root(root))
+        if found is None:
+            return ()
+        place = found
+    with reading(place, DataError, "a data set", "choose another"):
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return tuple((file, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in stats)
+
+
 def find_dataset(name: str, root: Path) -> Path | None:
     """Where a data set lies below the root; None if it does not. Case does not matter.
 
@@ -221,37 +318,115 @@ class DatasetFacts:
     """Whether it can be loaded now."""
 
 
-def load_dataset(name: str, root: str | Path | None = None, *, split: int = 0) -> NodeDataset:
-    """Load a data set from disk. Nothing is ever downloaded here.
+def load_dataset(
+    name: str,
+    root: str | Path | None = None,
+    *,
+    split: int = 0,
+    x: str | None = None,
+    y: str | None = None,
+    features: str | None = None,
+    undirected: bool | None = None,
+    fractions: Fractions | None = None,
+) -> NodeDataset:
+    """Load a data set from disk. Nothing is ever downloaded here, and nothing in a file is run.
+
+    A path is read by the ending of its name: ``.npz`` of the heterophilous-graphs benchmark, of
+    gnn-benchmark and nettack (parts of sparse matrices ``adj_…``, ``attr_…``, and ``labels``);
+    ``.mat`` of LINKX (``edge_index`` or ``A``, ``node_feat``, ``label``); ``.graphml``, ``.gml``
+    and ``.json`` (node-link) of NetworkX; ``.pt`` of a PyG ``Data``, as it is or with its slices;
+    ``.safetensors`` of :meth:`NodeDataset.save`; a folder or its
+    zip archive, with one table of nodes and one of edges, in OGB's raw layout, or with the raw
+    files of Planetoid, WebKB, Amazon, Coauthor or Twitch. A file or folder of this name goes before
+    a known name, with a warning.
 
     Args:
-        name: a name of :func:`list_datasets` in any case; or the path of a folder in OGB's raw
-            layout, or of a ``.npz`` file in the layout of the heterophilous-graphs benchmark.
+        name: a name of :func:`list_datasets` in any case; or a path, also with options behind it,
+            such as ``club.gml?y=club&features=degree``.
         root: where the data sets lie; None takes the environment variable ``GSLT_DATA``, or else
             ``dataset`` in the working directory. The embedded graph needs none.
-        split: which of several splits; most data sets have one, 0.
+        split: which of several splits; the seed of a random split where a file has none.
+        x: name of the features in a file; of several node attributes with commas between them.
+        y: name of the labels in a file.
+        features: made where a file has none: ``"degree"``, ``"one-hot"``, ``"constant"`` or
+            ``"spectral"``.
+        undirected: True adds the reverse of every edge of a file, False leaves its edges as they
+            are; None does what is usual for its format.
+        fractions: of training, validation and test nodes of a random split within each class; None
+            takes the split of the file, or else (0.6, 0.2, 0.2) with a warning.
 
     Raises:
-        ConfigError: if the name is unknown, or the data set has no such split.
-        DataError: if the data set is not on disk, or is damaged.
+        ConfigError: if the name is unknown, the data set has no such split, or an option does not
+            fit.
+        DataError: if the data set is not on disk, is damaged, or breaks a rule of ``NodeDataset``.
         MissingPackageError: if it needs a package that is not installed.
     """
-    known = known_name(name)
-    if known is not None:
-        place = find_dataset(known, data_root(root))
-        if place is None:
-            raise DataError(_absence(known, data_root(root)))
-        data = _load(DATASETS[known].layout, place, known, split)
-        return replace(data, synthetic=True) if DATASETS[known].synthetic else data
-    if not name.strip():
+    place, options = place_and_options(name)
+    said = ReadOptions(x=x, y=y, features=features, undirected=undirected, fractions=fractions)
+    if both := sorted(set(options.given) & set(said.given)):
+        raise ConfigError(f"{both[0]} is given beside {name!r}, which says it too; leave one out")
+    options = replace(options, **said.given)
+    if not place.strip():
         raise ConfigError("the name of a data set may not be empty; `gslt data list` shows them")
-    path = _path_of(name)
-    if path.suffix == ".npz" and path.is_file():
-        return load_heterophilous(path, path.stem, split, source=f"file {path.name}")
-    if path.is_dir():
-        own = ARXIV if path.name == "ogbn_arxiv" else path.resolve().name
-        return _load("ogb", path, own, split)
-    raise ConfigError(unknown_name(name))
+    known, path = known_name(place), _path_of(place)
+    if path.is_file() or path.is_dir():
+        if known is not None:
+            warnings.warn(
+                f"{place!r} is the {'file' if path.is_file() else 'folder'} {str(path.resolve())!r}"
+                f" here, and not the data set {known}; run elsewhere to have that",
+                DataWarning,
+                stacklevel=2,
+            )
+        return _read(path, split, options)
+    if known is None:
+        raise ConfigError(unknown_name(place))
+    _refuse_options(known, options)
+    found = find_dataset(known, data_root(root))
+    if found is None:
+        raise DataError(_absence(known, data_root(root)))
+    data = _load(DATASETS[known].layout, found, known, split)
+    return replace(data, synthetic=True) if DATASETS[known].synthetic else data
+
+
+def place_and_options(text: str) -> tuple[str, ReadOptions]:
+    """The name or path in an address of a data set, and how it is read.
+
+    Args:
+        text: of :func:`gslt.data.formats.with_options`; what is there as a whole is a path.
+
+    Raises:
+        ConfigError: if options stand behind it that there are not.
+    """
+    with contextlib.suppress(ConfigError):
+        if text.strip() and _path_of(text).exists():
+            return text, ReadOptions()
+    return split_address(text)
+
+
+def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
+    if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
+        _refuse_options(path.name, options)
+        folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
+        own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
+        return read_folder(path, own, split)
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            f"{path.name!r} ends in none of {', '.join(ENDINGS)}, by which the kind of a file is "
+            "known; rename or convert it"
+        )
+    if path.suffix == ".npz" and not options.given and is_heterophilous(path):
+        data = load_heterophilous(path, path.stem, split, source=f"file {path.name}")
+        tell_direction(read_archive(path, None, None), data)
+        return data
+    return read_file(path, split, options)
+
+
+def _refuse_options(name: str, options: ReadOptions) -> None:
+    if options.given:
+        raise ConfigError(
+            f"{name} is read as those who made it have it, and {next(iter(options.given))} is for "
+            "single files; leave it out"
+        )
 
 
 def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:
@@ -292,7 +467,22 @@ def _absence(name: str, root: Path) -> str:
     how = f"fetch it with `gslt data download {name}`"
     if DATASETS[name].layout == "standin":
         how = "write this synthetic graph with `gslt data synthesize`"
+    elif name not in PUBLISHED:
+        how = f"{by_hand(name)} there"
     return (
         f"data set {name!r} is not on disk (looked for {' and '.join(DATASETS[name].places)} below "
         f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"
+    )
+
+
+def by_hand(name: str) -> str:
+    """What to do about a data set that is known by name and is not downloaded.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+    """
+    file = DATASETS[name].places[0].rpartition("/")[2]
+    return (
+        f"it is not downloaded, since nothing is known that a file could be compared with; put "
+        f"{file} of PyG's data set Twitch (graphmining.ai/datasets/ptg/twitch)"
     )

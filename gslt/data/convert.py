@@ -3,95 +3,150 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gslt.data import roles
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
-from gslt.errors import ConfigError, DataError
+from gslt.data.metrics import Task
+from gslt.data.parts import Parts, assemble
+from gslt.errors import ConfigError, DataError, DataWarning, listed
 from gslt.random import Stream
 
 _FEATURE_NAMES = ("x", "feat")
 _LABEL_NAMES = ("y", "label")
 _MASK_NAMES = tuple(f"{split}_mask" for split in SPLITS)
+#: Attributes of NetworkX' edges that tell them apart and say nothing of them.
+_EDGE_KEYS = {"id", "key"}
 
 
 def as_dataset(
     obj: Any,
     *,
     name: str | None = None,
-    train_mask: Tensor | None = None,
-    val_mask: Tensor | None = None,
-    test_mask: Tensor | None = None,
+    train_mask: Any = None,
+    val_mask: Any = None,
+    test_mask: Any = None,
     num_classes: int | None = None,
-    undirected: bool = False,
+    undirected: bool | None = None,
     x: str | None = None,
     y: str | None = None,
     split: str = "split",
+    split_number: int = 0,
+    features: str | None = None,
     synthetic: bool = False,
     source: str = "",
+    task: Task | None = None,
+    metric: str = "",
 ) -> NodeDataset:
     """Turn a graph of another library into a :class:`NodeDataset`.
 
+    Its values may be tensors, NumPy arrays, lists or pandas' columns. Labels are whole numbers,
+    texts (classes in sorted order, their names are kept) or one-hot rows; None, NaN, −1 and a row
+    of zeros are no label. The masks are called ``train_mask``, ``val_mask`` (or ``valid``,
+    ``validation``) and ``test_mask``, or end in ``_idx`` and list the nodes. A
+    :class:`gslt.errors.DataWarning` says what of the graph is not used, such as edge weights, and
+    what looks wrong, see :func:`gslt.data.parts.assemble`.
+
     Args:
         obj: a PyG ``Data``, a homogeneous ``DGLGraph``, a NetworkX graph, or a ``NodeDataset``
-            (whose own facts stay, unless given here).
+            (whose own facts stay, unless given here; unchanged, it is given back).
         name: of the data set; None takes ``"graph"``.
-        train_mask: bool ``(N,)``; None takes the graph's own. The three masks go together.
+        train_mask: a mask ``(N,)``, several of them ``(N, splits)``, or numbers of nodes ``(n,)``;
+            None takes the graph's own. The three masks go together.
         val_mask: as ``train_mask``.
         test_mask: as ``train_mask``.
-        num_classes: None takes the largest label plus one.
-        undirected: add the reverse of every edge and merge repetitions. Otherwise edges stay as
-            they are; those of an undirected NetworkX graph stand in both directions.
-        x: name of the features; None takes ``x`` or ``feat``.
-        y: name of the labels; None takes ``y`` or ``label``.
-        split: NetworkX only: node attribute ``"train"``, ``"val"`` or ``"test"`` (anything else:
-            in no split), used when the nodes hold no ``train_mask``, ``val_mask``, ``test_mask``.
+        num_classes: None takes the largest label plus one, or the number of names.
+        undirected: True adds the reverse of every edge and merges repetitions. Otherwise edges
+            stay as they are (those of an undirected NetworkX graph stand in both directions); False
+            says that a direction is meant, so that nobody is warned of it.
+        x: name of the features; None takes ``x`` or ``feat``, of NetworkX ``feat`` alone: there
+            ``x`` and ``y`` are mostly coordinates of a drawing.
+        y: name of the labels; None takes ``y`` or ``label``, of NetworkX ``label`` alone.
+        split: NetworkX only: node attribute ``"train"``, ``"val"`` or ``"test"`` (or ``""`` and
+            None: in no split), used when the nodes hold no masks.
+        split_number: which of several splits, from 0, where the masks are ``(N, splits)``.
+        features: made where there are none: ``"degree"``, ``"one-hot"``, ``"constant"`` or
+            ``"spectral"``, see :func:`gslt.data.structural.make_features`.
         synthetic: whether the graph was generated.
         source: one line: where the data comes from.
+        task: ``"multilabel"`` where a node may have several labels, each 0 or 1 in its row; None
+            takes one class a node, and warns where a row has several ones.
+        metric: what runs are judged by: ``"accuracy"``, ``"roc_auc"`` or ``"micro_f1"``, see
+            :attr:`NodeDataset.metric`.
 
     Raises:
         DataError: if features, labels or masks are missing or break a rule of ``NodeDataset``.
+        ConfigError: if there is no such split, or no such kind of features.
     """
-    parts = _parts(obj, x, y, split)
-    for key, mask in zip(_MASK_NAMES, (train_mask, val_mask, test_mask), strict=True):
-        if mask is not None:
-            parts[key] = mask
-    if undirected:
-        parts["edge_index"] = to_undirected(parts["edge_index"], len(parts["x"]))
+    given = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
+    masks = {key: value for key, value in given.items() if value is not None}
     if isinstance(obj, NodeDataset):
-        return replace(
-            obj,
-            **parts,
-            name=name or obj.name,
-            num_classes=num_classes or obj.num_classes,
-            synthetic=synthetic or obj.synthetic,
-            source=source or obj.source,
-        )
-    parts = _complete(parts)
-    largest = int(parts["y"].max()) + 1 if parts["y"].numel() else 0
-    return NodeDataset(
-        **parts,
+        facts = {
+            "name": name or obj.name,
+            "num_classes": num_classes or obj.num_classes,
+            "synthetic": synthetic or obj.synthetic,
+            "source": source or obj.source,
+            "task": task or obj.task,
+            "metric": metric or obj.metric,
+        }
+        return _changed(obj, facts, masks, undirected, split_number)
+    return assemble(
+        replace(_parts(obj, x, y, split, needs_features=features is None), **masks),
         name=name or "graph",
-        num_classes=num_classes or max(largest, 2),
+        split=split_number,
+        num_classes=num_classes,
+        undirected=undirected,
         synthetic=synthetic,
         source=source,
+        features=features,
+        task=task,
+        metric=metric,
     )
 
 
+def _changed(
+    data: NodeDataset,
+    facts: dict[str, Any],
+    masks: dict[str, Any],
+    undirected: bool | None,
+    split: int,
+) -> NodeDataset:
+    """The same data set with other facts, masks or edges; itself where nothing changes."""
+    changes = {key: value for key, value in facts.items() if value != getattr(data, key)}
+    for key, value in masks.items():
+        changes[key] = roles.mask(value, data.num_nodes, key, split)
+    if undirected:
+        changes["edge_index"] = to_undirected(data.edge_index, data.num_nodes)
+    return replace(data, **changes) if changes else data
+
+
 def random_split(
-    y: Tensor, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0
+    y: Any,
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    seed: int = 0,
+    task: Task | None = None,
 ) -> dict[str, Tensor]:
-    """Split the labelled nodes at random within each class.
+    """Split the labelled nodes at random, each class as nearly in these fractions as can be.
+
+    The sizes of the splits are the fractions of all labelled nodes, to less than a node; those of a
+    class in each split are as near to its own fractions as these sizes allow. A
+    :class:`gslt.errors.DataWarning` names classes that are left without a training node.
 
     Args:
-        y: labels, int64 ``(N,)``, −1 for unlabelled nodes, which stay out of every split.
+        y: labels ``(N,)`` as :func:`as_dataset` takes them; −1, None, NaN or ``""`` for unlabelled
+            nodes, which stay out of every split.
         fractions: of training, validation and test nodes; each above 0, together at most 1.
         seed: names the random stream; the same seed gives the same split everywhere.
+        task: as in :func:`as_dataset`; nodes with several labels are split as if of one class.
 
     Returns:
         ``{"train_mask", "val_mask", "test_mask"}``, bool ``(N,)`` each: keyword arguments of
@@ -99,78 +154,102 @@ def random_split(
 
     Raises:
         ConfigError: if the fractions break their rule.
-        DataError: if y is not int64 ``(N,)``, or has too few nodes to fill three splits.
+        DataError: if y holds no labels, or has too few nodes to fill three splits.
 
     >>> masks = random_split(torch.tensor([0] * 10 + [1] * 5 + [-1]))
     >>> {name: int(mask.sum()) for name, mask in masks.items()}
     {'train_mask': 9, 'val_mask': 3, 'test_mask': 3}
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
+    if len(fractions) != 3 or not min(fractions) > 0 or not sum(fractions) <= 1 + 1e-9:
         raise ConfigError(
             f"fractions must be three numbers above 0 with a sum of at most 1, got {fractions}; "
             "for example (0.6, 0.2, 0.2)"
         )
-    if y.dim() != 1 or y.dtype != torch.int64:
-        raise DataError(f"y must be int64 of shape (nodes,), got {y.dtype} {tuple(y.shape)}")
-    order = torch.from_numpy(Stream(seed, "random_split", "split").permutation(len(y)))
-    shuffled = y.cpu()[order]
-    masks = {f"{name}_mask": torch.zeros(len(y), dtype=torch.bool) for name in SPLITS}
-    for label in torch.unique(shuffled[shuffled >= 0]):
-        members = order[shuffled == label]
-        ends = [round(sum(fractions[: i + 1]) * len(members)) for i in range(3)]
-        for mask, start, end in zip(masks.values(), [0, *ends], ends, strict=False):
-            mask[members[start:end]] = True
+    if task == "multilabel" or (task is None and roles.node_of_several(y) is not None):
+        rows, names = roles.label_rows(y)
+        label = rows.amax(dim=1).clamp(max=0).long()
+    else:
+        label, names = roles.labels(y)
+    order = torch.from_numpy(Stream(seed, "random_split", "split").permutation(len(label)))
+    shuffled = label.cpu()[order]
+    # In the order of the shuffle, so that among equal classes chance decides.
+    classes = list(dict.fromkeys(shuffled[shuffled >= 0].tolist()))
+    members = {number: order[shuffled == number] for number in classes}
+    shares = np.array([*fractions, max(0.0, 1.0 - sum(fractions))])
+    sizes = _class_sizes(np.array([len(members[number]) for number in classes]), shares)
+    masks = {name: torch.zeros(len(label), dtype=torch.bool) for name in _MASK_NAMES}
+    for number, row in zip(classes, sizes.tolist(), strict=True):
+        for mask, nodes in zip(masks.values(), torch.split(members[number], row), strict=False):
+            mask[nodes] = True
     for name, mask in masks.items():
         if not mask.any():
             raise DataError(
-                f"{name} would be empty with fractions {fractions} of {int((y >= 0).sum())} "
+                f"{name} would be empty with fractions {fractions} of {int((label >= 0).sum())} "
                 "labelled nodes; give larger fractions or label more nodes"
             )
-    return {name: mask.to(y.device) for name, mask in masks.items()}
-
-
-def _complete(parts: dict[str, Any]) -> dict[str, Any]:
-    """The parts in the types of a NodeDataset; refused where a mask is missing."""
-    absent = [key for key in _MASK_NAMES if parts.get(key) is None]
-    if absent:
-        raise DataError(
-            f"the graph has no {absent[0]}; give all three masks, e.g. "
-            "as_dataset(graph, **random_split(y, seed=0))"
+    lacking = sorted(number for number, row in zip(classes, sizes, strict=True) if row[0] == 0)
+    if lacking:
+        called = [names[number] if names else str(number) for number in lacking]
+        warnings.warn(
+            f"{len(lacking)} of {len(classes)} classes get no training node ({listed(called)}); "
+            "give a larger first fraction, or leave these classes unlabelled",
+            DataWarning,
+            stacklevel=2,
         )
-    return {
-        **{key: parts[key].to(torch.bool) for key in _MASK_NAMES},
-        "x": parts["x"].to(torch.float32),
-        "edge_index": parts["edge_index"],
-        "y": _labels(parts["y"]),
-    }
+    return {name: mask.to(label.device) for name, mask in masks.items()}
 
 
-def _labels(y: Tensor) -> Tensor:
-    """Labels as int64 ``(N,)``: a column becomes a vector, NaN means unlabelled."""
-    if y.dim() == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.is_floating_point():
-        rest = torch.nan_to_num(y, nan=-1.0)
-        broken = rest != rest.round()
-        if broken.any():
-            node = int(broken.nonzero()[0, 0])
-            raise DataError(f"y[{node}] is {y[node].item()}; labels must be whole numbers")
-        y = rest
-    return y.to(torch.int64)
+def _class_sizes(
+    sizes: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """How many nodes of each class go to each part, ``(classes, parts)``.
+
+    Each class is rounded on its own first. Where a part misses its share of the whole by a node or
+    more, single nodes move from parts that are too large to those that are too small, those by
+    which the squares of the deviations grow least.
+
+    Args:
+        sizes: of the classes.
+        shares: of the parts, with a sum of 1.
+
+    >>> _class_sizes(np.array([5, 5, 5, 5]), np.array([0.05, 0.15, 0.8])).sum(axis=0).tolist()
+    [1, 3, 16]
+    """
+    wanted = sizes[:, None] * shares
+    ends = np.round(sizes[:, None] * np.cumsum(shares)).astype(np.int64)
+    counts = np.diff(ends, axis=1, prepend=0)
+    if (np.abs(counts.sum(axis=0) - sizes.sum() * shares) < 1).all():
+        return counts
+    excess = counts.sum(axis=0) - _apportioned(int(sizes.sum()), shares)
+    while excess.any():
+        source, target = int(excess.argmax()), int(excess.argmin())
+        # Half of what the sum of squares grows by when one node of a class moves.
+        cost = (wanted - counts)[:, source] - (wanted - counts)[:, target]
+        chosen = int(np.where(counts[:, source] > 0, cost, np.inf).argmin())
+        counts[chosen, [source, target]] += [-1, 1]
+        excess[[source, target]] += [-1, 1]
+    return counts
 
 
-def _parts(obj: Any, x: str | None, y: str | None, split: str) -> dict[str, Any]:
-    """Features, edges, labels and masks of the graph; a mask that it lacks is None or absent."""
-    if isinstance(obj, NodeDataset):
-        return {key: getattr(obj, key) for key in ("x", "edge_index", "y", *_MASK_NAMES)}
+def _apportioned(total: int, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Whole numbers in proportion to the shares, by largest remainder; the first of equals wins."""
+    exact = np.round(total * shares, 9)
+    counts = np.floor(exact).astype(np.int64)
+    left = total - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:left]] += 1
+    return counts
+
+
+def _parts(obj: Any, x: str | None, y: str | None, split: str, needs_features: bool) -> Parts:
     # A graph of a library proves that the library is loaded: nothing heavy is imported to ask.
     if _is(obj, "torch_geometric.data", "Data"):
-        return _from_pyg(obj, x, y)
+        return _from_pyg(obj, x, y, needs_features)
     if _is(obj, "dgl", "DGLGraph"):
-        return _from_dgl(obj, x, y)
+        return _from_dgl(obj, x, y, needs_features)
     if _is(obj, "networkx", "Graph"):
-        x_names, y_names = _names(x, _FEATURE_NAMES), _names(y, _LABEL_NAMES)
-        return _from_networkx(obj, x_names, y_names, split)
+        return _from_networkx(obj, x, y, split, needs_features)
+    if isinstance(obj, str | Path):
+        raise DataError(f"{str(obj)!r} is no graph; load it first, with gslt.load_dataset")
     raise DataError(
         f"cannot read a graph from {type(obj).__name__}; give a PyG Data, a DGLGraph, a NetworkX "
         "graph or a NodeDataset"
@@ -182,88 +261,118 @@ def _is(obj: Any, module: str, name: str) -> bool:
     return kind is not None and isinstance(obj, kind)
 
 
-def _names(wanted: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
-    return usual if wanted is None else (wanted,)
-
-
-def _pick(store: Mapping[str, Any], names: tuple[str, ...], what: str) -> Any:
-    """The value under the first of the names that is there."""
+def _pick(
+    store: Mapping[str, Any],
+    wanted: str | None,
+    usual: tuple[str, ...],
+    what: str,
+    needed: bool = True,
+) -> Any:
+    """The value of the wanted name, or of the first usual one that is there."""
+    names = usual if wanted is None else (wanted,)
     for name in names:
         if name in store:
             return store[name]
+    if wanted is None and not needed:
+        return None
+    argument = "x" if what == "features" else "y"
     raise DataError(
-        f"the graph has no {what} named {' or '.join(map(repr, names))}; "
-        f"it has {', '.join(map(repr, sorted(store))) or 'none'}"
+        f"the graph has no {what} named {' or '.join(map(repr, names))}; it has "
+        f"{', '.join(map(repr, sorted(store))) or 'nothing'}; add them, or name them with "
+        f"{argument}=" + (", or have some made: features='degree'" if argument == "x" else "")
     )
 
 
-def _masks(store: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: store.get(key) for key in _MASK_NAMES}
-
-
-def _from_pyg(data: Any, x: str | None, y: str | None) -> dict[str, Any]:
+def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:
     store = {key: value for key, value in data.to_dict().items() if value is not None}
     if "edge_index" not in store:
-        raise DataError("the PyG Data has no edge_index; sparse adjacencies are not read")
-    return {
-        "x": _pick(store, _names(x, _FEATURE_NAMES), "features"),
-        "y": _pick(store, _names(y, _LABEL_NAMES), "labels"),
-        "edge_index": store["edge_index"],
-        **_masks(store),
-    }
+        raise DataError(
+            "the PyG Data has no edge_index; sparse adjacencies are not read, so set it: of a "
+            "matrix adj_t in which row i holds the sources of node i, for example, "
+            "adj_t.to_sparse_coo().coalesce().indices().flip(0)"
+        )
+    return Parts(
+        x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
+        y=_pick(store, y, _LABEL_NAMES, "labels"),
+        edge_index=store["edge_index"],
+        edge_data={
+            key: value
+            for key, value in store.items()
+            if key.startswith("edge") and key != "edge_index"
+        },
+        **roles.pick_masks(store),
+    )
 
 
-def _from_dgl(graph: Any, x: str | None, y: str | None) -> dict[str, Any]:
+def _from_dgl(graph: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:
     if not graph.is_homogeneous:
         raise DataError(
             f"the DGLGraph has node types {graph.ntypes} and edge types {graph.etypes}; "
             "make it homogeneous with dgl.to_homogeneous"
         )
     store = dict(graph.ndata)
-    return {
-        "x": _pick(store, _names(x, _FEATURE_NAMES), "features"),
-        "y": _pick(store, _names(y, _LABEL_NAMES), "labels"),
-        "edge_index": torch.stack(graph.edges()).to(torch.int64),
-        **_masks(store),
-    }
+    return Parts(
+        x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
+        y=_pick(store, y, _LABEL_NAMES, "labels"),
+        edge_index=torch.stack(graph.edges()),
+        # What DGL notes of its own begins with an underscore.
+        edge_data={key: value for key, value in graph.edata.items() if not key.startswith("_")},
+        **roles.pick_masks(store),
+    )
+
+
+def network_parts(graph: Any, x: str | None, y: str | None) -> Parts:
+    """The parts of a NetworkX graph, for :func:`gslt.data.parts.assemble`.
+
+    Args:
+        graph: nodes are numbered in the order of ``graph.nodes``.
+        x: name of the features; None takes the usual one, or none.
+        y: name of the labels; None takes the usual one.
+
+    Raises:
+        DataError: names the first node whose attribute is missing.
+    """
+    return _from_networkx(graph, x, y, "split", False)
 
 
 def _from_networkx(
-    graph: Any, x_names: tuple[str, ...], y_names: tuple[str, ...], split: str
-) -> dict[str, Any]:
-    """``x``, ``y``, ``edge_index`` and, where the nodes tell them, the masks.
-
-    Nodes are numbered in the order of ``graph.nodes``. The attribute of the first name that the
-    first node holds is used; every node must hold it. A node without label has None or −1.
+    graph: Any, x: str | None, y: str | None, split: str, needs_features: bool
+) -> Parts:
+    """The parts of a NetworkX graph; nodes are numbered in the order of ``graph.nodes``.
 
     Raises:
-        DataError: names the first node whose attribute is missing or unusable.
+        DataError: names the first node whose attribute is missing.
     """
     nodes = list(graph.nodes(data=True))
     if not nodes:
         raise DataError("the NetworkX graph has no nodes; add some with features and labels")
     number = {node: i for i, (node, _) in enumerate(nodes)}
-    edges = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
-    edges = edges.reshape(-1, 2).T.contiguous()
+    ends = [(number[u], number[v]) for u, v in graph.edges()]
+    pairs = np.array(ends, dtype=np.int64).reshape(-1, 2)
     if not graph.is_directed():
-        loops = edges[0] == edges[1]
-        edges = torch.cat([edges, edges[:, ~loops].flip(0)], dim=1)
-    label = [-1 if v is None else v for v in _attribute(nodes, y_names, "labels")]
-    return {
-        "x": _feature_rows(nodes, _attribute(nodes, x_names, "features")),
-        "y": _whole_numbers(nodes, label, "label"),
-        "edge_index": edges,
+        pairs = np.concatenate([pairs, pairs[pairs[:, 0] != pairs[:, 1], ::-1]])
+    made = not needs_features and x is None and _FEATURE_NAMES[1] not in nodes[0][1]
+    return Parts(
+        x=None if made else _attribute(nodes, x or _FEATURE_NAMES[1], "features", x is not None),
+        y=_attribute(nodes, y or _LABEL_NAMES[1], "labels", y is not None),
+        edge_index=pairs,
+        edge_rows=True,
+        edge_data=_edge_data([attributes for _, _, attributes in graph.edges(data=True)]),
+        node_names=[node for node, _ in nodes],
         **_networkx_masks(nodes, split),
-    }
+    )
 
 
-def _attribute(nodes: list[Any], names: tuple[str, ...], what: str) -> list[Any]:
-    first = nodes[0][1]
-    name = next((name for name in names if name in first), None)
-    if name is None:
+def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]:
+    first, attributes = nodes[0]
+    if name not in attributes and not asked:
+        drawn = {"x", "y"} & set(attributes)
+        hint = "; x and y may be coordinates of a drawing: where they are not, " if drawn else "; "
         raise DataError(
-            f"node {nodes[0][0]!r} has no {what} named {' or '.join(map(repr, names))}; it has "
-            f"{', '.join(map(repr, first)) or 'no attributes'}; set it or name the attribute"
+            f"node {first!r} has no {what} named {name!r}; it has "
+            f"{', '.join(map(repr, attributes)) or 'no attributes'}{hint}"
+            f"name the attribute with {'x' if what == 'features' else 'y'}="
+            + (", or have features made: features='degree'" if what == "features" else "")
         )
     for node, attributes in nodes:
         if name not in attributes:
@@ -271,42 +380,21 @@ def _attribute(nodes: list[Any], names: tuple[str, ...], what: str) -> list[Any]
     return [attributes[name] for _, attributes in nodes]
 
 
-def _feature_rows(nodes: list[Any], values: list[Any]) -> Tensor:
-    rows: list[Any] = []
-    for (node, _), value in zip(nodes, values, strict=True):
-        try:
-            row = np.atleast_1d(np.asarray(value, dtype=np.float32))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the features of node {node!r} are no numbers ({error})") from error
-        if rows and row.shape != rows[0].shape:
-            raise DataError(
-                f"the features of node {node!r} have shape {row.shape}, those of node "
-                f"{nodes[0][0]!r} {rows[0].shape}; give every node equally many"
-            )
-        rows.append(row)
-    return torch.from_numpy(np.stack(rows))
+def _edge_data(edges: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for each in edges for name in each if name not in _EDGE_KEYS)
+    return {name: [each.get(name) for each in edges] for name in names}
 
 
-def _whole_numbers(nodes: list[Any], values: list[Any], what: str) -> Tensor:
-    for (node, _), value in zip(nodes, values, strict=True):
-        if isinstance(value, str) or int(value) != value:
-            raise DataError(
-                f"the {what} of node {node!r} is {value!r}; number the classes from 0, "
-                "and use None or -1 where there is none"
-            )
-    return torch.tensor([int(value) for value in values], dtype=torch.int64)
-
-
-def _networkx_masks(nodes: list[Any], split: str) -> dict[str, Tensor]:
-    """Masks from boolean attributes ``train_mask`` …, or from the name of each node's split."""
-    if any(f"{name}_mask" in attributes for _, attributes in nodes for name in SPLITS):
-        return {
-            f"{name}_mask": torch.tensor([bool(a.get(f"{name}_mask", False)) for _, a in nodes])
-            for name in SPLITS
-        }
-    if any(split in attributes for _, attributes in nodes):
-        return {
-            f"{name}_mask": torch.tensor([a.get(split) == name for _, a in nodes])
-            for name in SPLITS
-        }
-    return {}
+def _networkx_masks(nodes: list[Any], split: str) -> dict[str, Any]:
+    """Masks from attributes ``train_mask`` …, or from the name of each node's split."""
+    names = {name for _, attributes in nodes for name in attributes}
+    masks = {
+        name: [False if (v := a.get(name)) is None else v for _, a in nodes]
+        for name in sorted(names)
+        if name.endswith("_mask")
+    }
+    found = roles.pick_masks(masks)
+    if not found and split in names:
+        column = [attributes.get(split) for _, attributes in nodes]
+        return dict(roles.masks_of(column, len(nodes), split))
+    return dict.fromkeys(_MASK_NAMES, [False] * len(nodes)) | found if found else {}

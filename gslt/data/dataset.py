@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from gslt.errors import DataError
+from gslt.data.metrics import (
+    ACCURACY,
+    METRICS,
+    Task,
+    check_metric,
+    constant_logits,
+    loss,
+    several_labels,
+)
+from gslt.data.stored import TENSORS, write_stored
+from gslt.errors import DataError, GsltWarning
 
 Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
 SPLITS = ("train", "val", "test")
+#: Facts that say how two data sets differ.
+_COUNTED = ("nodes", "edges", "features", "classes", *SPLITS)
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[NodeDataset, Facts] = WeakKeyDictionary()
+_HASHES: WeakKeyDictionary[NodeDataset, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +52,9 @@ class NodeDataset:
     """Edges, int64 ``(2, E)``: row 0 sources, row 1 targets. An undirected edge stands in both
     directions."""
     y: Tensor
-    """Labels, int64 ``(N,)``: 0 … num_classes − 1, or −1 for an unlabelled node, in no split."""
+    """Labels, int64 ``(N,)``: 0 … num_classes − 1, or −1 for an unlabelled node, in no split. With
+    ``task="multilabel"`` 0 and 1 ``(N, num_classes)``, of any type, kept as float32; a row of −1 or
+    NaN is an unlabelled node."""
     train_mask: Tensor
     """Training nodes, bool ``(N,)``. The three masks are disjoint and none is empty."""
     val_mask: Tensor
@@ -45,7 +62,7 @@ class NodeDataset:
     test_mask: Tensor
     """Test nodes, bool ``(N,)``."""
     num_classes: int
-    """Number of classes, at least 2."""
+    """Number of classes, at least 2; or of the labels that a node has of several, at least 1."""
     synthetic: bool = False
     """Whether the graph was generated: no result on it says anything about real data."""
     source: str = ""
@@ -55,9 +72,22 @@ class NodeDataset:
     class_names: tuple[str, ...] = ()
     """Names of the classes, where they are known."""
     evaluator: Evaluator | None = None
-    """The benchmark's own measure, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
+    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
+    task: Task = "multiclass"
+    """``"multilabel"`` where every label of a node is 0 or 1 by itself."""
+    metric: str = ""
+    """Key of :data:`gslt.data.metrics.METRICS` that runs are judged and compared by; empty takes
+    ``"accuracy"``, and ``"roc_auc"`` where nodes have several labels."""
 
     def __post_init__(self) -> None:
+        if not self.metric:
+            usual = ACCURACY if self.task == "multiclass" else "roc_auc"
+            object.__setattr__(self, "metric", usual)
+        if self.task == "multilabel":
+            try:
+                object.__setattr__(self, "y", several_labels(self.y))
+            except DataError as error:
+                raise DataError(f"data set {self.name!r}: {error}") from None
         check_node_dataset(self)
 
     @property
@@ -80,6 +110,39 @@ class NodeDataset:
         """The three masks by name: ``train``, ``val``, ``test``."""
         return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
 
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what a result depends on, 64 hexadecimal digits.
+
+        Of features, labels, masks and the number of classes, and of the edges as a set in which
+        one may stand several times: in any order, on any device, they give the same. The name, the
+        source and the names of the classes have no part in it.
+        """
+        if self not in _HASHES:
+            _HASHES[self] = self._content_hash()
+        return _HASHES[self]
+
+    def _content_hash(self) -> str:
+        source, target = self.edge_index
+        edges = (target * self.num_nodes + source).sort().values
+        found = hashlib.sha256(f"{self.num_classes}".encode())
+        for part in (self.x, edges, self.y, *self.splits.values()):
+            found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+            # −0 is 0 to every network.
+            whole = part + 0.0 if part.is_floating_point() else part
+            found.update(whole.detach().cpu().contiguous().numpy().data)
+        return found.hexdigest()
+
+    @property
+    def labelled(self) -> Tensor:
+        """Nodes that have a label, bool ``(N,)``."""
+        return self.y >= 0 if self.y.dim() == 1 else self.y[:, 0] >= 0
+
+    @property
+    def metric_label(self) -> str:
+        """The metric as people write it, such as ``"ROC AUC"``."""
+        return METRICS[self.metric].label
+
     def accuracy(self, logits: Tensor) -> dict[str, float]:
         """Fraction of right predictions in each split, from one argmax.
 
@@ -87,16 +150,36 @@ class NodeDataset:
             logits: scores of every node, ``(N, num_classes)``.
 
         Raises:
-            DataError: if the logits have another shape.
+            DataError: if the logits have another shape, or nodes have several labels.
         """
         check_logits(self, logits)
+        if self.task == "multilabel":
+            raise DataError(
+                f"nodes of data set {self.name!r} have several labels, of which there is no "
+                f"accuracy; take score(logits), which is {self.metric_label}"
+            )
         right = logits.argmax(dim=1) == self.y
         masks = torch.stack(list(self.splits.values()))
         counts = torch.stack([(masks & right).sum(dim=1), masks.sum(dim=1)]).tolist()
         return {name: hits / total for name, hits, total in zip(SPLITS, *counts, strict=True)}
 
+    def score(self, logits: Tensor) -> dict[str, float]:
+        """The data set's metric in each split, a fraction.
+
+        Args:
+            logits: scores of every node, ``(N, num_classes)``.
+
+        Raises:
+            DataError: if the logits have another shape, or are NaN where ranks are needed.
+        """
+        if self.metric == ACCURACY:
+            return self.accuracy(logits)
+        check_logits(self, logits)
+        score = METRICS[self.metric].score
+        return {name: score(logits[mask], self.y[mask]) for name, mask in self.splits.items()}
+
     def evaluate(self, logits: Tensor) -> dict[str, float]:
-        """What the benchmark's own evaluator says of each split; without one, the accuracy.
+        """What the benchmark's own evaluator says of each split; without one, :meth:`score`.
 
         Args:
             logits: scores of every node, ``(N, num_classes)``.
@@ -105,13 +188,22 @@ class NodeDataset:
             DataError: if the logits have another shape.
         """
         if self.evaluator is None:
-            return self.accuracy(logits)
+            return self.score(logits)
         check_logits(self, logits)
         predicted = logits.argmax(dim=1)
         return {
             name: float(self.evaluator(self.y[mask], predicted[mask]))
             for name, mask in self.splits.items()
         }
+
+    def majority_rate(self) -> dict[str, float]:
+        """The metric, in each split, of saying the same of every node: what is easy to reach.
+
+        That is the most frequent class of the training nodes, or value of each label: the accuracy
+        is the fraction of a split's nodes with this class, ROC AUC is 0.5.
+        """
+        constant = constant_logits(self.y[self.train_mask], self.num_classes)
+        return self.score(constant.to(self.y.device).expand(self.num_nodes, -1))
 
     def accuracy_and_loss(self, logits: Tensor) -> dict[str, float]:
         """What there is to say of one network on every split.
@@ -120,21 +212,20 @@ class NodeDataset:
             logits: scores of every node, ``(N, num_classes)``.
 
         Returns:
-            ``train_accuracy``, ``val_accuracy`` and ``test_accuracy``, see :meth:`evaluate`;
-            ``train_loss``, ``val_loss`` and ``test_loss``: mean cross entropy of the split's nodes,
-            in nats.
+            ``train_accuracy``, ``val_accuracy`` and ``test_accuracy``, see :meth:`evaluate`: the
+            names under which the metric is stored, whichever it is;
+            ``train_loss``, ``val_loss`` and ``test_loss``: see :func:`gslt.data.metrics.loss`, in
+            nats.
 
         Raises:
             DataError: if the logits have another shape.
         """
-        accuracies = self.evaluate(logits)
+        scores = self.evaluate(logits)
         losses = {
-            name: float(F.cross_entropy(logits[mask], self.y[mask]))
+            f"{name}_loss": float(loss(logits[mask], self.y[mask]))
             for name, mask in self.splits.items()
         }
-        return {f"{name}_accuracy": accuracies[name] for name in SPLITS} | {
-            f"{name}_loss": losses[name] for name in SPLITS
-        }
+        return {f"{name}_accuracy": scores[name] for name in SPLITS} | losses
 
     def to(self, device: torch.device | str) -> NodeDataset:
         """The same data set with its tensors on ``device``; itself where they are there."""
@@ -150,6 +241,31 @@ class NodeDataset:
             test_mask=self.test_mask.to(device),
         )
 
+    def save(self, path: str | Path) -> None:
+        """Write the data set as gslt's own file, at once or not at all, without pickle.
+
+        :func:`gslt.load_dataset` gives the same back. The same data set gives the same bytes. An
+        evaluator is code and is not stored: a :class:`GsltWarning` says so.
+
+        Args:
+            path: of the file, which ends in ``.safetensors``; what is there is replaced.
+
+        Raises:
+            DataError: if the path has another ending.
+            OSError: if it cannot be written.
+        """
+        if self.evaluator is not None:
+            warnings.warn(
+                f"the evaluator of {self.name!r} is code and is not stored: what is loaded from "
+                f"{Path(path).name} is judged by the plain measure",
+                GsltWarning,
+                stacklevel=2,
+            )
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values.pop("evaluator")
+        tensors = {name: values.pop(name) for name in TENSORS}
+        write_stored(Path(path), values, tensors)
+
     def info(self) -> Facts:
         """Facts about the graph, its labels and its split, for people and for run records."""
         if self not in _FACTS:
@@ -158,6 +274,7 @@ class NodeDataset:
 
     def _facts(self) -> Facts:
         source, target = self.edge_index
+        single = self.task == "multiclass"
         degree = torch.bincount(target, minlength=self.num_nodes)
         touched = degree + torch.bincount(source, minlength=self.num_nodes)
         return {
@@ -173,9 +290,14 @@ class NodeDataset:
             "max_in_degree": int(degree.max()),
             "features": self.num_features,
             "classes": self.num_classes,
-            "labelled": int((self.y >= 0).sum()),
-            "edge_homophily": edge_homophily(self.edge_index, self.y),
+            "content_hash": self.content_hash,
+            "labelled": int(self.labelled.sum()),
+            # Of several labels there is no one class that an edge could join.
+            **({"edge_homophily": edge_homophily(self.edge_index, self.y)} if single else {}),
             **{name: int(mask.sum()) for name, mask in self.splits.items()},
+            "task": self.task,
+            "metric": self.metric,
+            **{f"{name}_majority_rate": rate for name, rate in self.majority_rate().items()},
         }
 
     def __repr__(self) -> str:
@@ -184,8 +306,43 @@ class NodeDataset:
         return (
             f"NodeDataset({self.name!r}, {synthetic}{self.num_nodes:,} nodes, "
             f"{self.num_edges:,} directed edges, {self.num_features} features, "
-            f"{self.num_classes} classes; {sizes})"
+            f"{self.num_classes} {'classes' if self.task == 'multiclass' else 'labels a node'}; "
+            f"{sizes})"
         )
+
+
+def data_differ(one: Facts, other: Facts) -> str:
+    """How two data sets differ, by what ``info()`` says of them; empty if they do not.
+
+    An older gslt kept no hash: what it kept is compared, and no more.
+
+    Args:
+        one: facts, at least ``content_hash`` where it is known.
+        other: facts to compare them with.
+
+    >>> data_differ({"content_hash": 8 * "ab", "nodes": 3}, {"content_hash": 8 * "c", "nodes": 4})
+    'nodes 3 and 4 (content abababab… and cccccccc…)'
+    """
+    hashes = [str(facts.get("content_hash", "")) for facts in (one, other)]
+    counts = [
+        f"{name} {one[name]} and {other[name]}"
+        for name in _COUNTED
+        if name in one and name in other and one[name] != other[name]
+    ]
+    if hashes[0] == hashes[1] or ("" in hashes and not counts):
+        return ""
+    named = [f"content {hashes[0][:8]}… and {hashes[1][:8]}…"] if "" not in hashes else []
+    return f"{', '.join(counts)} ({named[0]})" if counts and named else ", ".join([*counts, *named])
+
+
+def content_facts(data: NodeDataset) -> Facts:
+    """What is kept of a data set to know it again: its hash, and its counts for a message.
+
+    Args:
+        data: the data set.
+    """
+    facts = data.info()
+    return {name: facts[name] for name in ("content_hash", *_COUNTED)}
 
 
 def to_undirected(edge_index: Tensor, num_nodes: int) -> Tensor:
@@ -274,17 +431,18 @@ def check_node_dataset(data: NodeDataset) -> None:
     """
     try:
         _check_features(data.x)
+        _check_devices(data)
         check_edges(data.edge_index, len(data.x))
-        _check_labels(data.y, len(data.x), data.num_classes)
+        _check_labels(data)
         if data.class_names and len(data.class_names) != data.num_classes:
             raise DataError(
                 f"class_names holds {len(data.class_names)} names for {data.num_classes} classes; "
                 "give one name per class, or none"
             )
         for name, mask in data.splits.items():
-            _check_mask(name, mask, data.y)
+            _check_mask(name, mask, data.labelled)
         _check_disjoint(data.splits)
-        _check_devices(data)
+        _check_metric(data)
     except DataError as error:
         raise DataError(f"data set {data.name!r}: {error}") from None
 
@@ -367,12 +525,28 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
         )
 
 
-def _check_labels(y: Tensor, num_nodes: int, num_classes: int) -> None:
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
-        raise DataError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-    _check_type("y", y, torch.int64, "(nodes,)", 1)
+def _check_labels(data: NodeDataset) -> None:
+    y, num_nodes, num_classes = data.y, len(data.x), data.num_classes
+    if data.task not in ("multiclass", "multilabel"):
+        raise DataError(f"task must be 'multiclass' or 'multilabel', got {data.task!r}")
+    least = 2 if data.task == "multiclass" else 1
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < least:
+        raise DataError(f"num_classes must be an integer of at least {least}, got {num_classes!r}")
+    if data.task == "multiclass":
+        if isinstance(y, Tensor) and y.dim() == 2 and y.shape[1] > 1:
+            raise DataError(
+                f"y has shape {tuple(y.shape)}; give task='multilabel' where a node may have "
+                "several labels, or one class per node, (nodes,)"
+            )
+        _check_type("y", y, torch.int64, "(nodes,)", 1)
     if len(y) != num_nodes:
         raise DataError(f"y holds {len(y)} labels for {num_nodes} nodes; give one label per node")
+    if data.task == "multilabel":
+        if y.shape[1] != num_classes:
+            raise DataError(
+                f"y has {y.shape[1]} columns for num_classes = {num_classes}; give one per label"
+            )
+        return
     broken = (y < -1) | (y >= num_classes)
     if broken.any():
         (node,) = _first_true(broken)
@@ -382,13 +556,29 @@ def _check_labels(y: Tensor, num_nodes: int, num_classes: int) -> None:
         )
 
 
-def _check_mask(name: str, mask: Tensor, y: Tensor) -> None:
+def _check_metric(data: NodeDataset) -> None:
+    check_metric(data.metric, data.task, data.num_classes)
+    if data.evaluator is not None and data.metric != ACCURACY:
+        raise DataError(
+            f"an evaluator judges predicted classes, and the metric is {data.metric_label}; leave "
+            "out one of them"
+        )
+    for name, mask in data.splits.items():
+        if lack := METRICS[data.metric].lack(data.y[mask]):
+            others = [n for n, each in METRICS.items() if data.task in each.tasks]
+            raise DataError(
+                f"{name}_mask has {lack}, of which there is no {data.metric_label}; give another "
+                f"split, or metric={next(n for n in others if n != data.metric)!r}"
+            )
+
+
+def _check_mask(name: str, mask: Tensor, labelled: Tensor) -> None:
     _check_type(f"{name}_mask", mask, torch.bool, "(nodes,)", 1)
-    if len(mask) != len(y):
-        raise DataError(f"{name}_mask holds {len(mask)} entries for {len(y)} nodes; give one each")
+    if len(mask) != (nodes := len(labelled)):
+        raise DataError(f"{name}_mask holds {len(mask)} entries for {nodes} nodes; give one each")
     if not mask.any():
         raise DataError(f"{name}_mask is empty; put at least one labelled node into every split")
-    unlabelled = mask & (y < 0)
+    unlabelled = mask & ~labelled
     if unlabelled.any():
         (node,) = _first_true(unlabelled)
         raise DataError(
@@ -410,7 +600,8 @@ def _check_disjoint(splits: dict[str, Tensor]) -> None:
 
 def _check_devices(data: NodeDataset) -> None:
     for name in ("edge_index", "y", "train_mask", "val_mask", "test_mask"):
-        device = getattr(data, name).device
+        # What is no tensor is refused by its own rule.
+        device = getattr(getattr(data, name), "device", data.x.device)
         if device != data.x.device:
             raise DataError(
                 f"{name} is on {device} and x on {data.x.device}; move them to one device first"

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-import torch
 
-from gslt.data.dataset import NodeDataset, to_undirected
-from gslt.errors import DataError
-from gslt.files import read_npz, reading
+from gslt.data.dataset import NodeDataset
+from gslt.data.parts import Parts, assemble, reading_parts
+from gslt.files import read_npz
 
 #: The file that the package carries; ``python -m gslt.data.build_debian`` makes it.
 DEBIAN_FILE = Path(__file__).with_name("debian.npz")
@@ -48,22 +47,21 @@ def load_debian(path: Path = DEBIAN_FILE) -> NodeDataset:
         DataError: if the file is missing or damaged.
     """
     parts = read_npz(path, _ARRAYS, "reinstall gslt")
-    with reading(path, DataError, "the package network of Debian", "reinstall gslt"):
+    with reading_parts(path, "the package network of Debian", "reinstall gslt"):
         _check(parts)
-        edges = rows_of(parts["degree"]), parts["target"].astype(np.int64)
-        x = features(parts["num_words"], parts["word"], parts["word_vector"])
-        label, split = parts["label"], parts["split"]
-        masks = [torch.from_numpy(split == part) for part in range(3)]
-        return NodeDataset(
+        label = parts["label"].astype(np.int64)
+        return assemble(
+            Parts(
+                x=features(parts["num_words"], parts["word"], parts["word_vector"]),
+                y=np.where(label == UNLABELLED, -1, label),
+                edge_index=np.stack([rows_of(parts["degree"]), parts["target"].astype(np.int64)]),
+                undirected=True,
+                train_mask=parts["split"] == 0,
+                val_mask=parts["split"] == 1,
+                test_mask=parts["split"] == 2,
+                class_names=parts["section"].tolist(),
+            ),
             name="debian",
-            x=torch.from_numpy(x),
-            edge_index=to_undirected(torch.from_numpy(np.stack(edges)), len(label)),
-            y=torch.from_numpy(np.where(label == UNLABELLED, -1, label.astype(np.int64))),
-            train_mask=masks[0],
-            val_mask=masks[1],
-            test_mask=masks[2],
-            num_classes=len(parts["section"]),
-            class_names=tuple(str(name) for name in parts["section"]),
             source=SOURCE,
         )
 

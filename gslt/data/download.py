@@ -8,26 +8,27 @@ it leads to and how it ends are checked here.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import ipaddress
 import logging
 import re
 import shutil
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from gslt.data.catalogue import DATASETS, data_root, find_dataset, get_name, is_complete
+from gslt.data.archives import unpack
+from gslt.data.catalogue import DATASETS, by_hand, data_root, find_dataset, get_name, is_complete
 from gslt.data.ogb import missing_files
 from gslt.data.published import PUBLISHED
 from gslt.data.temporary import temporary_folder
-from gslt.environment import check_limit, import_quietly, limits
+from gslt.environment import import_quietly, limits
 from gslt.errors import ConfigError, DataError, GsltError
 from gslt.files import reading, replacing
 
@@ -35,8 +36,6 @@ _TIMEOUT = 60.0
 _CHUNK = 1 << 20
 #: Folder within OGB's archive.
 _OGB_FOLDER = "arxiv"
-#: Most files of an archive.
-_MOST_FILES = 1000
 #: Most bytes of a line between two chunks.
 _LINE = 256
 
@@ -60,6 +59,8 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
     found = find_dataset(name, place)
     if found is not None and is_complete(name, found):
         return found
+    if DATASETS[name].layout == "twitch":
+        raise ConfigError(f"{name}: {by_hand(name)} at {place / DATASETS[name].places[0]}")
     if name not in PUBLISHED:
         raise ConfigError(
             f"{name} is synthetic, so it is not downloaded; write it with `gslt data synthesize`"
@@ -72,13 +73,13 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
 
 def _download_file(name: str, target: Path) -> None:
     (file,) = PUBLISHED[name]
-    fetch(file.url, target, sha256=file.sha256, size=file.size)
+    fetch(file.url, target, sha256=file.sha256, size=file.size, git=file.git)
 
 
 def _download_files(name: str, target: Path) -> None:
     for file in PUBLISHED[name]:
         if not (target / file.name).is_file():
-            fetch(file.url, target / file.name, sha256=file.sha256, size=file.size)
+            fetch(file.url, target / file.name, sha256=file.sha256, size=file.size, git=file.git)
 
 
 def _download_archive(name: str, target: Path) -> None:
@@ -110,70 +111,22 @@ _DOWNLOADS: dict[str, Callable[[str, Path], None]] = {
     "heterophilous": _download_file,
     "ogb": _download_archive,
     "planetoid": _download_files,
+    "webkb": _download_files,
+    "gnn-benchmark": _download_file,
 }
-
-
-# Archives
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Write the files of a zip archive into a new folder; nothing is ever written beside it.
-
-    Args:
-        archive: the file.
-        folder: must not be there.
-
-    Raises:
-        ValueError: if a name leads out of the folder or stands twice, or something is no plain
-            file; others of ``zipfile`` and ``zlib`` if the archive is damaged.
-        ConfigError: if it would unpack to more than the limit.
-    """
-    with zipfile.ZipFile(archive) as file:
-        members = [member for member in file.infolist() if not member.is_dir()]
-        _check_members(members, archive.name)
-        for member in members:
-            path = folder / member.filename
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # zipfile never gives more bytes than the member claims to have.
-            with file.open(member) as packed, path.open("xb") as plain:
-                shutil.copyfileobj(packed, plain, _CHUNK)
-
-
-def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
-    check_limit("inflated_bytes", sum(each.file_size for each in members), f"{archive} unpacks to")
-    if len(members) > _MOST_FILES:
-        raise ValueError(f"it holds {len(members)} files, more than {_MOST_FILES}")
-    names = [member.filename for member in members]
-    if len({name.casefold() for name in names}) < len(names):
-        raise ValueError("it holds two files of one name")
-    for member in members:
-        kind = member.external_attr >> 28
-        if not _is_inside(member.filename):
-            raise ValueError(f"the file {member.filename[:100]!r} would lie outside of the folder")
-        # The kind of a file of Unix: 8 is a plain one, 0 is not told.
-        if member.flag_bits & 1 or kind not in (0, 8):
-            raise ValueError(f"{member.filename[:100]!r} is encrypted, or a link or device")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{member.filename[:100]!r} is packed in an unusual way")
-
-
-def _is_inside(name: str) -> bool:
-    """Whether a name stays in its folder on every system.
-
-    >>> [_is_inside(name) for name in ("a/b.gz", "../b", "/b", "C:/b")]
-    [True, False, False, False]
-    """
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and not _ODD.search(name)
-
-
-_ODD = re.compile(r"[\\:\x00-\x1f]")
 
 
 # One file
 
 
-def fetch(url: str, path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    git: str | None = None,
+) -> None:
     """Copy what a URL sends to ``path``, whole or not at all, with a progress bar.
 
     Args:
@@ -181,6 +134,7 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, size: int | None =
         path: where it goes; its folder is made. What is there already is not replaced.
         sha256: of the file. Without it the server must say how long the file is.
         size: bytes of the file. Without it there may be at most ``limits().file_bytes``.
+        git: the id of the file in git.
 
     Raises:
         DataError: if it cannot be had, or is not what it should be.
@@ -201,12 +155,25 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, size: int | None =
                     path=folder,
                     downloader=_Downloader(path.name, size, known is not None),
                 )
+            _check_git(folder / "received", git)
             with replacing(path) as temporary:
                 shutil.copyfile(folder / "received", temporary)
         except GsltError:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise DataError(f"cannot download {url} ({_short(error)}); {cure}") from error
+
+
+def _check_git(path: Path, known: str | None) -> None:
+    """Refuse a file that has another id in git: the SHA-1 of its size and its content."""
+    if known is None:
+        return
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while part := file.read(_CHUNK):
+            digest.update(part)
+    if digest.hexdigest() != known:
+        raise ValueError(f"its id in git is {digest.hexdigest()}, and should be {known}")
 
 
 def _short(error: Exception) -> str:

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gslt.data.dataset import NodeDataset, count_classes, to_undirected
+from gslt.data import roles
+from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
+from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.environment import check_limit, limits, quiet
 from gslt.errors import ConfigError, DataError, MissingPackageError
 from gslt.files import json_values, open_regular, parse, read_json, reading, replacing
@@ -45,6 +46,8 @@ SYNTHETIC_MARK = "SYNTHETIC.json"
 _RAW = ("edge", "node-feat", "node-label", "num-node-list", "num-edge-list")
 _SPLIT = ("train", "valid", "test")
 _NO_SPLIT = 255
+_KIND = "a folder in OGB's layout"
+_CURE = "fetch or write the data set again"
 _LONGEST_NAME = 200
 _CACHE_FORMAT = "1"
 #: Most bytes of a line of a table, and of the header of a cache.
@@ -100,20 +103,25 @@ def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
     parts = _load_parts(folder)
     name = mark.name if mark else name or folder.name
     arxiv = mark is not None or name == ARXIV
-    masks = [parts["split"] == part for part in range(3)]
-    return NodeDataset(
-        name=name,
-        x=parts["x"],
-        edge_index=parts["edge_index"],
-        y=parts["y"],
-        train_mask=masks[0],
-        val_mask=masks[1],
-        test_mask=masks[2],
-        num_classes=int(metadata(ARXIV)["num classes"]) if arxiv else count_classes(parts["y"]),
-        synthetic=mark is not None,
-        source=STANDIN_SOURCE if mark else SOURCE if arxiv else f"folder {folder.name}",
-        evaluator=BenchmarkEvaluator(ARXIV) if arxiv else None,
-    )
+    masks: dict[str, Any] = {
+        f"{part}_mask": parts["split"] == number for number, part in enumerate(SPLITS)
+    }
+    with reading_parts(folder, _KIND, _CURE):
+        return assemble(
+            # What is kept has both directions already.
+            Parts(
+                x=parts["x"],
+                y=parts["y"],
+                edge_index=parts["edge_index"],
+                undirected=False,
+                **masks,
+            ),
+            name=name,
+            num_classes=int(metadata(ARXIV)["num classes"]) if arxiv else None,
+            synthetic=mark is not None,
+            source=STANDIN_SOURCE if mark else SOURCE if arxiv else f"folder {folder.name}",
+            evaluator=BenchmarkEvaluator(ARXIV) if arxiv else None,
+        )
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -176,24 +184,27 @@ def _load_parts(folder: Path) -> dict[str, Tensor]:
 
 def _parse(folder: Path) -> dict[str, Tensor]:
     numbers = {name: _table(folder / "raw" / f"{name}.csv.gz") for name in _RAW}
-    with _raw_files(folder):
-        nodes, edges = (_count(numbers[f"num-{kind}-list"]) for kind in ("node", "edge"))
-        x, edge = numbers["node-feat"], numbers["edge"]
-        if len(x) != nodes or edge.shape[1] != 2:
-            raise ValueError(
-                f"{len(x)} of {nodes} nodes have features, and an edge has {edge.shape[1]} ends"
+    with reading_parts(folder, _KIND, _CURE):
+        num_nodes, num_edges = (
+            roles.count(numbers[f"num-{kind}-list"], f"num-{kind}-list.csv.gz")
+            for kind in ("node", "edge")
+        )
+        x = roles.features(numbers["node-feat"], "node-feat.csv.gz")
+        y, _ = roles.labels(numbers["node-label"], "node-label.csv.gz")
+        edges = roles.edges(numbers["edge"], num_nodes, "edge.csv.gz", rows=True)
+        if len(x) != num_nodes or len(y) != num_nodes:
+            raise DataError(
+                f"{len(x)} of {num_nodes} nodes have features, and {len(y)} have a line for a label"
             )
-        with np.errstate(invalid="ignore"):
-            targets = np.ascontiguousarray(edge.astype(np.int64).T)
-            label = np.nan_to_num(_column(numbers["node-label"]), nan=-1).astype(np.int64)
-        edge_index = to_undirected(torch.from_numpy(targets), nodes)
-        if len(edge) != edges:
-            raise ValueError(f"edge.csv.gz holds {len(edge)} edges, num-edge-list.csv.gz {edges}")
+        if edges.shape[1] != num_edges:
+            raise DataError(
+                f"edge.csv.gz holds {edges.shape[1]} edges, num-edge-list.csv.gz {num_edges}"
+            )
         return {
-            "x": torch.from_numpy(x.astype(np.float32)),
-            "edge_index": edge_index,
-            "y": torch.from_numpy(label),
-            "split": _parse_split(folder, nodes),
+            "x": x,
+            "edge_index": to_undirected(edges, num_nodes),
+            "y": y,
+            "split": _parse_split(folder, num_nodes),
         }
 
 
@@ -201,36 +212,12 @@ def _parse_split(folder: Path, num_nodes: int) -> Tensor:
     split = torch.full((num_nodes,), _NO_SPLIT, dtype=torch.uint8)
     for number, part in enumerate(_SPLIT):
         path = folder / "split" / _split_kind(folder) / f"{part}.csv.gz"
-        nodes = torch.from_numpy(_column(_table(path))).to(torch.int64)
-        if len(nodes) and not 0 <= int(nodes.min()) <= int(nodes.max()) < num_nodes:
-            raise ValueError(f"{path.name} names nodes beyond 0 … {num_nodes - 1}")
+        nodes = roles.node_numbers(_table(path), num_nodes, path.name)
         twice = nodes[split[nodes] != _NO_SPLIT]
         if len(twice):
-            raise ValueError(f"node {int(twice[0])} of {path.name} is in another split too")
+            raise DataError(f"node {int(twice[0])} of {path.name} is in another split too")
         split[nodes] = number
     return split
-
-
-@contextlib.contextmanager
-def _raw_files(folder: Path) -> Iterator[None]:
-    """Within, what is wrong with the files of a folder is a sentence about the folder."""
-    with reading(
-        folder, DataError, "a folder in OGB's layout", "fetch or write the data set again"
-    ):
-        try:
-            yield
-        except DataError as error:
-            raise ValueError(str(error)) from error
-
-
-def _count(table: Numbers) -> int:
-    if table.size != 1 or int(table.flat[0]) != table.flat[0]:
-        raise ValueError("the lists of numbers of nodes and edges must hold one number each")
-    return int(table.flat[0])
-
-
-def _column(table: Numbers) -> npt.NDArray[np.float64]:
-    return np.asarray(table[:, 0], dtype=np.float64)
 
 
 def _table(path: Path) -> Numbers:
@@ -240,7 +227,7 @@ def _table(path: Path) -> Numbers:
         DataError: if it is damaged or holds no numbers.
         ConfigError: if it unpacks to more than the limit.
     """
-    with reading(path, DataError, "a compressed table", "fetch or write the data set again"):
+    with reading(path, DataError, "a compressed table", _CURE):
         _check_unpacked(path)
         import pandas as pd
 
@@ -276,9 +263,14 @@ def _check_unpacked(path: Path) -> None:
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """Names, sizes and modification times of files, as text: it changes when a file does."""
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return json.dumps([_CACHE_FORMAT, stats])
+    """Names, sizes and times of files, as text: it changes when a file does.
+
+    Who exchanges a file may give it the size and the time of modification of the old one; the time
+    at which that was done stays.
+    """
+    stats = [(file.name, file.stat()) for file in files]
+    found = [(name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats]
+    return json.dumps([_CACHE_FORMAT, found])
 
 
 def read_cache(path: Path, key: str) -> dict[str, Tensor] | None:

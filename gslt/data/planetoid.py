@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 import torch
+from torch import Tensor
 
-from gslt.data.dataset import NodeDataset, to_undirected
+from gslt.data import roles
+from gslt.data.dataset import NodeDataset
+from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.data.pickles import SparseMatrix, unpickle
 from gslt.environment import check_limit
 from gslt.errors import DataError
@@ -27,7 +30,6 @@ _PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 #: A sparse file may stand for at most so many times its own size.
 _MOST_INFLATED = 1024
 
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
@@ -47,7 +49,7 @@ def load_planetoid(raw: Path, name: str) -> NodeDataset:
     folder is looked at; nothing is downloaded, cached or written. The bag of words of each node is
     divided by its sum, as in Kipf & Welling (1609.02907); the few nodes without words keep zeros.
     Self-loops and repeated edges are left out. CiteSeer has test nodes without words, label and
-    edges, of which the files do not speak: they get zeros and class 0, and are in no split.
+    edges, of which the files do not speak: they get zeros and no label, and are in no split.
 
     Args:
         raw: folder of the raw files.
@@ -69,26 +71,29 @@ def load_planetoid(raw: Path, name: str) -> NodeDataset:
         with reading(raw / file, DataError, f"a file of {name}", cure):
             parts[part] = _READERS.get(part, _matrix)(read_bytes(raw / file))
     cure = f"remove its files and run `gslt data download {name}`"
-    with reading(raw, DataError, f"a folder of {name}", cure):
+    with reading_parts(raw, f"a folder of {name}", cure):
         return _network(name, parts)
 
 
 def _network(name: str, parts: dict[str, Any]) -> NodeDataset:
-    test, (num_nodes, edges) = parts["test.index"], parts["graph"]
+    num_nodes, edges = parts["graph"]
+    test = roles.node_numbers(parts["test.index"], num_nodes, "test.index")
     num_train = len(parts["y"])
     _check_counts(parts, num_nodes)
-    edge_index = torch.from_numpy(edges[:, edges[0] != edges[1]])
-    x = torch.from_numpy(_in_order(parts["allx"], parts["tx"], test, num_nodes))
+    x = _in_order(parts["allx"], parts["tx"], test, num_nodes)
     label = _in_order(parts["ally"], parts["ty"], test, num_nodes)
     places = torch.arange(num_nodes)
-    return NodeDataset(
+    return assemble(
+        Parts(
+            x=x / x.sum(dim=1, keepdim=True).clamp(min=1.0),
+            y=label,
+            edge_index=edges[:, edges[0] != edges[1]],
+            undirected=True,
+            train_mask=places < num_train,
+            val_mask=(places >= num_train) & (places < num_train + NUM_VALIDATION),
+            test_mask=torch.isin(places, test),
+        ),
         name=name,
-        x=x / x.sum(dim=1, keepdim=True).clamp(min=1.0),
-        edge_index=to_undirected(edge_index, num_nodes),
-        y=torch.from_numpy(label.argmax(axis=1)),
-        train_mask=places < num_train,
-        val_mask=(places >= num_train) & (places < num_train + NUM_VALIDATION),
-        test_mask=torch.isin(places, torch.from_numpy(test)),
         num_classes=NUM_CLASSES[name],
         source=SOURCE,
     )
@@ -105,10 +110,10 @@ def _check_counts(parts: dict[str, Any], num_nodes: int) -> None:
     for some, others in (("allx", "tx"), ("ally", "ty")):
         if parts[some].shape[1] != parts[others].shape[1]:
             raise ValueError(f"the rows of {some} and {others} have different lengths")
-    if len(np.unique(test)) != len(test) or test.min() != known or test.max() != num_nodes - 1:
+    if test.min() != known or test.max() != num_nodes - 1:
         raise ValueError(
             f"test.index must hold numbers from {known}, the size of allx, to {num_nodes - 1}, the "
-            "last node of the graph, and none of them twice"
+            "last node of the graph"
         )
     if len(parts["y"]) + NUM_VALIDATION > known:
         raise ValueError(
@@ -117,16 +122,14 @@ def _check_counts(parts: dict[str, Any], num_nodes: int) -> None:
         )
 
 
-def _in_order(known: Floats, tested: Floats, test: Ints, num_nodes: int) -> Floats:
+def _in_order(known: Tensor, tested: Tensor, test: Tensor, num_nodes: int) -> Tensor:
     """The rows of every node: the known ones first, row i of the tested ones at node ``test[i]``.
 
-    >>> _in_order(np.ones((1, 1), np.float32), np.full((1, 1), 2, np.float32), np.array([2]), 3)
-    array([[1.],
-           [0.],
-           [2.]], dtype=float32)
+    >>> _in_order(torch.ones(1, 1), torch.full((1, 1), 2.0), torch.tensor([2]), 3).tolist()
+    [[1.0], [0.0], [2.0]]
     """
     check_limit("inflated_bytes", 4 * num_nodes * known.shape[1], "the features have")
-    rows = np.zeros((num_nodes, known.shape[1]), dtype=np.float32)
+    rows = torch.zeros(num_nodes, known.shape[1])
     rows[: len(known)] = known
     rows[test] = tested
     return rows
@@ -135,15 +138,15 @@ def _in_order(known: Floats, tested: Floats, test: Ints, num_nodes: int) -> Floa
 # What the files hold
 
 
-def _matrix(data: bytes) -> Floats:
+def _matrix(data: bytes) -> Tensor:
     """A matrix of numbers, stored densely or by its entries."""
     value = unpickle(data)
     if isinstance(value, SparseMatrix):
         value = _dense(value, most=_MOST_INFLATED * len(data))
     if not (isinstance(value, np.ndarray) and value.ndim == 2 and len(value)):
         raise ValueError("it holds no matrix")
-    matrix: Floats = value.astype(np.float32)
-    if not np.isfinite(matrix).all():
+    matrix = roles.features(value, "the matrix")
+    if not torch.isfinite(matrix).all():
         raise ValueError("it holds a number that is not finite")
     return matrix
 

@@ -4,7 +4,9 @@ The addresses of GitHub name a commit, so that what lies there cannot change. Of
 was computed from the content at that commit. Of the others it is what public repositories state:
 several that have nothing to do with one another for ``arxiv.zip``, ``ind.pubmed.allx``,
 ``roman_empire.npz`` and ``amazon_ratings.npz``; one for ``questions.npz``, which also has the id of
-the file in that commit, and the right hash of each file of the benchmark that could be checked.
+the file in that commit, and the right hash of each file of the benchmark that could be checked. Of
+the four files of gnn-benchmark no SHA-256 could be had: their id in git is compared instead, which
+is a SHA-1 of size and content. The 36 hashes of Geom-GCN's files were computed from the content.
 """
 
 from __future__ import annotations
@@ -19,6 +21,14 @@ _HETEROPHILOUS = (
     "https://raw.githubusercontent.com/yandex-research/heterophilous-graphs/"
     "a431395582e929d88271309716bea4fe24ce6318/data"
 )
+_GEOM_GCN = (
+    "https://raw.githubusercontent.com/graphdml-uiuc-jlu/geom-gcn/"
+    "f1fc0d14b3b019c562737240d06ec83b07d16a8f"
+)
+_GNN_BENCHMARK = (
+    "https://raw.githubusercontent.com/shchur/gnn-benchmark/"
+    "1e72912a0810cdf27ae54fd589a3b43358a2b161/data/npz"
+)
 _OGB = "https://snap.stanford.edu/ogb/data/nodeproppred"
 
 
@@ -28,10 +38,12 @@ class Published:
 
     url: str
     """Its address."""
-    sha256: str
-    """Of its content, in hexadecimal digits."""
-    size: int | None
+    sha256: str | None
+    """Of its content, in hexadecimal digits; None where it is not known."""
+    size: int | None = None
     """In bytes; None where it is not known."""
+    git: str | None = None
+    """The file's id in git, in hexadecimal digits, where that is what is known of it."""
 
     @property
     def name(self) -> str:
@@ -124,6 +136,161 @@ _HASHES: dict[str, tuple[str, int | None]] = {
     "arxiv.zip": ("49f85c801589ecdcc52cfaca99693aaea7b8af16a9ac3f41dd85a5f3193fe276", 83_058_288),
 }
 
+#: By the place in the repository.
+_WEBKB: dict[str, tuple[str, int]] = {
+    "new_data/cornell/out1_node_feature_label.txt": (
+        "cf5a3ca346cdd1210b8342e22517fcbbdae658065b7a3145f59350e50e6236a3",
+        624_308,
+    ),
+    "new_data/cornell/out1_graph_edges.txt": (
+        "c4522a00cc40873c8a04a3a07c49e24a48a507eb284ac9c9f2d3e0590351bbb7",
+        2_001,
+    ),
+    "splits/cornell_split_0.6_0.2_0.npz": (
+        "14022a1e19ec7fc0a07a2c06a785a2f9dc52809dbcd1c14fc318f7800675d73f",
+        704,
+    ),
+    "splits/cornell_split_0.6_0.2_1.npz": (
+        "5568fa27e968a724c92211bf97026a36a08893cf94b218043e49b4c973c35cfb",
+        700,
+    ),
+    "splits/cornell_split_0.6_0.2_2.npz": (
+        "763fc1f423395e4172617fa5b6bc0d7adad2241e5fedd1a4f0a098a67f9dc8e9",
+        695,
+    ),
+    "splits/cornell_split_0.6_0.2_3.npz": (
+        "4334321cd9ec42de9d51107fb9a6dc310512e0921bc1cff0f390301ee37315fa",
+        701,
+    ),
+    "splits/cornell_split_0.6_0.2_4.npz": (
+        "2b6b3ef396f4dc7fcdc276fb16b88bb87409b25879dd672b3a506eca844dd8d7",
+        759,
+    ),
+    "splits/cornell_split_0.6_0.2_5.npz": (
+        "1a40ef8b20aa9e1aa850e1abdaba3efac1f66c98ef2c6a59eadefa21136ece6b",
+        754,
+    ),
+    "splits/cornell_split_0.6_0.2_6.npz": (
+        "bcddf4ab59eae4c7d47b8a6cec9025a54ec0e6d3f3bdcd7678e201f25ace4642",
+        758,
+    ),
+    "splits/cornell_split_0.6_0.2_7.npz": (
+        "2b497e12dfc123d7e7c9bb4fc4a82b5bee18409e109a3e3a04da439cacec964d",
+        693,
+    ),
+    "splits/cornell_split_0.6_0.2_8.npz": (
+        "5c4e110d252d7ad156b2e4cd34b6dbd1cecbcc1755f8d72e932cc2a54f2b643c",
+        701,
+    ),
+    "splits/cornell_split_0.6_0.2_9.npz": (
+        "80f1531807194d301affbf6f879a4ab4f56a19bdccb62d192e3ecd1b5275f052",
+        704,
+    ),
+    "new_data/texas/out1_node_feature_label.txt": (
+        "cf5a3ca346cdd1210b8342e22517fcbbdae658065b7a3145f59350e50e6236a3",
+        624_308,
+    ),
+    "new_data/texas/out1_graph_edges.txt": (
+        "0fe85183243a78cbee9b85a684f8240963d04d1020d10e9cd2b8cfb25e33b476",
+        2_172,
+    ),
+    "splits/texas_split_0.6_0.2_0.npz": (
+        "7ba77bf7a8856fcc0ab15623a611b8cdce994e820f577da914123fb4f45272b0",
+        698,
+    ),
+    "splits/texas_split_0.6_0.2_1.npz": (
+        "21cc244a96e3c51ad7993afb4dd227f90e467d82b964bb42d7d9fc500a6ef87f",
+        701,
+    ),
+    "splits/texas_split_0.6_0.2_2.npz": (
+        "b9e96a699ccf3a4c31ffbd03e52b25570889833425d20fa44e06c37b327cf61e",
+        756,
+    ),
+    "splits/texas_split_0.6_0.2_3.npz": (
+        "1a7deeb1285009789d5e6045d7e39f7d019c9223d9a75a2b7ce5e26d33b51f63",
+        759,
+    ),
+    "splits/texas_split_0.6_0.2_4.npz": (
+        "b5419ff3fe31adcae66fdb085d4f47d0b188e9436ab59f438632af969aafc674",
+        702,
+    ),
+    "splits/texas_split_0.6_0.2_5.npz": (
+        "68405fd1b9ff6105d99717220ecbd198785e338bf4a73abee722bbc9703d2667",
+        691,
+    ),
+    "splits/texas_split_0.6_0.2_6.npz": (
+        "8ad78b973164e70e5ac0d282e79adcbc6006e373909fbdfd72a13131e09040b8",
+        756,
+    ),
+    "splits/texas_split_0.6_0.2_7.npz": (
+        "a84bcbf997365bddf5fdf72ed49dc7e435e475f8c6210f8cdee7c8581a2bd6df",
+        693,
+    ),
+    "splits/texas_split_0.6_0.2_8.npz": (
+        "65ba65f296f91d40d2d7d3c9369b67415094a7e254c6eee48cd6d6531c586fdf",
+        762,
+    ),
+    "splits/texas_split_0.6_0.2_9.npz": (
+        "4306981d654ad8835c000c1f73fb6c1e60dfe99e26c13a6073f3b0f4cc3ce6ee",
+        693,
+    ),
+    "new_data/wisconsin/out1_node_feature_label.txt": (
+        "a32b0aa38d42f0d36841e8a8cb646d197f0ff33a182ac75a2b4476aeed3c7e4b",
+        856_324,
+    ),
+    "new_data/wisconsin/out1_graph_edges.txt": (
+        "ebd213511c88fce1eda450c2f920600c4b8cbb38f02384856bcc47c6ec1807ae",
+        3_606,
+    ),
+    "splits/wisconsin_split_0.6_0.2_0.npz": (
+        "f66f641e191d35d491cd3b63d6c2cd93c4b436da398984b44c19a8d4d7e7b1a5",
+        805,
+    ),
+    "splits/wisconsin_split_0.6_0.2_1.npz": (
+        "534aeb97266bd5a85a8587adf8eebad3f2e001c1240610f24b62c0ad0c2466ee",
+        739,
+    ),
+    "splits/wisconsin_split_0.6_0.2_2.npz": (
+        "047a5b641778ec3a4c76055fd7f18ecb2424c0952f20dfff7e1b17749d8acbdd",
+        747,
+    ),
+    "splits/wisconsin_split_0.6_0.2_3.npz": (
+        "706c27b4c51d046c0316f1e915f093e4a1fff48b3436b3e7c421eab596a99e77",
+        810,
+    ),
+    "splits/wisconsin_split_0.6_0.2_4.npz": (
+        "7ee813605eec086457aaff022cf3837f2f893fcf8bd37e3a8d2ff0c80e4c4f87",
+        812,
+    ),
+    "splits/wisconsin_split_0.6_0.2_5.npz": (
+        "8094ac2bdaf2cbea8f7a48df66a0800c809b2fd5942740e6b0441b660d3a0dd5",
+        749,
+    ),
+    "splits/wisconsin_split_0.6_0.2_6.npz": (
+        "c423a8deea9b18f9ecb6cfd703578e2159df167de01fe7e6195b88995010252d",
+        735,
+    ),
+    "splits/wisconsin_split_0.6_0.2_7.npz": (
+        "57ad808c8d4dd94dc4404124370bbcebb3dcc597c2bea6457bf05f220adf1527",
+        733,
+    ),
+    "splits/wisconsin_split_0.6_0.2_8.npz": (
+        "27d4d62a2a6aea2cdc399302237512ab0d64fb0c84e648112f97c5896274e42f",
+        741,
+    ),
+    "splits/wisconsin_split_0.6_0.2_9.npz": (
+        "3c149cd124a19021031609e0d7743a7be59aae4f88c8d38410138e8f06f5daaf",
+        744,
+    ),
+}
+#: Ids in git.
+_CO_PURCHASES_AND_AUTHORS = {
+    "amazon_electronics_computers.npz": "8120e4148a330b3fafe37c4476823302d9d834b9",
+    "amazon_electronics_photo.npz": "97323743cb56aca9dd611f5b4b46862c1c9c6bd9",
+    "ms_academic_cs.npz": "9bdd7da943d86b74297e8d32e99eb64245b52835",
+    "ms_academic_phy.npz": "8d8bc12e29aa67f6753a712080eae81079bd7d01",
+}
+
 
 def _files(base: str, *names: str) -> tuple[Published, ...]:
     return tuple(Published(f"{base}/{name}", *_HASHES[name]) for name in names)
@@ -131,6 +298,16 @@ def _files(base: str, *names: str) -> tuple[Published, ...]:
 
 def _planetoid(name: str) -> tuple[Published, ...]:
     return _files(_PLANETOID, *(file for file in _HASHES if file.startswith(f"ind.{name}.")))
+
+
+def _webkb(name: str) -> tuple[Published, ...]:
+    places = [place for place in _WEBKB if f"/{name}" in place]
+    return tuple(Published(f"{_GEOM_GCN}/{place}", *_WEBKB[place]) for place in places)
+
+
+def _by_git(name: str) -> tuple[Published, ...]:
+    file = f"{_GNN_BENCHMARK}/{name}"
+    return (Published(file, None, git=_CO_PURCHASES_AND_AUTHORS[name]),)
 
 
 #: The files of every data set that can be downloaded, by its name.
@@ -147,4 +324,11 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "amazon-ratings": _files(_HETEROPHILOUS, "amazon_ratings.npz"),
     "tolokers": _files(_HETEROPHILOUS, "tolokers.npz"),
     "questions": _files(_HETEROPHILOUS, "questions.npz"),
+    "cornell": _webkb("cornell"),
+    "texas": _webkb("texas"),
+    "wisconsin": _webkb("wisconsin"),
+    "amazon-computers": _by_git("amazon_electronics_computers.npz"),
+    "amazon-photo": _by_git("amazon_electronics_photo.npz"),
+    "coauthor-cs": _by_git("ms_academic_cs.npz"),
+    "coauthor-physics": _by_git("ms_academic_phy.npz"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gslt.diagnostics.topology import is_a
-from gslt.errors import DataError
+from gslt.errors import DataError, GsltWarning
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,10 +55,21 @@ class Labels:
     def of(cls, graph: Any) -> Labels | None:
         """Those of a :class:`gslt.NodeDataset`; None of any other graph.
 
+        None also where nodes have several labels, of which there are no classes to separate; a
+        warning says so.
+
         Args:
             graph: whatever :func:`gslt.diagnostics.as_topology` reads.
         """
         if not is_a(graph, "gslt.data.dataset", "NodeDataset"):
+            return None
+        if graph.task == "multilabel":
+            warnings.warn(
+                f"nodes of {graph.name!r} have several labels: measures of classes (linear probe, "
+                "NC1 and the like) are left out",
+                GsltWarning,
+                stacklevel=3,
+            )
             return None
         masks = {"train": graph.train_mask, "val": graph.val_mask, "test": graph.test_mask}
         return cls(y=graph.y, num_classes=graph.num_classes, **masks)

@@ -58,6 +58,24 @@ def read_npz(path: Path, keys: Sequence[str], cure: str) -> dict[str, npt.NDArra
         return {key: _read(archive, m) for key, m in zip(keys, members, strict=True)}
 
 
+def npz_names(path: Path, cure: str) -> list[str]:
+    """Names of the arrays of a ``.npz`` file; none of them is read.
+
+    Args:
+        path: the file.
+        cure: as in :func:`read_npz`.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    with (
+        reading(path, DataError, "a .npz file", cure),
+        open_regular(path) as (file, _),
+        zipfile.ZipFile(file) as archive,
+    ):
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
 def _member(archive: zipfile.ZipFile, key: str, keys: Sequence[str]) -> zipfile.ZipInfo:
     found = [member for member in archive.infolist() if member.filename == f"{key}.npy"]
     if not found:

@@ -30,7 +30,7 @@ def reading(
 ) -> Iterator[None]:
     """Within, whatever goes wrong is an error about this file.
 
-    Errors of gslt pass as they are.
+    Errors of gslt pass as they are, and warnings that were made errors.
 
     >>> with reading("a.json", what="a record"):
     ...     {}["run"]
@@ -48,7 +48,7 @@ def reading(
     """
     try:
         yield
-    except GsltError:
+    except (GsltError, Warning):
         raise
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__

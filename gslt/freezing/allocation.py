@@ -14,8 +14,8 @@ uniform  n_ℓ                                  the same ratio everywhere
 ======== ==================================== ==================================================
 
 The fourth, ``igq``, has ideal gas quotas (Vysogorets and Kempe 2023, arXiv 2107.02306): layer ℓ
-keeps ``n_ℓ / (1 + F / n_ℓ)`` weights, with the one force ``F`` that does so. Large layers are
-sparser, and none is full before all are.
+keeps ``n_ℓ / (1 + F n_ℓ)`` weights, with the one force ``F`` that does so: a layer is a cylinder of
+length n_ℓ and area 1 / n_ℓ. Large layers are sparser, and none is full before all are.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
     >>> allocate("uniform", 22, [(2, 2), (4, 5), (4, 5)])
     [2.0, 10.0, 10.0]
 
-    With F = 4 the larger layer keeps 12 / (1 + 4 / 12), the smaller one 4 / (1 + 4 / 4):
+    With F = ¼ the larger layer keeps 12 / (1 + 12 / 4), the smaller one 4 / (1 + 4 / 4):
 
-    >>> [round(kept, 9) for kept in allocate("igq", 11, [(3, 4), (2, 2)])]
-    [9.0, 2.0]
+    >>> [round(kept, 9) for kept in allocate("igq", 5, [(3, 4), (2, 2)])]
+    [3.0, 2.0]
 
     Args:
         scheme: a key of :data:`ALLOCATIONS`.
@@ -85,13 +85,13 @@ def _quotas(total: int, shapes: Sequence[Shape]) -> list[float]:
     sizes = [math.prod(shape) for shape in shapes]
     if total in (0, sum(sizes)):
         return [float(size) if total else 0.0 for size in sizes]
-    low, high = 0.0, sum(size**2 for size in sizes) / total
+    low, high = 0.0, len(sizes) / total
     while low < (force := (low + high) / 2) < high:
-        if math.fsum(size**2 / (size + force) for size in sizes) > total:
+        if math.fsum(size / (1 + force * size) for size in sizes) > total:
             low = force
         else:
             high = force
-    return [size**2 / (size + high) for size in sizes]
+    return [size / (1 + high * size) for size in sizes]
 
 
 #: How a scheme divides a number of kept weights over layers of these weight shapes.

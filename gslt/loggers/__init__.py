@@ -13,10 +13,10 @@ A logger is the ``on_epoch`` of a search or a training, and takes its result::
 
 Every seed is a run of its own, with these values:
 
-- of each epoch, at its number: ``loss``, ``accuracy/train``, ``accuracy/val``, ``accuracy/test``,
-  ``lr``, and of a search ``sparsity``;
+- of each epoch, at its number: ``loss``, ``accuracy/train``, ``accuracy/val``, ``accuracy/test``
+  (or the data set's metric, such as ``roc_auc/val``), ``lr``, and of a search ``sparsity``;
 - of the run, at its best epoch: ``result/…``, see :func:`gslt.loggers.common.figures`;
-- as hyper-parameters: the method, the data set and the fields of the config.
+- as hyper-parameters: the method, the data set, its metric and the fields of the config.
 
 A search that goes on from a checkpoint reports the epochs after it once more, with the same values
 unless it goes on elsewhere. Neither logger shows an epoch twice: TensorBoard shows what was

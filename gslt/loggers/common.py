@@ -10,11 +10,12 @@ from typing import Any, Literal, Protocol
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
+from gslt.data.metrics import ACCURACY
 from gslt.training.results import Epoch, Result, Run
 
 #: How a run ended; FINISHED where nothing was raised.
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-#: Names of :func:`figures`.
+#: Names of :func:`figures`, where the metric is accuracy.
 FIGURES = (
     "result/test_accuracy",
     "result/val_accuracy",
@@ -27,12 +28,15 @@ FIGURES = (
 
 
 def scalars(epoch: Epoch) -> dict[str, float]:
-    """What is logged of an epoch. Accuracies are fractions, the loss is the mean cross entropy."""
+    """What is logged of an epoch. Accuracies are fractions, the loss is the mean cross entropy.
+
+    Another metric than accuracy is logged under its own name, such as ``roc_auc/val``.
+    """
     values = {
         "loss": epoch.loss,
-        "accuracy/train": epoch.train,
-        "accuracy/val": epoch.val,
-        "accuracy/test": epoch.test,
+        f"{epoch.metric}/train": epoch.train,
+        f"{epoch.metric}/val": epoch.val,
+        f"{epoch.metric}/test": epoch.test,
         "lr": epoch.lr,
     }
     return values if epoch.sparsity is None else {**values, "sparsity": epoch.sparsity}
@@ -56,23 +60,32 @@ def figures(run: Run) -> dict[str, float]:
         size.bits / 8 if size else 4.0 * total,
         run.seconds,
     )
-    return dict(zip(FIGURES, values, strict=True))
+    return dict(zip(figure_names(run.metric), values, strict=True))
 
 
-def hyperparameters(config: RunConfig, dataset: str, seed: int) -> dict[str, Any]:
+def figure_names(metric: str) -> list[str]:
+    """:data:`FIGURES` where this is the metric, such as ``result/test_roc_auc``."""
+    return [name.replace(ACCURACY, metric) for name in FIGURES]
+
+
+def hyperparameters(
+    config: RunConfig, dataset: str, seed: int, metric: str = ACCURACY
+) -> dict[str, Any]:
     """Method, data set and the config of one seed.
 
     Args:
         config: of a search or of weight training.
         dataset: name of the data set.
         seed: of the run; it takes the place of the config's first seed.
+        metric: of the data set.
 
     Returns:
-        ``method`` (``"search"`` or ``"train"``), ``dataset``, and every field of the config but
-        ``runs``.
+        ``method`` (``"search"`` or ``"train"``), ``dataset``, ``metric``, and every field of the
+        config but ``runs``.
     """
     method = "search" if isinstance(config, SearchConfig) else "train"
-    values = {"method": method, "dataset": dataset, **dataclasses.asdict(config), "seed": seed}
+    about = {"method": method, "dataset": dataset, "metric": metric}
+    values = {**about, **dataclasses.asdict(config), "seed": seed}
     del values["runs"]
     return values
 
@@ -114,7 +127,8 @@ class Logger(ABC):
         if epoch.seed not in self._logs:
             log = self._logs[epoch.seed] = self._open(epoch.seed, epoch.epoch)
             if self.config is not None:
-                log.describe(hyperparameters(self.config, self.dataset, epoch.seed))
+                values = hyperparameters(self.config, self.dataset, epoch.seed, epoch.metric)
+                log.describe(values)
         self._logs[epoch.seed].epoch(epoch)
 
     def result(self, result: Result) -> None:
@@ -123,7 +137,7 @@ class Logger(ABC):
             if run.seed not in self._logs:
                 self._logs[run.seed] = self._open(run.seed, None)
             log = self._logs[run.seed]
-            log.describe(hyperparameters(result.config, result.dataset, run.seed))
+            log.describe(hyperparameters(result.config, result.dataset, run.seed, run.metric))
             log.finish(run)
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ from gslt.errors import GsltError, GsltWarning, MissingPackageError
 from gslt.files import OutputFolder, reading
 from gslt.files.folder import check_folder
 from gslt.files.writing import short_write
-from gslt.loggers.common import FIGURES, Logger, SeedLog, Status, figures, scalars
+from gslt.loggers.common import Logger, SeedLog, Status, figure_names, figures, scalars
 from gslt.training.results import Epoch, Run
 
 #: Kind of the folder, see :class:`gslt.files.OutputFolder`.
@@ -80,7 +80,7 @@ class _Board:
             name: value if isinstance(value, bool | int | float) else str(value)
             for name, value in values.items()
         }
-        experiment, start, _ = hparams(plain, dict.fromkeys(FIGURES, 0.0))
+        experiment, start, _ = hparams(plain, dict.fromkeys(figure_names(values["metric"]), 0.0))
         self.description = [_event(summary=each) for each in (experiment, start)]
         self._append(b"".join(self.description))
 

@@ -27,9 +27,10 @@ INPUTS = (
 OUTPUTS = ("out_features", "out_channels", "out_feats", "out_feat", "out_size", "_out_feats")
 #: torch's layers whose weights are (out, in, *kernel), whatever their widths.
 OUTPUT_FIRST = (nn.Linear, nn.Bilinear, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, _ConvNd)
-#: Weights of PyG and DGL whose shape and declared widths do not tell: class and parameter → the
-#: dimensions that are summed over, or the attribute that says how many. None of them: the weight is
-#: a row that is looked up, or a factor of its own input alone.
+#: Weights of PyG and DGL whose shape and declared widths do not tell: class and parameter, of its
+#: own or of a module that it holds → the dimensions that are summed over, or the attribute that
+#: says how many. None of them: the weight is a row that is looked up, or a factor of its own input
+#: alone.
 BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
     ("Linear", "weight"): (1,),
     ("RGCNConv", "comp"): (1,),
@@ -58,6 +59,9 @@ BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
     ("InducedSetAttentionBlock", "inducing_points"): (),
     ("PoolingByMultiheadAttention", "seed"): (),
     ("PMALayer", "seed_vectors"): (),
+    # Rows of an embedding that are matrices, (inputs, outputs), or vectors that features meet.
+    ("TransR", "rel_project.weight"): "nfeats",
+    ("PathEncoder", "embedding_table.weight"): (1,),
 }
 
 
@@ -89,7 +93,10 @@ def fan_in_of(module: nn.Module, name: str, shape: Size) -> int:
     while isinstance(owner, nn.ParameterDict | nn.ParameterList) and path:
         path, _, attribute = path.rpartition(".")
         owner = module.get_submodule(path)
-    told = _told(owner, attribute, shape)
+    above, _, held = path.rpartition(".")
+    told = _by_name(module.get_submodule(above), f"{held}.{attribute}", shape) if path else None
+    if told is None:
+        told = _told(owner, attribute, shape)
     if told is None and min(shape) > 0:
         told = _read(owner, attribute, shape)
     return max(1, math.prod(shape[1:]) if told is None else told)
@@ -111,18 +118,25 @@ def _told(owner: nn.Module, attribute: str, shape: Size) -> int | None:
         if own[attribute] < 1:
             raise ConfigError(f"fan_in of {attribute} must be at least 1, got {own[attribute]}")
         return int(own[attribute])
-    for kind in filter(_is_host, type(owner).__mro__):
-        summed = BY_NAME.get((kind.__name__, attribute))
-        if isinstance(summed, str) and hasattr(owner, summed):
-            return int(getattr(owner, summed))
-        if isinstance(summed, tuple):
-            return math.prod(shape[d] for d in summed)
+    if (named := _by_name(owner, attribute, shape)) is not None:
+        return named
     if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
         return 1
     if isinstance(owner, _ConvTransposeNd):
         taps = math.prod(owner.kernel_size) / math.prod(owner.stride)
         return round(shape[0] // owner.groups * taps)
     return math.prod(shape[1:]) if isinstance(owner, OUTPUT_FIRST) else None
+
+
+def _by_name(owner: nn.Module, name: str, shape: Size) -> int | None:
+    """What :data:`BY_NAME` says of a parameter of a host's layer."""
+    for kind in filter(_is_host, type(owner).__mro__):
+        summed = BY_NAME.get((kind.__name__, name))
+        if isinstance(summed, str) and hasattr(owner, summed):
+            return int(getattr(owner, summed))
+        if isinstance(summed, tuple):
+            return math.prod(shape[d] for d in summed)
+    return None
 
 
 def _read(owner: nn.Module, attribute: str, shape: Size) -> int:

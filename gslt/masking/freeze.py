@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
@@ -27,7 +27,8 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from gslt.config import FreezeConfig
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
+from gslt.files.container import flat_bytes
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.fan_in import fan_in_of, padding_row
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
@@ -54,8 +55,10 @@ class FrozenLayer:
         return self.counts.pruned + self.counts.locked
 
 
-#: Norms of PyG that keep one scale per type, (types, channels): no weight matrix either.
-STACKED_NORMS = ("HeteroBatchNorm", "HeteroLayerNorm")
+#: Normalisation layers of torch, …
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+#: … and the room of PyG's; DGL's have no parameter.
+HOST_NORMS = "torch_geometric.nn.norm."
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
 
@@ -133,7 +136,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     """Turn a module into a frozen source network, in place.
 
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
-    belongs to a layer norm; its initial value is discarded. Every other parameter stops being one:
+    belongs to a norm; its initial value is discarded. Every other parameter stops being one:
     biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
     value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
     nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
@@ -145,7 +148,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         config: the frozen source network; a ``SearchConfig`` is one.
         prefix: put before the qualified names that name the random streams. Give each layer its own
             when you freeze layers one by one, or layers of equal shape get equal weights; where two
-            such without a prefix become parts of one module, a ``GsltWarning`` says so.
+            such, or copies of one, become parts of one module, a ``GsltWarning`` says so.
 
     Which layers have frozen weights, ``config.place`` says, with the names of the module's
     parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
@@ -188,8 +191,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     fixed = fix_others(module)
     seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
-    if not prefix:
-        watch(module)
+    watch(module)
     layers = tuple(
         FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
         for f, takes in zip(frozen, part, strict=True)
@@ -201,7 +203,9 @@ def reset_scores(module: nn.Module, draw: int = 0) -> None:
     """Give the frozen weights of a module the scores that they had before any search.
 
     ``reset_parameters()`` of every frozen layer, and of layers that hold some, does this with the
-    first draw; what is fixed (random weights, pattern, biases, norms) is not touched.
+    first draw; what is fixed (random weights, pattern, biases, norms) is not touched. A deep copy
+    is equal until it is reset, and then has draws of its own: hosts that copy a layer and reset the
+    copies (``DirGNNConv``, ``to_hetero``) get different scores over the same random weights.
 
     Args:
         module: frozen, or a part of what was.
@@ -302,8 +306,20 @@ def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Froz
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
     if isinstance(parameter, nn.UninitializedParameter):
         return True
-    is_norm = isinstance(owner, nn.LayerNorm | nn.RMSNorm) or type(owner).__name__ in STACKED_NORMS
-    return parameter.dim() >= 2 and not is_norm and "bias" not in attribute
+    return parameter.dim() >= 2 and not is_norm(owner) and "bias" not in attribute
+
+
+def is_norm(owner: nn.Module) -> bool:
+    """Whether a layer is a normalisation: torch's, PyG's, or a class that is derived from one.
+
+    >>> is_norm(nn.BatchNorm1d(3)), is_norm(nn.Linear(3, 3))
+    (True, False)
+
+    Args:
+        owner: any layer; parameters that it holds itself are scales and biases, no weights.
+    """
+    kinds = type(owner).__mro__
+    return isinstance(owner, NORMS) or any(f"{k.__module__}.".startswith(HOST_NORMS) for k in kinds)
 
 
 def _check_whole(module: nn.Module) -> None:
@@ -370,6 +386,10 @@ def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
     Args:
         module: any.
 
+    A class with "norm" in its name that is neither torch's nor PyG's, nor derived from one, is no
+    norm here; where its scale is not 1, and so might have been meant to be, a :class:`GsltWarning`
+    says that it is kept.
+
     Returns:
         Qualified name of each, and how it was fixed.
     """
@@ -377,13 +397,21 @@ def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
     for path, owner in module.named_modules():
         if isinstance(owner, parametrize.ParametrizationList):
             continue
-        is_norm = "Norm" in type(owner).__name__
+        norm = is_norm(owner)
         for attribute, parameter in list(owner.named_parameters(recurse=False)):
             value, how = parameter.detach().clone(), "kept at its present value"
             if "bias" in attribute:
                 value, how = torch.zeros_like(value), "fixed at 0"
-            elif is_norm and attribute == "weight":
+            elif norm:
                 value, how = torch.ones_like(value), "fixed at 1"
+            elif "norm" in type(owner).__name__.lower() and bool((value != 1).any()):
+                warnings.warn(
+                    f"{f'{path}.{attribute}'.lstrip('.')} of {type(owner).__name__}, a class that "
+                    f"gslt does not know as a norm, is {how}; derive it from a norm of torch or "
+                    "PyG to have it fixed at 1, or set it before freezing",
+                    GsltWarning,
+                    stacklevel=3,
+                )
             delattr(owner, attribute)
             owner.register_buffer(attribute, value)
             fixed.append((f"{path}.{attribute}".lstrip("."), how))
@@ -400,6 +428,7 @@ def _complete_class(owner: nn.Module) -> None:
     for method in {"__getstate__", "__deepcopy__"} & set(vars(kind)):
         delattr(kind, method)
     setattr(kind, "__reduce_ex__", _reduced)  # noqa: B010
+    setattr(kind, "__setstate__", _revived)  # noqa: B010
     if hasattr(owner, "reset_parameters"):
         setattr(kind, "reset_parameters", reset_scores)  # noqa: B010
 
@@ -411,6 +440,15 @@ def _reduced(layer: nn.Module, protocol: int) -> tuple[Any, ...]:
     with torch.no_grad():
         state = state_of()
     return _blank, (type(layer).__bases__[0], tuple(layer.parametrizations)), state  # type: ignore[arg-type]
+
+
+def _revived(layer: nn.Module, state: Any) -> None:
+    """Take the state of the layer that was copied or saved, and the place in its network."""
+    type(layer).__bases__[0].__setstate__(layer, state)  # type: ignore[attr-defined]
+    for chain in layer.parametrizations.values():  # type: ignore[operator]
+        if isinstance(chain[0], FrozenWeight) and chain[0].supermask is not None:
+            chain[0].supermask.join(chain[0].index, chain)
+    watch(layer)
 
 
 def _blank(kind: type[nn.Module], parametrized: tuple[str, ...]) -> nn.Module:
@@ -510,14 +548,6 @@ def bytes_of(value: Any) -> bytes:
         sparse = value.detach().to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
         return bytes_of(sparse.indices()) + bytes_of(sparse.values())
     return flat_bytes(value).tobytes()
-
-
-def flat_bytes(tensor: Tensor) -> npt.NDArray[np.uint8]:
-    """The bytes of a tensor of any shape ``(…)``; a view where it is contiguous and on the CPU."""
-    # As bytes: NumPy knows no bfloat16.
-    flat = tensor.detach().cpu().contiguous().view(-1)
-    found: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
-    return found
 
 
 #: Running statistics of a norm that has seen no batch.

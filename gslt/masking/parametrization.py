@@ -6,6 +6,7 @@ is the flat tensor of its scores, and ``layer.weight`` is the effective weight.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable
@@ -144,6 +145,9 @@ class FrozenWeight(nn.Module):
         self.counts, self.config = counts, config
         self.supermask: Supermask | None = None
         self.index = -1
+        # Which deep copy it is, 0 for none; a copy is numbered when it is first reset.
+        self.number: int | None = 0
+        self._copies = [0]
         weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
         pattern = torch.from_numpy(freezing_pattern(counts, config.seed, name))
         dense = counts.searched == counts.total
@@ -170,8 +174,14 @@ class FrozenWeight(nn.Module):
 
     def mask(self) -> Tensor:
         """Which searched weights are kept now, boolean ``(m,)``."""
+        supermask, index = self._place()
+        return supermask.mask(index)
+
+    def _place(self) -> tuple[Supermask, int]:
+        """The supermask and the number there, which a copy of a part finds when first used."""
         assert self.supermask is not None
-        return self.supermask.mask(self.index)
+        _ = self.supermask.holders
+        return self.supermask, self.index
 
     def train(self, mode: bool = True) -> FrozenWeight:
         """As torch's; what is evaluated is selected anew.
@@ -185,8 +195,8 @@ class FrozenWeight(nn.Module):
 
     def score(self) -> Tensor:
         """The layer's score parameter, ``(m,)``."""
-        assert self.supermask is not None
-        return self.supermask.holders[self.index].original
+        supermask, index = self._place()
+        return supermask.holders[index].original
 
     def regenerated(self) -> tuple[Tensor, Tensor]:
         """Random weights ``(n,)``, pruned ones set to zero, and the freezing pattern.
@@ -203,10 +213,17 @@ class FrozenWeight(nn.Module):
     def initial_score(self, draw: int = 0) -> Tensor:
         """Scores before the search, ``(m,)``: the full layer's draw at the searched places.
 
+        A deep copy has draws of its own: the first copy that asks is copy 1 of its original.
+
         Args:
             draw: which one; 0 is the seed's own.
         """
+        if self.number is None:
+            self._copies[0] += 1
+            self.number = self._copies[0]
         config, role = self.config, f"score {draw}" if draw else "score"
+        if self.number:
+            role = f"score {draw} of copy {self.number}"
         score = random_weight(
             self.shape, self.fan_in, config.score_init, config.seed, self.name, role
         )
@@ -260,10 +277,10 @@ class FrozenWeight(nn.Module):
 
     def scale(self) -> Tensor:
         """Present factor on the layer's weights, a scalar tensor ``()``: 1 or 1/√density."""
-        assert self.supermask is not None
         weight = self.searched_weight
         if self.config.scale == "dynamic":
-            density = self.supermask.density(self.index)
+            supermask, index = self._place()
+            density = supermask.density(index)
         else:
             target = 1.0 - self.config.sparsity if self.config.scale == "static" else 1.0
             # Filled, not copied, so that a GPU need not wait.
@@ -289,6 +306,15 @@ class FrozenWeight(nn.Module):
                 "cannot be assigned; change the scores, or build the layer without freezing"
             )
         return self.initial_score().to(weight)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenWeight:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        # All copies count together.
+        memo[id(self._copies)] = self._copies
+        twin.__setstate__(copy.deepcopy(self.__dict__, memo))  # type: ignore[no-untyped-call]
+        twin.number = None
+        return twin
 
     def source(self) -> dict[str, Any]:
         """What the fixed part of the weight follows from, plain values."""

@@ -7,6 +7,7 @@ network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each la
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gslt.config import Ranking, Threshold
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
 from gslt.freezing import FrozenCounts
 from gslt.masking.selection import Hint, count_true, select_largest
 
@@ -119,7 +120,8 @@ class Supermask:
     everywhere ``eval()``, ``Ticket.of`` and ``bake`` select anew; write under ``torch.no_grad()``
     to be seen at once. Where the
     thresholds were last is a hint to the next selection, which makes it faster and never another
-    one; copies and pickles start without.
+    one; copies and pickles start without. The layers join a copy one by one, so that the copy of a
+    part of a network has no score of the rest: it keeps as many weights of its own as it did then.
 
     Args:
         counts: frozen counts of each layer. Where a layer's score tensor is found is appended to
@@ -143,7 +145,9 @@ class Supermask:
         ranking: Ranking = "magnitude",
     ) -> None:
         self.counts = list(counts)
-        self.holders: list[ScoreHolder] = []
+        self._holders: list[ScoreHolder | None] = []
+        self._copied = False
+        self._kept: list[int] = []
         self.fixed: dict[str, str] = {}
         """Fingerprints of what else the network holds, by name, where freezing finds it as it is
         built; what is not among them, a ticket has to store."""
@@ -165,6 +169,51 @@ class Supermask:
         if not 0.0 <= value <= 1.0:
             raise ConfigError(f"sparsity must lie in [0, 1], got {value}")
         self._sparsity = float(value)
+
+    @property
+    def holders(self) -> list[ScoreHolder]:
+        """Where the score tensor of each layer is found."""
+        if self._copied:
+            self._settle()
+        return self._holders  # type: ignore[return-value]
+
+    def join(self, layer: int, holder: ScoreHolder) -> None:
+        """Take the copy of a layer into the copy of its supermask.
+
+        Args:
+            layer: its number in the network that was copied.
+            holder: where its score tensor is found.
+        """
+        self._holders[layer] = holder
+
+    def _settle(self) -> None:
+        """After copying or loading: where layers are missing, be the supermask of the others."""
+        there = [number for number, holder in enumerate(self._holders) if holder is not None]
+        if not there or (len(there) < len(self._holders) and not self._kept):
+            raise ConfigError(
+                "a frozen weight was copied without its layer, or out of a network that had lost "
+                "scores; copy the whole network, or gslt.bake it first"
+            )
+        self._copied = False
+        if len(there) == len(self._holders):
+            return
+        before = len(self.counts)
+        self.counts = [self.counts[number] for number in there]
+        self._holders = [self._holders[number] for number in there]
+        for number, holder in enumerate(self._holders):
+            holder[0].index = number  # type: ignore[index]
+        whole, kept = FrozenCounts.sum(self.counts), sum(self._kept[number] for number in there)
+        if self.threshold == "global":
+            self._sparsity = 1.0 - (kept + whole.locked) / max(whole.total, 1)
+        self._hints = [Hint() for _ in self.budgets()]
+        warnings.warn(
+            f"{len(there)} of the {before} weights of a frozen network were copied without the "
+            f"others, whose threshold they shared: the copy keeps {kept + whole.locked:,} of its "
+            f"{whole.total:,} entries, as it did then, by a threshold of its own; freeze it anew "
+            "for a sparsity of its own",
+            GsltWarning,
+            stacklevel=2,
+        )
 
     def budgets(self) -> list[int]:
         """Searched weights to keep: one number for the network, or one per layer.
@@ -245,8 +294,25 @@ class Supermask:
         return _Selection(key, seen, masks, densities, [_probe(score) for score in scores])
 
     def __getstate__(self) -> dict[str, Any]:
-        hints = [Hint() for _ in self._hints]
-        return {**self.__dict__, "_selection": None, "_hints": hints}
+        hints, none = [Hint() for _ in self._hints], [None] * len(self._holders)
+        return {
+            **self.__dict__,
+            "_holders": none,
+            "_copied": True,
+            "_kept": self._numbers_kept(),
+            "_selection": None,
+            "_hints": hints,
+        }
+
+    def _numbers_kept(self) -> list[int]:
+        """Searched weights that each layer keeps now; none where scores are gone or nowhere."""
+        if self._copied and None in self._holders:
+            return self._kept
+        scores = [holder.original for holder in self.holders]
+        whole = all(s.shape == (c.searched,) for s, c in zip(scores, self.counts, strict=True))
+        if not whole or any(score.is_meta for score in scores):
+            return []
+        return [int(self.mask(layer).count_nonzero()) for layer in range(len(scores))]
 
 
 _optimizer_steps = [0]

@@ -1,12 +1,14 @@
-"""Equal layers frozen one by one in one module: same seed, same name, same weights, and a warning.
+"""Frozen weights that are equal in one module: same seed, same name, same numbers, and a warning.
 
-Random streams are named, so that a rebuilt model has the weights of the first. Two layers without a
-name of their own draw the same; where they meet in one module, that is said.
+Random streams are named, so that a rebuilt model has the weights of the first. Layers frozen one by
+one under one name, or without any, draw the same, and so does a copy of a layer; where they meet in
+one module, that is said.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
@@ -15,48 +17,63 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.utils.parametrize import is_parametrized
 
 from gslt.errors import GsltWarning
-from gslt.masking.parametrization import frozen_weights
+from gslt.masking.parametrization import FrozenWeight
 
-_unnamed: WeakSet[nn.Module] = WeakSet()
+#: Modules that are frozen, or will be with the first call; without any, nobody need look.
+_frozen: WeakSet[nn.Module] = WeakSet()
 _watching: list[Any] = []
 
 
 def watch(layer: nn.Module) -> None:
-    """Say so when this layer and an equal one become parts of one module.
+    """Say so when weights of this layer and equal ones become parts of one module.
 
     Args:
-        layer: frozen by itself without a prefix.
+        layer: frozen, or with ``drawn_later``, whatever its weights will follow from.
     """
     if not _watching:
         _watching.append(register_module_module_registration_hook(_registered))
-    _unnamed.add(layer)
+    _frozen.add(layer)
 
 
 def _registered(parent: nn.Module, name: str, child: nn.Module | None) -> None:
     """Torch's hook: a module gets a part."""
-    if len(_unnamed) < 2 or child is None:
+    if child is None or not _frozen:
         return
-    coming = [each for each in child.modules() if each in _unnamed]
-    there = [each for each in parent.modules() if each in _unnamed] if coming else []
-    for layer in coming:
-        drawn = _drawn(layer)
-        if drawn and any(other is not layer and _drawn(other) == drawn for other in there):
-            kind = type(layer)
-            if is_parametrized(layer):
-                kind = kind.__bases__[0]  # Torch has made a class of its own for it.
+    coming = {id(module): (key, path) for module, key, path in _drawn(child)}
+    if not coming:
+        return
+    there = {key for module, key, _ in _drawn(parent) if id(module) not in coming}
+    for key, path in coming.values():
+        if key in there:
+            where, kind = _layer(child, path)
             warnings.warn(
-                f"{name} and another {kind.__name__} of {type(parent).__name__} were frozen one by "
-                "one without a name, so both have the same random weights and scores: give each "
-                "its own name (prefix of freeze), or freeze the whole network",
+                f"{name}{where} and another {kind.__name__} of {type(parent).__name__} were "
+                "frozen one by one under the same name, or are copies of one, so both have the "
+                "same random weights and scores: give each its own name (prefix of freeze), or "
+                "freeze the whole network",
                 GsltWarning,
                 stacklevel=3,
             )
             return
 
 
-def _drawn(layer: nn.Module) -> list[tuple[object, ...]]:
-    """What the numbers of a layer follow from."""
-    return [
-        (w.name, w.shape, w.fan_in, w.config.seed, w.config.weight_init)
-        for w in frozen_weights(layer)
-    ]
+def _layer(child: nn.Module, path: str) -> tuple[str, type[nn.Module]]:
+    """Where in a module the layer is that holds a weight, behind its containers, and its class."""
+    where, layer = "", child
+    for part in path.split(".") if path else []:
+        if not isinstance(layer, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+            break
+        where, layer = f"{where}.{part}", layer.get_submodule(part)
+    # Torch has made a class of its own for what it parametrizes.
+    return where, type(layer).__bases__[0] if is_parametrized(layer) else type(layer)
+
+
+def _drawn(module: nn.Module) -> Iterator[tuple[nn.Module, tuple[object, ...], str]]:
+    """What the numbers of each frozen weight follow from, and the path of its layer."""
+    for path, each in module.named_modules():
+        if isinstance(each, FrozenWeight):
+            c = each.config
+            key = (each.name, each.shape, each.fan_in, c.seed, c.weight_init)
+            yield each, key, path.rpartition("parametrizations")[0].rstrip(".")
+        elif (later := vars(each).get("drawn_later")) is not None:
+            yield each, later, path

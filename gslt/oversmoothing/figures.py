@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, Step
 from gslt.oversmoothing.measuring import Measurements
 from gslt.report.figures import (
@@ -109,6 +110,7 @@ def depth_figure(found: Measurements, look: Mapping[str, Look], title: str) -> A
         title,
         _about(found.runs),
         lambda axes: depth_axis(axes, depths),
+        found.metric,
     )
 
 
@@ -120,6 +122,7 @@ def _over(
     title: str,
     caption: str,
     finish: Callable[[Any], None] = lambda axes: None,
+    metric: str = ACCURACY,
 ) -> Any:
     """A panel for each measure that is there, one line per arm, named beside the last panel."""
     from matplotlib.ticker import MaxNLocator
@@ -131,7 +134,7 @@ def _over(
     caption += COLLAPSED if any(line.collapsed for each in lines.values() for line in each) else ""
     made = canvas(cells, title, caption, width=width, height=_HEIGHT)
     for name, axes in made.panels.items():
-        panel_title(axes, _title(name), 9.5)
+        panel_title(axes, _title(name, metric), 9.5)
         axes.set_yscale("log" if _is_log(name) else "linear")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         draw_lines(axes, lines[name])
@@ -185,10 +188,10 @@ def _is_log(name: str) -> bool:
     return name in MEASURES and MEASURES[name].log
 
 
-def _title(name: str) -> str:
+def _title(name: str, metric: str = ACCURACY) -> str:
     """What stands over a panel of one layer's or step's measure."""
     if name not in MEASURES:
-        return column(name).label
+        return column(name, metric).label
     measure = MEASURES[name]
     unit = f" ({measure.unit})" if measure.unit else ""
     return f"{measure.label}{unit}{' (log)' if measure.log else ''}"

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset
+from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, PROBE, Labels, Step, laplacian_of, probe
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import json_values, parse, plain, read_bytes, reading
@@ -73,7 +74,14 @@ class Measurement:
             "seed": network.seed,
             "test_accuracy": self.test_accuracy,
             "laplacian": laplacian_of(network.model.architecture),
+            # Where no metric stands, the accuracy is one.
+            **({} if self.metric == ACCURACY else {"metric": self.metric}),
         }
+
+    @property
+    def metric(self) -> str:
+        """What ``test_accuracy`` holds, by the facts of the graph."""
+        return str(self.graph.get("metric", ACCURACY))
 
     @property
     def endpoints(self) -> dict[str, float | None]:
@@ -145,6 +153,19 @@ class Measurements:
             change = steps[LOG_QUOTIENT].astype(float).groupby(steps["run"]).diff()
         inner = (steps["layer"] > 1) & (steps["layer"] < steps["num_layers"])
         return steps.assign(place=place, change=change.where(inner & np.isfinite(change)))
+
+    @property
+    def metric(self) -> str:
+        """What ``test_accuracy`` holds; of the first network, where they differ."""
+        return self.networks[0].metric
+
+    def by_metric(self) -> list[Measurements]:
+        """Those of each metric, in the order in which they come: no table holds two."""
+        metrics = dict.fromkeys(each.metric for each in self.networks)
+        return [
+            Measurements([each for each in self.networks if each.metric == metric])
+            for metric in metrics
+        ]
 
     def on(self, dataset: str, depth: int | None = None) -> Measurements:
         """Those on one graph, and of so many layers."""

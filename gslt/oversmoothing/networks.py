@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,8 +17,9 @@ import safetensors.torch
 from gslt.backends import get_backend
 from gslt.config import METHODS, FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
 from gslt.data import NodeDataset
-from gslt.data.catalogue import known_name
-from gslt.errors import ConfigError, GsltError, RunError, TicketError
+from gslt.data.catalogue import address, known_name, place_and_options
+from gslt.data.formats import ENDINGS
+from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -60,20 +62,18 @@ class DatasetChoice:
     @property
     def address(self) -> str:
         """The one spelling of a known name, the whole path of a file; else the name itself."""
-        known = known_name(self.name)
-        if known is not None:
-            return known
-        return str(self._path.resolve()) if self.exists else self.name
+        return address(self.name)
 
     @property
     def graph_name(self) -> str:
         """What the graph calls itself: its known name, or the last part of its path."""
-        last = self._path.stem if self._path.suffix == ".npz" else self._path.name
+        path = self._path
+        last = path.stem if path.suffix.lower() in ENDINGS else path.name
         return known_name(self.name) or known_name(last) or last or self.name
 
     @property
     def _path(self) -> Path:
-        return Path(os.path.expanduser(self.name))
+        return Path(os.path.expanduser(place_and_options(self.name)[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,6 +334,14 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
+        if ticket.content_hash not in ("", dataset.content_hash) and (
+            (ticket.dataset, ticket.split) == (dataset.name, dataset.split)
+        ):
+            warnings.warn(
+                f"{str(path)!r} was found on other data than {dataset.name!r} is now",
+                GsltWarning,
+                stacklevel=2,
+            )
         if config is not None and (ticket.config, a and a.model) != (
             part(FreezeConfig, config),
             part(ModelConfig, config),

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gslt.config import check_choice
-from gslt.data import NodeDataset
+from gslt.data import as_dataset
+from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, default_measures
 from gslt.environment import environment
 from gslt.errors import ConfigError, RunError
@@ -67,7 +68,7 @@ def smooth(
     source: SourceConfig | None = None,
     depths: Sequence[int] = (),
     runs: int = 1,
-    dataset: str | NodeDataset | None = None,
+    dataset: Any = None,
     dataset_dir: str | None = None,
     split: int | None = None,
     measures: Collection[str] | None = None,
@@ -87,8 +88,8 @@ def smooth(
         source: measured in the place of paths: an untrained source alone.
         depths: numbers of layers of the source; default: its own.
         runs: number of seeds of the source, from its own on.
-        dataset: measure on this graph, a name or a path; default: that of each run, and for a
-            source ``debian``.
+        dataset: measure on this graph: a name, a path, or whatever :func:`gslt.as_dataset` takes;
+            default: that of each run, and for a source ``debian``.
         dataset_dir: where the data sets lie; default: that of each run.
         split: number of the split, which test accuracies depend on; default: that of each run, and
             0 on another graph than its own.
@@ -109,6 +110,8 @@ def smooth(
         ConfigError: for a measure that does not exist.
     """
     wanted = _checked(measures)
+    if not (dataset is None or isinstance(dataset, str)):
+        dataset = as_dataset(dataset)
     tell = say or (lambda line: None)
     check_folder(Path(out), KIND)
     if source is None:
@@ -285,14 +288,21 @@ def _json_groups(found: Measurements) -> list[dict[str, Any]]:
 
 
 def tables_of(found: Measurements) -> list[Table]:
-    """The last hidden layer, slopes over layers and changes by step, where there are any."""
-    runs = found.runs
+    """The last hidden layer, slopes over layers and changes by step, where there are any.
+
+    Graphs of different metrics have tables of their own.
+    """
+    return [table for each in found.by_metric() for table in _tables_of(each)]
+
+
+def _tables_of(found: Measurements) -> list[Table]:
+    runs, metric = found.runs, found.metric
     deep = runs[runs["num_layers"] > 2]
     datasets = sorted(runs["dataset"].unique())
     several, where = len(datasets) > 1, ", ".join(datasets)
     last = ["test_accuracy", *_taken(runs, last_names(), _LAST_FIRST)]
     slopes = _taken(runs, slope_names(), _SLOPES_FIRST)
-    tables = [_table(f"Last hidden layer: {where}", runs, last, several)]
+    tables = [_table(f"Last hidden layer: {where}", runs, last, several, metric)]
     if slopes and len(deep):
         title = f"Slope per layer over the hidden layers: {where}"
         tables.append(_table(title, deep, slopes, several))
@@ -344,14 +354,16 @@ def _groups(runs: DataFrame, columns: Sequence[str]) -> list[_Group]:
     return sorted(found, key=lambda each: (each.dataset, labels.index(each.label), each.num_layers))
 
 
-def _table(title: str, runs: DataFrame, columns: Sequence[str], several: bool) -> Table:
+def _table(
+    title: str, runs: DataFrame, columns: Sequence[str], several: bool, metric: str = ACCURACY
+) -> Table:
     """A line per group of runs: its name, how many they are, and means of columns."""
     headings = {"dataset": "data set", "label": "arm", "num_layers": "layers", "n": "n"}
     if not several:
         del headings["dataset"]
     named = [(headings[name], lambda row, name=name: text(getattr(row, name))) for name in headings]
     numbers = [
-        (heading(name.removesuffix("_slope")), lambda row, name=name: cell(row.means[name]))
+        (heading(name.removesuffix("_slope"), metric), lambda row, name=name: cell(row.means[name]))
         for name in columns
     ]
     return Table.of(title, _groups(runs, columns), [*named, *numbers], names=len(headings) - 2)

@@ -15,7 +15,7 @@ from gslt.training.results import AT_BEST, AT_LAST
 #: Columns that name a run, or that every axis of accuracy already shows.
 _NO_X = {
     *("study", "arm", "label", "seed", "seeds", "n", "identity", "method", "graph", "split"),
-    *("synthetic", "collapsed", "hardware", "best_epoch", "last_epoch"),
+    *("metric", "majority_rate", "synthetic", "collapsed", "hardware", "best_epoch", "last_epoch"),
 }
 _ACCURACIES = tuple(
     f"{epoch}{split}_accuracy" for epoch in ("", "last_") for split in ("test", "val", "train")
@@ -26,7 +26,7 @@ def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any
     """The groups of a study, the columns for its axes, and the lines for every horizontal one.
 
     Args:
-        results: what a folder holds of the study; at least one run.
+        results: what a folder holds of the study; at least one run, and all of one metric.
         arms: in whose order they have their colours; default: those of the study.
 
     Returns:
@@ -55,8 +55,8 @@ def study_data(results: StudyResults, arms: Sequence[str] = ()) -> dict[str, Any
             for number, row in enumerate(rows)
         ],
         "lines": {name: _lines(study, name) for name in xs},
-        "x": {name: column(name).label for name in xs},
-        "y": {name: column(name).label for name in ys},
+        "x": {name: column(name, results.metric).label for name in xs},
+        "y": {name: column(name, results.metric).label for name in ys},
     }
 
 
@@ -94,7 +94,7 @@ def _ink(colour: str) -> str:
 
 
 def _column(study: StudyGroups, name: str) -> dict[str, Any]:
-    kind = column(name)
+    kind = column(name, study.results.metric)
     found = (_finite(place) for place in study.place(name))
     given = [place for place in dict.fromkeys(found) if place is not None]
     return {

@@ -69,6 +69,29 @@ def once(runs: DataFrame, keys: Sequence[str], columns: Sequence[str]) -> DataFr
     )
 
 
+def check_one_metric(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse to average accuracy with ROC AUC, or any metric with another.
+
+    Args:
+        runs: one row a run; where no ``metric`` stands, it is one.
+        by: columns that tell apart what is averaged.
+        columns: what is averaged; only those of the metric matter.
+
+    Raises:
+        ConfigError: if runs of several metrics would be averaged; it names them.
+    """
+    if "metric" not in runs or not any("accuracy" in name for name in columns):
+        return
+    groups = [runs] if not by else [rows for _, rows in runs.groupby(list(by), dropna=False)]
+    for rows in groups:
+        if len(found := rows["metric"].dropna().unique()) > 1:
+            raise ConfigError(
+                f"there are runs by {' and by '.join(map(str, found))}, which have no common mean "
+                'or difference; take those of one: runs[runs["metric"] == '
+                f'"{found[0]}"]'
+            )
+
+
 def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> DataFrame:
     """Mean and spread of columns over the runs of every group.
 
@@ -84,8 +107,10 @@ def averages(runs: DataFrame, by: Sequence[str], columns: Sequence[str]) -> Data
         without a number).
 
     Raises:
-        ConfigError: if a group has different runs of one seed, data set and split.
+        ConfigError: if a group has different runs of one seed, data set and split, or accuracies of
+            one metric and of another.
     """
+    check_one_metric(runs, by, columns)
     if "seed" in runs:
         keys = [*by, *(name for name in _UNIT if name in runs and name not in by)]
         runs = once(runs, keys, columns)
@@ -357,9 +382,13 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
         valid also where pairs of one seed resemble each other), ``least_p_pairs`` and
         ``least_p_seeds`` (the smallest that so many can reach), ``p_seeds_holm`` (corrected for
         all comparisons), ``shared_runs_left_out``.
+
+    Raises:
+        ConfigError: if runs of several metrics were compared.
     """
     import pandas as pd
 
+    check_one_metric(runs, [], [column])
     arms = [group for _, group in runs.groupby("arm", sort=False)]
     rows = [row for pair in itertools.combinations(arms, 2) for row in _comparisons(*pair, column)]
     found = pd.DataFrame(rows)

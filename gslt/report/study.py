@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gslt.data.metrics import METRICS, reworded
 from gslt.errors import RunError
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
@@ -100,9 +101,10 @@ def write_report(
     output = output_of(folder)
     output.check(PAGE)
     parts = file_parts(study.name for study in studies)
-    found = [StudyReport(folder.results(study), parts[study.name], epoch) for study in studies]
+    results = [folder.results(study) for study in studies]
+    found = [each for whole in results for each in _reports(whole, parts, epoch)]
     there = [report for report in found if report.results.records and len(report.groups.runs)]
-    troubles = _troubles(folder, [report.results for report in found])
+    troubles = _troubles(folder, results)
     for line in [*(report.headline for report in there), *troubles]:
         if say is not None:
             say(line)
@@ -128,6 +130,17 @@ def write_report(
     if gone and say is not None:
         say(f"removed, being of an earlier report: {', '.join(gone)}")
     return [folder.path / name for name in (PAGE, *texts, *pictures)]
+
+
+def _reports(
+    whole: StudyResults, parts: Mapping[str, str], epoch: ReportedEpoch
+) -> list[StudyReport]:
+    """The report of a study: one for each metric of its records, so that none mixes two."""
+    part = parts[whole.study.name]
+    split = whole.by_metric()
+    if len(split) == 1:
+        return [StudyReport(whole, part, epoch)]
+    return [StudyReport(each, f"{part}-{each.metric}", epoch, whole) for each in split]
 
 
 def output_of(folder: StudyFolder) -> OutputFolder:
@@ -171,15 +184,16 @@ def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[
         folder: of the studies.
         troubles: sentences about records that cannot be used, and studies without any.
     """
-    records = [each for report in reports for each in report.results.records.values()]
+    studies = {report.whole.study.name: report.whole for report in reports}
+    records = [each for whole in studies.values() for each in whole.records.values()]
     return render(
         "report/templates/study.html.jinja",
         title=f"gslt report: {folder.name}",
         folder=folder,
         reports=reports,
         troubles=troubles,
-        done=sum(len(report.results.records) for report in reports),
-        total=sum(report.results.total for report in reports),
+        done=sum(len(whole.records) for whole in studies.values()),
+        total=sum(whole.total for whole in studies.values()),
         machines=dict.fromkeys(record.hardware for record in records),
         data={report.name: report.data for report in reports},
     )
@@ -211,6 +225,17 @@ class StudyReport:
     """Names the folders of its tables and figures, where it is not the name of the study."""
     epoch: ReportedEpoch = "best"
     """Whose accuracies are shown."""
+    of_several: StudyResults | None = None
+    """All of the study, where its records are of several metrics and these are those of one."""
+
+    @property
+    def whole(self) -> StudyResults:
+        """All that there is of the study, whatever its metric."""
+        return self.of_several or self.results
+
+    def words(self, text: str) -> str:
+        """What is written about accuracy, about the metric of these runs."""
+        return reworded(text, self.results.metric)
 
     @property
     def value(self) -> str:
@@ -224,13 +249,15 @@ class StudyReport:
 
     @property
     def name(self) -> str:
-        """Of the study."""
-        return self.results.study.name
+        """Of the study, and of the metric where it has several."""
+        end = f"-{self.results.metric}" if self.of_several else ""
+        return self.results.study.name + end
 
     @property
     def title(self) -> str:
         """Heading of the study."""
-        return self.results.study.title or self.name
+        title = self.words(self.results.study.title or self.results.study.name)
+        return f"{title}, {METRICS[self.results.metric].label}" if self.of_several else title
 
     @property
     def headline(self) -> str:
@@ -238,6 +265,12 @@ class StudyReport:
         results = self.results
         arms = f"{len(self.groups.arms)} of {len(results.study.arms)} arms"
         return f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
+
+    @property
+    def majority(self) -> str:
+        """The majority rate of each graph in words, where it is known."""
+        rates = self.results.majority
+        return f"majority rate of the test nodes: {rates}" if rates else ""
 
     @property
     def graphs(self) -> list[str]:
@@ -290,7 +323,7 @@ class StudyReport:
         columns: list[Column] = [
             ("method", lambda group: text(group.arm)),
             *((name.replace("_", " "), _axis_cell(name)) for name in axes),
-            *summary_columns(self.epoch),
+            *((self.words(head), cell) for head, cell in summary_columns(self.epoch)),
         ]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
@@ -299,8 +332,10 @@ class StudyReport:
         results = self.results
         hardware = dict.fromkeys(record.hardware for record in results.records.values())
         notes = [
-            f"Accuracies: mean ± unbiased standard deviation over n seeds ({self.groups.seeds} "
-            f"here), at {EPOCH_WORDS[self.epoch]}.",
+            self.words(
+                f"Accuracies: mean ± unbiased standard deviation over n seeds ({self.groups.seeds} "
+                f"here), at {EPOCH_WORDS[self.epoch]}."
+            ),
             "Parameters: weights of the whole network; search space: those that have a score. "
             "Model size: one bit per searched weight, or float32 weights.",
             f"Hardware: {'; '.join(hardware)}.",
@@ -311,7 +346,18 @@ class StudyReport:
             notes.append(
                 f"Left out: {old} runs of an older gslt, which kept nothing of the last epoch."
             )
-        if missing := results.total - len(results.records):
+        if results.majority:
+            notes.append(
+                "Majority rate, what the same answer for every node reaches (the training nodes' "
+                f"most frequent class) of the test nodes: {results.majority}."
+            )
+        if self.of_several:
+            known = [METRICS[name].label for name in self.whole.metrics]
+            notes.append(
+                f"The study has runs by {' and '.join(known)}: each has tables and a picture of "
+                "its own, and none is compared with another."
+            )
+        if missing := results.total - len(self.whole.records):
             notes.append(f"Partial: {missing} of {results.total} runs are missing.")
         return notes
 
@@ -330,6 +376,7 @@ class StudyReport:
             *COMPARISON_NOTES,
             *([SEEDS_NOTE] if several else []),
         ]
+        notes = list(map(self.words, notes))
         return Table.of(title, found, columns, notes, names=2, pick=True)
 
     @property
@@ -358,7 +405,7 @@ class StudyReport:
             share=True,
         )
         if not x:
-            forest(figure.panels[""], self._rows(), column(self.value).label)
+            forest(figure.panels[""], self._rows(), self._label)
             return figure.figure
         drawn = []
         for title, groups in parts.items():
@@ -368,12 +415,16 @@ class StudyReport:
             draw_lines(*drawn[-1])
             self._scale(axes, x)
         first = drawn[0][0]
-        first.set_ylabel(column(self.value).label)
+        first.set_ylabel(self._label)
         bottom, top = first.get_ylim()
         if (lack := _LEAST_RANGE - (top - bottom)) > 0:
             first.set_ylim(bottom - lack / 2, top + lack / 2)
         label_lines(figure.figure, drawn)
         return figure.figure
+
+    @property
+    def _label(self) -> str:
+        return column(self.value, self.results.metric).label
 
     def _caption(self, curves: bool) -> str:
         what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
@@ -383,7 +434,8 @@ class StudyReport:
             if len(values) == 1:
                 facts.append(words.format(str(values[0]).upper()))
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
-        parts = (spread, f"Accuracy at {EPOCH_WORDS[self.epoch]}", ", ".join(facts))
+        when = self.words(f"Accuracy at {EPOCH_WORDS[self.epoch]}")
+        parts = (spread, when, self.majority[:1].upper() + self.majority[1:], ", ".join(facts))
         return ". ".join(part for part in parts if part)
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Meta
 
 from gslt.config import SearchConfig, TrainConfig, WeightInit
+from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
 from gslt.training.results import AT_BEST, AT_LAST, Result
@@ -76,7 +77,7 @@ COLUMNS: dict[str, Column] = {
 }
 
 
-def column(name: str) -> Column:
+def column(name: str, metric: str = ACCURACY) -> Column:
     """How a column is written; one without an entry of its own keeps its name.
 
     Endpoints are written as the registry of measures says, :data:`gslt.diagnostics.MEASURES`.
@@ -84,14 +85,19 @@ def column(name: str) -> Column:
     Args:
         name: of the column, such as ``test_accuracy``, a setting, a measure or
             ``<measure>_slope``.
+        metric: what ``…_accuracy`` holds in these runs.
 
+    >>> column("test_accuracy", "roc_auc").label
+    'test ROC AUC (%)'
     >>> column("effective_rank").label
     'effective rank, last hidden layer'
     >>> column("batch_norm").label
     'batch norm'
     """
     if name in COLUMNS:
-        return COLUMNS[name]
+        found = COLUMNS[name]
+        label, over = (reworded(words, metric) for words in (found.label, found.heading))
+        return found if metric == ACCURACY else replace(found, label=label, heading=over)
     measure = MEASURES.get(name.removesuffix("_slope"))
     if measure is None:
         return Column(name.replace("_", " "))
@@ -101,15 +107,15 @@ def column(name: str) -> Column:
     return Column(f"{measure.label}{unit}, last hidden layer", heading=measure.label)
 
 
-def heading(name: str) -> str:
-    """What stands over a column of a table.
+def heading(name: str, metric: str = ACCURACY) -> str:
+    """What stands over a column of a table, see :func:`column`.
 
     >>> heading("log_quotient")
     'log quotient'
     >>> heading("mad")
     'MAD'
     """
-    return column(name).heading or name.replace("_", " ")
+    return column(name, metric).heading or name.replace("_", " ")
 
 
 #: Columns of runs that are no settings and not measured, and can stand on an axis.
@@ -118,6 +124,7 @@ _FACTS = (
     "dataset",
     "split",
     "graph",
+    "metric",
     "synthetic",
     "hardware",
     "smoothness",

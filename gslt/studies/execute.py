@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import NodeDataset, load_dataset
+from gslt.data.catalogue import FileStamps, file_stamps
+from gslt.data.metrics import METRICS
 from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
 from gslt.studies.columns import check_column
 from gslt.studies.records import StudyFolder
@@ -237,9 +239,8 @@ def run_in_folder(
     return train(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
 
 
-@lru_cache(maxsize=2)
 def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
-    """A data set, kept for the next run that needs it.
+    """A data set, kept for the next run that needs it while its files stay as they are.
 
     Args:
         name: or path of the data set.
@@ -249,6 +250,11 @@ def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
     Raises:
         DataError: if it is not there.
     """
+    return _dataset_of(name, root, split, file_stamps(name, root))
+
+
+@lru_cache(maxsize=2)
+def _dataset_of(name: str, root: str | None, split: int, _stamps: FileStamps) -> NodeDataset:
     return load_dataset(name, root, split=split)
 
 
@@ -337,11 +343,14 @@ def run_study(
         :meth:`Summary.check`.
 
     Raises:
-        RunError: if the folder holds another study of this name, or anything that is not gslt's.
+        RunError: if the folder holds another study of this name, or anything that is not gslt's,
+            or records of other data than there is now, see :class:`StudyFolder`.
         DataError: if a data set is not there.
     """
     with stop_requests() as stop:
         folder.add(study)
+        root = getattr(executor, "dataset_dir", None)
+        folder.compare_data(study, lambda name, split: dataset_of(name, root, split))
         course = _Course(study, folder)
         while course.missing and not stop:
             course.run(executor or Here(folder), progress)
@@ -387,8 +396,11 @@ class _Course:
                 self._take(end)
                 bar.set_description(self._count())
                 if end.record is not None:
-                    accuracy = 100 * end.record.measured["test_accuracy"]
-                    bar.set_postfix_str(f"last test {accuracy:.2f} %")
+                    # A run with patience may have ended before the epochs that were planned.
+                    bar.total -= end.spec.config.epochs - end.record.last_epoch
+                    label = METRICS[end.record.metric].label
+                    score = 100 * end.record.measured["test_accuracy"]
+                    bar.set_postfix_str(f"last test {label} {score:.2f} %")
         self.busy = [spec for spec in self.busy if not self._is_settled(spec)]
         if not self.stopped_by and len(self.busy) < len(specs):
             self.missing = [s for s in self.busy if not in_use(self.folder.run_path(s.identity))]

@@ -196,7 +196,7 @@ class _Driver:
             yield from self._fail(spec, error)
             return
         if end.record is not None:
-            self._count(spec.identity, spec.config.epochs)
+            self._count(spec.identity, end.record.last_epoch)
             end = self._keep(end, end.record, files)
         yield end
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
+from gslt.data.dataset import NodeDataset, content_facts, data_differ
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
 from gslt.files.folder import ROOM
@@ -33,13 +35,15 @@ class StudyFolder:
 
     Args:
         path: of the folder, which need not be there yet.
+        allow_other_data: read records, with a warning, that are not of the same data.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, allow_other_data: bool = False) -> None:
         self.path = Path(path)
+        self._allow_other_data = allow_other_data
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StudyFolder, (self.path,)
+        return partial(StudyFolder, allow_other_data=self._allow_other_data), (self.path,)
 
     @cached_property
     def output(self) -> OutputFolder:
@@ -181,6 +185,10 @@ class StudyFolder:
         """What the folder holds of a study.
 
         A record that cannot be used is told in :attr:`StudyResults.unusable` and left out.
+
+        Raises:
+            RunError: if records of one data set and split are of different data, unless that is
+                allowed.
         """
         records: dict[str, Record] = {}
         unusable, failures = {}, {}
@@ -194,7 +202,53 @@ class StudyFolder:
                 records[identity] = record
             elif (reason := self.failure(identity)) is not None:
                 failures[identity] = reason
+        self._compare_data(records)
         return StudyResults(study, records, unusable, failures)
+
+    def _compare_data(self, records: Mapping[str, Record]) -> None:
+        """Refuse records of which one knows the data set and split of another as other data."""
+        first: dict[tuple[str, int], tuple[str, Record]] = {}
+        for identity, record in records.items():
+            place = (record.spec.dataset, record.spec.split)
+            # One with a hash, where there is one, is what the others are compared with.
+            if place not in first or "content_hash" not in first[place][1].graph:
+                first[place] = identity, record
+        for identity, record in records.items():
+            other, known = first[record.spec.dataset, record.spec.split]
+            if how := data_differ(known.graph, record.graph):
+                self._tell_other_data(
+                    f"the records {other} and {identity} in {str(self.path)!r} are of different "
+                    f"data named {record.spec.dataset!r}: {how}",
+                    "remove those that are of other data, and they are computed again",
+                )
+                return
+
+    def compare_data(self, study: Study, load: Callable[[str, int], NodeDataset]) -> None:
+        """Compare the records of a study with the data as it is now.
+
+        Args:
+            study: whose records are used.
+            load: gives a data set by its name and split.
+
+        Raises:
+            RunError: if one is of other data, unless that is allowed.
+        """
+        records = self.results(study).records.values()
+        for name, split in dict.fromkeys((r.spec.dataset, r.spec.split) for r in records):
+            now = content_facts(load(name, split))
+            here = [r.graph for r in records if (r.spec.dataset, r.spec.split) == (name, split)]
+            others = [how for graph in here if (how := data_differ(graph, now))]
+            if others:
+                self._tell_other_data(
+                    f"{len(others)} of {len(here)} records in {str(self.path)!r} are of other data "
+                    f"than {name!r} is now: {others[0]}",
+                    "bring back the data, or choose another --out",
+                )
+
+    def _tell_other_data(self, what: str, cure: str) -> None:
+        if not self._allow_other_data:
+            raise RunError(f"{what}; {cure} (--allow_other_data goes on all the same)")
+        warnings.warn(what, GsltWarning, stacklevel=4)
 
     def fail(self, spec: RunSpec, why: str) -> None:
         """Note why a run ended without a result; it is tried again the next time.
@@ -263,7 +317,8 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     - ``axis_<name>`` for everything that some arm varies: the value that the grid names. Missing
       where the arm does not vary it;
     - ``seed``, ``identity``, ``method`` (search or train), ``dataset``, ``graph`` (its own name),
-      ``split``, ``synthetic``;
+      ``split``, ``synthetic``, ``metric`` (what ``…_accuracy`` holds: ``accuracy``, ``roc_auc`` or
+      ``micro_f1``), ``majority_rate`` (of the test nodes; NaN of an older gslt);
     - every setting of :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, and
       ``prune_share`` and ``window_position``;
     - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy``, ``test_loss``,

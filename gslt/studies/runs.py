@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gslt.config import METHODS
 from gslt.data import NodeDataset
+from gslt.data.metrics import ACCURACY, METRICS
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError, RunError
 from gslt.files import parse, plain
@@ -47,6 +48,8 @@ class _Graph:
     edges: Count = 0
     features: Count = 0
     classes: Count = 0
+    metric: Literal["accuracy", "roc_auc", "micro_f1"] = "accuracy"
+    test_majority_rate: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class _File:
 #: Columns of a frame that no measured number may take the place of.
 _TAKEN = {
     *("study", "arm", "label", "seed", "identity", "method", "dataset", "graph", "split"),
-    *("synthetic", "collapsed", "hardware", "layer", "hidden", *DERIVED),
+    *("metric", "majority_rate", "synthetic", "collapsed", "hardware", "layer", "hidden", *DERIVED),
     *(item.name for kind in METHODS.values() for item in dataclasses.fields(kind)),
 } - {item.name for item in dataclasses.fields(Measured)}
 
@@ -157,6 +160,16 @@ class Record:
     def graph_name(self) -> str:
         """Name of the graph, with the word synthetic where it is."""
         return shown_name(str(self.graph.get("name", self.spec.dataset)), self.graph)
+
+    @property
+    def metric(self) -> str:
+        """What its accuracies are; an older gslt knew nothing else."""
+        return str(self.graph.get("metric", ACCURACY))
+
+    @property
+    def majority_rate(self) -> float | None:
+        """That of the test nodes, see :meth:`gslt.NodeDataset.majority_rate`; older: None."""
+        return self.graph.get("test_majority_rate")
 
     @property
     def graph_text(self) -> str:
@@ -389,6 +402,37 @@ class StudyResults:
         return list(found)
 
     @property
+    def metrics(self) -> list[str]:
+        """What the accuracies of its records are; one where all are of one metric."""
+        return list(dict.fromkeys(each.metric for each in self.records.values()))
+
+    @property
+    def metric(self) -> str:
+        """That of all its records.
+
+        Raises:
+            RunError: if they are of several, which no table, picture or test may mix.
+        """
+        if len(names := self.metrics) > 1:
+            known = " and ".join(METRICS[name].label for name in names)
+            raise RunError(
+                f"study {self.study.name!r} has runs by {known}, which cannot be compared; take "
+                "those of one metric, see by_metric"
+            )
+        return names[0] if names else ACCURACY
+
+    def by_metric(self) -> list[StudyResults]:
+        """The same for each metric alone; itself where all records are of one."""
+        if len(self.metrics) < 2:
+            return [self]
+        return [
+            dataclasses.replace(
+                self, records={n: r for n, r in self.records.items() if r.metric == metric}
+            )
+            for metric in self.metrics
+        ]
+
+    @property
     def total(self) -> int:
         """Number of different runs of the study."""
         return len(self.study.runs)
@@ -406,6 +450,22 @@ class StudyResults:
     def dataset(self) -> str:
         """The graphs by name; a synthetic one is called so."""
         return ", ".join(dict.fromkeys(each.graph_name for each in self.records.values()))
+
+    @property
+    def majority(self) -> str:
+        """What every accuracy stands beside, by graph: the majority rate of its test nodes.
+
+        Empty where no record has it, which an older gslt did not measure.
+        """
+        rates: dict[str, set[str]] = {}
+        for each in self.records.values():
+            if each.majority_rate is not None:
+                rates.setdefault(each.graph_name, set()).add(f"{100 * each.majority_rate:.2f}")
+        ends = {
+            name: dict.fromkeys((min(all, key=float), max(all, key=float)))
+            for name, all in rates.items()
+        }
+        return ", ".join(f"{name} {' to '.join(found)} %" for name, found in ends.items())
 
     @property
     def synthetic(self) -> list[str]:
@@ -439,6 +499,8 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "graph": record.graph_name,
         "split": spec.split,
         "synthetic": bool(record.graph.get("synthetic")),
+        "metric": record.metric,
+        "majority_rate": record.majority_rate,
         **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
         **spec.resolved,
         **_with_figures(record.measured),

@@ -2,8 +2,8 @@
 
 ``ticket`` is what others use: take a ticket of a frozen module, load one, make a model of it.
 Below it ``schema`` says what a ticket holds and the rules among its parts, ``file`` writes and
-reads that, ``mask_code`` turns masks into bytes, and ``container`` seals any values and tensors
-with a checksum (checkpoints too). ``docs/ticket-format.md`` specifies the bytes.
+reads that into a sealed file (:mod:`gslt.files.container`), and ``mask_code`` turns masks into
+bytes. ``docs/ticket-format.md`` specifies the bytes.
 """
 
 from __future__ import annotations

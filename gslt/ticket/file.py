@@ -21,8 +21,7 @@ from gslt.config import FreezeConfig, ModelConfig, build
 from gslt.environment import Limits, check_limit, raised
 from gslt.errors import ConfigError, TicketError
 from gslt.files import parse
-from gslt.freezing import FrozenCounts
-from gslt.ticket.container import (
+from gslt.files.container import (
     Count,
     Shape,
     TensorInfo,
@@ -32,12 +31,14 @@ from gslt.ticket.container import (
     read_tensors,
     seal,
 )
+from gslt.freezing import FrozenCounts
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
-#: Version of the format of a ticket of masks alone, and of one that stores state beside them.
-MASKS_ALONE, WITH_STATE = VERSIONS = (2, 3)
+#: Version of the format of a ticket of masks alone, of one that stores state beside them, and of
+#: one that knows the data that it was found on.
+MASKS_ALONE, WITH_STATE, WITH_DATA = VERSIONS = (2, 3, 4)
 
 #: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
 KIND, MASKS, STATE = "ticket", "masks", "state."
@@ -128,6 +129,8 @@ class Metadata:
     results: dict[str, int | float]
     state: list[tuple[str, str, Shape]]
     """Name, type and shape."""
+    data_sha256: str
+    """Empty where the file has none."""
 
     def total(self, column: int) -> int:
         """Sum of a column of the layers."""
@@ -182,7 +185,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
     infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
     state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
     return {
-        "version": WITH_STATE if state else MASKS_ALONE,
+        "version": WITH_DATA if ticket.content_hash else WITH_STATE if state else MASKS_ALONE,
         "gslt": version,
         "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
@@ -196,6 +199,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         "split": ticket.split,
         "results": ticket.results,
         **({"state": state} if state else {}),
+        **({"data_sha256": ticket.content_hash} if ticket.content_hash else {}),
     }
 
 
@@ -204,7 +208,7 @@ def _check_version(values: dict[str, Any], name: str) -> None:
     if version not in VERSIONS or type(version) is not int:
         raise TicketError(
             f"{name} has ticket format version {str(version)[:50]}; this gslt ({__version__}) "
-            f"reads versions {' and '.join(map(str, VERSIONS))}, the file was written by gslt "
+            f"reads versions {', '.join(map(str, VERSIONS))}, the file was written by gslt "
             f"{str(values.get('gslt', 'unknown'))[:50]}"
         )
 
@@ -215,7 +219,7 @@ def _least_bytes(searched: int, total: int) -> int:
 
 
 def _metadata(values: dict[str, Any]) -> Metadata:
-    given = {"state": [], **values}
+    given = {"state": [], "data_sha256": "", **values}
     _expect_keys("metadata", given, {field.name for field in dataclasses.fields(Metadata)})
     metadata = parse(Metadata, given)
     # Text that is no Unicode could not be printed.
@@ -255,6 +259,7 @@ def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
         results=metadata.results,
         # Copies: what is read lies in one buffer as long as the file.
         state={name: tensors[f"{STATE}{name}"].clone() for name, *_ in metadata.state},
+        content_hash=metadata.data_sha256,
     )
 
 

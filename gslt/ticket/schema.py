@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
+from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
-from gslt.ticket.container import DTYPES, MOST_DIMENSIONS
 
 #: What every reader can hold in a signed word.
 LARGEST_COUNT = 2**63 - 1
@@ -65,6 +65,8 @@ class StoredTicket:
     state: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """What else a module of your own holds that is no longer as it was built, such as running
     statistics, by qualified name; of any shape ``(…)``."""
+    content_hash: str = ""
+    """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -75,6 +77,8 @@ def check_ticket(ticket: StoredTicket) -> None:
     """
     if not re.fullmatch("[0-9a-f]{64}", ticket.weights_checksum):
         raise ValueError("the checksum of its weights is no SHA-256")
+    if ticket.content_hash and not re.fullmatch("[0-9a-f]{64}", ticket.content_hash):
+        raise ValueError("the hash of its data is no SHA-256")
     if not isinstance(ticket.dataset, str):
         raise ValueError(f"its data set is called {ticket.dataset!r}")
     expect_count(ticket.split)

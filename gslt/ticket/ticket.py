@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
-from gslt.errors import ConfigError, GsltWarning, TicketError, listed
+from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import (
@@ -116,6 +116,7 @@ class Ticket(StoredTicket):
         dataset: str = "",
         split: int = 0,
         results: dict[str, float] | None = None,
+        content_hash: str = "",
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
@@ -129,6 +130,9 @@ class Ticket(StoredTicket):
             dataset: name of the data set it was found on.
             split: number of its split.
             results: figures of the search, finite numbers.
+            content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
+
+        A :class:`gslt.errors.FreezingWarning` names layers that have lost every weight.
 
         Raises:
             TicketError: if the module is not frozen, is a part of a frozen network, or holds
@@ -142,6 +146,8 @@ class Ticket(StoredTicket):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         forget_selections(module)
         masks = {w.name: w.mask().cpu() for w in weights}
+        if emptied := _emptied(masks, {w.name: w.counts for w in weights}):
+            warnings.warn(emptied, FreezingWarning, stacklevel=2)
         state = _state(module)
         checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
@@ -156,6 +162,7 @@ class Ticket(StoredTicket):
             split,
             dict(results or {}),
             state,
+            content_hash,
         )
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
@@ -261,6 +268,13 @@ class Ticket(StoredTicket):
         a = self.architecture
         shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
         return FreezeReport.of(shapes, self.config)
+
+    @property
+    def emptied(self) -> str:
+        """A sentence on layers that have lost every weight; empty without any or without report."""
+        if (report := self.report) is None:
+            return ""
+        return _emptied(self.masks, {layer.name: layer.counts for layer in report.layers})
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
@@ -391,6 +405,18 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "them; search again with a smaller learning rate"
         )
     return weights
+
+
+def _emptied(masks: Mapping[str, Tensor], counts: Mapping[str, FrozenCounts]) -> str:
+    """What there is to say where a layer keeps no weight, searched or locked; else empty."""
+    lost = [name for name, c in counts.items() if not c.locked and not masks[name].any()]
+    if not lost:
+        return ""
+    told = [f"{name}, {counts[name].total:,} weights" for name in lost]
+    return (
+        f"{len(lost)} of {len(counts)} layers have lost every weight ({listed(told)}), so that "
+        "nothing passes through them; a lower sparsity, less pruning or threshold=layer keeps some"
+    )
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

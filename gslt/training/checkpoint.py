@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,11 @@ from typing import Annotated, Any
 from msgspec import Meta
 from torch import Tensor
 
+from gslt.data.metrics import ACCURACY, METRICS
 from gslt.errors import GsltError, GsltWarning, RunError
 from gslt.files import OutputFolder, parse, read_bytes, reading
+from gslt.files.container import seal, unseal
 from gslt.files.log import Mark, check_no_link
-from gslt.ticket.container import seal, unseal
 from gslt.training.results import Epoch
 
 VERSION = 2
@@ -24,7 +25,8 @@ VERSION = 2
 Count = Annotated[int, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
-#: The fields of an :class:`Epoch` in their order, as a checkpoint has them.
+#: The fields of an :class:`Epoch` in their order, as a checkpoint has them: all but the metric,
+#: which its identity has where it is not accuracy.
 EpochRow = tuple[
     Count, Count, float, Fraction, Fraction, Fraction, NotNegative, Fraction | None, NotNegative
 ]
@@ -98,7 +100,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 f"{str(path)!r} has checkpoint version {version}; this gslt reads version {VERSION}"
             )
         found = parse(_Values, values)
-        history = read_history(found.history, found.seed)
+        history = read_history(found.history, found.seed, metric_of(found.identity))
         if found.best_epoch > len(history):
             raise ValueError("its best epoch is none of its epochs")
         return Checkpoint(
@@ -108,22 +110,35 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def history_rows(history: list[Epoch]) -> list[EpochRow]:
     """A history as plain values: the fields of each epoch in their order."""
-    return [dataclasses.astuple(epoch) for epoch in history]
+    return [dataclasses.astuple(epoch)[:-1] for epoch in history]
 
 
-def read_history(rows: list[EpochRow], seed: int) -> list[Epoch]:
+def metric_of(identity: Mapping[str, Any]) -> str:
+    """The metric of a run by its identity, which says it where it is not accuracy.
+
+    Raises:
+        ValueError: if this gslt knows none of this name.
+    """
+    metric = identity.get("metric", ACCURACY)
+    if metric not in METRICS:
+        raise ValueError(f"there is no metric {metric!r}")
+    return str(metric)
+
+
+def read_history(rows: list[EpochRow], seed: int, metric: str = ACCURACY) -> list[Epoch]:
     """The inverse of :func:`history_rows`.
 
     Args:
         rows: one per epoch, the fields of :class:`Epoch` in their order, parsed.
         seed: whose epochs they should be.
+        metric: what their scores are.
 
     Raises:
         ValueError: unless these are the epochs 1, 2, … of this seed, of finite numbers.
     """
     history = []
     for number, row in enumerate(rows, 1):
-        epoch = Epoch(*row)
+        epoch = Epoch(*row, metric=metric)
         if (epoch.seed, epoch.epoch) != (seed, number):
             raise ValueError(f"epoch {number} of seed {seed} is missing")
         if not all(math.isfinite(value) for value in row if value is not None):

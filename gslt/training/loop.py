@@ -11,13 +11,13 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from gslt.config import Optimizer, Precision, RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.data.dataset import SPLITS
+from gslt.data.metrics import ACCURACY, loss
 from gslt.errors import GsltError, Interrupted, RunError
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN, compact_features
@@ -25,7 +25,7 @@ from gslt.nn.graph import Backend
 from gslt.random import Stream
 from gslt.ticket.ticket import Ticket
 from gslt.training.checkpoint import Checkpoint, file_names
-from gslt.training.results import Epoch, Run
+from gslt.training.results import Epoch, Run, ticket_results
 from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
@@ -233,7 +233,7 @@ class Loop:
                 record = self._record_epoch(
                     epoch, logits.detach(), loss.detach(), lr, sparsity, started
                 )
-                bar.set_postfix_str(_postfix(record, self.best))
+                bar.set_postfix_str(_postfix(record, self.best, self.dataset.metric_label))
                 best = self.best.epoch if self.best else 0
                 ended = self.config.is_last(epoch, best)
                 if self.probe is not None:
@@ -244,6 +244,7 @@ class Loop:
                 if on_epoch is not None:
                     on_epoch(record)
                 if ended:
+                    bar.total = epoch
                     break
                 if folder is not None:
                     self._checkpoint_or_stop(folder, stop)
@@ -310,7 +311,7 @@ class Loop:
         self.best_state = best
 
     def _loss(self, logits: Tensor) -> Tensor:
-        return F.cross_entropy(logits[self.train], self.train_y)
+        return loss(logits[self.train], self.train_y)
 
     def _update(self, epoch: int, loss: Tensor) -> float:
         lr = self.config.lr_at(epoch)
@@ -365,10 +366,11 @@ class Loop:
             seed=self.seed,
             epoch=epoch,
             loss=loss,
-            **self.dataset.accuracy(logits),
+            **self.dataset.score(logits),
             lr=lr,
             sparsity=sparsity,
             seconds=time.perf_counter() - started,
+            metric=self.dataset.metric,
         )
         self.history.append(record)
         at_target = sparsity is None or sparsity == self.config.sparsity  # type: ignore[union-attr]
@@ -388,13 +390,14 @@ class Loop:
             self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
         ticket = None
         if isinstance(self.config, SearchConfig):
-            accuracies = {split: best[f"{split}_accuracy"] for split in SPLITS}
-            results = {**accuracies, "epoch": self.best.epoch}
+            scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
+            results = ticket_results(scores, self.best.epoch, self.dataset.metric)
             ticket = Ticket.of(
                 self.model,
                 dataset=self.dataset.name,
                 split=self.dataset.split,
                 results=results,
+                content_hash=self.dataset.content_hash,
             )
         return Run(
             seed=self.seed,
@@ -413,9 +416,10 @@ class Loop:
 
 
 def identity(dataset: NodeDataset) -> dict[str, Any]:
-    """What tells a graph from others, for checkpoints."""
+    """What tells a graph and its metric from others, for checkpoints; accuracy goes unsaid."""
     counts = (dataset.num_nodes, dataset.num_edges, dataset.num_features, dataset.num_classes)
-    return {"graph": [dataset.name, dataset.split, *counts]}
+    graph = {"graph": [dataset.name, dataset.split, *counts]}
+    return graph if dataset.metric == ACCURACY else {**graph, "metric": dataset.metric}
 
 
 def predict(model: GNN, inputs: Sequence[object]) -> Tensor:
@@ -437,6 +441,7 @@ def _types(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dty
     return {name: (value.shape, value.dtype) for name, value in state.items()}
 
 
-def _postfix(record: Epoch, best: Epoch | None) -> str:
-    text = f"loss {record.loss:.3f}, train {100 * record.train:.2f}, val {100 * record.val:.2f}"
+def _postfix(record: Epoch, best: Epoch | None, metric: str) -> str:
+    text = f"loss {record.loss:.3f}, {metric}: train {100 * record.train:.2f}, "
+    text += f"val {100 * record.val:.2f}"
     return text + (f", best {100 * best.val:.2f} → test {100 * best.test:.2f}" if best else "")

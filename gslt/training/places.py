@@ -43,6 +43,8 @@ class About:
     key: str = ""
     remembered: dict[str, str | int | None] = field(default_factory=dict)
     continued_by: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    """What the run is of, see :func:`gslt.data.dataset.content_facts`; empty of an older gslt."""
     versions: dict[str, str] = field(default_factory=dict)
     python: str = ""
     system: str = ""
@@ -130,7 +132,7 @@ def read_environment(path: Path) -> dict[str, Any]:
 def environment_of(about: About) -> dict[str, Any]:
     """The environments alone, see :func:`read_environment`."""
     values = asdict(about)
-    own = ("format", "command", "config_sha256", "key", "remembered")
+    own = ("format", "command", "config_sha256", "key", "remembered", "data")
     continued = values.pop("continued_by")
     found = {name: value for name, value in values.items() if name not in own}
     return {**found, **({"continued_by": continued} if continued else {})}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gslt.config import RunConfig
 from gslt.data.dataset import SPLITS
+from gslt.data.metrics import ACCURACY, METRICS
 from gslt.nn.gnn import GNN
 from gslt.ticket.ticket import Ticket
 
-#: What is told of one network: fields of a :class:`Run`, at its best epoch.
+#: What is told of one network: fields of a :class:`Run`, at its best epoch. ``…_accuracy`` holds
+#: the metric of the data set, whichever it is: the name stays, so that older runs can be read.
 AT_BEST = tuple(f"{split}_{what}" for what in ("accuracy", "loss") for split in SPLITS)
 #: The same at its last epoch.
 AT_LAST = tuple(f"last_{name}" for name in AT_BEST)
@@ -19,26 +22,28 @@ AT_LAST = tuple(f"last_{name}" for name in AT_BEST)
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch measured. Losses and accuracies are those after its update."""
+    """What one epoch measured. Losses and scores are those after its update."""
 
     seed: int
     """Of the run."""
     epoch: int
     """Its number; 1 is the first."""
     loss: float
-    """Mean cross entropy of the training nodes, in nats."""
+    """Mean cross entropy of the training nodes, in nats, see :func:`gslt.data.metrics.loss`."""
     train: float
-    """Accuracy of the training nodes, a fraction in [0, 1]."""
+    """Accuracy of the training nodes, or what ``metric`` names, a fraction in [0, 1]."""
     val: float
-    """Accuracy of the validation nodes, a fraction."""
+    """The same of the validation nodes."""
     test: float
-    """Accuracy of the test nodes, a fraction."""
+    """The same of the test nodes."""
     lr: float
     """Learning rate of its update."""
     sparsity: float | None
     """Sparsity of the mask; None in weight training."""
     seconds: float
     """Time since the run began."""
+    metric: str = ACCURACY
+    """What ``train``, ``val`` and ``test`` are: a key of :data:`gslt.data.metrics.METRICS`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +52,10 @@ class Run:
 
     seed: int
     best_epoch: int
-    """Epoch of the best validation accuracy, whose state is kept."""
+    """Epoch of the best validation accuracy, or ``metric``, whose state is kept."""
     train_accuracy: float
-    """Of that epoch, evaluated in float32; a fraction, as are the next two."""
+    """Of that epoch, evaluated in float32; a fraction, as are the next two. Where ``metric`` is
+    another, it stands here under this name, as in all that is stored."""
     val_accuracy: float
     test_accuracy: float
     seconds: float
@@ -79,6 +85,11 @@ class Run:
         """Number of the last epoch: as the config says, or that at which patience ended."""
         return len(self.history)
 
+    @property
+    def metric(self) -> str:
+        """What its accuracies are: a key of :data:`gslt.data.metrics.METRICS`."""
+        return self.history[-1].metric if self.history else ACCURACY
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -89,6 +100,15 @@ class Result:
     """Name of the data set."""
     runs: tuple[Run, ...]
     """One for each seed, in order."""
+    content_hash: str = ""
+    """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`."""
+    majority_rate: Mapping[str, float] = field(default_factory=dict)
+    """By split, see :meth:`gslt.NodeDataset.majority_rate`."""
+
+    @property
+    def metric(self) -> str:
+        """What its accuracies are: a key of :data:`gslt.data.metrics.METRICS`."""
+        return self.runs[0].metric
 
     @property
     def best(self) -> Run:
@@ -142,10 +162,28 @@ class Result:
         test = format_accuracy(self.test_accuracy, self.test_std)
         val = format_accuracy(self.val_accuracy, self.val_std)
         train = format_accuracy(self.mean("train_accuracy"))
-        text = f"{self.dataset}: test {test}, validation {val}, training {train}"
+        label = METRICS[self.metric].label
+        text = f"{self.dataset}: test {label} {test}, validation {val}, training {train}"
         if not math.isnan(last := self.mean("last_test_accuracy")):
             text += f", test at the last epoch {format_accuracy(last)}"
+        if "test" in self.majority_rate:
+            text += f", majority rate {format_accuracy(self.majority_rate['test'])}"
         return f"{text} ({len(self.runs)} run(s))"
+
+
+def ticket_results(scores: Mapping[str, float], epoch: int, metric: str) -> dict[str, float]:
+    """What a ticket says of its search, by the name of the split where the metric is accuracy.
+
+    >>> ticket_results({"test": 0.5}, 3, "roc_auc")
+    {'test_roc_auc': 0.5, 'epoch': 3}
+
+    Args:
+        scores: by split.
+        epoch: the best one.
+        metric: what the scores are.
+    """
+    end = "" if metric == ACCURACY else f"_{metric}"
+    return {**{f"{split}{end}": value for split, value in scores.items()}, "epoch": epoch}
 
 
 def format_accuracy(mean: float, std: float = math.nan) -> str:

@@ -27,6 +27,8 @@ from msgspec import Meta
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
+from gslt.data.dataset import SPLITS, NodeDataset, content_facts, data_differ
+from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
 from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
 from gslt.files import (
@@ -36,10 +38,10 @@ from gslt.files import (
     read_bytes,
     reading,
 )
+from gslt.files.container import seal, unseal
 from gslt.files.log import Log, Mark, check_no_link
 from gslt.files.writing import json_text
 from gslt.nn.gnn import GNN
-from gslt.ticket.container import seal, unseal
 from gslt.ticket.ticket import load_ticket
 from gslt.training.checkpoint import (
     Checkpoint,
@@ -48,6 +50,7 @@ from gslt.training.checkpoint import (
     differences,
     file_names,
     history_rows,
+    metric_of,
     read_history,
 )
 from gslt.training.lock import FolderLock
@@ -66,7 +69,7 @@ from gslt.training.places import (
     environment_of,
     read_run,
 )
-from gslt.training.results import AT_BEST, AT_LAST, Epoch, Result, Run
+from gslt.training.results import AT_BEST, AT_LAST, Epoch, Result, Run, ticket_results
 
 #: Time that checkpoints may take, as a share of the run.
 SHARE = 0.01
@@ -127,6 +130,7 @@ class RunFolder:
         options: further values that identify the run (name of the data set and so on).
         checkpoint_seconds: time between checkpoints; by default as often as costs 1 % of the time.
         remembered: options that do not change the result, for who goes on with the run.
+        allow_other_data: go on, with a warning, where the data is no longer what it was.
 
     Raises:
         RunError: if the folder holds something else, another run (the fields are named) or one of
@@ -143,8 +147,10 @@ class RunFolder:
         *,
         checkpoint_seconds: float | None = None,
         remembered: dict[str, str | int | None] | None = None,
+        allow_other_data: bool = False,
     ) -> None:
         self.path, self.config = Path(path), config
+        self._allow_other_data = allow_other_data
         self.command = "search" if isinstance(config, SearchConfig) else "train"
         self.values = {**(options or {}), **dataclasses.asdict(config)}
         self._begun_with = self.values
@@ -300,6 +306,38 @@ class RunFolder:
         log.load()
         self._watched[name] = log
 
+    def is_of(self, dataset: NodeDataset) -> bool:
+        """Whether the run is of this data, or nothing is known of what it is of.
+
+        Args:
+            dataset: that it would go on with.
+        """
+        return not data_differ(self._about.data, content_facts(dataset))
+
+    def hold_to(self, dataset: NodeDataset) -> None:
+        """Note the data that the run is of, or refuse other data.
+
+        Args:
+            dataset: that it goes on with.
+
+        Raises:
+            RunError: if it was begun on other data, unless that is allowed.
+        """
+        if not self.is_of(dataset):
+            self._tell_other_data(dataset)
+        if (now := content_facts(dataset)) != self._about.data:
+            self._note(data=now)
+
+    def _tell_other_data(self, dataset: NodeDataset) -> None:
+        how = data_differ(self._about.data, content_facts(dataset))
+        what = f"{str(self.path)!r} was begun on other data than {dataset.name!r} is now: {how}"
+        if not self._allow_other_data:
+            raise RunError(
+                f"{what}; bring back the data, or choose another --out (--allow_other_data goes on "
+                "all the same)"
+            )
+        warnings.warn(what, GsltWarning, stacklevel=5)
+
     # One seed
 
     def stored(self, seed: int, identity: dict[str, Any], build: Callable[[], GNN]) -> Run | None:
@@ -340,7 +378,8 @@ class RunFolder:
             raise ValueError("an accuracy is not finite")
         if found.state_sha256 != _sha256(state):
             raise ValueError("it is of another ticket")
-        history = read_history(found.history, seed)
+        metric = metric_of(identity)
+        history = read_history(found.history, seed, metric)
         last, best = len(history), found.record.best_epoch
         if not best <= last <= self.config.epochs or not self.config.is_last(last, best):
             raise ValueError("it is of another number of epochs")
@@ -348,7 +387,7 @@ class RunFolder:
         if isinstance(self.config, SearchConfig):
             ticket = load_ticket(self._state_path(seed))
             ticket.restore(model)
-            if ticket.results != _ticket_results(found.record):
+            if ticket.results != _ticket_results(found.record, metric):
                 raise ValueError("its accuracies are not those of the ticket")
         else:
             model.load_state_dict(safetensors.torch.load(state))
@@ -603,11 +642,10 @@ def _state(run: Run) -> bytes:
     return safetensors.torch.save(run.model.state_dict())
 
 
-def _ticket_results(record: _Record) -> dict[str, float]:
+def _ticket_results(record: _Record, metric: str) -> dict[str, float]:
     """What the ticket of a run says of its search."""
-    parts = ("train", "val", "test")
-    accuracies = {part: getattr(record, f"{part}_accuracy") for part in parts}
-    return {**accuracies, "epoch": record.best_epoch}
+    scores = {part: getattr(record, f"{part}_accuracy") for part in SPLITS}
+    return ticket_results(scores, record.best_epoch, metric)
 
 
 def _lines(epoch: Epoch) -> dict[str, bytes]:
@@ -615,6 +653,8 @@ def _lines(epoch: Epoch) -> dict[str, bytes]:
     values = dataclasses.asdict(epoch)
     timing = {name: values[name] for name in ("seed", "epoch", "seconds")}
     del values["seconds"]
+    if epoch.metric == ACCURACY:  # As every line was before there was another metric.
+        del values["metric"]
     lines = {METRICS: values, TIMING: timing}
     return {name: (json.dumps(line) + "\n").encode() for name, line in lines.items()}
 
@@ -629,7 +669,8 @@ def summary(result: Result) -> dict[str, object]:
     """What a search or training found, as plain values; accuracies are fractions, losses nats.
 
     Beside each run, the means over the runs: ``AT_BEST`` at the best validation epoch of each, and
-    ``AT_LAST`` at the last epoch.
+    ``AT_LAST`` at the last epoch. ``metric`` says what the accuracies are, and
+    ``<split>_majority_rate`` what it is of a network that says the same of every node.
     """
     best = result.best
     num_weights = sum(p.numel() for p in best.model.parameters())
@@ -637,6 +678,9 @@ def summary(result: Result) -> dict[str, object]:
     size = best.ticket.size().as_dict() if best.ticket else {"total": num_weights}
     return {
         "dataset": result.dataset,
+        "content_hash": result.content_hash,
+        "metric": result.metric,
+        **{f"{split}_majority_rate": rate for split, rate in result.majority_rate.items()},
         "test_accuracy": result.test_accuracy,
         "test_std": plain(result.test_std),
         "val_accuracy": result.val_accuracy,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset
+from gslt.data import NodeDataset, as_dataset
 from gslt.errors import ConfigError, FreezingWarning
 from gslt.files.log import Log
 from gslt.masking.freeze import freeze
@@ -25,7 +26,7 @@ from gslt.training.run_folder import RunFolder
 
 
 def search(
-    dataset: NodeDataset,
+    dataset: Any,
     config: SearchConfig | None = None,
     *,
     progress: bool = True,
@@ -36,7 +37,7 @@ def search(
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
     Args:
-        dataset: the graph, see :func:`gslt.load_dataset`.
+        dataset: the graph: of :func:`gslt.load_dataset`, or whatever :func:`gslt.as_dataset` takes.
         config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
         progress: show a progress bar on a terminal.
         on_epoch: called after every epoch.
@@ -47,9 +48,11 @@ def search(
     Returns:
         The runs, each with its ticket at the best validation epoch.
 
-    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, once.
+    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, once,
+    and where a layer of a ticket has lost every weight.
 
     Raises:
+        DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
         ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
@@ -58,6 +61,7 @@ def search(
     config = config or SearchConfig()
     if not isinstance(config, SearchConfig):
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
+    dataset = as_dataset(dataset)
 
     def prepare(model: GNN, seed: int) -> None:
         report = freeze(model, replace(config, seed=seed))
@@ -71,7 +75,7 @@ def search(
 
 
 def train(
-    dataset: NodeDataset,
+    dataset: Any,
     config: TrainConfig | None = None,
     *,
     progress: bool = True,
@@ -82,7 +86,7 @@ def train(
     """Train the weights of the same model with the same loop: the baseline of a ticket.
 
     Args:
-        dataset: the graph, see :func:`gslt.load_dataset`.
+        dataset: the graph, as in :func:`search`.
         config: model, initial weights, optimisation. Default: the Frozen paper's GIN.
         progress: show a progress bar on a terminal.
         on_epoch: called after every epoch.
@@ -101,6 +105,7 @@ def train(
     config = config or TrainConfig()
     if not isinstance(config, TrainConfig):
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
+    dataset = as_dataset(dataset)
 
     def prepare(model: GNN, seed: int) -> None:
         initialise(model, config.weight_init, seed, config.mask_sparsity)
@@ -108,12 +113,12 @@ def train(
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
-def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
-    """Accuracy of a model, or of a ticket's model, on every split, by the data set's evaluator.
+def evaluate(model: GNN, dataset: Any) -> dict[str, float]:
+    """The data set's metric of a model, or of a ticket's model, on every split, by its evaluator.
 
     Args:
         model: on any device and backend.
-        dataset: the graph; it is taken to the model's device.
+        dataset: the graph, as in :func:`search`; it is taken to the model's device.
 
     Returns:
         Fractions ``train``, ``val`` and ``test``.
@@ -122,15 +127,16 @@ def evaluate(model: GNN, dataset: NodeDataset) -> dict[str, float]:
         ConfigError: if the data set has other numbers of features or classes than the model, or
             memory cannot hold the forward pass.
     """
-    if (dataset.num_features, dataset.num_classes) != (model.in_channels, model.out_channels):
+    data = as_dataset(dataset)
+    if (data.num_features, data.num_classes) != (model.in_channels, model.out_channels):
         raise ConfigError(
             f"the model takes {model.in_channels} features and gives {model.out_channels} classes, "
-            f"but {dataset.name} has {dataset.num_features} and {dataset.num_classes}"
+            f"but {data.name} has {data.num_features} and {data.num_classes}"
         )
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    check_forward(dataset, model.config, device)
-    dataset = dataset.to(device)
-    return dataset.evaluate(predict(model, inputs_of(model.backend, dataset).of("float32")))
+    check_forward(data, model.config, device)
+    data = data.to(device)
+    return data.evaluate(predict(model, inputs_of(model.backend, data).of("float32")))
 
 
 def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
@@ -166,6 +172,9 @@ def _repeat(
         raise ConfigError("the folder was opened with another config")
     if folder is None or not folder.finished:
         check_memory(dataset, config, device)
+    if folder is not None:
+        folder.hold_to(dataset)
+    content_hash = dataset.content_hash
     dataset = dataset.to(device)
     inputs = inputs_of(backend, dataset)
 
@@ -188,7 +197,7 @@ def _repeat(
             runs.append(loop.run(progress, on_epoch, folder))
         if folder is not None:
             folder.keep(runs[-1])
-    result = Result(config, dataset.name, tuple(runs))
+    result = Result(config, dataset.name, tuple(runs), content_hash, dataset.majority_rate())
     if folder is not None:
         folder.finish(result)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import os
 import pickle
 from collections.abc import Callable
@@ -11,11 +12,20 @@ from typing import Any
 
 import pytest
 import torch
-from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
+from graphs import (
+    GRAPHS,
+    adjacency,
+    attention_matrices,
+    features,
+    mean_matrix,
+    symmetric_matrix,
+    with_loops,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gslt.backends import pyg
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError
@@ -31,6 +41,7 @@ host = import_quietly("dgl.nn")
 
 from gslt.backends.dgl import (  # noqa: E402
     BACKEND,
+    FrozenGATConv,
     FrozenGCNConv,
     FrozenGINConv,
     FrozenGraphConv,
@@ -43,6 +54,7 @@ HOST = {
     FrozenGINConv: host.GINConv,
     FrozenGraphConv: host.GraphConv,
     FrozenSAGEConv: host.SAGEConv,
+    FrozenGATConv: host.GATConv,
 }
 Frozen = type[nn.Module]
 
@@ -71,6 +83,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "gin": lambda: FrozenGINConv(nn.Linear(5, 3), init_eps=0.25, config=CONFIG),
     "gin max": lambda: FrozenGINConv(mlp(5, 3), "max", activation=torch.tanh, config=CONFIG),
     "graph": lambda: FrozenGraphConv(5, 3, allow_zero_in_degree=True, config=CONFIG),
+    "gat": lambda: FrozenGATConv(5, 3, 2, 0.5, 0.5, allow_zero_in_degree=True, config=CONFIG),
     "sage": lambda: FrozenSAGEConv(5, 3, feat_drop=0.5, config=CONFIG),
     "sage gcn": lambda: FrozenSAGEConv(5, 3, "gcn", config=CONFIG),
     "sage lstm": lambda: FrozenSAGEConv(5, 3, "lstm", config=CONFIG),
@@ -195,6 +208,13 @@ def options(draw: st.DrawFn, kind: Frozen) -> tuple[Any, ...]:
         norm = draw(st.sampled_from(["both", "left", "none", "right"]))
         arguments = (inputs, outputs, norm, True, draw(st.booleans()), activation, True)
         return arguments, arguments, inputs, draw(st.integers(1, 4))
+    if kind is FrozenGATConv:
+        heads, drops = draw(st.integers(1, 3)), draw(st.sampled_from([(0.0, 0.0), (0.5, 0.25)]))
+        slope, residual, bias = draw(st.tuples(st.floats(0.0, 1.0), st.booleans(), st.booleans()))
+        rest = (outputs, heads, *drops, slope, residual, activation, True, bias)
+        targets = draw(st.sampled_from([None, inputs, inputs + 1]))
+        arguments = (inputs if targets is None else (inputs, targets), *rest)
+        return arguments, arguments, inputs, targets or inputs
     aggregator = draw(st.sampled_from(["gcn", "lstm", "mean", "pool"]))
     targets = inputs if aggregator == "gcn" else draw(st.integers(1, 4))
     norm = draw(st.sampled_from([None, nn.functional.normalize]))
@@ -227,13 +247,17 @@ def test_any_options_on_any_graph(kind: Frozen, data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         graph = graph.int()
     dtype = data.draw(st.sampled_from([torch.float32, torch.float64]))
-    pair = len(graph.ntypes) == 2 or (sources != targets and kind is FrozenSAGEConv)
+    pair = len(graph.ntypes) == 2 or (
+        isinstance(ours[0], tuple) and (sources != targets or kind is FrozenGATConv)
+    )
     xs = [features(graph.num_src_nodes(), sources, dtype)]
     if pair:
         xs.append(features(graph.num_dst_nodes(), targets, dtype, seed=2))
     weighted = data.draw(st.booleans())
     if weighted:
         xs.append(features(graph.num_edges(), 1, dtype, seed=3).exp())
+        if kind is FrozenGATConv:
+            xs[-1] = xs[-1].flatten()
 
     def call(layer: nn.Module, *xs: Tensor) -> Tensor:
         weight = {"edge_weight": xs[-1]} if weighted else {}
@@ -315,6 +339,54 @@ def test_layers_are_matrix_algebra(widths: tuple[int, int], graph: str) -> None:
     assert torch.allclose(sage(g, x), expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_attention_is_matrix_algebra_on_both_hosts(graph: str) -> None:
+    nodes, edges = GRAPHS[graph]
+    x, loops = features(nodes, 5), with_loops(edges, nodes)
+    ours = FrozenGATConv(5, 3, 2, config=CONFIG).double()
+    theirs = pyg.FrozenGATConv(5, 3, 2, config=CONFIG).double()
+    found = []
+    for w, left, right in (
+        (ours.fc.weight, ours.attn_l, ours.attn_r),
+        (theirs.lin.weight, theirs.att_src, theirs.att_dst),
+    ):
+        z = (x @ w.T).view(nodes, 2, 3)
+        source, target = ((z * vector).sum(-1) for vector in (left, right))
+        alpha = attention_matrices(adjacency(loops, nodes, nodes), source, target)
+        found.append(torch.einsum("hij,jhc->ihc", alpha, z))
+    g = dgl.graph((loops[0], loops[1]), num_nodes=nodes)
+    torch.testing.assert_close(ours(g, x), found[0], rtol=1e-12, atol=1e-12)
+    # PyG makes the loops itself.
+    torch.testing.assert_close(theirs(x, edges), found[1].flatten(1), rtol=1e-12, atol=1e-12)
+    # The same weights in the other host's layer.
+    names = {"lin.weight": "fc.weight", "att_src": "attn_l", "att_dst": "attn_r", "bias": "bias"}
+    plain = host.GATConv(5, 3, 2).double()
+    plain.load_state_dict({names[name]: value for name, value in bake(theirs).state_dict().items()})
+    torch.testing.assert_close(plain(g, x).flatten(1), theirs(x, edges), rtol=1e-12, atol=1e-12)
+
+
+def test_attention_by_hand() -> None:
+    """0 → 1 and both loops, x = (1, 3), W = 2, a_l = −1, a_r = ½, slope 0.2."""
+    conv = host.GATConv(1, 1, 1)
+    with torch.no_grad():
+        for name, value in (("fc.weight", 2.0), ("attn_l", -1.0), ("attn_r", 0.5)):
+            conv.get_parameter(name).fill_(value)
+    frozen = FrozenGATConv(1, 1, 1, config=FreezeConfig(sparsity=0.0, scale="none"))
+    g, x = dgl.graph(([0, 0, 1], [1, 0, 1])), torch.tensor([[1.0], [3.0]])
+    # z = (2, 6). Node 1: from 0 it is −2 + 3 = 1, from itself −6 + 3 = −3, so −0.6.
+    far, near = math.exp(1.0), math.exp(-0.6)
+    expected = (far * 2 + near * 6) / (far + near)
+    assert conv(g, x).flatten().tolist() == pytest.approx([2.0, expected])
+    # Signed constants: W = ± √2, a = ± √2, each with fan-in 1.
+    parts = (frozen.fc.weight, frozen.attn_l, frozen.attn_r)
+    w, left, right = (float(part.detach()) for part in parts)
+    assert [abs(w), abs(left), abs(right)] == pytest.approx([2**0.5] * 3)
+    scores = [left * w * v + right * w * 3.0 for v in (1.0, 3.0)]
+    far, near = (math.exp(e if e > 0 else 0.2 * e) for e in scores)
+    expected = (far * w + near * 3 * w) / (far + near)
+    assert frozen(g, x).flatten().tolist() == pytest.approx([w, expected], rel=1e-6)
+
+
 def test_by_hand() -> None:
     """Node 2 hears node 0 by weight 2 and node 1 by weight 3."""
     g, x = dgl.graph(([0, 1], [2, 2])), torch.tensor([[1.0], [10.0], [100.0]])
@@ -394,7 +466,10 @@ def test_copies_reset_and_states(layer: nn.Module) -> None:
                 score.copy_(score.abs().max() - score.abs())
         assert not torch.equal(twin(g, x), before)
         twin.reset_parameters()
-        assert torch.equal(twin(g, x), before)
+        own = [w.number for w in frozen_weights(twin)]
+        assert torch.equal(twin(g, x), before) == (set(own) == {0})
+        layer.load_state_dict(twin.state_dict())
+        layer.reset_parameters()
     assert torch.equal(layer(g, x), before)
 
 

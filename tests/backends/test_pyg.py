@@ -21,12 +21,19 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from gslt.backends.csr import CSRGraph
-from gslt.backends.pyg import BACKEND, FrozenGCNConv, FrozenGINConv, FrozenSAGEConv
+from gslt.backends.pyg import (
+    BACKEND,
+    FrozenGATConv,
+    FrozenGCNConv,
+    FrozenGINConv,
+    FrozenSAGEConv,
+)
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GraphError, GsltWarning
 from gslt.masking.freeze import bake, freeze
 from gslt.masking.parametrization import frozen_weights
+from gslt.ticket import Ticket
 
 pyg = import_quietly("torch_geometric.nn")
 EdgeIndex = import_quietly("torch_geometric").EdgeIndex
@@ -865,9 +872,15 @@ def test_to_hetero_gives_node_types() -> None:
 @pytest.mark.parametrize("kind", ["gcn", "sage"])
 def test_layers_that_hold_layers(kind: str) -> None:
     nodes, edges = GRAPHS["random"]
-    x = features(nodes, 5, torch.float32)
-    directed = pyg.DirGNNConv(LAYERS[kind]()[0])
-    # PyG makes both of one layer by copying it; as one network they have weights of their own.
+    x, layer = features(nodes, 5, torch.float32), LAYERS[kind]()[0]
+    # PyG makes both of one layer by copying it, and resets them.
+    with pytest.warns(GsltWarning, match=f"conv_out and another {type(layer).__name__} of DirGNN"):
+        directed = pyg.DirGNNConv(layer)
+    # It leaves out, and does not reset, the root of a SAGEConv.
+    a, b = (frozen_weights(conv)[0] for conv in (directed.conv_in, directed.conv_out))
+    assert not torch.equal(a.score(), b.score())
+    assert torch.equal(a.regenerated()[0], b.regenerated()[0])
+    # As one network they have weights of their own.
     freeze(directed, CONFIG)
     out, turned = directed(x, edges), directed(x, edges.flip(0))
     assert not torch.allclose(out, turned)
@@ -889,3 +902,96 @@ def test_a_baked_layer_is_compiled_whole_where_the_hosts_is(kind: str) -> None:
         torch._dynamo.reset()
         breaks.append(torch._dynamo.explain(each)(x, edges).graph_break_count)
     assert breaks[0] == breaks[1]
+
+
+# Attention
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"heads": 3},
+        {"heads": 3, "concat": False, "negative_slope": 0.05},
+        {"heads": 2, "add_self_loops": False, "bias": False},
+        {"heads": 2, "edge_dim": 2, "residual": True, "fill_value": "add"},
+        {"aggr": "max", "heads": 2},
+    ],
+    ids=str,
+)
+def test_gat(options: dict[str, Any], graph: str, dtype: torch.dtype) -> None:
+    nodes, edges = GRAPHS[graph]
+    frozen = FrozenGATConv(5, 3, config=CONFIG, **options)
+    host = pyg.GATConv(5, 3, **options)
+    masked = {"lin.weight", "att_src", "att_dst"}
+    if "edge_dim" in options:
+        masked |= {"lin_edge.weight", "att_edge", "res.weight"}
+    weights = frozen_weights(frozen)
+    assert {w.name for w in weights} == masked
+    assert all(w.fan_in == 3 for w in weights if w.name.startswith("att"))
+    assert [id(p) for p in frozen.parameters()] == [id(w.score()) for w in weights]
+    attributes = features(edges.size(1), 2, seed=4).to(dtype) if "edge_dim" in options else None
+    if not edges.numel() and (attributes is not None or "add_self_loops" in options):
+        return  # Where nothing is summed, some weights have no part in the result.
+
+    def call(layer: Any, xs: list[Tensor]) -> Tensor:
+        return layer(xs[0], edges, attributes)  # type: ignore[no-any-return]
+
+    compare(frozen, host, [features(nodes, 5)], call, dtype)
+
+
+def test_gat_between_two_sets() -> None:
+    edges = torch.tensor([[0, 1, 4, 4], [0, 0, 1, 2]])
+    options: dict[str, Any] = {"heads": 2, "add_self_loops": False}
+    frozen = FrozenGATConv((5, 4), 3, config=CONFIG, **options)
+    assert {w.name for w in frozen_weights(frozen)} >= {"lin_src.weight", "lin_dst.weight"}
+    xs = [features(5, 5), features(3, 4, seed=2)]
+    host = pyg.GATConv((5, 4), 3, **options)
+    compare(frozen, host, xs, lambda layer, x: layer(tuple(x), edges), torch.float64)
+
+
+def test_life_of_a_gat() -> None:
+    nodes, edges = GRAPHS["random"]
+    x = features(nodes, 5, torch.float32)
+
+    def build(width: int) -> Any:
+        return FrozenGATConv(width, 3, 2, config=CONFIG, name="a")
+
+    layer, lazy = build(5), build(-1)
+    expected = layer(x, edges)
+    assert torch.equal(lazy(x, edges), expected)
+    assert isinstance(layer, pyg.GATConv)
+    for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), bake(layer)):
+        assert torch.equal(again(x, edges), expected)
+    host = pyg.GATConv(5, 3, 2)
+    host.load_state_dict(bake(layer).state_dict())
+    assert torch.equal(host(x, edges), expected)
+    out, (_, attention) = layer(x, edges, return_attention_weights=True)
+    assert torch.equal(out, expected)
+    assert attention.shape[1] == 2
+    scores = [p.detach().clone() for p in layer.parameters()]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.neg_().add_(0.5)
+    layer.reset_parameters()
+    assert all(torch.equal(a, b) for a, b in zip(scores, layer.parameters(), strict=True))
+    program = torch.export.export(bake(layer), (x, edges))
+    torch.testing.assert_close(program.module()(x, edges), expected)
+    explained = []
+    for each in (layer, host):
+        set_masks(each, torch.linspace(-3, 3, edges.size(1)), edges, apply_sigmoid=True)
+        explained.append(each(x, edges))
+        clear_masks(each)
+    assert torch.equal(*explained)
+    assert not torch.allclose(explained[0], expected)
+    with pytest.raises(GraphError, match="attention needs a message per edge"):
+        layer(x, CSRGraph(edges, nodes, nodes))
+    freeze(model := nn.ModuleList([build(5), pyg.GATConv(6, 4)]), CONFIG)
+    ticket = Ticket.of(model)
+    fresh = nn.ModuleList([pyg.GATConv(5, 3, 2), pyg.GATConv(6, 4)])
+    ticket.restore(fresh)
+    for a, b in zip(model, fresh, strict=True):
+        assert torch.equal(a.att_src, b.att_src)
+        assert torch.equal(a.lin.weight, b.lin.weight)

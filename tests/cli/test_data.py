@@ -1,5 +1,7 @@
 """``gslt data``."""
 
+import json
+
 import pytest
 from tiny_runs import TINY
 
@@ -14,6 +16,10 @@ def test_data_commands(tmp_path, capsys):
     assert "ogbn-arxiv" in listed
     assert main(["data", "info", "debian", *root]) == 0
     assert "63,666" in capsys.readouterr().out
+    assert main(["data", "info", "debian", "--json", *root]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["nodes"], facts["components"] > 1) == (63_666, True)
+    assert sum(facts["class_counts"].values()) == facts["labelled"] == 63_405
     assert main(["data", "info", "cora", *root]) == 2
     assert "gslt data download cora" in capsys.readouterr().err
     assert main(["data", "info", "coraa", *root]) == 2
@@ -33,4 +39,10 @@ def test_synthesized_data_runs_through_search(tmp_path, capsys):
 def test_options_of_a_stand_in():
     options = parse(["data", "synthesize"]).data.synthesize
     assert (options.scale, options.seed, options.dataset_dir) == (1.0, 0, None)
-    assert list(data.ACTIONS) == ["data list", "data info", "data download", "data synthesize"]
+    assert list(data.ACTIONS) == [
+        "data list",
+        "data info",
+        "data convert",
+        "data download",
+        "data synthesize",
+    ]

@@ -106,6 +106,7 @@ def test_list_of_an_empty_root(tmp_path: Path) -> None:
     assert [name for name, entry in facts.items() if not entry.needs_download] == [
         "debian",
         "ogbn-arxiv-synthetic",
+        *(f"twitch-{country}" for country in ("de", "en", "es", "fr", "pt", "ru")),
     ]
     assert [name for name, entry in facts.items() if entry.synthetic] == [
         "ogbn-arxiv-synthetic",

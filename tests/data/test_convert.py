@@ -11,7 +11,10 @@ import torch
 from gslt.data import NodeDataset
 from gslt.data.convert import as_dataset, random_split
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError, DataError
+from gslt.errors import ConfigError, DataError, DataWarning
+
+# The toy has one training node and a direction; what is said of that is in test_parts.py.
+pytestmark = pytest.mark.filterwarnings("ignore::gslt.errors.DataWarning")
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
@@ -115,7 +118,7 @@ def test_networkx_with_boolean_masks_and_scalar_features() -> None:
         graph.nodes[node][f"{split}_mask"] = True
     for number, node in enumerate("abcd"):
         graph.nodes[node]["x"] = number
-    data = as_dataset(graph, y="topic")
+    data = as_dataset(graph, x="x", y="topic")
     assert data.x.tolist() == [[0], [1], [2], [3]]
     assert torch.equal(data.val_mask, MASKS["val_mask"])
 
@@ -123,10 +126,10 @@ def test_networkx_with_boolean_masks_and_scalar_features() -> None:
 @pytest.mark.parametrize(
     ("node", "attributes", "sentence"),
     [
-        ("c", {"words": [1.0]}, r"the features of node 'c' have shape \(1,\)"),
-        ("b", {"words": ["one", "two"]}, "the features of node 'b' are no numbers"),
-        ("b", {"topic": "sport"}, "the label of node 'b' is 'sport'; number the classes"),
-        ("b", {"topic": 0.5}, "the label of node 'b' is 0.5"),
+        ("c", {"words": [1.0]}, r"node 'c': x\[2\] has shape \(1,\) and x\[0\] has \(2,\)"),
+        ("b", {"words": ["one", "two"]}, r"node 'b': x\[1, 0\] is 'one' among numbers"),
+        ("b", {"topic": "sport"}, r"node 'b': y\[1\] is 'sport' among numbers"),
+        ("b", {"topic": 0.5}, r"node 'b': y\[1\] is 0.5; labels must be whole numbers"),
     ],
 )
 def test_networkx_refusals(node: str, attributes: dict[str, Any], sentence: str) -> None:
@@ -138,7 +141,7 @@ def test_networkx_refusals(node: str, attributes: dict[str, Any], sentence: str)
 
 def test_networkx_missing_attributes() -> None:
     graph = networkx_toy()
-    with pytest.raises(DataError, match="node 'a' has no features named 'x' or 'feat'; it has"):
+    with pytest.raises(DataError, match=r"node 'a' has no features named 'feat'; it has 'words'"):
         as_dataset(graph, y="topic")
     del graph.nodes["c"]["words"]
     with pytest.raises(DataError, match="node 'c' has no attribute 'words'"):
@@ -204,7 +207,174 @@ def test_random_split_refuses_fractions(fractions: Any) -> None:
 
 
 def test_random_split_refuses_labels() -> None:
-    with pytest.raises(DataError, match=r"y must be int64 of shape \(nodes,\)"):
-        random_split(torch.zeros(9))
+    with pytest.raises(DataError, match=r"y\[0\] is 0.5; labels must be whole numbers"):
+        random_split(torch.full((9,), 0.5))
     with pytest.raises(DataError, match="val_mask would be empty"):
         random_split(torch.zeros(2).long(), (0.98, 0.01, 0.01))
+
+
+def counts_of(masks: dict[str, torch.Tensor], y: torch.Tensor) -> list[list[int]]:
+    return [torch.bincount(y[mask], minlength=int(y.max()) + 1).tolist() for mask in masks.values()]
+
+
+def test_random_split_apportions_the_whole() -> None:
+    # 350 nodes at 5/15/80: 17.5, 52.5 and 280, so that 18, 52 and 280 are due.
+    y = torch.arange(70).repeat_interleave(5)
+    with pytest.warns(DataWarning, match="52 of 70 classes get no training node"):
+        masks = random_split(y, (0.05, 0.15, 0.8))
+    train, val, test = counts_of(masks, y)
+    assert [sum(train), sum(val), sum(test)] == [18, 52, 280]
+    # As near to a quarter, three quarters and four of each class as that can be.
+    assert set(train) == set(val) == {0, 1}
+    assert set(test) <= {3, 4, 5}
+    other = random_split(y, (0.05, 0.15, 0.8), seed=1)
+    assert counts_of(other, y)[0] != train
+
+
+#: Of a graph of 35 nodes, as the first version drew it.
+SPLIT_OF_SEED_3 = [
+    [0, 1, 4, 5, 6, 8, 10, 11, 12, 13, 17, 19, 20, 21, 23, 26, 28, 29],
+    [3, 7, 15, 22, 25, 27],
+    [2, 9, 14, 16, 18, 24],
+]
+
+
+def test_random_split_is_as_it_was_where_the_sums_fit() -> None:
+    y = torch.tensor([0] * 10 + [1] * 20 + [-1] * 5)
+    masks = random_split(y, (0.6, 0.2, 0.2), seed=3)
+    assert [mask.nonzero().flatten().tolist() for mask in masks.values()] == SPLIT_OF_SEED_3
+
+
+def test_random_split_names_a_class_without_training_node() -> None:
+    labels = ["common"] * 50 + ["rare"]
+    with pytest.warns(DataWarning, match=r"1 of 2 classes get no training node \(rare\); give"):
+        masks = random_split(labels, (0.1, 0.1, 0.8))
+    assert [int(mask.sum()) for mask in masks.values()] == [5, 5, 41]
+
+
+def test_random_split_of_numpy_and_texts_is_that_of_numbers() -> None:
+    y = torch.arange(40) % 2
+    expected = random_split(y)
+    for other in (y.numpy(), y.tolist(), y.float(), ["ab"[i] for i in y.tolist()]):
+        masks = random_split(other)
+        assert all(torch.equal(masks[name], expected[name]) for name in masks)
+
+
+def networkx_drawing() -> Any:
+    networkx = pytest.importorskip("networkx")
+    graph = networkx.path_graph(30)
+    for i in graph:
+        graph.nodes[i].update(x=100.0 + i, y=50.0 * i, feat=[1.0, 2.0], label="ab"[i // 3 % 2])
+        graph.nodes[i]["split"] = ("train", "Valid", "test")[i % 3]
+    return graph
+
+
+def test_networkx_coordinates_of_a_drawing_are_not_taken() -> None:
+    data = as_dataset(networkx_drawing())
+    assert data.x.tolist() == [[1, 2]] * 30
+    assert data.class_names == ("a", "b")
+    assert int(data.val_mask.sum()) == 10
+    graph = networkx_drawing()
+    for i in graph:
+        del graph.nodes[i]["feat"]
+    with pytest.raises(DataError, match=r"x and y may be coordinates of a drawing: where they are"):
+        as_dataset(graph)
+
+
+def test_networkx_edge_attributes_are_told() -> None:
+    graph = networkx_drawing()
+    graph.edges[0, 1].update(id="e0", weight=0.5)
+    with pytest.warns(DataWarning, match=r"weight of the edges \(29 numbers from 0.5 to 0.5\)"):
+        as_dataset(graph)
+
+
+def test_networkx_labels_that_are_nan_are_none() -> None:
+    graph = networkx_drawing()
+    graph.nodes[0].update(label=float("nan"), split="")
+    assert as_dataset(graph).y[:4].tolist() == [-1, 0, 0, 1]
+
+
+def test_networkx_split_that_is_none() -> None:
+    graph = networkx_drawing()
+    graph.nodes[2]["split"] = "tset"
+    with pytest.raises(DataError, match=r"split\[2\] is 'tset'; it must be 'train'"):
+        as_dataset(graph)
+
+
+def test_networkx_parallel_edges_stay() -> None:
+    networkx = pytest.importorskip("networkx")
+    graph = networkx.MultiGraph(networkx_drawing())
+    graph.add_edge(0, 1)
+    assert as_dataset(graph).num_edges == 2 * 30
+
+
+def test_numpy_pandas_and_lists_are_as_tensors() -> None:
+    pandas = pytest.importorskip("pandas")
+    masks = {name: mask.tolist() for name, mask in MASKS.items()}
+    column = pandas.Series([0, 1, 1, None])
+    assert_is_toy(as_dataset(pyg(x=X.numpy(), y=column, edge_index=EDGES.numpy(), **masks)))
+    assert_is_toy(as_dataset(pyg(x=pandas.DataFrame(X.numpy()), y=["a", "b", "b", ""])))
+
+
+def test_masks_by_other_names_and_as_lists_of_nodes() -> None:
+    bare = dict.fromkeys(MASKS)
+    assert_is_toy(
+        as_dataset(pyg(**bare, train_idx=[0], valid_mask=MASKS["val_mask"], test_idx=[2]))
+    )
+    assert_is_toy(as_dataset(pyg(**bare), train_mask=[0], val_mask=[1], test_mask=[2]))
+
+
+def test_several_splits() -> None:
+    stacks = {name: torch.stack([torch.roll(mask, 1), mask], dim=1) for name, mask in MASKS.items()}
+    data = as_dataset(pyg(**stacks), split_number=1)
+    assert_is_toy(data)
+    assert data.split == 1
+    with pytest.raises(DataError, match="node 3 is in test_mask but its label is -1"):
+        as_dataset(pyg(**stacks))
+
+
+def test_features_on_request() -> None:
+    bare = pyg(x=None)
+    assert as_dataset(bare, features="constant").x.tolist() == [[1]] * 4
+    with pytest.raises(DataError, match="leave features='degree' out"):
+        as_dataset(pyg(), features="degree")
+
+
+def test_dgl_edge_data_is_told() -> None:
+    dgl = pytest.importorskip("dgl")
+    graph = dgl.graph((EDGES[0], EDGES[1]), num_nodes=4)
+    graph.ndata.update({"feat": X, "label": Y, **MASKS})
+    graph.edata["w"] = torch.tensor([0.5, 1.0, 2.0])
+    with pytest.warns(DataWarning, match=r"w of the edges \(3 numbers from 0.5 to 2\)"):
+        as_dataset(graph)
+
+
+def test_a_node_dataset_comes_back_as_it_is() -> None:
+    data = as_dataset(pyg())
+    assert as_dataset(data) is data
+    assert as_dataset(data, train_mask=[0]).train_mask.tolist() == MASKS["train_mask"].tolist()
+
+
+def test_several_labels_and_another_metric() -> None:
+    from torch_geometric.data import Data
+
+    y = torch.tensor([[1, 1], [0, 1], [1, 0], [0, 0], [1, 0], [-1, -1]])
+    masks = random_split(y, (0.4, 0.2, 0.4))
+    assert {name: int(mask.sum()) for name, mask in masks.items()} == {
+        "train_mask": 2,
+        "val_mask": 1,
+        "test_mask": 2,
+    }
+    assert not any(mask[5] for mask in masks.values())
+    ring = torch.arange(6)
+    edges = torch.cat([torch.stack([ring, ring.roll(1)]), torch.stack([ring.roll(1), ring])], dim=1)
+    graph = Data(x=torch.eye(6), y=y, edge_index=edges)
+    kept = {f"{name}_mask": [number] for number, name in ((1, "val"), (2, "test"))}
+    data = as_dataset(graph, train_mask=[0, 3], task="multilabel", metric="micro_f1", **kept)
+    assert (data.task, data.metric, data.y[5].tolist()) == ("multilabel", "micro_f1", [-1, -1])
+    assert as_dataset(data) is data
+    one = torch.tensor([0, 1, 0, 1, 0, 1])
+    split = {f"{name}_mask": [2 * i, 2 * i + 1] for i, name in enumerate(("train", "val", "test"))}
+    binary = as_dataset(Data(x=torch.eye(6), y=one, edge_index=edges), metric="roc_auc", **split)
+    assert binary.metric == "roc_auc"
+    assert as_dataset(binary, metric="accuracy").metric == "accuracy"

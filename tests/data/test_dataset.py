@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,6 +49,7 @@ def test_info_by_hand() -> None:
     facts = toy(source="made by hand").info()
     # Edges between labelled nodes: 7; of one class: 0–1 twice, 2–3 twice, 3–3 once.
     assert facts.pop("edge_homophily") == pytest.approx(5 / 7)
+    assert facts.pop("content_hash") == toy().content_hash
     assert facts == {
         "name": "toy",
         "synthetic": False,
@@ -64,6 +67,12 @@ def test_info_by_hand() -> None:
         "train": 2,
         "val": 1,
         "test": 1,
+        "task": "multiclass",
+        "metric": "accuracy",
+        # Both training nodes are of class 0, the others of class 1.
+        "train_majority_rate": 1.0,
+        "val_majority_rate": 0.0,
+        "test_majority_rate": 0.0,
     }
 
 
@@ -199,3 +208,43 @@ def test_to_undirected_depends_on_the_set_of_edges_only() -> None:
     assert torch.equal(once, to_undirected(pairs.flip(0).flip(1), 5))
     assert torch.equal(once, to_undirected(once, 5))
     assert to_undirected(torch.zeros(2, 0, dtype=torch.int64), 5).shape == (2, 0)
+
+
+# Content
+
+
+def test_content_hash_by_hand() -> None:
+    """SHA-256 over the number of classes, then type, shape and bytes of each part."""
+    data = toy()
+    # Targets times five and sources, sorted: 0–1, 1–0, 1–2, 2–1, 2–3, 3–2, 3–3.
+    edges = torch.tensor([1, 5, 7, 11, 13, 17, 18])
+    found = hashlib.sha256(b"2")
+    for part in (data.x, edges, data.y, data.train_mask, data.val_mask, data.test_mask):
+        found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+        found.update(part.numpy().tobytes())
+    assert data.content_hash == found.hexdigest()
+
+
+def test_content_hash_sees_what_a_result_depends_on_and_nothing_else() -> None:
+    data = toy()
+    same = [
+        replace(data, name="other", source="there", class_names=("a", "b")),
+        replace(data, edge_index=data.edge_index.flip(1)),
+        replace(data, x=torch.where(data.x == 0, -0.0, data.x)),
+    ]
+    assert {each.content_hash for each in same} == {data.content_hash}
+    x = data.x.clone()
+    x[2, 0] += 1e-6
+    others = [
+        replace(data, x=x),
+        replace(data, y=torch.tensor([0, 1, 1, 1, -1])),
+        # An edge twice, one fewer, one turned round.
+        replace(data, edge_index=torch.cat([data.edge_index, data.edge_index[:, :1]], dim=1)),
+        replace(data, edge_index=data.edge_index[:, 1:]),
+        replace(data, edge_index=torch.cat([data.edge_index[:, 1:], data.edge_index[:, 1:2]], 1)),
+        replace(data, num_classes=3),
+        replace(data, train_mask=data.val_mask, val_mask=data.train_mask),
+    ]
+    hashes = {each.content_hash for each in others}
+    assert len(hashes) == len(others)
+    assert data.content_hash not in hashes

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from gslt.data import download_dataset, write_standin
+from gslt.data.archives import unpack
 from gslt.data.catalogue import DATASETS
-from gslt.data.download import fetch, unpack
+from gslt.data.download import fetch
 from gslt.data.planetoid import raw_files
 from gslt.data.published import PUBLISHED, Published
 from gslt.environment import raised
@@ -268,20 +269,35 @@ def test_folder_that_cannot_be_written_to(server: Server, tmp_path: Path) -> Non
         fetch(server.holds("/x", b"hello"), tmp_path / "file" / "x")
 
 
+def test_id_in_git(server: Server, tmp_path: Path) -> None:
+    """``git hash-object`` says so of a file of the six bytes of "hello" and a line break."""
+    known = "ce013625030ba8dba906f756967f9e9ca394464a"
+    fetch(server.holds("/x", b"hello\n"), tmp_path / "x", git=known)
+    assert (tmp_path / "x").read_bytes() == b"hello\n"
+    with pytest.raises(DataError, match=f"its id in git is .*, and should be {known}"):
+        fetch(server.holds("/y", b"hello"), tmp_path / "y", git=known)
+    assert not (tmp_path / "y").exists()
+
+
 # The catalogue
 
 
 def test_every_file_is_pinned() -> None:
     assert set(PUBLISHED) == {
-        name for name, entry in DATASETS.items() if entry.layout not in ("embedded", "standin")
+        name
+        for name, entry in DATASETS.items()
+        if entry.layout not in ("embedded", "standin", "twitch")
     }
     files = [file for entry in PUBLISHED.values() for file in entry]
-    assert len({file.url for file in files}) == len(files) == 33
+    assert len({file.url for file in files}) == len(files) == 33 + 36 + 4
     for file in files:
         assert file.url.startswith("https://")
-        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        if file.sha256 is None:
+            assert re.fullmatch("[0-9a-f]{40}", file.git or "")
+        else:
+            assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert "snap.stanford.edu" in file.url or re.search("/[0-9a-f]{40}/", file.url)
-    assert [file.name for file in files if file.size is None] == ["ind.pubmed.allx"]
+    assert [file.name for file in files if file.size is None and file.sha256] == ["ind.pubmed.allx"]
     for name in ("cora", "citeseer", "pubmed"):
         assert [file.name for file in PUBLISHED[name]] == raw_files(name)
 

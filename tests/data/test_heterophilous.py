@@ -12,6 +12,9 @@ from gslt.data import load_dataset
 from gslt.data.heterophilous import load_heterophilous
 from gslt.errors import ConfigError, DataError
 
+# Of the two classes of the graph made by hand, one node each is in a split.
+pytestmark = pytest.mark.filterwarnings("ignore::gslt.errors.DataWarning")
+
 
 def write(path: Path, **changes: Any) -> Path:
     masks = np.eye(3, dtype=bool)
@@ -53,17 +56,21 @@ def test_split_out_of_range(tmp_path: Path, split: int) -> None:
             {"edges": np.array([[0, 1], [1, 3]])},
             r"edge 1 is \(1, 3\), but nodes are numbered 0 … 2",
         ),
-        ({"edges": np.zeros((2, 3), dtype=int)}, r"edges have shape \(2, 3\)"),
-        ({"edges": np.zeros((3, 2))}, "type float64"),
-        ({"train_masks": np.ones(3, dtype=bool)}, r"the masks have shapes \(3,\)"),
-        ({"node_features": np.array([["a"], ["b"], ["c"]])}, "node_features is of type <U1"),
+        ({"edges": np.zeros((2, 3), dtype=int)}, r"edge_index has shape \(2, 3\)"),
+        ({"edges": np.full((3, 2), 0.5)}, r"edge_index\[0, 0\] is 0.5"),
+        ({"train_masks": np.ones(3, dtype=bool)}, r"train_masks has shape \(3,\)"),
+        ({"train_masks": np.eye(3)[:, :2]}, r"train_masks has shape \(3, 2\)"),
+        ({"val_masks": np.full((2, 3), np.nan)}, r"val_mask\[0\] is nan; a mask holds"),
+        ({"val_masks": np.full((2, 3), 2)}, r"val_mask\[0\] is 2; a mask holds"),
+        ({"node_labels": np.array([0, 0.5, 1])}, r"y\[1\] is 0.5; labels must be whole"),
+        ({"node_features": np.array([["a"], ["b"], ["c"]])}, r"x\[0, 0\] is 'a'"),
         ({"node_labels": np.array([0, 1, object()])}, "node_labels.npy holds object"),
         (
             {"node_labels": np.array([0, 1, 2**40])},
             r"y\[2\] is 1099511627776 in a graph of 3 nodes",
         ),
-        ({"node_labels": np.zeros((3, 1), int)}, "has 2 dimensions"),
-        ({"node_features": np.zeros(3)}, "has 1 dimensions"),
+        ({"node_labels": np.zeros((1, 3, 1), int)}, "train_masks has shape"),
+        ({"node_features": np.zeros((3, 1, 1))}, r"x has shape \(3, 1, 1\)"),
         ({"node_features": np.zeros((3, 2), complex)}, "of type complex128"),
     ],
 )
@@ -80,6 +87,24 @@ def test_torn_file(tmp_path: Path) -> None:
         load_dataset(str(path))
 
 
+def write_binary(path: Path) -> Path:
+    """Both classes in every split."""
+    pairs = np.repeat(np.eye(3, dtype=bool), 2, axis=1)[None]
+    masks = {f"{split}_masks": pairs[:, i] for i, split in enumerate(("train", "val", "test"))}
+    x = np.arange(6, dtype=np.float64)[:, None]
+    return write(path, node_features=x, node_labels=np.array([0, 1] * 3), **masks)
+
+
 def test_minesweeper_is_called_synthetic(tmp_path: Path) -> None:
-    write(tmp_path / "minesweeper.npz")
+    write_binary(tmp_path / "minesweeper.npz")
     assert load_dataset("minesweeper", tmp_path).synthetic
+
+
+@pytest.mark.parametrize("name", ["minesweeper", "tolokers", "questions"])
+def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
+    path = write_binary(tmp_path / f"{name}.npz")
+    by_name, by_path = load_dataset(name, tmp_path), load_dataset(str(path))
+    assert (by_name.metric, by_path.metric) == ("roc_auc", "roc_auc")
+    assert by_name.majority_rate() == {"train": 0.5, "val": 0.5, "test": 0.5}
+    mine = load_dataset(str(write_binary(tmp_path / "mine.npz")))
+    assert (mine.metric, mine.metric_label) == ("accuracy", "accuracy")

@@ -90,22 +90,25 @@ def test_hand_computed_toy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "force"), [([4, 20, 20], 20), ([6, 2], 6), ([100, 10, 1], 0.5), ([7, 7], 1e6)]
+    ("sizes", "force"), [([4, 20, 20], 0.05), ([6, 2], 0.5), ([100, 10, 1], 2.0), ([7, 7], 1e-6)]
 )
 def test_ideal_gas_quotas_of_a_force(sizes: list[int], force: float) -> None:
-    """What a force leaves, n / (1 + F / n), scaled up by k so that the sum is a whole number."""
+    """What a force leaves, n / (1 + F n), scaled up by k so that the sum is a whole number."""
     for k in (1000, 10**6):
         large = [n * k for n in sizes]
-        expected = [n / (1 + force * k / n) for n in large]
+        expected = [n / (1 + force / k * n) for n in large]
         total = round(sum(expected))
         assert allocate("igq", total, [(n, 1) for n in large]) == pytest.approx(expected, abs=1)
 
 
 def test_ideal_gas_quotas_by_hand() -> None:
-    # F = 4: 12 / (1 + 4/12) = 9 and 4 / (1 + 4/4) = 2; F = 12: 6 and 1; F = 15: 20 and 4.
-    assert allocate("igq", 11, [(12, 1), (4, 1)]) == pytest.approx([9.0, 2.0])
-    assert allocate("igq", 7, [(12, 1), (4, 1)]) == pytest.approx([6.0, 1.0])
-    assert allocate("igq", 24, [(30, 1), (10, 1)]) == pytest.approx([20.0, 4.0])
+    # F = 1/4: 12 / (1 + 3) and 4 / (1 + 1); F = 1/12: 6 and 3; F = 1/15: 30 / 3 and 10 / (5/3).
+    assert allocate("igq", 5, [(12, 1), (4, 1)]) == pytest.approx([3.0, 2.0])
+    assert allocate("igq", 9, [(12, 1), (4, 1)]) == pytest.approx([6.0, 3.0])
+    assert allocate("igq", 16, [(30, 1), (10, 1)]) == pytest.approx([10.0, 6.0])
+    # The larger a layer, the sparser.
+    kept = allocate("igq", 500, [(1000, 1), (100, 1), (10, 1)])
+    assert kept[0] / 1000 < kept[1] / 100 < kept[2] / 10
     # All or nothing, and equal layers keep equally many.
     assert allocate("igq", 16, [(12, 1), (4, 1)]) == [12.0, 4.0]
     assert allocate("igq", 0, [(12, 1), (4, 1)]) == [0.0, 0.0]

@@ -148,3 +148,15 @@ def test_no_fan_in_below_1() -> None:
     with pytest.raises(ConfigError, match="at least 1, got 0"):
         freeze(module, DRAWN)
     assert [name for name, _ in module.named_parameters()] == ["weight"]
+
+
+def test_what_a_host_computes_tells_the_inputs() -> None:
+    """What a host computes tells the fan-in: of n inputs of size 1 a unit has variance 2."""
+    torch.manual_seed(0)
+    transr, path = dgl.TransR(40, 300, 100, p=2), dgl.PathEncoder(1, 100, 4000)
+    for module in (transr, path):
+        freeze(module, DRAWN)
+    weight = transr.rel_project(torch.arange(40)).detach().view(40, 100, 300)
+    assert float((torch.ones(40, 1, 100) @ weight).var()) == pytest.approx(2.0, rel=0.1)
+    bias = path(torch.ones(1, 1, 1), torch.ones(1, 1, 1, 1, 100)).detach()
+    assert float(bias.var()) == pytest.approx(2.0, rel=0.1)

@@ -19,7 +19,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
 from gslt.freezing import FrozenCounts, frozen_counts
 from gslt.masking.freeze import (
     FreezeReport,
@@ -160,7 +160,8 @@ def test_a_copy_is_independent(case: Any, duplicate: Callable[[nn.Module], nn.Mo
     assert all(p.grad is not None for p in twin.parameters())
     # Frozen as the original is: it resets, and takes the states that the original gives and takes.
     reset_scores(twin)
-    assert torch.equal(call(twin), before)
+    # A deep copy has scores of its own, what is loaded is the original again.
+    assert torch.equal(call(twin), before) != (duplicate is copy.deepcopy)
     twin.load_state_dict(module.state_dict())
     # Of a class of its own, so that what is done to the one leaves the other.
     freeze(twin, FreezeConfig(seed=1))
@@ -323,6 +324,56 @@ def test_what_is_no_weight_is_fixed() -> None:
     assert module.act.weight.tolist() == pytest.approx([0.3])
     assert module.gain == 2.5
     assert {"lin.bias", "act.weight"} <= set(module.state_dict())
+
+
+NORMED: dict[str, Callable[[], nn.Module]] = {
+    "torch batch": lambda: nn.BatchNorm2d(4),
+    "torch sync": lambda: nn.SyncBatchNorm(4),
+    "torch instance": lambda: nn.InstanceNorm1d(4, affine=True),
+    "torch group": lambda: nn.GroupNorm(2, 4),
+    "torch layer": lambda: nn.LayerNorm((4, 3)),
+    "torch rms": lambda: nn.RMSNorm((4, 3)),
+    "pyg batch": lambda: pyg.BatchNorm(4),
+    "pyg graph": lambda: pyg.GraphNorm(4),
+    "pyg group": lambda: pyg.DiffGroupNorm(4, 2),
+    "pyg hetero batch": lambda: pyg.HeteroBatchNorm(4, 3),
+    "pyg hetero layer": lambda: pyg.HeteroLayerNorm(4, 3),
+    "pyg instance": lambda: pyg.InstanceNorm(4, affine=True),
+    "pyg layer": lambda: pyg.LayerNorm(4),
+    "pyg message": lambda: pyg.MessageNorm(learn_scale=True),
+    "derived": lambda: type("Scaled", (nn.BatchNorm1d,), {})(4),
+}
+
+
+@pytest.mark.parametrize("kind", NORMED)
+def test_scales_of_norms_are_1_and_their_biases_0(kind: str) -> None:
+    norm = NORMED[kind]()
+    scales = {name for name, _ in norm.named_parameters() if not name.startswith("lin.")}
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter.fill_(0.3)
+    report = freeze(nn.Sequential(norm, nn.Linear(3, 2)), FreezeConfig())
+    fixed = {f"0.{name}": f"fixed at {0 if 'bias' in name else 1}" for name in scales}
+    assert fixed
+    assert {**dict(report.fixed), **fixed} == dict(report.fixed)
+    assert not [layer.name for layer in report.layers if layer.name in fixed]
+    buffers = dict(norm.named_buffers())
+    assert all((buffers[name] == ("bias" not in name)).all() for name in scales)
+
+
+def test_a_name_makes_no_norm() -> None:
+    class NormalisedSum(nn.Module):
+        def __init__(self, value: float) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.full((3,), value))
+
+    module = nn.Sequential(NormalisedSum(0.5), nn.Linear(3, 2))
+    with pytest.warns(GsltWarning, match=r"0.weight of NormalisedSum, a class .* is kept at"):
+        report = freeze(module, FreezeConfig())
+    assert ("0.weight", "kept at its present value") in report.fixed
+    assert module[0].weight.tolist() == [0.5] * 3
+    # Either reading of a scale of 1 is 1.
+    freeze(nn.Sequential(NormalisedSum(1.0), nn.Linear(3, 2)), FreezeConfig())
 
 
 def test_report_by_hand() -> None:

@@ -228,6 +228,8 @@ def test_copies_carry_no_hints(duplicate: Callable[[Supermask], Supermask]) -> N
         expected = supermask.mask(1)
         assert all(math.isfinite(hint.centre) for hint in supermask._hints)
         other = duplicate(supermask)
+        for number, holder in enumerate(supermask.holders):
+            other.join(number, Holder(holder.original.clone()))
         assert all(math.isnan(hint.centre) for hint in other._hints)
         assert torch.equal(other.mask(1), expected)
         assert not {id(hint) for hint in other._hints} & {id(hint) for hint in supermask._hints}

@@ -22,7 +22,7 @@ from gslt.oversmoothing import smooth
 from gslt.oversmoothing.measuring import Measurement, Measurements
 from gslt.oversmoothing.report import tables_of
 from gslt.oversmoothing.source import SourceConfig
-from gslt.studies.execute import Here, dataset_of, run_study
+from gslt.studies.execute import Here, run_study
 from gslt.studies.records import StudyFolder
 from gslt.studies.smoothness import layer_rows, profile
 from gslt.studies.study import Study
@@ -175,7 +175,6 @@ def test_studies(
     blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gslt.studies.execute.load_dataset", lambda *a, **k: blocks)
-    dataset_of.cache_clear()
     study = Study(
         name="s",
         seeds=2,
@@ -260,14 +259,13 @@ def test_one_that_does_not_fit_loses_nothing_else(
         return wide
 
     monkeypatch.setattr("gslt.studies.execute.load_dataset", load)
-    dataset_of.cache_clear()
+    monkeypatch.setattr("gslt.studies.execute.file_stamps", lambda *_: ("another file",))
     said.clear()
     (one,) = smooth(paths, tmp_path / "o", progress=False, say=said.append).networks
     assert one.network.run == paths[1]
     assert said[0] == "it is not on disk; 3 networks are left out"
     with pytest.raises(RunError, match="there is nothing to measure: it is not on disk"):
         smooth(paths[:1], tmp_path / "o", progress=False)
-    dataset_of.cache_clear()
 
 
 def probe_row(**values: Any) -> bytes:

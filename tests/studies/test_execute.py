@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -44,6 +45,24 @@ def test_a_study_runs_once(as_debian: Path) -> None:
     assert record["test_accuracy"] == result.test_accuracy
     assert record["searched"] == result.ticket.size().searched
     assert Path("out/runs", spec.identity, "ticket.safetensors").exists()
+
+
+def test_the_bar_counts_the_epochs_that_there_were(
+    as_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[Any] = []
+
+    class Bar(execute.tqdm):  # type: ignore[misc, name-defined, type-arg]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "disable": False, "file": io.StringIO()})
+            bars.append(self)
+
+    monkeypatch.setattr(execute, "tqdm", Bar)
+    study, folder = tiny(epochs=40, patience=2), StudyFolder("out")
+    run_study(study, folder)
+    last = [record["last_epoch"] for record in records(folder).values()]
+    assert min(last) < 40
+    assert [(bar.n, bar.total) for bar in bars] == [(sum(last), sum(last))]
 
 
 def test_only_what_is_missing_runs(as_debian: Path) -> None:

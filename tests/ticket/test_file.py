@@ -22,6 +22,7 @@ from torch import nn
 import gslt
 from gslt import random as streams
 from gslt.backends import get_backend
+from gslt.files.container import info_of
 from gslt.freezing import (
     FrozenCounts,
     freezing_pattern,
@@ -32,7 +33,6 @@ from gslt.freezing import (
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.nn.gnn import weight_shapes
 from gslt.random import Stream
-from gslt.ticket.container import info_of
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, share
 
@@ -345,8 +345,8 @@ DAMAGE = {
         "not written as",
     ),
     "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "a tensor 'masks'"),
-    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2 and 3"),
-    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2 and 3"),
+    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2, 3, 4"),
+    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2, 3, 4"),
     "forged seed": (lambda c: forge(put(9, "freeze", "seed"), c), OTHER),
     "forged sum": (lambda c: forge(put("0" * 64, "weights_sha256"), c), OTHER),
     "no sum": (lambda c: forge(put("00", "weights_sha256"), c), "no SHA-256"),
@@ -517,10 +517,40 @@ def test_wrong_state_is_refused_by_both_readers(name: str) -> None:
         read_ticket.read(data)
 
 
+def test_the_hash_of_the_data_is_in_a_ticket_of_version_4(result, blocks) -> None:
+    stored = result.ticket
+    assert stored.content_hash == blocks.content_hash
+    data = stored.to_bytes()
+    text, masks = open_ticket(data)
+    values = json.loads(text)
+    assert values["version"] == 4
+    assert list(values)[-1] == "data_sha256"
+    assert gslt.Ticket.from_bytes(data).content_hash == blocks.content_hash
+    assert read_ticket.read(data)[0]["data_sha256"] == blocks.content_hash
+
+    def refused(**changes: object) -> None:
+        changed = {name: v for name, v in {**values, **changes}.items() if v is not None}
+        wrong = seal_again(json.dumps(changed, separators=(",", ":")), masks)
+        with pytest.raises(gslt.TicketError):
+            gslt.Ticket.from_bytes(wrong)
+        with pytest.raises(read_ticket.DamagedError):
+            read_ticket.read(wrong)
+
+    refused(data_sha256="ab")
+    refused(data_sha256="")
+    refused(data_sha256=None)
+    refused(version=2)
+    refused(version=3)
+    # Without a hash a ticket is what it was before there was a version 4.
+    before = gslt.Ticket(**{**vars(stored), "content_hash": ""})
+    assert json.loads(open_ticket(before.to_bytes())[0])["version"] == 2
+
+
 def test_state_beside_an_architecture_is_refused_by_both_readers(result) -> None:
     text, masks = open_ticket(result.ticket.to_bytes())
     state: State = {"state.m": MEAN[1:]}
     values = {**json.loads(text), "version": 3, "state": [["m", "F32", [2, 1]]]}
+    del values["data_sha256"]
     data = seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
     assert state_of(data) == state
     with pytest.raises(gslt.TicketError, match="the node classifier of gslt has no value 'm'"):

@@ -20,9 +20,9 @@ from torch import nn
 
 import gslt
 from gslt.environment import Limits, raised
+from gslt.files.container import read_header
 from gslt.freezing import FrozenCounts
 from gslt.ticket import mask_code
-from gslt.ticket.container import read_header
 from gslt.ticket.file import WEIGHTS_PER_FILE_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, encode_words, pack, share
 

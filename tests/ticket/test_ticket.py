@@ -17,8 +17,8 @@ from torch import Tensor, nn
 import gslt
 from gslt.backends import get_backend
 from gslt.environment import import_quietly
+from gslt.files.container import DTYPES
 from gslt.masking.parametrization import frozen_weights
-from gslt.ticket.container import DTYPES
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.ticket import weights_checksum
 from gslt.training.results import Result

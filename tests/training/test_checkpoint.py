@@ -18,8 +18,8 @@ from gslt.backends import get_backend
 from gslt.config import SearchConfig
 from gslt.errors import GsltWarning, RunError
 from gslt.files import OutputFolder
+from gslt.files.container import seal, unseal
 from gslt.files.log import Mark
-from gslt.ticket.container import seal, unseal
 from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
@@ -56,7 +56,7 @@ def test_another_graph_is_refused(blocks: gslt.NodeDataset, tmp_path: Path) -> N
     with pytest.raises(Crash):
         run(tmp_path, blocks, config, crash=3)
     smaller = replace(blocks, edge_index=blocks.edge_index[:, :-2])
-    with pytest.raises(RunError, match=r"graph is .* there and .* here"):
+    with pytest.raises(RunError, match=r"begun on other data than .* is now: edges 672 and 670"):
         run(tmp_path, smaller, config)
 
 

@@ -30,8 +30,8 @@ def test_means_at_the_best_and_at_the_last_epoch_by_hand() -> None:
     assert result.mean("last_test_accuracy") == pytest.approx(0.3)
     assert result.mean("test_loss") == pytest.approx(0.6)
     assert str(result) == (
-        "toy: test 70.00 ± 0.00, validation 80.00 ± 0.00, training 90.00, test at the last epoch "
-        "30.00 (2 run(s))"
+        "toy: test accuracy 70.00 ± 0.00, validation 80.00 ± 0.00, training 90.00, test at the "
+        "last epoch 30.00 (2 run(s))"
     )
 
 
@@ -39,7 +39,7 @@ def test_runs_of_an_older_gslt_have_nothing_of_the_last_epoch() -> None:
     run = Run(0, 1, 0.9, 0.8, 0.7, 0.0, [], model=None, ticket=None)  # type: ignore[arg-type]
     result = Result(RunConfig(), "toy", (run,))
     assert all(math.isnan(result.mean(name)) for name in AT_LAST)
-    assert str(result) == "toy: test 70.00, validation 80.00, training 90.00 (1 run(s))"
+    assert str(result) == "toy: test accuracy 70.00, validation 80.00, training 90.00 (1 run(s))"
 
 
 def test_the_best_run_has_the_best_validation() -> None:

@@ -10,7 +10,8 @@ from small_runs import SMALL, small_search
 import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
-from gslt.errors import FreezingWarning
+from gslt.environment import import_quietly
+from gslt.errors import DataError, FreezingWarning
 from gslt.masking.parametrization import frozen_weights
 from gslt.random import Stream
 from gslt.studies.columns import measured
@@ -299,3 +300,39 @@ def test_a_layer_with_nearly_all_of_what_is_frozen_is_said_once(blocks):
         gslt.search(wide, config, progress=False)
     assert len(told) == 1
     assert told[0].filename == __file__
+
+
+def test_any_graph_may_be_searched_trained_and_evaluated(blocks):
+    data = import_quietly("torch_geometric.data").Data(
+        x=blocks.x.numpy(),
+        y=["abcdefgh"[number] for number in blocks.y.tolist()],
+        edge_index=blocks.edge_index,
+        **{f"{name}_mask": mask for name, mask in blocks.splits.items()},
+    )
+    for run, config in (
+        (gslt.search, small_search(epochs=2)),
+        (gslt.train, gslt.TrainConfig(**SMALL | {"epochs": 2})),
+    ):
+        found = run(data, config, progress=False)
+        expected = run(blocks, config, progress=False)
+        assert [e.loss for e in found.history] == [e.loss for e in expected.history]
+        assert gslt.evaluate(found.best.model, data) == gslt.evaluate(found.best.model, blocks)
+    with pytest.raises(DataError, match=r"'cora' is no graph; load it first, with gslt\.load_dat"):
+        gslt.search("cora")
+
+
+def test_a_layer_that_has_lost_every_weight_is_said(blocks):
+    config = small_search(sparsity=0.999, epochs=1, num_layers=3)
+    with pytest.warns(
+        FreezingWarning, match="have lost every weight .*threshold=layer keeps"
+    ) as told:
+        found = gslt.search(blocks, config, progress=False)
+    masks = found.ticket.masks
+    lost = [name for name, mask in masks.items() if not mask.any()]
+    assert str(told[0].message).startswith(f"{len(lost)} of {len(masks)} layers have lost")
+    assert all(f"{name}, {masks[name].numel():,} weights" in str(told[0].message) for name in lost)
+    assert found.ticket.emptied == str(told[0].message)
+    # What it advises works.
+    assert gslt.search(blocks, small_search(epochs=1), progress=False).ticket.emptied == ""
+    layered = dataclasses.replace(config, sparsity=0.9, threshold="layer")
+    assert gslt.search(blocks, layered, progress=False).ticket.emptied == ""

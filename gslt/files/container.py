@@ -1,7 +1,8 @@
 """Sealed files: tensors, JSON values and a checksum over both, in one safetensors file.
 
-Tickets and checkpoints are such files. Nothing in them is ever executed. The header is read first
-and says how long everything is; the tensors that are read lie in one buffer as long as the file.
+Tickets, checkpoints and stored data sets are such files. Nothing in them is ever executed. The
+header is read first and says how long everything is; the tensors that are read lie in one buffer as
+long as the file.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Annotated, Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from msgspec import Meta
 from torch import Tensor
 
-from gslt.files import parse
-from gslt.masking.freeze import flat_bytes
+from gslt.files.reading import parse
 
 #: Bytes of the length of the header at the start of a safetensors file.
 _LENGTH = 8
@@ -197,6 +199,14 @@ def read_tensors(header: Header, file: BinaryIO) -> dict[str, Tensor]:
     if checksum(header.text, tensors) != header.checksum:
         raise ValueError("its content does not match its checksum")
     return tensors
+
+
+def flat_bytes(tensor: Tensor) -> npt.NDArray[np.uint8]:
+    """The bytes of a tensor of any shape ``(…)``; a view where it is contiguous and on the CPU."""
+    # As bytes: NumPy knows no bfloat16.
+    flat = tensor.detach().cpu().contiguous().view(-1)
+    found: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return found
 
 
 def compact(values: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import gslt
-from gslt.ticket.container import checksum, seal, unseal
+from gslt.files.container import checksum, seal, unseal
 
 TENSORS = {"b": torch.tensor([1, 2], dtype=torch.uint8), "a": torch.tensor([[0.5]])}
 

@@ -1,0 +1,86 @@
+"""Files of every kind through the one front door, made by hand, and gslt's own file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import networkx as nx
+import pytest
+import torch
+
+from gslt.cli.main import main
+from gslt.data import NodeDataset, load_dataset
+from gslt.data.formats import ReadOptions, split_address, with_options
+from gslt.data.networks import read_network
+from gslt.data.stored import is_stored
+from gslt.errors import ConfigError, DataError, DataWarning
+
+TENSORS = ("x", "edge_index", "y", "train_mask", "val_mask", "test_mask")
+
+
+def club() -> nx.Graph:
+    graph = nx.Graph()
+    for node in range(12):
+        graph.add_node(node, size=float(node), group="ab"[node % 2])
+    nx.add_cycle(graph, range(12))
+    return graph
+
+
+def write(path: Path) -> Path:
+    if path.suffix == ".json":
+        path.write_text(json.dumps(nx.node_link_data(club(), edges="links")))
+    else:
+        (nx.write_gml if path.suffix == ".gml" else nx.write_graphml)(club(), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".graphml", ".gml", ".json"])
+def test_networks_by_hand(tmp_path: Path, ending: str) -> None:
+    path = write(tmp_path / f"club{ending}")
+    assert len(read_network(path)) == 12
+    data = load_dataset(f"{path}?y=group&x=size&fractions=0.5,0.25,0.25")
+    assert data.x[:, 0].tolist() == list(range(12))
+    assert data.y.tolist() == [0, 1] * 6
+    assert data.class_names == ("a", "b")
+    assert data.num_edges == 24
+
+
+def test_a_document_type_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.graphml"
+    path.write_text('<!DOCTYPE g [<!ENTITY a "b">]><graphml><graph/></graphml>')
+    with pytest.raises(DataError, match="document type"):
+        load_dataset(str(path))
+
+
+def test_convert_gives_the_same_back(tmp_path: Path, blocks: NodeDataset) -> None:
+    path = tmp_path / "blocks.safetensors"
+    blocks.save(path)
+    again = load_dataset(str(path))
+    assert is_stored(path)
+    assert all(torch.equal(getattr(again, name), getattr(blocks, name)) for name in TENSORS)
+    assert again.content_hash == blocks.content_hash
+    assert (again.name, again.synthetic) == (blocks.name, True)
+    assert main(["data", "convert", str(path), str(tmp_path / "b.safetensors")]) == 0
+    assert (tmp_path / "b.safetensors").read_bytes() == path.read_bytes()
+    (tmp_path / "c.safetensors").write_text("mine")
+    assert main(["data", "convert", str(path), str(tmp_path / "c.safetensors")]) == 2
+    path.write_bytes(path.read_bytes()[:-1] + b"\2")
+    with pytest.raises(DataError, match=r"blocks\.safetensors"):
+        load_dataset(str(path))
+    with pytest.raises(DataError, match=r"name it blocks\.safetensors"):
+        blocks.save(tmp_path / "blocks.npz")
+
+
+def test_an_address_says_how_a_file_is_read() -> None:
+    options = ReadOptions(y="my club", undirected=True, fractions=(0.5, 0.25, 0.25))
+    assert split_address(with_options("a.gml", options)) == ("a.gml", options)
+    with pytest.raises(ConfigError, match="no option 'z'"):
+        split_address("a.gml?z=1")
+
+
+def test_a_file_beats_a_known_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cora").write_text("")
+    with pytest.raises(DataWarning, match="not the data set cora"):
+        load_dataset("cora")
