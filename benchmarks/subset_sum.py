@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import common
@@ -276,9 +277,9 @@ def price_rows(number: int, ratios: tuple[float, ...]) -> Values:
         for ratio in ratios:
             shape = {"prune_ratio": prune * ratio, "lock_ratio": lock * ratio}
             guess = laws.values_needed("uniform", 1e-3, number=number, **shape)
-            n = least(lambda n, shape=shape: success(n, number, shape) >= 0.99, guess)
+            n = least(lambda n, shape=shape: success(n, 2 * number, shape) >= 0.99, guess)
             found[way].append(
-                {"freezing_ratio": ratio, **shape, "n": n, "predicted": guess, "draws": number}
+                {"freezing_ratio": ratio, **shape, "n": n, "predicted": guess, "draws": 2 * number}
             )
     return found
 
@@ -302,29 +303,43 @@ def least(enough: Callable[[int], bool], guess: int) -> int:
     return high
 
 
-def cover_rows(number: int, most: int) -> Iterator[Values]:
-    """Lueker's theorem and the lemmas: every target at once, freezing by chance, delta = 0.1."""
-    shapes = {
-        "Lueker: nothing frozen": (0.0, 0.0, range(8, most + 1, 2)),
-        "Lemma 3.1: locked with probability 0.25": (0.0, 0.25, range(12, most + 3, 2)),
-        "Lemma 3.2: pruned and locked, 0.25 each": (0.25, 0.25, range(12, most + 7, 2)),
+def lemma_shapes() -> dict[str, dict[str, Any]]:
+    """What the theorem and the lemmas freeze, each value by chance."""
+    return {
+        "Lueker: nothing frozen": {"prune_ratio": 0.0, "lock_ratio": 0.0},
+        "Lemma 3.1: locked with probability 0.25": {"prune_ratio": 0.0, "lock_ratio": 0.25},
+        "Lemma 3.2: pruned and locked, 0.25 each": {"prune_ratio": 0.25, "lock_ratio": 0.25},
     }
-    for name, (prune, lock, places) in shapes.items():
-        for n in places:
-            made = laws.draws(
-                "uniform", n, number, prune_ratio=prune, lock_ratio=lock, by_chance=True
-            )
-            worst = laws.quantile(laws.covering_errors(made), 0.9)
-            sums = np.abs(made.targets - made.aim)
+
+
+def cover_rows(number: int, most: int, delta: float = 0.1) -> Iterator[Values]:
+    """Every target of [-1, 1] at once: the epsilon that 1 - delta of the draws keep."""
+    for (name, shape), more in zip(lemma_shapes().items(), (0, 4, 8), strict=True):
+        for n in range(8, most + more + 1, 2):
+            made = laws.draws("uniform", n, number, by_chance=True, **shape)
+            worst = laws.quantile(laws.covering_errors(made), 1 - delta)
             k = np.broadcast_to(made.locked, made.values.shape).sum(axis=1)
-            bounds = np.array([laws.locked_sum_bound(int(each), 0.1) for each in k])
+            bounds = np.array([laws.locked_sum_bound(int(each), delta) for each in k])
             yield {
                 "name": name,
                 "n": n,
-                "epsilon_of_90_percent": worst,
-                "constant": n / -math.log2(min(worst.value, 0.1)),
-                "locked_sums_beyond_hoeffding": float((sums > bounds).mean()),
+                "draws": number,
+                "delta": delta,
+                "epsilon": worst,
+                # Where delta is the smaller of the two, n says nothing of epsilon.
+                "constant": n / -math.log2(worst.value) if worst.value < delta else None,
+                "beyond_hoeffding": float((np.abs(made.targets - made.aim) > bounds).mean()),
             }
+
+
+def range_rows(number: int, places: range) -> Iterator[Values]:
+    """The other half of the lemmas: how often part of [-1, 1] lies beyond all sums."""
+    for name, shape in lemma_shapes().items():
+        for n in places:
+            made = laws.draws("uniform", n, number, by_chance=True, **shape)
+            ends = [replace(made, targets=np.full(number, end)) for end in (-1.0, 1.0)]
+            missed = ~(ends[0].reached() & ends[1].reached())
+            yield {"name": name, "n": n, "share": laws.share(int(missed.sum()), number)}
 
 
 def shown(row: Values) -> str:
@@ -357,9 +372,8 @@ def measure_laws(quick: bool, number: int) -> Values:
         value, low, high = slope["simulated"]
         print(f"bits a value: {name:<16} {value:.3f} [{low:.3f}, {high:.3f}]", flush=True)
     widths = []
-    frees, bits = (
-        (range(12, 19, 2), range(6, 15, 4)) if quick else (range(12, 29, 2), range(6, 43, 4))
-    )
+    frees = range(12, 19, 2) if quick else range(16, 31, 2)
+    bits = range(6, 15, 4) if quick else range(6, 103, 8)
     for row in width_rows(number, frees, bits):
         widths.append(row)
         found, law = row["simulated"], row["predicted"]
@@ -378,14 +392,27 @@ def measure_laws(quick: bool, number: int) -> Values:
         pairs = [(row["freezing_ratio"], row["n"], row["predicted"]) for row in rows]
         print(f"price (F, n, predicted): {name:<14} {pairs}", flush=True)
     cover = []
-    for row in cover_rows(20 if quick else 200, 10 if quick else 18):
+    for row in cover_rows(20 if quick else 300, 10 if quick else 18):
         cover.append(row)
+        constant = "" if row["constant"] is None else f"  C = {row['constant']:.2f}"
         print(
             f"every target: {row['name']:<40} n = {row['n']:>2}  epsilon "
-            f"{row['epsilon_of_90_percent'].value:.2e}  C = {row['constant']:.2f}",
+            f"{row['epsilon'].value:.2e}{constant}",
             flush=True,
         )
-    return {"errors": errors, "slopes": slopes, "widths": widths, "price": price, "cover": cover}
+    ranges = list(range_rows(1000 if quick else 20_000, range(20, 41 if quick else 161, 20)))
+    for row in ranges:
+        print(
+            f"[-1, 1] in reach: {row['name']:<40} n = {row['n']:>3}  not {row['share'].value:.2e}"
+        )
+    return {
+        "errors": errors,
+        "slopes": slopes,
+        "widths": widths,
+        "price": price,
+        "cover": cover,
+        "range": ranges,
+    }
 
 
 def measure_reach(number: int, most: int) -> list[Values]:

@@ -15,6 +15,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.config import ModelConfig, SearchConfig
 from gslt.masking.parametrization import frozen_weights
+from gslt.theory import laws
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -26,6 +27,7 @@ import host_suites  # noqa: E402
 import limits  # noqa: E402
 import paper_claims  # noqa: E402
 import recipes  # noqa: E402
+import subset_sum  # noqa: E402
 
 
 def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -133,6 +135,38 @@ def test_memory_is_proportional_to_what_is_searched(tmp_path: Path) -> None:
         assert row["state_bytes"] == 12 * row["searched"]
         assert row["searched"] == pytest.approx(row["weights"] * (1 - row["freezing_ratio"]), abs=8)
     assert picture.exists()
+
+
+def test_plain_loop_and_solver_find_what_gslt_finds() -> None:
+    made = laws.draws("uniform", 11, 4)
+    errors = made.solve().errors
+    for solve, tolerance in ((subset_sum.by_numpy, 1e-14), (subset_sum.by_highs, 1e-5)):
+        assert subset_sum.one_by_one(solve, made) == pytest.approx(errors, abs=tolerance)
+
+
+def test_numbers_that_are_written_so() -> None:
+    assert subset_sum.rounding(0.034) == pytest.approx((0.0335, 0.0345))
+    assert subset_sum.rounding(7e-3) == pytest.approx((6.5e-3, 7.5e-3))
+    assert subset_sum.rounding(0.15) == pytest.approx((0.145, 0.155))
+
+
+def test_least_number_that_is_enough() -> None:
+    for guess in (3, 40, 41, 100):
+        assert subset_sum.least(lambda n: n >= 41, guess) == 41
+
+
+@pytest.mark.slow
+def test_subset_sum_record(tmp_path: Path) -> None:
+    file, picture = tmp_path / "s.json", tmp_path / "s.png"
+    done = run("subset_sum", "--quick", "--json", str(file), "--plot", str(picture))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["method"] for row in found["exact"]] == ["gslt", "NumPy loop", "HiGHS"]
+    assert all(abs(row["smallest_excess_over_gslt"]) < 1e-12 for row in found["exact"])
+    for row in found["approximate"]:
+        assert row["reachable_within_0.001"][0] == 1.0
+    assert set(found["slopes"]) == set(laws.VARIABLES)
+    assert picture.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(

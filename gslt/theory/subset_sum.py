@@ -7,9 +7,9 @@ that the other half would have to give, and the nearest pair of two sets of numb
 where both are sorted together. With more, the largest are taken or left greedily, and the others
 exactly.
 
-All sums are sums of integers: a row of values is rounded to multiples of a power of two that is
-about :math:`2^{-60} \sum_i |x_i|`. So ties are ties, and an answer depends neither on the order of
-additions nor on what else is computed beside it.
+All sums are sums of integers: the n values of a row are rounded to multiples of a power of two,
+about :math:`2^{-59} n \max_i |x_i|`. So ties are ties, and an answer depends neither on the order
+of additions nor on what else is computed beside it.
 """
 
 from __future__ import annotations
@@ -272,9 +272,10 @@ def _solve(x: Float64, z: Float64, locked: Bool, pruned: Bool, exact: int) -> Su
     """Subsets of some rows; the arguments are those of :func:`subset_sums`, all in rows."""
     free = ~(locked | pruned)
     x = np.where(pruned, 0.0, x)
-    total = np.abs(x).sum(axis=1)
-    # Integers of a grid so fine that sums of magnitudes are just below 2^59; scaling is exact.
-    exponent = np.minimum(_BITS - 1 - np.frexp(total)[1], 1000)
+    # Integers of a grid so fine that sums of magnitudes are just below 2^59; scaling is exact, and
+    # so is a maximum, while a sum of doubles depends on the machine.
+    largest, number = np.abs(x).max(axis=1, initial=0.0), (~pruned).sum(axis=1)
+    exponent = np.minimum(_BITS - 1 - np.frexp(largest)[1] - np.frexp(number)[1], 1000)
     grid = np.rint(np.ldexp(x, exponent[:, None])).astype(np.int64)
     fixed = np.where(locked, grid, 0).sum(axis=1)
     grid = np.where(free, grid, 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,3 +235,79 @@ def test_counts_that_are_none() -> None:
         laws.covering_errors(laws.draws("uniform", 23, 1))
     with pytest.raises(ConfigError, match="delta must lie between 0 and 1, got 1"):
         laws.locked_sum_bound(3, 1)
+
+
+# What docs/theory.md says
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    text = (ROOT / "benchmarks" / "results" / "subset-sum.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[list[str]]:
+    """Cells of all rows of tables."""
+    lines = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8").splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
+
+
+def interval(numbers: list[float]) -> str:
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*numbers).replace("-", "−")
+
+
+def test_slopes_are_those_of_the_record(record: dict[str, Any], rows: list[list[str]]) -> None:
+    for name, slope in record["slopes"].items():
+        predicted = f"{slope['predicted']:.3f}".replace("-", "−")
+        cells = [name.replace("_", " "), interval(slope["simulated"])]
+        assert [*cells, "none" if name == "signed_constant" else predicted] in rows
+    for name in ("uniform", "normal", "product"):
+        assert -1.0 < record["slopes"][name]["simulated"][0] < -0.93
+
+
+def test_reach_is_that_of_the_record(record: dict[str, Any], rows: list[list[str]]) -> None:
+    table: dict[str, list[str]] = {}
+    for row in record["reach"]:
+        share = row["share"][0]
+        table.setdefault(row["name"], []).append(f"{share:.1e}" if share else "0")
+        assert row["agrees"]
+    for name, cells in table.items():
+        assert [name, *cells, *[""] * (6 - len(cells))] in rows
+
+
+def test_widths_are_those_of_the_record(record: dict[str, Any], rows: list[list[str]]) -> None:
+    for row in record["widths"]:
+        found = row["simulated"]
+        cells = [
+            "–" if each is None else interval(each)
+            for each in (found["slope"], found["median_slope"])
+        ]
+        expected = row["expected_slope"]
+        assert [row["name"], f"{expected:.3f}", *cells, f"{row['predicted']['slope']:.3f}"] in rows
+        # 1 / (1 - F) within 5 %, wherever it could be simulated.
+        for slope in (found["slope"], found["median_slope"]):
+            assert slope is None or slope[0] == pytest.approx(expected, rel=0.05)
+
+
+def test_prices_and_speed_are_those_of_the_record(
+    record: dict[str, Any], rows: list[list[str]]
+) -> None:
+    for name, prices in record["price"].items():
+        assert [name, *(f"{row['n']} ({row['predicted']})" for row in prices)] in rows
+    speeds = {row[0]: row[1] for row in rows if len(row) == 3}
+    exact = {row["method"]: row["targets_per_cpu_second"] for row in record["exact"]}
+    assert speeds["n = 20, gslt"] == f"{exact['gslt']:,.0f}"
+    assert speeds["n = 20, a plain NumPy loop of the same method"] == f"{exact['NumPy loop']:,.0f}"
+    assert speeds["n = 20, HiGHS (`scipy.optimize.milp`)"] == f"{exact['HiGHS']:.1f}"
+    assert exact["gslt"] > max(2000, 100 * exact["HiGHS"])
+    for row in record["approximate"]:
+        assert row["targets_per_second"] > 200
+        assert row["reachable_within_0.001"][0] == 1.0
