@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
+import torch
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.utils.parametrize import is_parametrized
@@ -37,7 +38,8 @@ def watch(layer: nn.Module) -> None:
 
 def _registered(parent: nn.Module, name: str, child: nn.Module | None) -> None:
     """Torch's hook: a module gets a part."""
-    if child is None or not _frozen:
+    # What a compiler traces was looked at before; it would guard every module that is watched.
+    if child is None or torch.compiler.is_compiling() or not _frozen:
         return
     coming = {id(module): (key, path) for module, key, path in _drawn(child)}
     if not coming:

@@ -48,6 +48,7 @@ def test_the_commands():
         "conjecture",
         "data list",
         "data info",
+        "data convert",
         "data download",
         "data synthesize",
     ]

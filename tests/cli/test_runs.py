@@ -51,7 +51,9 @@ def test_search_writes_a_folder_that_evaluate_and_inspect_read(as_debian, tmp_pa
     assert main(["evaluate", seed1, "--dataset", "debian"]) == 0
     shown = capsys.readouterr().out
     expected = 100 * summary["runs"][1]["test_accuracy"]
-    assert f"test {expected:6.2f} % (at the search {expected:.2f})" in shown
+    (line,) = [line for line in shown.splitlines() if line.split()[0] == "test"]
+    assert line.startswith(f" test {expected:6.2f} %, majority rate ")
+    assert line.endswith(f" (at the search {expected:.2f})")
     assert main(["inspect", str(out / "ticket.safetensors")]) == 0
     shown = capsys.readouterr().out
     assert "head.weight" in shown

@@ -85,7 +85,8 @@ def test_place_and_what_it_is_on_the_graph_without_edges(as_debian, tmp_path, ca
         file = str(out / "ticket.safetensors")
         assert main(["evaluate", file, "--dataset", "debian", "--backend", backend]) == 0
         shown = capsys.readouterr().out
-        assert f"test {100 * stored:6.2f} % (at the search {100 * stored:.2f})" in shown
+        assert f" test {100 * stored:6.2f} %, majority rate " in shown
+        assert f" (at the search {100 * stored:.2f})" in shown
     assert (out / "probe.jsonl").stat().st_size > 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -42,10 +44,10 @@ def test_by_hand(data: NodeDataset) -> None:
 
 
 def test_text(data: NodeDataset) -> None:
-    text = "\n".join(lines(profile(data)))
-    assert "class_counts        cat: 2, dog: 1" in text
-    assert "split_counts test" in text
-    assert "in_degree           min: 0, median: 0.5, max: 2" in text
+    text = [re.sub(" {2,}", "  ", line) for line in lines(profile(data))]
+    assert "class_counts  cat: 2, dog: 1" in text
+    assert "split_counts test  cat: 0, dog: 1" in text
+    assert "in_degree  min: 0, median: 0.5, max: 2" in text
 
 
 def test_what_is_not_defined_is_none() -> None:

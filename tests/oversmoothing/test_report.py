@@ -309,6 +309,7 @@ def test_the_numbers_and_texts_of_the_first_release(
             alike(each, other, 1e-6 if "frozen source" in other["arm"] else 1e-12)
     for graph in found["datasets"]:  # What the first release did not say of a graph.
         assert (graph.pop("task"), graph.pop("metric")) == ("multiclass", "accuracy")
+        assert len(graph.pop("content_hash")) == 64
         for split in ("train", "val", "test"):
             assert 0 < graph.pop(f"{split}_majority_rate") < 1
     alike(found, wanted, 0)

@@ -23,6 +23,9 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
 from gslt.studies.workers import Workers
 
+#: So small a stand-in has classes without a training node.
+pytestmark = pytest.mark.filterwarnings("ignore:.*no training node:gslt.errors.DataWarning")
+
 
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> str:
