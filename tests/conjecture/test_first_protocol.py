@@ -96,3 +96,46 @@ def test_nothing_is_shown_by_the_committed_runs() -> None:
     assert "× 0.93 at 4 layers, none at 8 layers" in table.loc[("S", "cora"), "why_not"]
     assert table.loc[("A", "debian"), "best_epoch"].startswith("reversed: -8.4 points")
     assert not table["best_epoch"].str.startswith("shown").any()
+
+
+def test_what_the_documentation_says_of_both_epochs_is_in_the_tables() -> None:
+    found = pd.read_csv(RUNS.with_name("contrasts.csv")).set_index(["at", "dataset", "endpoint"])
+    page = (Path(__file__).parents[2] / "docs/conjecture.md").read_text()
+    places = {
+        "at the best epoch of each": "best epoch",
+        "at the last epoch": "last epoch",
+        "at equal train loss": "train loss",
+        "at equal validation accuracy": "val accuracy",
+    }
+
+    def signed(value: float) -> str:
+        return f"{100 * value:+.1f}".replace("-", "\u2212")
+
+    for words, at in places.items():
+        cells = []
+        for dataset in ("cora", "citeseer"):
+            quotient = found.loc[(at, dataset, "log_uncentred_quotient")]
+            mean, low, high = (math.exp(quotient[name]) for name in ("difference", "low", "high"))
+            cells.append(f"× {mean:.2f} ({low:.2f} to {high:.2f})")
+        for dataset in ("cora", "citeseer"):
+            gain = found.loc[(at, dataset, "test_accuracy")]
+            mean, low, high = (signed(gain[name]) for name in ("difference", "low", "high"))
+            cells.append(f"{mean} ({low} to {high})")
+        assert f"| {words} | {' | '.join(cells)} |" in page
+    # Every pair could be matched, so that no selection is behind it.
+    assert (found["matched"] == found["pairs"]).all()
+
+
+def test_the_last_epoch_of_the_committed_runs_turns_the_first_verdict() -> None:
+    table = judge_first(
+        pd.read_csv(RUNS)[lambda runs: runs["dataset"] != "debian"],
+        pd.read_csv(RUNS.with_name("last.csv")),
+    ).set_index(["claim", "dataset"])
+    for dataset in ("cora", "citeseer"):
+        row = table.loc[("S", dataset)]
+        assert row["best_epoch"].startswith("× 1.1")
+        assert row["last_epoch"].startswith("× 0.98")
+        assert table.loc[("A", dataset), "why_not"] == (
+            "it must be shown at both epochs: undecided at the best epoch, undecided at the last "
+            "epoch"
+        )
