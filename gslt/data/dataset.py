@@ -30,8 +30,8 @@ SPLITS = ("train", "val", "test")
 #: Facts that say how two data sets differ.
 _COUNTED = ("nodes", "edges", "features", "classes", *SPLITS)
 #: What is known of data sets that are in use; every run's record has it.
-_FACTS: WeakKeyDictionary[NodeDataset, Facts] = WeakKeyDictionary()
-_HASHES: WeakKeyDictionary[NodeDataset, str] = WeakKeyDictionary()
+_FACTS: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
+_HASHES: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,13 +118,22 @@ class NodeDataset:
         one may stand several times: in any order, on any device, they give the same. The name, the
         source and the names of the classes have no part in it.
         """
-        if self not in _HASHES:
-            _HASHES[self] = self._content_hash()
-        return _HASHES[self]
+        versions = self._versions()
+        if self not in _HASHES or _HASHES[self][0] != versions:
+            _HASHES[self] = versions, self._content_hash()
+        return _HASHES[self][1]
+
+    def _versions(self) -> tuple[int, ...]:
+        """What counts up where a tensor is written to."""
+        parts = (self.x, self.edge_index, self.y, *self.splits.values())
+        return tuple(part._version for part in parts)
 
     def _content_hash(self) -> str:
         source, target = self.edge_index
-        edges = (target * self.num_nodes + source).sort().values
+        edges = target * self.num_nodes + source
+        # Those that to_undirected made are sorted.
+        if not (edges[1:] >= edges[:-1]).all():
+            edges = edges.sort().values
         found = hashlib.sha256(f"{self.num_classes}".encode())
         for part in (self.x, edges, self.y, *self.splits.values()):
             found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
@@ -268,9 +277,10 @@ class NodeDataset:
 
     def info(self) -> Facts:
         """Facts about the graph, its labels and its split, for people and for run records."""
-        if self not in _FACTS:
-            _FACTS[self] = self._facts()
-        return dict(_FACTS[self])
+        versions = self._versions()
+        if self not in _FACTS or _FACTS[self][0] != versions:
+            _FACTS[self] = versions, self._facts()
+        return dict(_FACTS[self][1])
 
     def _facts(self) -> Facts:
         source, target = self.edge_index

@@ -248,3 +248,12 @@ def test_content_hash_sees_what_a_result_depends_on_and_nothing_else() -> None:
     hashes = {each.content_hash for each in others}
     assert len(hashes) == len(others)
     assert data.content_hash not in hashes
+
+
+def test_what_is_known_of_a_data_set_follows_writes_to_it() -> None:
+    data = toy()
+    before, homophily = data.content_hash, data.info()["edge_homophily"]
+    data.y[0] = 1
+    assert data.content_hash != before
+    assert data.content_hash == toy(y=torch.tensor([1, 0, 1, 1, -1])).content_hash
+    assert data.info()["edge_homophily"] != homophily
