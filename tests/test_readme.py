@@ -160,3 +160,29 @@ def test_table_of_the_paper() -> None:
             row = rows[f"{arm}, {init}"]
             mean, spread = (100 * float(row[f"test_accuracy{end}"]) for end in ("", "_std"))
             assert cell == f"{mean:.2f} ± {spread:.2f}", (name, init)
+
+
+def test_claims_of_the_paper() -> None:
+    found = json.loads((RESULTS / "study-debian-128" / "claims.json").read_text())["claims"]
+    minus = "\u2212"
+    contrasts = {each["name"]: each["test"] for claim in found for each in claim["contrasts"]}
+
+    def ends(name: str) -> str:
+        low, high = (
+            f"{contrasts[name][end]:.2f}".replace("-", "\u2212") for end in ("low", "high")
+        )
+        return f"{low} to {high})"
+
+    wanted = {
+        f"all locked {minus} all pruned, freezing ratio 0.4, sparsity 0.5": (
+            "3.35 points above all pruned"
+        ),
+        f"all locked {minus} all pruned": "3.21 below",
+        "EPL \u2212 ERK": "\u22120.02 points",
+        "frozen, 128 wide \u2212 dense, 64 wide": "by 2.01 points over dense 64 wide",
+        "frozen, 256 wide \u2212 dense, 128 wide": "256 over 128 by 1.85",
+    }
+    for name, words in wanted.items():
+        number = next(part for part in words.replace("\u2212", "-").split() if "." in part)
+        assert f"{abs(contrasts[name]['mean']):.2f}" == number.lstrip("-")
+        assert f"{words} ({ends(name)}" in README, name
