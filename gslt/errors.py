@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING
 from unicodedata import category
 
@@ -94,6 +96,19 @@ class MissingPackageError(GsltError, ImportError):
             f"{purpose} needs the package {package!r}, which is not installed; "
             f"run: pip install {install}"
         )
+
+
+def warn(message: str, kind: type[Warning]) -> None:
+    """Warn the first function outside of gslt that asked for what is warned of.
+
+    Args:
+        message: a sentence.
+        kind: of the warning.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("gslt."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, kind, stacklevel=level)
 
 
 def shown(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +34,7 @@ from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
 from gslt.data.webkb import SOURCE as WEBKB_SOURCE
 from gslt.data.webkb import load_webkb, webkb_files
-from gslt.errors import ConfigError, DataError, DataWarning
+from gslt.errors import ConfigError, DataError, DataWarning, warn
 from gslt.files import reading
 
 #: Environment variable that names the default root.
@@ -371,11 +370,10 @@ def load_dataset(
     known, path = known_name(place), _path_of(place)
     if path.is_file() or path.is_dir():
         if known is not None:
-            warnings.warn(
+            warn(
                 f"{place!r} is the {'file' if path.is_file() else 'folder'} {str(path.resolve())!r}"
                 f" here, and not the data set {known}; run elsewhere to have that",
                 DataWarning,
-                stacklevel=2,
             )
         return _read(path, split, options)
     if known is None:

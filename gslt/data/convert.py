@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from gslt.data import roles
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.metrics import Task
 from gslt.data.parts import Parts, assemble
-from gslt.errors import ConfigError, DataError, DataWarning, listed
+from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
 from gslt.random import Stream
 
 _FEATURE_NAMES = ("x", "feat")
@@ -190,11 +189,10 @@ def random_split(
     lacking = sorted(number for number, row in zip(classes, sizes, strict=True) if row[0] == 0)
     if lacking:
         called = [names[number] if names else str(number) for number in lacking]
-        warnings.warn(
+        warn(
             f"{len(lacking)} of {len(classes)} classes get no training node ({listed(called)}); "
             "give a larger first fraction, or leave these classes unlabelled",
             DataWarning,
-            stacklevel=2,
         )
     return {name: mask.to(label.device) for name, mask in masks.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from gslt.data.metrics import (
     several_labels,
 )
 from gslt.data.stored import TENSORS, write_stored
-from gslt.errors import DataError, GsltWarning
+from gslt.errors import DataError, GsltWarning, warn
 
 Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
@@ -264,11 +263,10 @@ class NodeDataset:
             OSError: if it cannot be written.
         """
         if self.evaluator is not None:
-            warnings.warn(
+            warn(
                 f"the evaluator of {self.name!r} is code and is not stored: what is loaded from "
                 f"{Path(path).name} is judged by the plain measure",
                 GsltWarning,
-                stacklevel=2,
             )
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values.pop("evaluator")

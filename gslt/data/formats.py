@@ -8,7 +8,6 @@ they stand in the file; :func:`read_file` adds a random split where there is non
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from gslt.data.networks import PARSERS, read_network
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.data.stored import ENDING, read_stored
 from gslt.data.unsplit import with_random_split
-from gslt.errors import ConfigError, DataWarning
+from gslt.errors import ConfigError, DataWarning, warn
 
 Fractions = tuple[float, float, float]
 
@@ -128,12 +127,11 @@ def tell_direction(parts: Parts, data: NodeDataset) -> None:
     key = torch.unique(target * data.num_nodes + source)
     alone = ~torch.isin(key % data.num_nodes * data.num_nodes + key // data.num_nodes, key)
     if 0 < int(alone.sum()) < len(key):
-        warnings.warn(
+        warn(
             f"data set {data.name!r}: {int(alone.sum()):,} of {len(key):,} edges have no reverse, "
             "so they have a direction, it seems; each stands in both directions now, as is usual "
             "for this layout; undirected=False leaves them as they are",
             DataWarning,
-            stacklevel=4,
         )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from gslt.data.arrays import EntryError, extent
 from gslt.data.dataset import SPLITS, Evaluator, NodeDataset, count_classes, to_undirected
 from gslt.data.metrics import Task
 from gslt.data.structural import FEATURES, make_features
-from gslt.errors import ConfigError, DataError, DataWarning, listed
+from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
 from gslt.files import reading
 
 _MASKS = tuple(f"{split}_mask" for split in SPLITS)
@@ -127,16 +125,8 @@ def assemble(
     )
     direction_is_told = undirected is not None or parts.undirected is not None
     for doubt in _doubts(data, parts, direction_is_told):
-        warnings.warn(f"data set {name!r}: {doubt}", DataWarning, stacklevel=_callers())
+        warn(f"data set {name!r}: {doubt}", DataWarning)
     return data
-
-
-def _callers() -> int:
-    """How far up the caller of gslt is, for a warning from the function that asks."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("gslt."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 @contextlib.contextmanager
@@ -163,12 +153,11 @@ def _labels(parts: Parts, name: str, task: Task | None) -> tuple[Tensor, tuple[s
     """Labels, names of the classes, and the task: several labels where some node has two."""
     several = roles.node_of_several(parts.y) if task is None else None
     if several is not None:
-        warnings.warn(
+        warn(
             f"data set {name!r}: y[{several}] has more than one label, so every label is taken as "
             "0 or 1 by itself; give task='multilabel' to say that this is meant, or the one class "
             "of each node",
             DataWarning,
-            stacklevel=4,
         )
     if several is None and task != "multilabel":
         return *roles.labels(parts.y, names=parts.class_names), "multiclass"

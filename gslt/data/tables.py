@@ -14,7 +14,6 @@ import importlib
 import importlib.util
 import io
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from gslt.data import roles
 from gslt.data.dataset import SPLITS
 from gslt.data.parts import Parts, reading_parts
 from gslt.environment import check_limit
-from gslt.errors import DataError, DataWarning, MissingPackageError, listed
+from gslt.errors import DataError, DataWarning, MissingPackageError, listed, warn
 from gslt.files import read_bytes
 
 #: What columns are called, in lower case, by what they hold.
@@ -142,11 +141,10 @@ def _nodes(table: Table, x: str | None, y: str | None) -> tuple[Parts, dict[str,
     unused = [name for name in left if name not in names]
     if unused:
         names_of_unused = listed([repr(name) for name in unused])
-        warnings.warn(
+        warn(
             f"{len(unused)} columns of nodes are not used ({names_of_unused}); remove them, or "
             "name them among the features by x='NAME,NAME'",
             DataWarning,
-            stacklevel=5,
         )
     parts = Parts(
         x=_features(left, names) if names else None,

@@ -7,7 +7,6 @@ such splits, and no two papers have the same.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from gslt.data.convert import random_split
 from gslt.data.dataset import NodeDataset
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.environment import check_limit
-from gslt.errors import DataWarning
+from gslt.errors import DataWarning, warn
 from gslt.files import read_npz
 
 SHCHUR_SOURCE = (
@@ -55,7 +54,7 @@ def with_random_split(
     shares = " / ".join(f"{100 * each:g}" for each in fractions or FRACTIONS)
     said = f"split at random within each class ({shares} %, seed {split})"
     if fractions is None:
-        warnings.warn(f"there is no split of its own: nodes are {said}", DataWarning, stacklevel=3)
+        warn(f"there is no split of its own: nodes are {said}", DataWarning)
     masks: dict[str, Any] = dict(random_split(y, fractions or FRACTIONS, split))
     return dataclasses.replace(parts, **masks), said
 
