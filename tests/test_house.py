@@ -67,7 +67,7 @@ WITHIN = {
         {"debian", "heterophilous", "ogb", "planetoid", "tables", "unsplit", "webkb"},
         {"convert"},
         {"parts"},
-        {"roles", "structural"},
+        {"content", "roles", "structural"},
         {"archives", "arrays", "dataset", "pickles", "published", "temporary"},
         {"metrics", "networks", "stored"},
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from gslt.cli.options import (
     size_line,
 )
 from gslt.config import BackendName
-from gslt.errors import ConfigError, GsltWarning, TicketError
+from gslt.errors import ConfigError, TicketError
 
 
 def add(commands: Any) -> None:
@@ -48,8 +47,9 @@ def _inspect_parser() -> ArgumentParser:
 def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_name
+    from gslt.data.content import refuse_other_data
     from gslt.ticket.ticket import load_ticket
-    from gslt.training.results import ticket_results
+    from gslt.training.results import found_on_other_data, ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
@@ -59,17 +59,13 @@ def _evaluate(options: Namespace) -> None:
     split_number = ticket.split if options.split is None else options.split
     dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
     same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
-    if same and ticket.content_hash not in ("", dataset.content_hash):
-        what = (
-            f"{str(options.ticket)!r} was found on other data than {name!r} is now (content "
-            f"{ticket.content_hash[:8]}… and {dataset.content_hash[:8]}…)"
+    if how := found_on_other_data(ticket, dataset):
+        refuse_other_data(
+            f"{str(options.ticket)!r} was found on other data than {name!r} is now: {how}",
+            "bring back the data, or see what it is worth on this one",
+            allowed=options.allow_other_data,
+            error=TicketError,
         )
-        if not options.allow_other_data:
-            raise TicketError(
-                f"{what}; bring back the data, or see what it is worth on this one with "
-                "--allow_other_data"
-            )
-        warnings.warn(what, GsltWarning, stacklevel=2)
         same = False
     scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)

@@ -26,8 +26,6 @@ from gslt.errors import DataError, GsltWarning, warn
 Evaluator = Callable[[Tensor, Tensor], float]
 Facts = dict[str, str | int | float | bool]
 SPLITS = ("train", "val", "test")
-#: Facts that say how two data sets differ.
-_COUNTED = ("nodes", "edges", "features", "classes", *SPLITS)
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
 _HASHES: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
@@ -317,40 +315,6 @@ class NodeDataset:
             f"{self.num_classes} {'classes' if self.task == 'multiclass' else 'labels a node'}; "
             f"{sizes})"
         )
-
-
-def data_differ(one: Facts, other: Facts) -> str:
-    """How two data sets differ, by what ``info()`` says of them; empty if they do not.
-
-    An older gslt kept no hash: what it kept is compared, and no more.
-
-    Args:
-        one: facts, at least ``content_hash`` where it is known.
-        other: facts to compare them with.
-
-    >>> data_differ({"content_hash": 8 * "ab", "nodes": 3}, {"content_hash": 8 * "c", "nodes": 4})
-    'nodes 3 and 4 (content abababab… and cccccccc…)'
-    """
-    hashes = [str(facts.get("content_hash", "")) for facts in (one, other)]
-    counts = [
-        f"{name} {one[name]} and {other[name]}"
-        for name in _COUNTED
-        if name in one and name in other and one[name] != other[name]
-    ]
-    if hashes[0] == hashes[1] or ("" in hashes and not counts):
-        return ""
-    named = [f"content {hashes[0][:8]}… and {hashes[1][:8]}…"] if "" not in hashes else []
-    return f"{', '.join(counts)} ({named[0]})" if counts and named else ", ".join([*counts, *named])
-
-
-def content_facts(data: NodeDataset) -> Facts:
-    """What is kept of a data set to know it again: its hash, and its counts for a message.
-
-    Args:
-        data: the data set.
-    """
-    facts = data.info()
-    return {name: facts[name] for name in ("content_hash", *_COUNTED)}
 
 
 def to_undirected(edge_index: Tensor, num_nodes: int) -> Tensor:

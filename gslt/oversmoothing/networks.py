@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from gslt.config import METHODS, FreezeConfig, ModelConfig, SearchConfig, TrainC
 from gslt.data import NodeDataset
 from gslt.data.catalogue import address, known_name, place_and_options
 from gslt.data.formats import ENDINGS
-from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError
+from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError, warn
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -32,6 +31,7 @@ from gslt.studies.runs import Record
 from gslt.studies.study import GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
+from gslt.training.results import found_on_other_data
 
 Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
@@ -334,14 +334,9 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
-        if ticket.content_hash not in ("", dataset.content_hash) and (
-            (ticket.dataset, ticket.split) == (dataset.name, dataset.split)
-        ):
-            warnings.warn(
-                f"{str(path)!r} was found on other data than {dataset.name!r} is now",
-                GsltWarning,
-                stacklevel=2,
-            )
+        if how := found_on_other_data(ticket, dataset):
+            what = f"{str(path)!r} was found on other data than {dataset.name!r} is now: {how}"
+            warn(what, GsltWarning)
         if config is not None and (ticket.config, a and a.model) != (
             part(FreezeConfig, config),
             part(ModelConfig, config),

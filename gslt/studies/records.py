@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-from gslt.data.dataset import NodeDataset, content_facts, data_differ
+from gslt.data.content import content_facts, data_differ, refuse_other_data
+from gslt.data.dataset import NodeDataset
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
 from gslt.files.folder import ROOM
@@ -216,10 +217,11 @@ class StudyFolder:
         for identity, record in records.items():
             other, known = first[record.spec.dataset, record.spec.split]
             if how := data_differ(known.graph, record.graph):
-                self._tell_other_data(
+                refuse_other_data(
                     f"the records {other} and {identity} in {str(self.path)!r} are of different "
                     f"data named {record.spec.dataset!r}: {how}",
                     "remove those that are of other data, and they are computed again",
+                    allowed=self._allow_other_data,
                 )
                 return
 
@@ -239,16 +241,12 @@ class StudyFolder:
             here = [r.graph for r in records if (r.spec.dataset, r.spec.split) == (name, split)]
             others = [how for graph in here if (how := data_differ(graph, now))]
             if others:
-                self._tell_other_data(
+                refuse_other_data(
                     f"{len(others)} of {len(here)} records in {str(self.path)!r} are of other data "
                     f"than {name!r} is now: {others[0]}",
                     "bring back the data, or choose another --out",
+                    allowed=self._allow_other_data,
                 )
-
-    def _tell_other_data(self, what: str, cure: str) -> None:
-        if not self._allow_other_data:
-            raise RunError(f"{what}; {cure} (--allow_other_data goes on all the same)")
-        warnings.warn(what, GsltWarning, stacklevel=4)
 
     def fail(self, spec: RunSpec, why: str) -> None:
         """Note why a run ended without a result; it is tried again the next time.

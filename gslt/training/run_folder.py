@@ -27,7 +27,8 @@ from msgspec import Meta
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
-from gslt.data.dataset import SPLITS, NodeDataset, content_facts, data_differ
+from gslt.data.content import content_facts, data_differ, refuse_other_data
+from gslt.data.dataset import SPLITS, NodeDataset
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
 from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
@@ -323,20 +324,15 @@ class RunFolder:
         Raises:
             RunError: if it was begun on other data, unless that is allowed.
         """
-        if not self.is_of(dataset):
-            self._tell_other_data(dataset)
-        if (now := content_facts(dataset)) != self._about.data:
-            self._note(data=now)
-
-    def _tell_other_data(self, dataset: NodeDataset) -> None:
-        how = data_differ(self._about.data, content_facts(dataset))
-        what = f"{str(self.path)!r} was begun on other data than {dataset.name!r} is now: {how}"
-        if not self._allow_other_data:
-            raise RunError(
-                f"{what}; bring back the data, or choose another --out (--allow_other_data goes on "
-                "all the same)"
+        now = content_facts(dataset)
+        if how := data_differ(self._about.data, now):
+            refuse_other_data(
+                f"{str(self.path)!r} was begun on other data than {dataset.name!r} is now: {how}",
+                "bring back the data, or choose another --out",
+                allowed=self._allow_other_data,
             )
-        warnings.warn(what, GsltWarning, stacklevel=5)
+        if now != self._about.data:
+            self._note(data=now)
 
     # One seed
 
