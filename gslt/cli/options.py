@@ -59,7 +59,7 @@ def add_reading(parser: ArgumentParser) -> None:
 
 
 def address_of(name: str, options: Namespace) -> str:
-    """A data set and how it is read, as one text, see :func:`gslt.data.formats.with_options`.
+    """A data set and how it is read, as one text, see :func:`gslt.data.options.with_options`.
 
     Args:
         name: or path of the data set.
@@ -69,7 +69,7 @@ def address_of(name: str, options: Namespace) -> str:
         ConfigError: if the name has options behind it and there are some beside it.
     """
     from gslt.data.catalogue import place_and_options
-    from gslt.data.formats import ReadOptions, with_options
+    from gslt.data.options import ReadOptions, with_options
 
     said = ReadOptions(**{field: options[field] for field in field_names(ReadOptions)})
     place, behind = place_and_options(name)

@@ -13,20 +13,13 @@ from gslt.data.dataset import NodeDataset
 from gslt.data.debian import DEBIAN_FILE, load_debian
 from gslt.data.debian import SOURCE as DEBIAN_SOURCE
 from gslt.data.folders import is_part, read_folder
-from gslt.data.formats import (
-    ENDINGS,
-    Fractions,
-    ReadOptions,
-    read_file,
-    split_address,
-    tell_direction,
-    with_options,
-)
+from gslt.data.formats import ENDINGS, read_file, tell_direction
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
 from gslt.data.heterophilous import is_heterophilous, load_heterophilous
-from gslt.data.matrices import read_archive
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
+from gslt.data.options import Fractions, ReadOptions, split_address, with_options
+from gslt.data.parts import Parts
 from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
 from gslt.data.published import PUBLISHED
@@ -35,7 +28,7 @@ from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_tw
 from gslt.data.webkb import SOURCE as WEBKB_SOURCE
 from gslt.data.webkb import load_webkb, webkb_files
 from gslt.errors import ConfigError, DataError, DataWarning, warn
-from gslt.files import reading
+from gslt.files import read_npz, reading
 
 #: Environment variable that names the default root.
 ROOT_VARIABLE = "GSLT_DATA"
@@ -378,7 +371,7 @@ def load_dataset(
         return _read(path, split, options)
     if known is None:
         raise ConfigError(unknown_name(place))
-    _refuse_options(known, options)
+    options.refuse(known)
     found = find_dataset(known, data_root(root))
     if found is None:
         raise DataError(_absence(known, data_root(root)))
@@ -390,7 +383,7 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
     """The name or path in an address of a data set, and how it is read.
 
     Args:
-        text: of :func:`gslt.data.formats.with_options`; what is there as a whole is a path.
+        text: of :func:`gslt.data.options.with_options`; what is there as a whole is a path.
 
     Raises:
         ConfigError: if options stand behind it that there are not.
@@ -403,10 +396,9 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
 
 def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
     if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
-        _refuse_options(path.name, options)
         folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
         own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
-        return read_folder(path, own, split)
+        return read_folder(path, own, split, options)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(
             f"{path.name!r} ends in none of {', '.join(ENDINGS)}, by which the kind of a file is "
@@ -414,17 +406,10 @@ def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
         )
     if path.suffix == ".npz" and not options.given and is_heterophilous(path):
         data = load_heterophilous(path, path.stem, split, source=f"file {path.name}")
-        tell_direction(read_archive(path, None, None), data)
+        edges = read_npz(path, ("edges",), "fetch it again")["edges"]
+        tell_direction(Parts(y=None, edge_index=edges, edge_rows=True), data)
         return data
     return read_file(path, split, options)
-
-
-def _refuse_options(name: str, options: ReadOptions) -> None:
-    if options.given:
-        raise ConfigError(
-            f"{name} is read as those who made it have it, and {next(iter(options.given))} is for "
-            "single files; leave it out"
-        )
 
 
 def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:

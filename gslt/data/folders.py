@@ -6,20 +6,19 @@ OGB's raw layout. An archive is unpacked beside nothing, read, and removed.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from gslt.data.archives import unpack
 from gslt.data.dataset import NodeDataset
 from gslt.data.ogb import ARXIV, load_ogb
-from gslt.data.parts import assemble, reading_parts
+from gslt.data.options import AS_IT_STANDS, ReadOptions
+from gslt.data.parts import reading_parts
 from gslt.data.planetoid import NUM_CLASSES, load_planetoid
 from gslt.data.tables import READERS as TABLES
 from gslt.data.tables import read_tables, tables_of
-from gslt.data.unsplit import load_shchur, load_twitch, with_random_split
+from gslt.data.unsplit import assemble_read, load_shchur, load_twitch
 from gslt.data.webkb import EDGES, NODES, load_webkb
 from gslt.data.webkb import NAMES as WEBKB
 from gslt.errors import ConfigError, DataError, listed
@@ -30,8 +29,6 @@ ENDINGS = (*TABLES, ".zip")
 _PLANETOID = re.compile(r"ind\.(\w+)\.(x|tx|allx|y|ty|ally|graph|test\.index)")
 _SHCHUR = re.compile(r"(amazon_electronics|ms_academic)_\w+\.npz")
 _TWITCH = re.compile(r"(DE|EN|ES|FR|PT|RU)\.npz")
-
-Fractions = tuple[float, float, float]
 
 
 def is_part(path: Path) -> bool:
@@ -44,15 +41,7 @@ def is_part(path: Path) -> bool:
 
 
 def read_folder(
-    path: Path,
-    name: str,
-    split: int = 0,
-    *,
-    x: str | None = None,
-    y: str | None = None,
-    features: str | None = None,
-    undirected: bool | None = None,
-    fractions: Fractions | None = None,
+    path: Path, name: str, split: int = 0, options: ReadOptions = AS_IT_STANDS
 ) -> NodeDataset:
     """Read a folder, a zip archive of one, or the folder of a file that is part of one.
 
@@ -60,32 +49,20 @@ def read_folder(
         path: folder or file.
         name: of the data set, where the files do not say it.
         split: which of several splits; the seed of a random one.
-        x: names of the features in a table of nodes, with commas between them.
-        y: name of the labels in a table of nodes.
-        features: made where a table has none, see :func:`gslt.data.structural.make_features`.
-        undirected: of tables: True adds the reverse of every edge, False leaves the edges as they
-            are.
-        fractions: of tables: of training, validation and test nodes of a random split; None takes
-            the split in the table, or else 0.6, 0.2, 0.2 with a warning.
+        options: what is said of tables; x may name several columns, with commas between them.
 
     Raises:
         DataError: if it is no data set, or a damaged one.
         ConfigError: if there is no such split, an option does not fit, or something is too large.
         MissingPackageError: if it needs a package that is not installed.
     """
-    options: dict[str, Any] = {"x": x, "y": y, "features": features, "undirected": undirected}
     if path.suffix.lower() == ".zip" and path.is_file():
-        return _read_zip(path, name, split, fractions=fractions, **options)
+        return _read_zip(path, name, split, options)
     with reading(path, DataError, "a folder of a data set", "name another"):
         tables = tables_of(path)
     if tables is not None:
-        return _read_tables(path, name, split, fractions=fractions, **options)
-    given = [key for key, value in {**options, "fractions": fractions}.items() if value is not None]
-    if given:
-        raise ConfigError(
-            f"{path.name} is read as those who made it have it, and {given[0]} is for tables and "
-            "single files; leave it out"
-        )
+        return _read_tables(path, name, split, options)
+    options.refuse(path.name)
     if path.is_file() and not _PLANETOID.fullmatch(path.name):
         raise DataError(
             f"{str(path)!r} is not named nodes or edges; a graph is a table of nodes, nodes.csv, "
@@ -139,45 +116,13 @@ def _read_planetoid(folder: Path, networks: list[str], split: int) -> NodeDatase
     return load_planetoid(folder, networks[0])
 
 
-def _read_tables(
-    path: Path,
-    name: str,
-    split: int,
-    *,
-    x: str | None,
-    y: str | None,
-    features: str | None,
-    undirected: bool | None,
-    fractions: Fractions | None,
-) -> NodeDataset:
-    parts, source = read_tables(path, x, y), f"tables of {name}"
+def _read_tables(path: Path, name: str, split: int, options: ReadOptions) -> NodeDataset:
+    parts, source = read_tables(path, options.x, options.y), f"tables of {name}"
     with reading_parts(path, "a graph of tables", "see the tables in docs/data.md"):
-        is_random = fractions is not None or parts.train_mask is None
-        if is_random:
-            parts, said = with_random_split(parts, split, fractions)
-            source = f"{source}, {said}"
-        data = assemble(
-            parts,
-            name=name,
-            split=0 if is_random else split,
-            undirected=undirected,
-            source=source,
-            features=features,
-        )
-    return dataclasses.replace(data, split=split) if is_random else data
+        return assemble_read(parts, name=name, split=split, source=source, options=options)
 
 
-def _read_zip(
-    path: Path,
-    name: str,
-    split: int,
-    *,
-    x: str | None,
-    y: str | None,
-    features: str | None,
-    undirected: bool | None,
-    fractions: Fractions | None,
-) -> NodeDataset:
+def _read_zip(path: Path, name: str, split: int, options: ReadOptions) -> NodeDataset:
     cure = "zip the folder of one data set"
     with tempfile.TemporaryDirectory(prefix="gslt-") as place:
         folder = Path(place) / path.stem
@@ -190,13 +135,4 @@ def _read_zip(
         # OGB's own archive.
         is_arxiv = (path.name, folder.name) == ("arxiv.zip", "arxiv")
         with reading_parts(path, "a zip archive of a data set", cure):
-            return read_folder(
-                folder,
-                ARXIV if is_arxiv else name,
-                split,
-                x=x,
-                y=y,
-                features=features,
-                undirected=undirected,
-                fractions=fractions,
-            )
+            return read_folder(folder, ARXIV if is_arxiv else name, split, options)

@@ -1,18 +1,14 @@
 """Files of one graph, each read by its kind, and what a user may have to say about them.
 
 :data:`READERS` is the table: a new format is one row of it. A reader gives the parts of a graph as
-they stand in the file; :func:`read_file` adds a random split where there is none and lets
-:func:`gslt.data.parts.assemble` check and convert them.
+they stand in the file; :func:`gslt.data.unsplit.assemble_read` makes a data set of them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import parse_qsl, urlencode
 
 import torch
 from torch import Tensor
@@ -22,41 +18,11 @@ from gslt.data.convert import network_parts
 from gslt.data.dataset import NodeDataset
 from gslt.data.matrices import read_archive, read_mat, read_saved
 from gslt.data.networks import PARSERS, read_network
-from gslt.data.parts import Parts, assemble, reading_parts
+from gslt.data.options import ReadOptions
+from gslt.data.parts import Parts, reading_parts
 from gslt.data.stored import ENDING, read_stored
-from gslt.data.unsplit import with_random_split
+from gslt.data.unsplit import assemble_read
 from gslt.errors import ConfigError, DataWarning, warn
-
-Fractions = tuple[float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
-    """How a file is read, where it does not say so itself or is to be read otherwise."""
-
-    x: str | None = None
-    """Name of the features in the file; of a GraphML, GML or JSON file also several node
-    attributes, with commas between them."""
-    y: str | None = None
-    """Name of the labels in the file."""
-    features: str | None = None
-    """Features that are made where the file has none: degree, one-hot, constant or spectral."""
-    undirected: bool | None = None
-    """True adds the reverse of every edge, False leaves the edges as they are; default: as the
-    format has it."""
-    fractions: Fractions | None = None
-    """Split at random within each class, with the number of the split as the seed, into fractions
-    of training, validation and test nodes; default: the file's split, or else 0.6, 0.2, 0.2."""
-
-    def __post_init__(self) -> None:
-        if self.fractions is not None:
-            object.__setattr__(self, "fractions", tuple(map(float, self.fractions)))
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Those that differ from the defaults."""
-        return {name: v for name, v in vars(self).items() if v is not None}
-
 
 #: From the file and what is said of it: the parts of its graph.
 Reader = Callable[[Path, ReadOptions], Parts]
@@ -103,21 +69,10 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
         return _read_own(path, split, options)
     parts = READERS[ending](path, options)
     with reading_parts(path, "a graph", _CURE):
-        is_random = options.fractions is not None or parts.train_mask is None
-        if is_random:
-            parts, said = with_random_split(parts, split, options.fractions)
-            source = f"{source}, {said}"
-        data = assemble(
-            parts,
-            name=path.stem,
-            split=0 if is_random else split,
-            undirected=options.undirected,
-            source=source,
-            features=options.features,
-        )
+        data = assemble_read(parts, name=path.stem, split=split, source=source, options=options)
         if options.undirected is None and parts.undirected:
             tell_direction(parts, data)
-    return dataclasses.replace(data, split=split) if is_random else data
+    return data
 
 
 def tell_direction(parts: Parts, data: NodeDataset) -> None:
@@ -162,76 +117,3 @@ def _read_own(path: Path, split: int, options: ReadOptions) -> NodeDataset:
             f"with --split {split}"
         )
     return data
-
-
-# One text for a file and how it is read
-
-
-def with_options(place: str, options: ReadOptions) -> str:
-    """A name or path and how it is read, as one text: what run folders and studies store.
-
-    >>> with_options("club.gml", ReadOptions(y="club", fractions=(0.5, 0.25, 0.25)))
-    'club.gml?y=club&fractions=0.5,0.25,0.25'
-
-    Args:
-        place: name or path.
-        options: nothing is added for those that have their defaults.
-    """
-    if not options.given:
-        return place
-    return f"{place}?{urlencode([(n, _text(v)) for n, v in options.given.items()], safe=',')}"
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
-
-
-def split_address(text: str) -> tuple[str, ReadOptions]:
-    """Name or path, and how it is read; the inverse of :func:`with_options`.
-
-    >>> split_address("club.gml?y=club")
-    ('club.gml', ReadOptions(x=None, y='club', features=None, undirected=None, fractions=None))
-
-    Args:
-        text: of :func:`with_options`, or any name or path; a ``?`` of a file that is there is
-            no mark.
-
-    Raises:
-        ConfigError: if there is no such option, or a value does not fit.
-    """
-    place, mark, query = text.rpartition("?")
-    if not mark or "=" not in query:
-        return text, ReadOptions()
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("an option is there twice")
-        return place, ReadOptions(**{name: _PARSERS[name](value) for name, value in pairs})
-    except (KeyError, ValueError) as error:
-        example = with_options("a.gml", ReadOptions(y="club", undirected=True))
-        says = f"there is no option {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(
-            f"behind the ? of {text[:200]!r} stand options of reading a file, such as "
-            f"{example!r}, and {says}; known are "
-            f"{', '.join(_PARSERS)}"
-        ) from None
-
-
-def _truth(text: str) -> bool:
-    if text not in ("True", "true", "False", "false"):
-        raise ValueError(f"undirected is true or false, got {text[:50]!r}")
-    return text.lower() == "true"
-
-
-def _fractions(text: str) -> Fractions:
-    train, val, test = map(float, text.split(","))
-    return train, val, test
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "x": str,
-    "y": str,
-    "features": str,
-    "undirected": _truth,
-    "fractions": _fractions,
-}

@@ -22,7 +22,7 @@ _KEYS = ("node_features", "node_labels", "edges", "train_masks", "val_masks", "t
 
 def is_heterophilous(path: Path) -> bool:
     """Whether a ``.npz`` file has features, labels and edges as the benchmark names them."""
-    return set(_KEYS[:3]) & set(npz_names(path, _CURE)) != set()
+    return not set(_KEYS[:3]).isdisjoint(npz_names(path, _CURE))
 
 
 def load_heterophilous(path: Path, name: str, split: int = 0, source: str = SOURCE) -> NodeDataset:

@@ -1,4 +1,4 @@
-"""Data sets without a split of their own: Amazon, Coauthor (Shchur et al. 2018) and Twitch.
+"""Graphs without a split of their own, such as Amazon, Coauthor (Shchur et al. 2018) and Twitch.
 
 They are split at random within each class, and a warning says so: published figures are means over
 such splits, and no two papers have the same.
@@ -16,6 +16,8 @@ import scipy.sparse as sp
 from gslt.data import roles
 from gslt.data.convert import random_split
 from gslt.data.dataset import NodeDataset
+from gslt.data.matrices import read_archive
+from gslt.data.options import AS_IT_STANDS, ReadOptions
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.environment import check_limit
 from gslt.errors import DataWarning, warn
@@ -29,11 +31,6 @@ TWITCH_SOURCE = "Twitch gamers (Rozemberczki et al. 2019, MUSAE, arXiv 1909.1302
 #: Of training, validation and test nodes, where nobody says.
 FRACTIONS = (0.6, 0.2, 0.2)
 _CURE = "fetch it again"
-_MATRICES = tuple(
-    f"{matrix}_{part}"
-    for matrix in ("adj", "attr")
-    for part in ("data", "indices", "indptr", "shape")
-)
 
 
 def with_random_split(
@@ -59,6 +56,37 @@ def with_random_split(
     return dataclasses.replace(parts, **masks), said
 
 
+def assemble_read(
+    parts: Parts, *, name: str, split: int, source: str, options: ReadOptions = AS_IT_STANDS
+) -> NodeDataset:
+    """The data set of parts that were read: with a split of their own, or else a random one.
+
+    Args:
+        parts: as they stand in a file.
+        name: of the data set.
+        split: which of several splits; the seed of a random one.
+        source: one line: where the data comes from.
+        options: what the user says of it; fractions ask for a random split in any case.
+
+    Raises:
+        DataError: see :func:`gslt.data.parts.assemble`.
+        ConfigError: if there is no such split, or an option does not fit.
+    """
+    is_random = options.fractions is not None or parts.train_mask is None
+    if is_random:
+        parts, said = with_random_split(parts, split, options.fractions)
+        source = f"{source}; {said}"
+    data = assemble(
+        parts,
+        name=name,
+        split=0 if is_random else split,
+        undirected=options.undirected,
+        source=source,
+        features=options.features,
+    )
+    return dataclasses.replace(data, split=split) if is_random else data
+
+
 def load_shchur(path: Path, name: str, split: int = 0) -> NodeDataset:
     """Read one of Amazon's or Coauthor's graphs as PyG does.
 
@@ -73,30 +101,14 @@ def load_shchur(path: Path, name: str, split: int = 0) -> NodeDataset:
         DataError: if the file is damaged.
         ConfigError: if it is larger than the limit.
     """
-    arrays = read_npz(path, (*_MATRICES, "labels"), _CURE)
+    parts = read_archive(path, None, None)
     with reading_parts(path, "a file of gnn-benchmark", _CURE):
-        matrices = {}
-        for matrix in ("adj", "attr"):
-            data, indices, indptr, shape = (
-                arrays[f"{matrix}_{p}"] for p in ("data", "indices", "indptr", "shape")
-            )
-            if shape.shape != (2,) or shape.dtype.kind not in "iu":
-                raise ValueError(f"{matrix}_shape is no pair of whole numbers")
-            made = sp.csr_matrix((data, indices, indptr), shape=tuple(map(int, shape)))
-            made.check_format(full_check=True)
-            matrices[matrix] = made
-        edges, words = matrices["adj"].tocoo(), matrices["attr"]
-        if edges.shape[0] != edges.shape[1] or edges.shape[0] != words.shape[0]:
-            raise ValueError(f"edges have shape {edges.shape}, and features {words.shape}")
-        check_limit("inflated_bytes", 4 * words.shape[0] * words.shape[1], "the features have")
-        joining = edges.row != edges.col
-        parts = Parts(
-            x=(words > 0).astype(np.float32).toarray(),
-            y=arrays["labels"],
-            edge_index=np.stack([edges.row[joining], edges.col[joining]]).astype(np.int64),
-            undirected=True,
-        )
-        return _made(parts, name, split, SHCHUR_SOURCE)
+        if not sp.issparse(parts.x):
+            raise ValueError("it has no sparse matrix of features")
+        check_limit("inflated_bytes", 4 * parts.x.shape[0] * parts.x.shape[1], "the features have")
+        parts.x = (parts.x > 0).astype(np.float32).toarray()
+        parts.edge_index = parts.edge_index[:, parts.edge_index[0] != parts.edge_index[1]]
+        return assemble_read(parts, name=name, split=split, source=SHCHUR_SOURCE)
 
 
 def load_twitch(path: Path, name: str, split: int = 0) -> NodeDataset:
@@ -120,10 +132,4 @@ def load_twitch(path: Path, name: str, split: int = 0) -> NodeDataset:
             edge_rows=True,
             undirected=True,
         )
-        return _made(parts, name, split, TWITCH_SOURCE)
-
-
-def _made(parts: Parts, name: str, split: int, source: str) -> NodeDataset:
-    parts, said = with_random_split(parts, split)
-    data = assemble(parts, name=name, source=f"{source}; {said}")
-    return dataclasses.replace(data, split=split)
+        return assemble_read(parts, name=name, split=split, source=TWITCH_SOURCE)

@@ -93,12 +93,18 @@ def test_a_table_alone(tmp_path: Path) -> None:
 
 def test_options_of_tables(tmp_path: Path) -> None:
     folder = tables(tmp_path / "club")
-    data = read_folder(folder, "club", 3, undirected=True, fractions=(0.5, 0.25, 0.25))
+    data = gslt.load_dataset(str(folder), split=3, undirected=True, fractions=(0.5, 0.25, 0.25))
     assert (data.num_edges, data.split) == (16, 3)
     with pytest.raises(DataError, match="has 1 features; leave features='degree' out"):
-        read_folder(folder, "club", features="degree")
+        gslt.load_dataset(str(folder), features="degree")
     with pytest.raises(ConfigError, match="has one split, so split must be 0"):
         read_folder(folder, "club", 1)
+    # What others made is read in one way.
+    raw = webkb(tmp_path / "texas" / "raw")
+    with pytest.raises(ConfigError, match="y is for tables and single files; leave it out"):
+        gslt.load_dataset(str(raw), y="label")
+    with pytest.raises(ConfigError, match="undirected is for tables and single files"):
+        gslt.load_dataset("debian", undirected=True)
 
 
 def test_tables_without_features_or_split(tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_tables_without_features_or_split(tmp_path: Path) -> None:
     (folder / "nodes.csv").write_text("label\n" + "0\n1\n" * 5)
     (folder / "edges.csv").write_text("a,b\n0,1\n")
     with pytest.warns(DataWarning, match="there is no split of its own"):
-        data = read_folder(folder, "club", 1, features="constant")
+        data = gslt.load_dataset(f"{folder}?features=constant", split=1)
     assert data.split == 1
     with pytest.raises(DataError, match="have them made: features='degree'"):
         read_folder(folder, "club")

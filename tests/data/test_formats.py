@@ -11,8 +11,9 @@ import torch
 
 from gslt.cli.main import main
 from gslt.data import NodeDataset, load_dataset
-from gslt.data.formats import ReadOptions, split_address, with_options
+from gslt.data.formats import ENDINGS
 from gslt.data.networks import read_network
+from gslt.data.options import ReadOptions, split_address, with_options
 from gslt.data.stored import is_stored
 from gslt.errors import ConfigError, DataError, DataWarning
 
@@ -84,3 +85,12 @@ def test_a_file_beats_a_known_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("cora").write_text("")
     with pytest.raises(DataWarning, match="not the data set cora"):
         load_dataset("cora")
+
+
+def test_another_ending_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "graph.dot"
+    path.write_text("graph {}")
+    with pytest.raises(ConfigError, match=r"'graph\.dot' ends in none of ") as refused:
+        load_dataset(str(path))
+    assert all(f"{ending}, " in f"{refused.value}" for ending in ENDINGS[:-1])
+    assert f"{ENDINGS[-1]}, by which" in str(refused.value)
