@@ -89,6 +89,10 @@ _FAR_Q = (
 _LN2 = 0.6931471805599453
 #: Numbers that are made at a time.
 _BLOCK = 1 << 14
+# Philox4x64: multipliers of the two products, and what each round adds to the key (Weyl sequence).
+_MULTIPLIERS = 0xD2E7470EE14C6C93, 0xCA5A826395121157
+_WEYL = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
+_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,37 @@ class Stream:
         generator = np.random.Philox(key=np.array(self.key, dtype=np.uint64))
         return generator.random_raw(n)
 
+    def raw_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        """The words at some places, uint64 of the shape of ``places``, without those before them.
+
+        Word i is number i mod 4 of the four of counter i // 4 + 1. A stream has 2⁶² words here.
+
+        >>> stream = Stream(0, "layers.0.nn.weight", "weight")
+        >>> bool((stream.raw_at(np.array([9, 2])) == stream.raw(10)[[9, 2]]).all())
+        True
+
+        Args:
+            places: from 0 on, int64 of any shape.
+        """
+        flat = np.asarray(places, dtype=np.int64).ravel()
+        words = np.empty(flat.size, dtype=np.uint64)
+        for start in range(0, flat.size, _BLOCK):
+            at = flat[start : start + _BLOCK]
+            of_counter = _philox((at // 4 + 1).astype(np.uint64), self.key)
+            words[start : start + _BLOCK] = of_counter[at % 4, np.arange(at.size)]
+        return words.reshape(np.shape(places))
+
     def uniform(self, n: int) -> Float64:
         """``n`` numbers uniform on [0, 1), ``(n,)``: the upper 53 bits of each word times 2⁻⁵³."""
-        bits: Float64 = (self.raw(n) >> np.uint64(11)).astype(np.float64)
-        return bits * 2.0**-53
+        return _unit(self.raw(n))
+
+    def uniform_at(self, places: npt.NDArray[np.int64]) -> Float64:
+        """The numbers of :meth:`uniform` at some places, of the shape of ``places``.
+
+        Args:
+            places: from 0 on, int64 of any shape.
+        """
+        return _unit(self.raw_at(places))
 
     def signs(self, n: int) -> npt.NDArray[np.int8]:
         """``n`` signs ±1 with probability ½, int8 ``(n,)``.
@@ -167,6 +198,37 @@ class Stream:
         [2, 7, 5, 0, 1, 3, 4, 6]
         """
         return np.argsort(self.raw(n), kind="stable")
+
+
+def _unit(words: npt.NDArray[np.uint64]) -> Float64:
+    """The upper 53 bits of each word times 2⁻⁵³."""
+    bits: Float64 = (words >> np.uint64(11)).astype(np.float64)
+    return bits * 2.0**-53
+
+
+def _philox(counter: npt.NDArray[np.uint64], key: tuple[int, int]) -> npt.NDArray[np.uint64]:
+    """The four words of each counter below 2⁶⁴, ``(4, n)``."""
+    zero = np.zeros_like(counter)
+    words, keys = [counter, zero, zero, zero], list(key)
+    for _ in range(_ROUNDS):
+        high0, low0 = _product(_MULTIPLIERS[0], words[0])
+        high1, low1 = _product(_MULTIPLIERS[1], words[2])
+        k0, k1 = map(np.uint64, keys)
+        words = [high1 ^ words[1] ^ k0, low1, high0 ^ words[3] ^ k1, low0]
+        keys = [(k + w) % 2**64 for k, w in zip(keys, _WEYL, strict=True)]
+    return np.stack(words)
+
+
+def _product(
+    a: int, b: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Upper and lower word of a · b."""
+    half, low = np.uint64(32), np.uint64(2**32 - 1)
+    a0, a1 = np.uint64(a % 2**32), np.uint64(a >> 32)
+    b0, b1 = b & low, b >> half
+    middle = a1 * b0 + (a0 * b0 >> half)
+    other = a0 * b1 + (middle & low)
+    return a1 * b1 + (middle >> half) + (other >> half), np.uint64(a) * b
 
 
 def normal_quantile(p: Float64) -> Float64:

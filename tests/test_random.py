@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -216,3 +216,20 @@ def test_normal_quantile_by_hand() -> None:
 def test_normal_is_finite_at_the_ends_of_its_range() -> None:
     ends = (np.array([0.0, 2.0**52 - 1]) + 0.5) * 2.0**-52
     assert np.isfinite(normal_quantile(ends)).all()
+
+
+@given(st.integers(0, 2**64 - 1), st.lists(st.integers(0, 5000), max_size=20))
+@settings(max_examples=50, deadline=None)
+def test_words_at_places_are_those_of_the_whole_stream(seed: int, places: list[int]) -> None:
+    stream = Stream(seed, "layer", "weight")
+    at = np.array(places, dtype=np.int64)
+    np.testing.assert_array_equal(stream.raw_at(at), stream.raw(5001)[at])
+    np.testing.assert_array_equal(stream.uniform_at(at), stream.uniform(5001)[at])
+
+
+def test_words_far_away_are_those_that_numpy_advances_to() -> None:
+    stream, far = Stream(5, "layer", "weight"), 4 * 10**15
+    generator = np.random.Philox(key=np.array(stream.key, dtype=np.uint64))
+    generator.advance(far // 4)
+    places = far + np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(stream.raw_at(places), generator.random_raw(6).reshape(2, 3))
