@@ -3,7 +3,8 @@
 ``graph`` says what a layer needs of a graph (one sum over neighbours), ``conv`` has the three
 layers over it, ``gnn`` the one skeleton around them, ``ops`` the products and norms that cost time
 on a large graph, ``memory`` where their results live, ``budget`` how much memory there is, and
-``hooks`` lets a probe see every step and says whether torch records them.
+``hooks`` lets a probe see every step and says whether torch records them. ``equivariant`` has
+networks of linear maps that commute with a group, in ``bases``, ``grid_bases``, ``tensor_bases``.
 """
 
 from gslt.nn.conv import GCNConv, GINConv, SAGEConv

@@ -10,19 +10,29 @@ groups, which only move numbers about.
 Fields have the shape ``(batch, channels, …)``. Elements have no negative entry, so that the largest
 row sum of :math:`B_k`, its norm, is its largest value on ones.
 
-============ ========================= === ===========================================================
-basis        field → field             K   elements
-============ ========================= === ===========================================================
-linear       (B, p) → (B, q)           1   identity
-gin          (N, p) → (N, q)           1   (1 + ε) I + mean over neighbours, ε = 0
-gcn          (N, p) → (N, q)           1   D̂^(−½) Â D̂^(−½)
-sage         (N, p) → (N, q)           2   mean over neighbours; I
-============ ========================= === ===========================================================
+================= ========================= ==== ==================================================
+basis             field → field             K    elements
+================= ========================= ==== ==================================================
+linear            (B, p) → (B, q)           1    identity
+gin               (N, p) → (N, q)           1    (1 + ε) I + mean over neighbours, ε = 0
+gcn               (N, p) → (N, q)           1    D̂^(−½) Â D̂^(−½)
+sage              (N, p) → (N, q)           2    mean over neighbours; I
+shifts            (B, p, H, W) → same       9    taps of a 3 × 3 kernel, zeros beyond the border
+mean              (B, p, H, W) → (B, q)     1    mean over places
+c4, d4 lifting    (B, p, H, W) → regular    9    taps, turned with the group's element
+c4, d4            regular → regular         9|G| taps and relative elements of the group: 36, 72
+c4, d4 mean       regular → (B, q)          1    mean over places and group
+order2            (B, p, n, n) → same       15   permutations of nodes, see :class:`Order2`
+order2 invariants (B, p, n, n) → (B, q)     2    mean of the diagonal, mean of all other entries
+================= ========================= ==== ==================================================
+
+Regular fields are ``(B, p, |G|, H, W)``. Message passing and the first are in
+:mod:`gslt.nn.bases`, those of grids in :mod:`gslt.nn.grid_bases`, those of 2-order tensors in
+:mod:`gslt.nn.tensor_bases`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -30,78 +40,12 @@ import torch
 from torch import Tensor, nn
 
 from gslt.errors import ConfigError
+from gslt.nn.bases import Basis, Linear, Messages
 from gslt.nn.graph import Graph
+from gslt.nn.grid_bases import C4, D4, Lifting, Mean, Regular, Shifts
+from gslt.nn.tensor_bases import Order2, Order2Invariants
 
-
-class Basis(ABC):
-    """Elements B_1 … B_K of the equivariant linear maps of one channel, and those of constants."""
-
-    size = 1
-    """K, number of elements."""
-    constants = 1
-    """Number of equivariant maps that make a bias out of a constant field."""
-    identity = 0
-    """Which element of the maps from the input's field to itself is the identity; the first matrix
-    of a pair keeps it alone."""
-    own_size = 1
-    """Number of elements of the maps from the input's field to itself."""
-
-    @abstractmethod
-    def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
-        """Σ_{p,k} w_{qpk} B_k x_p.
-
-        Args:
-            x: field ``(batch, p, …)``.
-            weight: coefficients ``(q, p, K)``.
-            graph: of message passing; None for other bases.
-
-        Returns:
-            Field ``(batch, q, …)``.
-        """
-
-    def constant(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Σ_{p,k} w_{qpk} E_k x_p, of fields that are constant: E_1 is the identity.
-
-        Args:
-            x: field ``(batch, p, …)``.
-            weight: coefficients ``(q, p, constants)``.
-
-        Returns:
-            Field ``(batch, q, …)`` of the output.
-        """
-        return mixed(x, weight[:, :, 0])
-
-
-def mixed(x: Tensor, weight: Tensor) -> Tensor:
-    """Σ_p w_{qp} x_p at every place of a field ``(batch, p, …)``; w ``(q, p)``."""
-    return torch.einsum("bp...,qp->bq...", x, weight)
-
-
-class Linear(Basis):
-    """Every map is equivariant."""
-
-    def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
-        """W x of x ``(B, p)`` and w ``(q, p, 1)``."""
-        return mixed(x, weight[:, :, 0])
-
-
-class Messages(Basis):
-    """Message passing: fixed operators on the nodes, among them maybe the identity.
-
-    Args:
-        operators: x ``(N, q)`` and the graph → one representation ``(N, q)``, for every element.
-    """
-
-    def __init__(self, *operators: Callable[[Tensor, Graph], Tensor]) -> None:
-        self.operators, self.size = operators, len(operators)
-
-    def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
-        """Σ_k P_k X W_kᵀ, projected first: operators act on ``(N, q)``."""
-        if graph is None:
-            raise ConfigError("message passing needs a graph beside the features")
-        projected = [mixed(x, weight[:, :, k]) for k in range(self.size)]
-        terms = [operator(h, graph) for operator, h in zip(self.operators, projected, strict=True)]
-        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
+__all__ = ["BASES", "KINDS", "Basis", "EquivariantLinear", "EquivariantNetwork", "bases_of"]
 
 
 BASES: dict[str, Basis] = {
@@ -109,7 +53,23 @@ BASES: dict[str, Basis] = {
     "gin": Messages(lambda x, graph: graph.mean(x, root=1.0)),
     "gcn": Messages(lambda x, graph: graph.symmetric(x)),
     "sage": Messages(lambda x, graph: graph.mean(x), lambda x, graph: x),
+    "shifts": Shifts(),
+    "mean": Mean(),
+    "c4 lifting": Lifting(C4),
+    "c4": Regular(C4),
+    "c4 mean": Mean(C4),
+    "d4 lifting": Lifting(D4),
+    "d4": Regular(D4),
+    "d4 mean": Mean(D4),
+    "order2": Order2(),
+    "order2 invariants": Order2Invariants(),
 }
+
+
+def _steerable(group: str, layers: int) -> list[str]:
+    """A lifting layer, regular ones, and a mean."""
+    return [f"{group} lifting"] + [group] * (layers - 2) + [f"{group} mean"]
+
 
 #: Bases of the layers of each kind of network, given how many there are.
 KINDS: dict[str, Callable[[int], list[str]]] = {
@@ -117,6 +77,10 @@ KINDS: dict[str, Callable[[int], list[str]]] = {
     "gin": lambda layers: ["gin"] * layers,
     "gcn": lambda layers: ["gcn"] * layers,
     "sage": lambda layers: ["sage"] * layers,
+    "cnn": lambda layers: ["shifts"] * (layers - 1) + ["mean"],
+    "c4cnn": lambda layers: _steerable("c4", layers),
+    "d4cnn": lambda layers: _steerable("d4", layers),
+    "ign2": lambda layers: ["order2"] * (layers - 1) + ["order2 invariants"],
 }
 
 
