@@ -125,6 +125,11 @@ class SourceConfig:
         }
 
     @property
+    def factors(self) -> list[str]:
+        """Names of the factors of the blocks, which a ticket stores."""
+        return [f"blocks.{i}.factor" for i in range(len(self.copies))]
+
+    @property
     def searched_size(self) -> int:
         """Number of weights of the searched matrices."""
         return sum(map(math.prod, self.shapes.values()))
