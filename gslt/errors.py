@@ -32,6 +32,10 @@ class TicketError(GsltError):
     """A ticket file that is damaged, of another version, or does not fit what it is loaded into."""
 
 
+class ConstructionError(GsltError):
+    """A source network that does not hold the target: too few random channels, or out of reach."""
+
+
 class RunError(GsltError):
     """A run folder that is in use, damaged, of another run, or of another version."""
 

@@ -181,6 +181,13 @@ def test_claims_of_the_paper() -> None:
         "EPL \u2212 ERK": "\u22120.02 points",
         "frozen, 128 wide \u2212 dense, 64 wide": "by 2.01 points over dense 64 wide",
         "frozen, 256 wide \u2212 dense, 128 wide": "256 over 128 by 1.85",
+        f"frozen source, SKC {minus} weight training": "5.12 points below it",
+        f"frozen source, dense range, SKC {minus} weight training": (
+            "7.05 below in the dense range"
+        ),
+        f"dense source {minus} weight training": "2.77 points below",
+        f"frozen source, SKC {minus} dense source, SKC": "2.35 below",
+        f"SKC {minus} KU": "by 2.23 points",
     }
     for name, words in wanted.items():
         number = next(part for part in words.replace("\u2212", "-").split() if "." in part)

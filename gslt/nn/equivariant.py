@@ -101,6 +101,11 @@ class EquivariantLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels, elements.constants))
         nn.init.normal_(self.weight, std=(2.0 / (in_channels * elements.size)) ** 0.5)
 
+    @property
+    def elements(self) -> Basis:
+        """The basis."""
+        return BASES[self.basis]
+
     def forward(self, x: Tensor, graph: Graph | None = None) -> Tensor:
         """Field ``(batch, q, …)`` of a field ``(batch, p, …)``.
 
@@ -108,11 +113,9 @@ class EquivariantLinear(nn.Module):
             x: the field.
             graph: of message passing.
         """
-        elements = BASES[self.basis]
         one = torch.ones_like(x[:, :1])
-        return elements.apply(x, self.weight, graph) + elements.constant(
-            one, self.bias.unsqueeze(1)
-        )
+        constant = self.elements.constant(one, self.bias.unsqueeze(1))
+        return self.elements.apply(x, self.weight, graph) + constant
 
     def extra_repr(self) -> str:
         """Basis and widths, as in ``print(model)``."""

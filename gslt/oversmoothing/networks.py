@@ -348,7 +348,9 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
                 f"{str(path)!r} takes {a.in_channels} features and gives {a.out_channels} classes, "
                 f"but {dataset.name} has {wanted[0]} and {wanted[1]}"
             )
-        return ticket.model()
+        model = ticket.model()
+        assert isinstance(model, GNN)
+        return model
 
     return make
 

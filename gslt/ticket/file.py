@@ -32,13 +32,14 @@ from gslt.files.container import (
     seal,
 )
 from gslt.freezing import FrozenCounts
+from gslt.nn.source import SourceConfig
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
 #: Version of the format of a ticket of masks alone, of one that stores state beside them, and of
-#: one that knows the data that it was found on.
-MASKS_ALONE, WITH_STATE, WITH_DATA = VERSIONS = (2, 3, 4)
+#: one that knows the data that it was found on, and of one of a constructed source.
+MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_NETWORKS = VERSIONS = (2, 3, 4, 5)
 
 #: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
 KIND, MASKS, STATE = "ticket", "masks", "state."
@@ -131,6 +132,7 @@ class Metadata:
     """Name, type and shape."""
     data_sha256: str
     """Empty where the file has none."""
+    construction: dict[str, Any] | None
 
     def total(self, column: int) -> int:
         """Sum of a column of the layers."""
@@ -153,7 +155,7 @@ def check_limits(metadata: Metadata, size: int, name: str) -> None:
         check_limit("file_bytes", size, f"{name} has")
         check_limit("weights", total, f"{name} describes a network of")
         check_limit("bits", metadata.total(1), f"{name} has masks of")
-        if metadata.architecture is not None:
+        if metadata.architecture is not None or metadata.construction is not None:
             check_limit(
                 "small_file_weights",
                 total - WEIGHTS_PER_FILE_BYTE * size,
@@ -185,7 +187,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
     infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
     state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
     return {
-        "version": WITH_DATA if ticket.content_hash else WITH_STATE if state else MASKS_ALONE,
+        "version": _version(ticket),
         "gslt": version,
         "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
@@ -200,7 +202,15 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         "results": ticket.results,
         **({"state": state} if state else {}),
         **({"data_sha256": ticket.content_hash} if ticket.content_hash else {}),
+        **({"construction": dataclasses.asdict(c)} if (c := ticket.construction) else {}),
     }
+
+
+def _version(ticket: StoredTicket) -> int:
+    """The oldest version of the format that has all of a ticket."""
+    if ticket.construction is not None:
+        return WITH_NETWORKS
+    return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE
 
 
 def _check_version(values: dict[str, Any], name: str) -> None:
@@ -219,7 +229,7 @@ def _least_bytes(searched: int, total: int) -> int:
 
 
 def _metadata(values: dict[str, Any]) -> Metadata:
-    given = {"state": [], "data_sha256": "", **values}
+    given = {"state": [], "data_sha256": "", "construction": None, **values}
     _expect_keys("metadata", given, {field.name for field in dataclasses.fields(Metadata)})
     metadata = parse(Metadata, given)
     # Text that is no Unicode could not be printed.
@@ -247,7 +257,7 @@ def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> Non
 
 
 def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
-    given = metadata.architecture
+    given, construction = metadata.architecture, metadata.construction
     return StoredTicket(
         config=_build(FreezeConfig, metadata.freeze),
         masks=_masks(metadata, tensors[MASKS]),
@@ -260,6 +270,7 @@ def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
         # Copies: what is read lies in one buffer as long as the file.
         state={name: tensors[f"{STATE}{name}"].clone() for name, *_ in metadata.state},
         content_hash=metadata.data_sha256,
+        construction=None if construction is None else _read_construction(construction),
     )
 
 
@@ -281,6 +292,11 @@ def _architecture(architecture: Architecture) -> dict[str, Any]:
 def _read_architecture(values: dict[str, Any]) -> Architecture:
     _expect_keys("architecture", values, {"model", "in_channels", "out_channels"})
     return Architecture(**{**values, "model": _build(ModelConfig, values["model"])})
+
+
+def _read_construction(values: dict[str, Any]) -> SourceConfig:
+    _expect_keys("construction", values, {field.name for field in dataclasses.fields(SourceConfig)})
+    return SourceConfig(**values)
 
 
 def _written(config: FreezeConfig | ModelConfig) -> dict[str, Any]:

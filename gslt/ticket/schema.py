@@ -20,6 +20,7 @@ from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
+from gslt.nn.source import SourceConfig
 
 #: What every reader can hold in a signed word.
 LARGEST_COUNT = 2**63 - 1
@@ -67,6 +68,8 @@ class StoredTicket:
     statistics, by qualified name; of any shape ``(…)``."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
+    construction: SourceConfig | None = None
+    """The source of a ticket that was constructed, see :mod:`gslt.theory.construct`."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -105,8 +108,30 @@ def check_ticket(ticket: StoredTicket) -> None:
         _check_kept(ticket, counts)
     elif ticket.config.threshold == "global":
         _check_kept(ticket, _global_counts(ticket))
+    if ticket.construction is not None:
+        _check_construction(ticket, ticket.construction)
     _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
+
+
+def _check_construction(ticket: StoredTicket, source: SourceConfig) -> None:
+    """Refuse a source that has not the masks, the seed and the factors of the ticket."""
+    if ticket.architecture is not None:
+        raise ValueError("it is of a node classifier and constructed, which exclude each other")
+    # First what bounds the work.
+    if (size := source.searched_size) != ticket.source.total:
+        raise ValueError(f"its source has {ticket.source.total} weights, its construction {size}")
+    if source.seed != ticket.config.seed:
+        raise ValueError(f"its seed is {ticket.config.seed}, its construction's {source.seed}")
+    _expect_equal("weights", list(source.shapes), list(ticket.masks))
+    part = taking_part(list(source.shapes), ticket.config.place)
+    shapes = list(source.shapes.values())
+    counts = frozen_counts(shapes, *ticket.config.ratios, ticket.config.allocation, part)
+    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+    _check_kept(ticket, counts)
+    for name, value in ticket.state.items():
+        if name not in source.factors or value.dtype != torch.float64 or value.dim():
+            raise ValueError(f"its construction has no value {name!r} of this shape and type")
 
 
 def unstorable(value: Any) -> str:

@@ -33,6 +33,7 @@ from gslt.masking.freeze import (
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
+from gslt.nn.source import SourceNetwork
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
@@ -163,9 +164,10 @@ class Ticket(StoredTicket):
             dict(results or {}),
             state,
             content_hash,
+            module.config if isinstance(module, SourceNetwork) else None,
         )
 
-    def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
+    def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN | SourceNetwork:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
 
         Its logits equal the searched model's: bit for bit on the same backend.
@@ -181,7 +183,7 @@ class Ticket(StoredTicket):
             TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
             ConfigError: if memory cannot hold the network.
         """
-        if self.architecture is None:
+        if self.architecture is None and self.construction is None:
             raise TicketError(
                 "this ticket was found in a module of your own, so gslt cannot build it; build the "
                 "module yourself and call ticket.restore(module)"
@@ -192,8 +194,13 @@ class Ticket(StoredTicket):
             torch.device("cpu"),
             lambda there: "use a machine with more memory, or a smaller network",
         )
-        a = self.architecture
-        model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
+        model: GNN | SourceNetwork
+        if self.construction is not None:
+            model = SourceNetwork(self.construction)
+        else:
+            a = self.architecture
+            assert a is not None
+            model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self._restore(model)
         return (bake(model) if baked else model).eval()
 
@@ -263,10 +270,13 @@ class Ticket(StoredTicket):
     @property
     def report(self) -> FreezeReport | None:
         """What is frozen, layer by layer; None for a module of your own, which has the shapes."""
-        if self.architecture is None:
+        shapes: Mapping[str, tuple[int, ...]]
+        if self.construction is not None:
+            shapes = self.construction.shapes
+        elif (a := self.architecture) is not None:
+            shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
+        else:
             return None
-        a = self.architecture
-        shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
         return FreezeReport.of(shapes, self.config)
 
     @property
