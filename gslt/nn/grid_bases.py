@@ -29,6 +29,8 @@ Int64 = npt.NDArray[np.int64]
 #: Places that a 3 × 3 kernel looks at, row by row: (down, right).
 TAPS = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
 _CENTRE = 4
+#: Entries of kernels that are made of coefficients at a time, unless one element has more.
+_KERNEL = 1 << 23
 
 
 class PlaneGroup:
@@ -97,8 +99,8 @@ class Shifts(Basis):
 
     def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
         """Images ``(B, q, H, W)`` of images x ``(B, p, H, W)`` and w ``(q, p, 9)``."""
-        expect(x.dim() == 4, "(batch, channels, height, width)", x)
-        return _convolved(x, weight)
+        _expect_images(x)
+        return F.conv2d(x, weight.reshape(*weight.shape[:2], 3, 3), padding=1)
 
 
 class Lifting(Basis):
@@ -118,13 +120,12 @@ class Lifting(Basis):
 
     def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
         """Fields ``(B, q, |G|, H, W)`` of images x ``(B, p, H, W)`` and w ``(q, p, 9)``."""
-        expect(x.dim() == 4, "(batch, channels, height, width)", x)
-        kernel = weight[:, :, _on(self.group.taps, weight)].transpose(1, 2)
-        out = _convolved(x, kernel.flatten(0, 1))
-        return out.reshape(len(x), -1, self.group.size, *x.shape[2:])
+        _expect_images(x)
+        return _over_group(x, weight, self.group.taps)
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The same image for every element of the group, ``(B, q, |G|, H, W)``."""
+        _expect_images(x)
         return super().constant(x, weight).unsqueeze(2).expand(-1, -1, self.group.size, -1, -1)
 
 
@@ -140,14 +141,13 @@ class Regular(Basis):
     def __init__(self, group: PlaneGroup) -> None:
         self.group = group
         self.size = self.own_size = 9 * group.size
-        self._table = 9 * group.relative[:, :, None] + group.taps[:, None, :]
+        table = 9 * group.relative[:, :, None] + group.taps[:, None, :]
+        self._table = table.reshape(group.size, -1)
 
     def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
         """Fields ``(B, q, |G|, H, W)`` of fields x ``(B, p, |G|, H, W)`` and w ``(q, p, K)``."""
-        expect_regular(x, self.group)
-        kernel = weight[:, :, _on(self._table, weight)].transpose(1, 2)
-        out = _convolved(x.flatten(1, 2), kernel.flatten(2, 3).flatten(0, 1))
-        return out.reshape(len(x), -1, *x.shape[2:])
+        _expect_regular(x, self.group)
+        return _over_group(x.flatten(1, 2), weight, self._table)
 
 
 class Mean(Basis):
@@ -166,9 +166,9 @@ class Mean(Basis):
     def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
         """Numbers ``(B, q)`` of a field x ``(B, p, …)`` and w ``(q, p, 1)``."""
         if self.group is None:
-            expect(x.dim() == 4, "(batch, channels, height, width)", x)
+            _expect_images(x)
         else:
-            expect_regular(x, self.group)
+            _expect_regular(x, self.group)
         return mixed(x.flatten(2).mean(2), weight[:, :, 0])
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -176,24 +176,29 @@ class Mean(Basis):
         return self.apply(x, weight, None)
 
 
-def expect_regular(x: Tensor, group: PlaneGroup) -> None:
-    """Refuses what is no regular field of a group.
+def _expect_images(x: Tensor) -> None:
+    expect(x.dim() == 4, "(batch, channels, height, width)", x)
 
-    Args:
-        x: a field.
-        group: C4 or D4.
 
-    Raises:
-        ConfigError: if its shape is another.
-    """
+def _expect_regular(x: Tensor, group: PlaneGroup) -> None:
     good = x.dim() == 5 and x.size(2) == group.size
     expect(good, f"(batch, channels, {group.size}, height, width)", x)
 
 
-def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
-    """Images ``(B, q, H, W)`` of images ``(B, p, H, W)`` and kernels ``(q, p, 9)``."""
-    return F.conv2d(x, kernel.reshape(*kernel.shape[:2], 3, 3), padding=1)
+def _over_group(x: Tensor, weight: Tensor, table: Int64) -> Tensor:
+    """One convolution for every element of a group, ``(B, q, |G|, H, W)``.
 
+    Where the kernels of all elements are large, those of a few are made at a time.
 
-def _on(table: Int64, weight: Tensor) -> Tensor:
-    return torch.as_tensor(table, device=weight.device)
+    Args:
+        x: images ``(B, maps, H, W)``, all maps of a channel in turn.
+        weight: coefficients ``(q, p, K)``.
+        table: which coefficient each entry of a kernel is, ``(|G|, maps of a channel × 9)``.
+    """
+    step = max(1, _KERNEL // max(1, weight.numel()))
+    parts = []
+    for some in torch.split(torch.from_numpy(table).to(weight.device), step):
+        kernel = weight[:, :, some].transpose(1, 2).flatten(2).flatten(0, 1)
+        out = F.conv2d(x, kernel.reshape(len(kernel), -1, 3, 3), padding=1)
+        parts.append(out.reshape(len(x), len(weight), len(some), *out.shape[2:]))
+    return torch.cat(parts, 2) if len(parts) > 1 else parts[0]

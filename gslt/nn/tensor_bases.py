@@ -49,6 +49,7 @@ class Order2(Basis):
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The numbers everywhere, and on the diagonal alone, ``(B, q, n, n)``."""
+        _expect_square(x)
         diagonal = mixed(x.diagonal(dim1=2, dim2=3), weight[:, :, 1])
         return super().constant(x, weight) + diagonal.diag_embed()
 
@@ -71,6 +72,7 @@ class Order2Invariants(Basis):
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The mean of the tensor, ``(B, q)``."""
+        _expect_square(x)
         return mixed(x.mean((2, 3)), weight[:, :, 0])
 
 

@@ -92,6 +92,15 @@ def test_images_keep_three_maps_to_images(name: str) -> None:
     assert BASES[name].identity == 0
 
 
+@pytest.mark.parametrize("name", ["d4 lifting", "d4"])
+def test_kernels_of_a_few_elements_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w = random_field(name, 2), random_weight(name, 3, 2)
+    whole = BASES[name].apply(x, w, None)
+    for entries in (1, 3 * w.numel()):
+        monkeypatch.setattr("gslt.nn.grid_bases._KERNEL", entries)
+        torch.testing.assert_close(BASES[name].apply(x, w, None), whole, rtol=0, atol=1e-12)
+
+
 def test_shifts_commute_with_translations_inside() -> None:
     """Of a 7 × 7 image with zeros around 3 × 3 numbers, no number crosses the border."""
     x = torch.zeros(1, 2, 7, 7, dtype=torch.float64)
