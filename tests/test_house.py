@@ -91,7 +91,7 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
-    "theory": [{"laws"}, {"subset_sum"}],
+    "theory": [{"laws", "targets"}, {"subset_sum"}],
 }
 
 
