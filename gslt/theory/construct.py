@@ -115,6 +115,10 @@ class Construction:
     locked: int
     pruned: int
     seconds: float
+    seed: int
+    """Of the source."""
+    ratios: tuple[float, float]
+    """Pruning ratio p and locking ratio l."""
 
     def as_dict(self) -> dict[str, Any]:
         """Every figure by name, the network's own aside."""
@@ -265,6 +269,8 @@ def construct(
         locked=locked_count,
         pruned=sum(c.pruned for c in counts),
         seconds=time.perf_counter() - started,
+        seed=config.seed,
+        ratios=config.ratios,
     )
 
 
@@ -379,7 +385,19 @@ def _continued(numbers: list[int], shares: list[float], failure: float) -> float
 @lru_cache(maxsize=512)
 def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Float64:
     """Density of the subset sums of n random channels as a coefficient sees them, ``(draws,)``."""
-    number = _DRAWS
+    return log2_density(drawn(n, pair, prune_ratio, lock_ratio, _DRAWS))
+
+
+def drawn(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
+    """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
+
+    Args:
+        n: channels.
+        pair: whether they are those of a pair, of which half have the right sign.
+        prune_ratio: p.
+        lock_ratio: l.
+        number: of rows.
+    """
 
     def uniform(role: str, size: int = n) -> Float64:
         return Stream(0, f"channels {n}", role).uniform(number * size).reshape(number, size)
@@ -392,8 +410,18 @@ def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Flo
         absent = (first <= 0) | (uniform("first pattern") < prune_ratio)
         values = values * np.abs(first)
         locked, pruned = locked & ~absent, pruned | absent
-    targets = 2.0 * uniform("target", 1).ravel() - 1.0
-    return log2_density(Draws(values, targets, locked, pruned))
+    return Draws(values, 2.0 * uniform("target", 1).ravel() - 1.0, locked, pruned)
+
+
+def unit_coefficients(target: EquivariantNetwork, number: int) -> Tensor:
+    """Coefficients of a layer without its biases, divided by the layer's largest, ``(q, p, K)``.
+
+    Args:
+        target: the network.
+        number: of the layer.
+    """
+    alpha, _, scale = _wanted(target.layers[number], False)
+    return (alpha / scale).double()
 
 
 class _Problem:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gslt.backends import get_backend
-from gslt.config import TrainConfig
+from gslt.config import ModelConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError
 from gslt.nn.equivariant import EquivariantLinear, EquivariantNetwork
@@ -92,11 +92,12 @@ def layer_weights(layer: torch.nn.Module) -> list[Tensor]:
     return [weight.detach().double() for weight in layer.parameters()]
 
 
-def _check(config: object) -> None:
-    wanted = {"head": False, "residual": False, "pair_norm": False, "unit_gain": False}
-    wanted["dropout"] = getattr(config, "dropout", 0.0)
-    other = [name for name, value in wanted.items() if getattr(config, name) != value]
-    if other or getattr(config, "edges", "all") != "all":
+def _check(config: ModelConfig) -> None:
+    names = ("head", "residual", "pair_norm", "unit_gain")
+    other = [name for name in names if getattr(config, name)]
+    if config.edges != "all":
+        other.append("edges")
+    if other:
         raise ConfigError(
-            f"a target is layers with ReLU between them; set {', '.join(other or ['edges'])} off"
+            f"a target is layers on a graph with ReLU between them; leave out {', '.join(other)}"
         )
