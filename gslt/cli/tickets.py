@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -13,10 +13,14 @@ from gslt.cli.options import (
     add_reading,
     add_root,
     address_of,
+    data_folder,
     size_line,
 )
 from gslt.config import BackendName
 from gslt.errors import ConfigError, TicketError
+
+if TYPE_CHECKING:
+    from gslt.ticket.ticket import Ticket
 
 
 def add(commands: Any) -> None:
@@ -48,11 +52,15 @@ def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_name
     from gslt.data.content import refuse_other_data
+    from gslt.nn.gnn import GNN
     from gslt.ticket.ticket import load_ticket
     from gslt.training.results import found_on_other_data, ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
+    if ticket.construction is not None:
+        _evaluate_constructed(ticket, options)
+        return
     name = options.dataset or ticket.dataset
     if options.dataset is None and known_name(name) is None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
@@ -67,13 +75,48 @@ def _evaluate(options: Namespace) -> None:
             error=TicketError,
         )
         same = False
-    scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
+    model = ticket.model(options.backend)
+    assert isinstance(model, GNN)
+    scores, majority = evaluate(model, dataset), dataset.majority_rate()
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
     print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
         print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
+
+
+def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
+    """The scores of a constructed ticket, beside those at its construction."""
+    from gslt.data.content import refuse_other_data
+    from gslt.nn.source import SourceNetwork
+    from gslt.theory.existence import NODES, load_task
+    from gslt.training.results import found_on_other_data
+
+    assert ticket.construction is not None
+    kind = ticket.construction.kind
+    named = options.dataset or (ticket.dataset if kind in NODES else None)
+    split = ticket.split if options.split is None else options.split
+    address = None if named is None else address_of(named, options)
+    task = load_task(kind, address, dataset_dir=data_folder(options), split=split)
+    data = task.dataset
+    same = task.name == ticket.dataset and split == ticket.split
+    if data is not None and (how := found_on_other_data(ticket, data)):
+        refuse_other_data(
+            f"{str(options.ticket)!r} was constructed on other data than {named!r} is now: {how}",
+            "bring back the data, or see what it is worth on this one",
+            allowed=options.allow_other_data,
+            error=TicketError,
+        )
+        same = False
+    model = ticket.model()
+    assert isinstance(model, SourceNetwork)
+    metric = "accuracy" if data is None else data.metric_label
+    print(f"{options.ticket}, constructed, on {task.name}: {metric}")
+    for name, value in task.scores(model).items():
+        stored = ticket.results.get(f"{name}_accuracy") if same else None
+        found = f" (at the construction {100 * stored:.2f})" if stored is not None else ""
+        print(f"{name:>5} {100 * value:6.2f} %{found}")
 
 
 def _inspect(options: Namespace) -> None:
@@ -83,6 +126,8 @@ def _inspect(options: Namespace) -> None:
     if ticket.architecture is not None:
         a = ticket.architecture
         print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
+    if (built := ticket.construction) is not None:
+        print(f"model     {built}")
     print(f"source    {ticket.config}")
     content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
     print(f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}")

@@ -24,7 +24,7 @@ source's layer m. So the layers are built from the last to the first, each with
 Sources: Pensia et al. 2020 (arXiv 2006.07990); Ferbach et al. 2023 (arXiv 2210.04270), equivariant
 networks; Burkholz 2022 (arXiv 2205.02343), L + 1; Otsuka et al. 2024 (arXiv 2402.14029), frozen
 sources. Nothing is locked in the first matrix of a pair: a locked entry lets a second channel into
-a middle channel, and no choice behind a ReLU takes it out again.
+a middle channel, and then no coefficient is a subset sum of its own any more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gslt.config import FreezeConfig
+from gslt.config import FreezeConfig, check_choice, check_values
 from gslt.errors import ConfigError, ConstructionError
 from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.masking.freeze import freeze, frozen_places
@@ -50,7 +50,7 @@ from gslt.masking.parametrization import FrozenWeight
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantLinear, EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import SourceBlock, SourceConfig, SourceNetwork
+from gslt.nn.source import CONSTRUCTIONS, SourceBlock, SourceConfig, SourceNetwork
 from gslt.random import Stream
 from gslt.theory.laws import Draws, log2_density, predicted_failure
 from gslt.theory.subset_sum import Bool, Float64, check_epsilon, subset_sums
@@ -115,6 +115,10 @@ class Construction:
     locked: int
     pruned: int
     seconds: float
+    seed: int
+    """Of the source."""
+    ratios: tuple[float, float]
+    """Pruning ratio p and locking ratio l."""
 
     def as_dict(self) -> dict[str, Any]:
         """Every figure by name, the network's own aside."""
@@ -152,7 +156,9 @@ class ConstructConfig:
     """Of the source network."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         check_epsilon(self.epsilon)
+        check_choice("construction", self.construction, CONSTRUCTIONS)
         p, locked = self.ratios
         for name, value in (("prune_ratio", p), ("lock_ratio", locked)):
             if not 0 <= value < 1:
@@ -263,6 +269,8 @@ def construct(
         locked=locked_count,
         pruned=sum(c.pruned for c in counts),
         seconds=time.perf_counter() - started,
+        seed=config.seed,
+        ratios=config.ratios,
     )
 
 
@@ -377,7 +385,19 @@ def _continued(numbers: list[int], shares: list[float], failure: float) -> float
 @lru_cache(maxsize=512)
 def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Float64:
     """Density of the subset sums of n random channels as a coefficient sees them, ``(draws,)``."""
-    number = _DRAWS
+    return log2_density(drawn(n, pair, prune_ratio, lock_ratio, _DRAWS))
+
+
+def drawn(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
+    """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
+
+    Args:
+        n: channels.
+        pair: whether they are those of a pair, of which half have the right sign.
+        prune_ratio: p.
+        lock_ratio: l.
+        number: of rows.
+    """
 
     def uniform(role: str, size: int = n) -> Float64:
         return Stream(0, f"channels {n}", role).uniform(number * size).reshape(number, size)
@@ -390,8 +410,18 @@ def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Flo
         absent = (first <= 0) | (uniform("first pattern") < prune_ratio)
         values = values * np.abs(first)
         locked, pruned = locked & ~absent, pruned | absent
-    targets = 2.0 * uniform("target", 1).ravel() - 1.0
-    return log2_density(Draws(values, targets, locked, pruned))
+    return Draws(values, 2.0 * uniform("target", 1).ravel() - 1.0, locked, pruned)
+
+
+def unit_coefficients(target: EquivariantNetwork, number: int) -> Tensor:
+    """Coefficients of a layer without its biases, divided by the layer's largest, ``(q, p, K)``.
+
+    Args:
+        target: the network.
+        number: of the layer.
+    """
+    alpha, _, scale = _wanted(target.layers[number], False)
+    return (alpha / scale).double()
 
 
 class _Problem:
@@ -624,8 +654,10 @@ def _keep(
 ) -> None:
     """Freeze the source at the sparsity that the masks have, and put them into it."""
     kept = {name: value.clone() for name, value in factors.items()}
-    freeze(network, config)
     with torch.no_grad():
+        for value in factors.values():
+            value.fill_(1.0)  # As it is built: what differs from that is in the ticket.
+        freeze(network, config)
         for name, _, _, weight in frozen_places(network):
             weight.score().copy_(masks[name])
         for name, value in network.named_buffers():

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gslt.data import NodeDataset
 from gslt.errors import ConfigError, MissingPackageError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
@@ -49,6 +50,20 @@ class Task:
     """Of message passing, whose nodes the batch then is."""
     synthetic: bool = False
     """Whether the data is made up."""
+    dataset: NodeDataset | None = None
+    """Of nodes, whose metric and splits then count."""
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Accuracy on every split, or the data set's metric, of a target or a ticket of it.
+
+        Args:
+            network: fields and graph → outputs ``(batch, classes)``.
+        """
+        if self.dataset is None:
+            return accuracies(network, self)._asdict()
+        with torch.no_grad():
+            out = _outputs(network, self.x, slice(None), self.graph)
+        return self.dataset.evaluate(out.float())
 
     @property
     def classes(self) -> int:

@@ -1,0 +1,106 @@
+"""``gslt construct``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from gslt.cli.options import Action, add_root, add_split, data_folder, size_line
+from gslt.config import part
+
+if TYPE_CHECKING:
+    from gslt.theory.construct import Construction
+
+DESCRIPTION = """A ticket that equals a given network to an error, by construction: nothing is
+searched and nothing in the source is trained. The target is trained first, or loaded; which random
+coefficients are kept are subset sums. Writes ticket.gslt, summary.json, target.safetensors and a
+picture of the errors against the width."""
+#: What the folder is called, and its files.
+KIND = "construct"
+FILES = ("ticket.gslt", "summary.json", "target.safetensors", "widths.png", "widths.svg")
+
+
+def add(commands: Any) -> None:
+    """Add the command to a parser."""
+    from gslt.theory.construct import ConstructConfig
+    from gslt.theory.existence import TargetConfig
+
+    parser = ArgumentParser(description=DESCRIPTION)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    text = "data set of nodes: name or path [cora]; other targets have data of their own"
+    parser.add_argument("--dataset", type=str | None, help=text)
+    add_root(parser)
+    add_split(parser)
+    text = "a target.safetensors of an earlier call, in the place of training"
+    parser.add_argument("--load", type=Path | None, metavar="FILE", help=text)
+    text = "output folder [runs/construct-TARGET-DATASET]"
+    parser.add_argument("--out", type=Path | None, help=text)
+    parser.add_class_arguments(TargetConfig)
+    parser.add_class_arguments(ConstructConfig)
+    commands.add_subcommand("construct", parser, help="a ticket that equals a network, by theory")
+
+
+def _construct(options: Namespace) -> None:
+    from gslt.files import OutputFolder
+    from gslt.report.construction import width_figure
+    from gslt.report.figures import save_both
+    from gslt.theory.construct import ConstructConfig, construct
+    from gslt.theory.existence import (
+        SHARES,
+        TargetConfig,
+        errors_against_width,
+        make_target,
+        save_target,
+        summary,
+        ticket_of,
+    )
+
+    kind, config = part(TargetConfig, options), part(ConstructConfig, options)
+    name = f"construct-{kind.target}-{options.dataset or ''}".rstrip("-").replace("/", "-")
+    folder = OutputFolder(options.out or Path("runs") / name, KIND)
+    for file in FILES:
+        folder.check(file)
+    target, task = make_target(
+        kind,
+        options.dataset,
+        dataset_dir=data_folder(options),
+        split=options.split,
+        path=options.load,
+        progress=True,
+    )
+    folder.write_bytes("target.safetensors", save_target(target))
+    found = construct(target, task.x, task.graph, config, progress=True)
+    ticket = ticket_of(found, task)
+    folder.write_bytes("ticket.gslt", ticket.to_bytes())
+    layers = errors_against_width(found, target)
+    folder.write_json("summary.json", {**summary(found, target, task), "widths": layers})
+    title = f"{kind.target} on {task.name}, output error {config.epsilon:g}: random width"
+    save_both(width_figure(layers, SHARES, title), folder, "widths")
+    _show(found, task.scores(target), task.scores(found.network))
+    print(size_line(ticket))
+    print(f"written to {folder.path}: {', '.join(FILES)}")
+
+
+def _show(found: Construction, before: dict[str, float], after: dict[str, float]) -> None:
+    print(f"{'split':<9} {'target':>8} {'ticket':>8}")
+    for split, value in before.items():
+        print(f"{split:<9} {100 * value:>7.2f}% {100 * after[split]:>7.2f}%")
+    print(
+        f"largest output error {found.output_error:.3g} (asked for {found.epsilon:g}, bound by the "
+        f"coefficients' errors {found.bound:.3g}); the same class on {100 * found.agreement:.2f} %"
+    )
+    for block in found.blocks:
+        print(
+            f"  {block.layer:<24} {block.coefficients:>8,} coefficients, {block.copies:>5} random "
+            f"channels for one, largest error {block.error:.2g} (allowed {block.epsilon:.2g})"
+        )
+    print(
+        f"random weights per target weight: {found.searched / found.target_weights:,.1f} to choose "
+        f"from, {(found.searched + found.first) / found.target_weights:,.0f} with the first "
+        f"matrices, which are never made; {found.seconds:.1f} s"
+    )
+
+
+ACTIONS: dict[str, Action] = {"construct": _construct}
