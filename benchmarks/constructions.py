@@ -33,6 +33,8 @@ SEEDS = 5
 
 def moved(kind: str, x: Tensor, generator: torch.Generator) -> Tensor | None:
     """Data after a random element of the group that the outputs must not change under."""
+    if kind == "cnn":
+        return x.roll(torch.randint(-1, 2, (2,), generator=generator).tolist(), (-2, -1))
     if kind == "ign2":
         order = torch.randperm(x.size(-1), generator=generator)
         return x[..., order, :][..., order]
@@ -48,7 +50,8 @@ def moved(kind: str, x: Tensor, generator: torch.Generator) -> Tensor | None:
 def defect(kind: str, network: SourceNetwork, task: Task) -> float | None:
     """Largest change of an output under five random group elements; of nodes, under their order.
 
-    None where the group is not one of all inputs: translations move images over the border.
+    None where there is no group. Images that are translated have zeros around them, so far that no
+    layer sees more than zeros at the border.
     """
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -63,6 +66,8 @@ def defect(kind: str, network: SourceNetwork, task: Task) -> float | None:
             before = network(task.x, task.graph)[order]
             return float((network(task.x[order], graph) - before).abs().max())
         x = task.x[:100]
+        if kind == "cnn":
+            x = torch.nn.functional.pad(x, [2 * len(network.blocks)] * 4)
         before, worst = network(x), 0.0
         for _ in range(5):
             other = moved(kind, x, generator)
