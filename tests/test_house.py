@@ -74,7 +74,7 @@ WITHIN = {
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
-        {"study"},
+        {"construction", "study"},
         {"explorer"},
         {"groups"},
         {"figures"},
@@ -91,7 +91,12 @@ WITHIN = {
         {"presets", "smoothness"},
         {"columns", "study"},
     ],
-    "theory": [{"laws", "targets"}, {"subset_sum"}],
+    "theory": [
+        {"existence"},
+        {"construct", "node_targets"},
+        {"laws", "targets"},
+        {"subset_sum"},
+    ],
 }
 
 

@@ -159,6 +159,9 @@ class SourceBlock(nn.Module):
     """λ ``(p + 1, copies)``, the constant channel last; zero where the entry is missing."""
     factor: Tensor
     """Scalar ``()`` on the block's output."""
+    literal: bool = False
+    """Whether every middle channel of a pair is computed. Σ_j w_j ReLU(λ_j x) is the same as
+    (Σ_{λ > 0} w |λ|) x⁺ + (Σ_{λ < 0} w |λ|) x⁻, which costs as little as the target."""
 
     def __init__(self, config: SourceConfig, number: int) -> None:
         super().__init__()
@@ -186,16 +189,29 @@ class SourceBlock(nn.Module):
             return self.factor * (out + self.basis.constant(x[:, middle:], constant))
         lit = self.first[-1].clamp(min=0).view(1, -1, *[1] * (x.dim() - 2))
         out = self.basis.constant(lit * torch.ones_like(x[:, :1]), constant)
+        if self.literal:
+            return self.factor * (out + self._through_middle(x, main, graph))
+        for sign in (1, -1) if bool((x < 0).any()) else (1,):
+            size = (sign * self.first[:-1]).clamp(min=0)
+            by_input = main.reshape(len(main), *size.shape, self.basis.size)
+            sums = torch.einsum("qprk,pr->qpk", by_input, size)
+            out = out + self.basis.apply((sign * x).clamp(min=0), sums, graph)
+        return self.factor * out
+
+    def _through_middle(self, x: Tensor, main: Tensor, graph: Graph | None) -> Tensor:
+        """Σ w B_k h of every middle channel h, some at a time."""
+        assert self.first is not None
+        total: Tensor | None = None
         step = max(1, _CHUNK // max(1, self.copies * x[:, 0].numel()))
         for start in range(0, self.in_channels, step):
             part = x[:, start : start + step]
             scale = self.first[start : start + part.size(1)]
-            if not bool(part.any()):
-                continue
             h = (part.unsqueeze(2) * scale.view(1, *scale.shape, *[1] * (x.dim() - 2))).relu()
             columns = main[:, start * self.copies : (start + part.size(1)) * self.copies]
-            out = out + self.basis.apply(h.flatten(1, 2), columns, graph)
-        return self.factor * out
+            out = self.basis.apply(h.flatten(1, 2), columns, graph)
+            total = out if total is None else total + out
+        assert total is not None
+        return total
 
     def split(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
         """A matrix like the weight, by what its columns multiply.
@@ -245,6 +261,22 @@ class SourceNetwork(nn.Module):
             x = block(x, graph).relu()
         result: Tensor = self.blocks[-1](x, graph)
         return result
+
+    def literal(self, x: Tensor, graph: Graph | None = None) -> Tensor:
+        """The same with every channel of every middle computed as it stands.
+
+        Args:
+            x: field ``(batch, p, …)``.
+            graph: of message passing.
+        """
+        try:
+            for block in self.blocks:
+                block.literal = True  # type: ignore[assignment]
+            result: Tensor = self(x, graph)
+            return result
+        finally:
+            for block in self.blocks:
+                block.literal = False  # type: ignore[assignment]
 
 
 def _diamond(config: SourceConfig, number: int) -> Tensor:

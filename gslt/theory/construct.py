@@ -64,6 +64,8 @@ _VALUES = 1 << 23
 #: Draws from which the share of failures is predicted, and the shares between which it is
 #: continued: an exponential law, as the lemmas have it.
 _DRAWS, _FIRST_SHARE, _LAST_SHARE = 4_000, 0.2, 5e-3
+#: Products that are made to compute a network as it stands.
+_LITERAL = 10**11
 #: Most random channels for one.
 MAX_COPIES = 1 << 13
 
@@ -105,6 +107,9 @@ class Construction:
     """Largest output error on the data that was seen."""
     agreement: float
     """Share of the data that is given the same class."""
+    literal_error: float | None
+    """Largest output error with every middle channel computed as it stands, on as much of the data
+    as takes about a minute; None where a graph is too large for that."""
     target_weights: int
     """Coefficients and biases of the target."""
     searched: int
@@ -262,6 +267,7 @@ def construct(
         bound=bound,
         output_error=float((found - y).abs().max()),
         agreement=float((found.argmax(1) == y.argmax(1)).double().mean()),
+        literal_error=_literal_error(network, x, graph, y),
         target_weights=sum(parameter.numel() for parameter in target.parameters()),
         searched=total,
         first=source.first_size,
@@ -644,6 +650,19 @@ def _norms(layer: nn.Module, x: Tensor, graph: Graph | None) -> Tensor:
     each = torch.eye(layer.weight.size(2), dtype=x.dtype).unsqueeze(1)
     one = torch.ones_like(x[:1, :1] if graph is None else x[:, :1])
     return layer.elements.apply(one, each, graph).transpose(0, 1).flatten(1).amax(1)
+
+
+def _literal_error(
+    network: SourceNetwork, x: Tensor, graph: Graph | None, y: Tensor
+) -> float | None:
+    """The error of the network as it stands, on as many examples as the work allows."""
+    places = x[0, 0].numel()
+    most = _LITERAL // (network.config.searched_size * places)
+    if graph is not None and most < len(x):
+        return None
+    some = slice(0, max(1, most)) if graph is None else slice(None)
+    with torch.no_grad():
+        return float((network.literal(x[some], graph) - y[some]).abs().max())
 
 
 def _keep(

@@ -229,7 +229,7 @@ def errors_against_width(found: Construction, target: EquivariantNetwork) -> lis
         for width in _widths(block.copies):
             made = drawn(width, pair, p, locked, len(wanted))
             made = Draws(made.values, wanted.numpy(), made.locked, made.pruned)
-            errors = made.solve(exact=20).errors
+            errors = made.solve(exact=24).errors
             density = log2_density(made)
             rows.append(
                 {

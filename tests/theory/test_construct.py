@@ -77,6 +77,8 @@ def test_ticket_is_the_target_within_epsilon(kind: str, source: str) -> None:
     found = built(kind, source, signed=kind in ("mlp", "cnn"), epsilon=1e-3)
     assert found.output_error <= found.bound <= 1e-3
     assert found.agreement == 1.0
+    assert found.literal_error is not None
+    assert abs(found.literal_error - found.output_error) <= 1e-10
     counts = [w.counts for w in frozen(found.network)]
     p, locked = SOURCES[source]
     total = sum(c.total for c in counts)
@@ -95,6 +97,7 @@ def test_network_is_the_masked_one_of_dense_matrices() -> None:
     network, x, _ = problem("mlp", True)
     found = built("mlp", "frozen")
     expected = true_mlp(found.network, x)
+    torch.testing.assert_close(found.network.literal(x), expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(found.network(x), expected, rtol=1e-12, atol=1e-12)
     assert (expected - network.double()(x)).abs().max() <= 0.01
 

@@ -1,0 +1,74 @@
+"""``gslt construct``: from the command line to a ticket that ``gslt evaluate`` reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gslt.cli import main
+from gslt.cli.construct import FILES
+from gslt.data import NodeDataset
+
+
+@pytest.fixture
+def graph(blocks: NodeDataset, tmp_path: Path) -> str:
+    path = tmp_path / "blocks.safetensors"
+    blocks.save(path)
+    return str(path)
+
+
+def test_a_ticket_that_equals_its_target(
+    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["construct", "--target", "gin", "--dataset", graph, "--hidden_channels", "3"]
+    settings = ["--epochs", "60", "--freezing_ratio", "0.5", "--epsilon", "0.001"]
+    assert main([*command, *settings, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "the same class on 100.00 %" in said
+    assert sorted(FILES) == sorted(path.name for path in out.iterdir() if path.name != ".gslt")
+    figures = json.loads((out / "summary.json").read_text())
+    assert figures["output_error"] <= figures["bound"] <= 0.001
+    assert figures["ticket_scores"] == figures["target_scores"]
+
+    ticket = str(out / "ticket.gslt")
+    assert main(["evaluate", ticket, "--dataset", graph]) == 0
+    value = 100 * figures["ticket_scores"]["test"]
+    assert f"test {value:6.2f} % (at the construction {value:.2f})" in capsys.readouterr().out
+    assert main(["inspect", ticket]) == 0
+    assert "construction='2L'" in capsys.readouterr().out
+
+    # The target is not trained again, and another seed gives another ticket of it.
+    again = [*command, "--load", str(out / "target.safetensors"), "--seed", "7"]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    assert (
+        json.loads((tmp_path / "again" / "summary.json").read_text())["target_scores"]
+        == (figures["target_scores"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--epsilon", "0"], "epsilon must be a finite number above 0"),
+        (["--freezing_ratio", "1"], "freeze at most 0.95"),
+        (["--copies", "5"], "are missed with 5 random channels"),
+        (["--target", "mlp"], "leave it out"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(
+    graph: str, options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["construct", "--dataset", graph, "--hidden_channels", "2", "--epochs", "1"]
+    assert main([*command, *options, "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_of_others_stays_as_it_is(graph: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ticket.gslt").write_text("mine")
+    command = ["construct", "--dataset", graph, "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert (tmp_path / "out" / "ticket.gslt").read_text() == "mine"

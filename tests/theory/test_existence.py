@@ -1,0 +1,76 @@
+"""Targets and their data, and the curves of errors against the width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gslt.data import NodeDataset
+from gslt.errors import ConfigError
+from gslt.nn.equivariant import EquivariantNetwork
+from gslt.report.construction import width_figure
+from gslt.theory.construct import ConstructConfig, construct
+from gslt.theory.existence import (
+    SHARES,
+    TargetConfig,
+    errors_against_width,
+    load_task,
+    make_target,
+    save_target,
+    summary,
+    ticket_of,
+)
+from gslt.theory.targets import initialise
+
+
+def test_a_target_is_trained_saved_and_loaded(tmp_path: Path) -> None:
+    config = TargetConfig(target="mlp", epochs=1)
+    network, task = make_target(config)
+    path = tmp_path / "target.safetensors"
+    path.write_bytes(save_target(network))
+    again, _ = make_target(config, path=path)
+    x = task.x[:5]
+    assert torch.equal(again(x), network(x))
+    with pytest.raises(ConfigError, match="is a mlp from 64 channels to 10 classes, where a cnn"):
+        make_target(TargetConfig(target="cnn"), path=path)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "ign2"])
+def test_small_targets_have_data_of_their_own(kind: str) -> None:
+    with pytest.raises(ConfigError, match="leave it out"):
+        load_task(kind, "cora")
+    task = load_task(kind)
+    assert task.synthetic == ("synthetic" in task.name) == (kind == "ign2")
+
+
+def test_summary_ticket_and_curves_of_a_construction_on_nodes(
+    blocks: NodeDataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "blocks.safetensors"
+    blocks.save(path)
+    task = load_task("gcn", str(path))
+    assert task.dataset is not None
+    network = EquivariantNetwork("gcn", (task.x.size(1), 3, task.classes)).double()
+    initialise(network, 0)
+    config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4)
+    found = construct(network, task.x, task.graph, config)
+    figures = summary(found, network, task)
+    assert figures["target_scores"].keys() == {"train", "val", "test"}
+    assert figures["ticket_scores"] == figures["target_scores"]
+    assert figures["locked"] == figures["pruned"]
+    ticket = ticket_of(found, task)
+    assert ticket.content_hash == task.dataset.content_hash
+    assert ticket.results["test_accuracy"] == figures["ticket_scores"]["test"]
+    layers = errors_against_width(found, network)
+    assert [layer["copies"] for layer in layers] == list(found.network.config.copies)
+    for layer in layers:
+        widths = [row["copies"] for row in layer["errors"]]
+        assert widths == sorted(widths)
+        # A coefficient is hit at the source's width, and not at eight channels.
+        first, last = layer["errors"][0], layer["errors"][-1]
+        assert last["simulated"][1] <= layer["epsilon"] < first["simulated"][1]
+        assert last["predicted"][1] <= layer["epsilon"] < first["predicted"][1]
+    figure = width_figure(layers, SHARES, "a title")
+    assert len(figure.axes) == 2
