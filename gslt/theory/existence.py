@@ -101,7 +101,7 @@ def make_target(
         )
         return train_node_target(task.dataset, training, progress=progress), task
     recipe = RECIPES[config.target]
-    network = EquivariantNetwork(config.target, recipe.channels(task)).double()
+    network = EquivariantNetwork(config.target, recipe.channels(task))
     train_target(
         network,
         task,
@@ -110,7 +110,7 @@ def make_target(
         seed=config.target_seed,
         progress=progress,
     )
-    return network, task
+    return network.double(), task
 
 
 def load_task(

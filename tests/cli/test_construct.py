@@ -23,7 +23,7 @@ def test_a_ticket_that_equals_its_target(
     graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    command = ["construct", "--target", "gin", "--dataset", graph, "--hidden_channels", "3"]
+    command = ["construct", "--target", "gin", "--dataset", graph, "--hidden_channels", "8"]
     settings = ["--epochs", "60", "--freezing_ratio", "0.5", "--epsilon", "0.001"]
     assert main([*command, *settings, "--out", str(out)]) == 0
     said = capsys.readouterr().out
