@@ -134,7 +134,8 @@ def put_in_place(host: Host, printed: bool) -> None:
     """
 
     def printing(show: Callable[[nn.Module], str]) -> Callable[[nn.Module], str]:
-        return lambda layer: show(layer).replace("Frozen", "", 1)
+        # torch names a class anew where a parameter of its own is frozen.
+        return lambda layer: re.sub("^(Parametrized)?Frozen", "", show(layer))
 
     layers = importlib.import_module(host.package)
     ours = importlib.import_module(host.drop_ins)

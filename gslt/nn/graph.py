@@ -15,7 +15,7 @@ from torch.profiler import record_function
 
 from gslt.errors import GraphError
 from gslt.nn import memory
-from gslt.nn.hooks import observed
+from gslt.nn.hooks import is_transformed, observed
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,16 @@ class Graph(ABC):
         if self.shape[0] != self.shape[1]:
             raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
 
+    def _check_untransformed(self) -> None:
+        if is_transformed():
+            raise GraphError(
+                "torch.func (vmap, grad, jvp, …) goes through no kernel of a sparse product; give "
+                "a model of the backend pyg edge_index (2, E) itself: plain operations are taken"
+            )
+
     def _product(self, x: Tensor, operator: Propagation) -> Tensor:
         """M x with a gradient."""
+        self._check_untransformed()
         result: Tensor = _Propagate.apply(x, self, operator, False)  # type: ignore[no-untyped-call]
         return result
 
