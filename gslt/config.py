@@ -17,7 +17,7 @@ from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform", "igq"]
-Architecture = Literal["gin", "gcn", "sage"]
+Architecture = Literal["gin", "gcn", "sage", "gat"]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -89,7 +89,8 @@ class ModelConfig:
     """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
 
     architecture: Architecture = "gin"
-    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE."""
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops), mean-GraphSAGE, or GAT
+    (attention over the node and its neighbours)."""
     num_layers: int = 4
     """Number of message passing layers, at least 2."""
     hidden_channels: int = 386
@@ -112,11 +113,16 @@ class ModelConfig:
     edges: Edges = "all"
     """Sum over the edges of the graph, or over none: the control in which the network is a
     multi-layer perceptron of the same weights on the same nodes and split."""
+    heads: int = 1
+    """Attention heads of every layer of a GAT. Hidden layers concatenate them, so that
+    hidden_channels is the width of all heads together; the last layer averages them."""
 
     def __post_init__(self) -> None:
         check_values(self)
         _at_least(self, "num_layers", 2)
         _at_least(self, "hidden_channels", 1)
+        _at_least(self, "heads", 1)
+        self._check_heads()
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
         if self.unit_gain and self.batch_norm:
@@ -124,6 +130,20 @@ class ModelConfig:
         if self.pair_norm and (self.batch_norm or self.unit_gain):
             other = "batch_norm" if self.batch_norm else "unit_gain"
             raise ConfigError(f"pair_norm stands in the place of batch norm; set {other} false")
+
+    def _check_heads(self) -> None:
+        heads, width = self.heads, self.hidden_channels
+        if heads > 1 and self.architecture != "gat":
+            raise ConfigError(
+                f"heads are for architecture gat; {self.architecture} has none, leave heads out"
+            )
+        if width % heads:
+            below, above = width - width % heads, width - width % heads + heads
+            widths = f"{below} or {above}" if below else f"{above}"
+            raise ConfigError(
+                f"hidden_channels {width} cannot be divided among {heads} heads; "
+                f"use hidden_channels {widths}, or heads {math.gcd(heads, width)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -255,7 +255,7 @@ def test_a_claim_of_equality_needs_a_narrow_interval(
 def test_of_a_hosts_tests_those_count_that_pass_with_its_own_layers(tmp_path: Path) -> None:
     folder = tmp_path / "test" / "nn" / "conv"
     folder.mkdir(parents=True)
-    for layer in ("gin", "gcn", "sage"):
+    for layer in ("gin", "gcn", "sage", "gat"):
         (folder / f"test_{layer}_conv.py").write_text("def test_nothing():\n    pass\n")
     (folder / "test_user.py").write_text(
         "import torch\n"

@@ -37,8 +37,9 @@ from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
-#: Version of the format of a ticket of masks alone, of one that stores state beside them, and of
-#: one that knows the data that it was found on, and of one of a constructed source.
+#: Version of the format of a ticket of masks alone, of one that stores state beside them, of one
+#: that knows the data that it was found on, and of one whose network has attention or was
+#: constructed.
 MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_NETWORKS = VERSIONS = (2, 3, 4, 5)
 
 #: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
@@ -53,7 +54,13 @@ WEIGHTS_PER_FILE_BYTE = 2**7
 #: and older readers refuse what they would misread.
 _ADDED: dict[type[Any], dict[str, Any]] = {
     FreezeConfig: {"place": "all"},
-    ModelConfig: {"residual": False, "unit_gain": False, "pair_norm": False, "edges": "all"},
+    ModelConfig: {
+        "residual": False,
+        "unit_gain": False,
+        "pair_norm": False,
+        "edges": "all",
+        "heads": 1,
+    },
 }
 
 
@@ -208,7 +215,8 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
 
 def _version(ticket: StoredTicket) -> int:
     """The oldest version of the format that has all of a ticket."""
-    if ticket.construction is not None:
+    later = ticket.architecture is not None and ticket.architecture.model.architecture == "gat"
+    if later or ticket.construction is not None:
         return WITH_NETWORKS
     return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE
 

@@ -16,7 +16,7 @@ from small_runs import SMALL, small_search
 import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
-from gslt.nn.graph import Graph
+from gslt.nn.graph import EdgeList, Graph
 from gslt.training.loop import Inputs, Loop, make_optimizer, predict
 from gslt.training.results import AT_BEST, Epoch
 
@@ -216,6 +216,10 @@ class ShapeGraph(Graph):
     def multiply(self, operator, x, transposed):
         return x.new_empty(self.nodes, x.size(1))
 
+    def _attend(self, x, source, target, slope):
+        loops = torch.arange(self.nodes, device="meta").expand(2, -1)
+        return EdgeList(loops, self.nodes, self.nodes)._attend(x, source, target, slope)
+
 
 class ShapeBackend:
     name = "shapes"
@@ -230,7 +234,7 @@ class ShapeBackend:
         return x, graph
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize("freezing_ratio", [None, 0.4])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
@@ -341,7 +345,7 @@ def test_several_runs_make_the_graph_ready_once(monkeypatch):
     assert kept() is None
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_bfloat16_is_evaluated_in_float32(architecture):
     torch.manual_seed(0)
     dataset = community_graph()
