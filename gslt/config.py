@@ -12,12 +12,14 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from typing_extensions import Self
+
 from gslt.errors import ConfigError
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform", "igq"]
-Architecture = Literal["gin", "gcn", "sage"]
+Architecture = Literal["gin", "gcn", "sage", "conv2", "conv4", "conv6", "resnet18", "resnet20"]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -26,6 +28,33 @@ Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
 Threshold = Literal["global", "layer"]
 WeightInit = Literal["ku", "kn", "skc"]
+
+#: Networks of images, see :mod:`gslt.nn.vision`; all others are of graphs.
+VISION: tuple[Architecture, ...] = ("conv2", "conv4", "conv6", "resnet18", "resnet20")
+#: What they take where nobody says otherwise: the optimiser of the four CIFAR configs of the Frozen
+#: paper's authors, and epochs as in Ramanujan et al. 2020 (arXiv 1911.13299).
+VISION_DEFAULTS: dict[str, Any] = {
+    "epochs": 100,
+    "lr": 0.1,
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "batch_size": 128,
+    "augment": True,
+}
+#: What only a network of a graph can have.
+_OF_GRAPHS = (
+    "num_layers",
+    "hidden_channels",
+    "batch_norm",
+    "head",
+    "dropout",
+    "residual",
+    "unit_gain",
+    "pair_norm",
+    "edges",
+    "backend",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +115,11 @@ class FreezeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
+    """A classifier of nodes or images; defaults: the Frozen paper's GIN (arXiv 2402.14029)."""
 
     architecture: Architecture = "gin"
-    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE."""
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE; or a
+    network of images: Conv2, Conv4, Conv6, ResNet-18 or ResNet-20, whose layers are their own."""
     num_layers: int = 4
     """Number of message passing layers, at least 2."""
     hidden_channels: int = 386
@@ -112,9 +142,12 @@ class ModelConfig:
     edges: Edges = "all"
     """Sum over the edges of the graph, or over none: the control in which the network is a
     multi-layer perceptron of the same weights on the same nodes and split."""
+    width: float = 1.0
+    """Factor on every width of a network of images, in (0, 16]; widths are rounded."""
 
     def __post_init__(self) -> None:
         check_values(self)
+        _check_kind(self)
         _at_least(self, "num_layers", 2)
         _at_least(self, "hidden_channels", 1)
         if not 0.0 <= self.dropout < 1.0:
@@ -128,7 +161,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ModelConfig):
-    """A model and how it is optimised, in full batches."""
+    """A model and how it is optimised: in full batches on a graph, in mini-batches on images.
+
+    Where the architecture is one of images, settings that are not given are those of
+    :data:`VISION_DEFAULTS`. ``dataclasses.replace`` gives every setting.
+    """
 
     epochs: int = 320
     """Number of full-batch updates, at most that where patience is set."""
@@ -157,9 +194,25 @@ class RunConfig(ModelConfig):
     precision: Precision = "float32"
     """Type of activations and products. Scores, weights, statistics of batch normalisation and the
     loss are float32 always, and the result is evaluated in float32."""
+    batch_size: int = 0
+    """Images of one update, the last of an epoch being of those that are left; 0: all of them. On
+    images 128 unless given; a graph is one batch."""
+    augment: bool = False
+    """Shift every image of a training batch by up to 4 pixels, what is beyond its border being
+    zero, and mirror every second one. On images true unless given."""
+
+    def __new__(cls, **given: Any) -> Self:
+        """Keeps which settings were given, for those whose default the architecture decides."""
+        self = super().__new__(cls)
+        object.__setattr__(self, "_given", frozenset(given))
+        return self
 
     def __post_init__(self) -> None:
+        if self.architecture in VISION:
+            for name in VISION_DEFAULTS.keys() - self.__dict__["_given"]:
+                object.__setattr__(self, name, VISION_DEFAULTS[name])
         super().__post_init__()
+        _at_least(self, "batch_size", 0)
         _at_least(self, "epochs", 1)
         _at_least(self, "patience", 0)
         _at_least(self, "runs", 1)
@@ -210,7 +263,7 @@ class RunConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
-    """Weight training of a node classifier, the baseline of a ticket."""
+    """Weight training of the same classifier, the baseline of a ticket."""
 
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
@@ -416,6 +469,40 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     if missing := [name for name in needed if name not in values]:
         raise ConfigError(f"{kind.__name__} needs the field {', '.join(missing)}")
     return kind(**values)
+
+
+def default_of(item: dataclasses.Field[Any], architecture: object) -> Any:
+    """What a setting is where nobody says otherwise.
+
+    >>> lr = next(each for each in dataclasses.fields(RunConfig) if each.name == "lr")
+    >>> default_of(lr, "gin"), default_of(lr, "conv6")
+    (0.01, 0.1)
+
+    Args:
+        item: field of a config.
+        architecture: of its model.
+    """
+    return VISION_DEFAULTS.get(item.name, item.default) if architecture in VISION else item.default
+
+
+def _check_kind(config: ModelConfig) -> None:
+    """Refuse what a network of images does not have, and of graphs what only that has."""
+    name = config.architecture
+    if not 0.0 < config.width <= 16.0:
+        raise ConfigError(f"width must lie in (0, 16], got {config.width}")
+    fields = dataclasses.fields(config)
+    kept = _OF_GRAPHS if name in VISION else ("width", "batch_size", "augment")
+    changed = [f.name for f in fields if f.name in kept and getattr(config, f.name) != f.default]
+    if changed and name in VISION:
+        raise ConfigError(
+            f"{changed[0]} is a setting of networks of graphs, and {name} is of images; leave it "
+            "out (width makes the network wider)"
+        )
+    if changed:
+        raise ConfigError(
+            f"{changed[0]} is a setting of networks of images ({', '.join(VISION)}), and {name} is "
+            "of graphs; leave it out"
+        )
 
 
 def _check_seeds(first: int, runs: int) -> None:
