@@ -27,7 +27,7 @@ from gslt.config import RunConfig, SearchConfig, TrainConfig, build, part
 from gslt.errors import ConfigError, RunError, RunInUseError
 
 if TYPE_CHECKING:
-    from gslt.data import NodeDataset
+    from gslt.data import Dataset
     from gslt.loggers.common import Logger
     from gslt.training.loop import Probe
     from gslt.training.results import Result
@@ -100,7 +100,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import address
     from gslt.errors import UnwrittenError
-    from gslt.training.search import check_runnable, search, train
+    from gslt.training.search import check_kind, check_runnable, search, train
 
     action: Any = search if kind is SearchConfig else train
     if options.resume is not None:
@@ -115,6 +115,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
         out = options.out
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
+    check_kind(config, dataset)
     check_runnable(config)
     with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
@@ -150,7 +151,7 @@ def _opened(
     config: Any,
     chosen: dict[str, Any],
     options: Namespace,
-    dataset: NodeDataset,
+    dataset: Dataset,
 ) -> RunFolder:
     """The folder of the run: the one that is given, else an unfinished one, else a new one."""
     from gslt.training.places import default_folder, unfinished_folders
@@ -200,7 +201,7 @@ def _how(path: Path, options: Namespace) -> Remembered:
     return now
 
 
-def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
+def _probe(every: str | int | None, out: Path, dataset: Dataset) -> Probe | None:
     if every != "log" and not isinstance(every, int):
         return None
     from gslt.diagnostics import PROBE, SearchProbe

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gslt.config import METHODS
-from gslt.data import NodeDataset
+from gslt.data import Dataset
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError, RunError
@@ -194,7 +194,7 @@ class Record:
     def of(
         cls,
         spec: RunSpec,
-        dataset: NodeDataset,
+        dataset: Dataset,
         result: Result,
         environment: Mapping[str, Any],
         trajectory: Trajectory | None = None,
