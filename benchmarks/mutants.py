@@ -53,6 +53,7 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "gin, frozen": {"sparsity": 0.3, "freezing_ratio": 0.4},
     "gcn": {"architecture": "gcn", "sparsity": 0.8, "head": False, "allocation": "erk"},
     "sage": {"architecture": "sage", "prune_ratio": 0.3, "lock_ratio": 0.1, "weight_init": "kn"},
+    "gat": {"architecture": "gat", "heads": 3, "freezing_ratio": 0.2, "weight_init": "kn"},
     "threshold per layer": {"threshold": "layer", "sparsity": 0.6, "scale": "static"},
     "residual": {
         "residual": True,

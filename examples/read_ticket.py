@@ -72,7 +72,7 @@ FREEZE = (
 )
 MODEL = (
     "architecture num_layers hidden_channels batch_norm head dropout residual unit_gain pair_norm "
-    "edges"
+    "edges heads"
 )
 # What is missing from a file where it has this value.
 LEFT_OUT = {
@@ -81,6 +81,7 @@ LEFT_OUT = {
     "unit_gain": False,
     "pair_norm": False,
     "edges": "all",
+    "heads": 1,
 }
 CHOICES = {
     "allocation": ("epl", "erk", "uniform", "igq"),
@@ -94,7 +95,7 @@ NORMS = ("batch_norm", "unit_gain", "pair_norm")
 
 
 class DamagedError(ValueError):
-    """The file is damaged, no ticket of version 2, 3 or 4, or beyond a limit."""
+    """The file is damaged, no ticket of version 2, 3, 4 or 5, or beyond a limit."""
 
 
 def check(holds: bool, problem: str) -> None:
@@ -133,7 +134,7 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     meta = parsed(text)
     check(written_as(meta) == text, "the metadata are not written as they should")
     check(isinstance(meta, dict) and "version" in meta, "the metadata are no object")
-    check(type(meta["version"]) is int and meta["version"] in (2, 3, 4), "another version")
+    check(type(meta["version"]) is int and meta["version"] in (2, 3, 4, 5), "another version")
     check_metadata(meta)
     check_limits(meta, len(data))
     described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
@@ -222,8 +223,9 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    data = meta["version"] == 4
-    state = meta["version"] == 3 or (data and "state" in meta)
+    version = meta["version"]
+    data = version == 4 or (version == 5 and "data_sha256" in meta)
+    state = version == 3 or (version == 4 and "state" in meta)
     keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
@@ -248,6 +250,8 @@ def check_metadata(meta: dict) -> None:
     check_freeze(meta["freeze"])
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
+    attention = meta["architecture"] and meta["architecture"]["model"]["architecture"] == "gat"
+    check(bool(attention) == (version == 5), "a GAT is version 5, and nothing else is")
     if state:
         check(meta["architecture"] is None, "state in a network that has none")
         check_state(meta["state"])
@@ -291,9 +295,13 @@ def check_architecture(architecture: dict) -> None:
     keys(architecture, "model in_channels out_channels")
     model = architecture["model"]
     model = keys_written(model, MODEL)
-    check(model["architecture"] in ("gin", "gcn", "sage"), "an unknown architecture")
+    kind = model["architecture"]
+    check(kind in ("gin", "gcn", "sage", "gat"), "an unknown architecture")
     count(model["num_layers"], "num_layers", least=2)
     count(model["hidden_channels"], "hidden_channels", least=1)
+    count(model["heads"], "heads", least=1)
+    check(model["heads"] == 1 or kind == "gat", "heads without attention")
+    check(model["hidden_channels"] % model["heads"] == 0, "the heads do not share the width")
     for name in ("head", "residual", *NORMS):
         check(isinstance(model[name], bool), f"{name} is neither true nor false")
     check(0 <= number(model["dropout"], "dropout") < 1, "dropout is out of range")
@@ -455,13 +463,20 @@ def shapes_of(architecture: dict) -> dict[str, tuple[int, int]]:
         model["hidden_channels"],
         architecture["out_channels"],
     )
-    parts = {"gin": ["nn"], "gcn": ["lin"], "sage": ["lin_l", "lin_r"]}[model["architecture"]]
+    parts = {"gin": ["nn"], "gcn": ["lin"], "sage": ["lin_l", "lin_r"], "gat": ["lin"]}
+    heads = model.get("heads", 1)
     shapes = {}
     for i in range(model["num_layers"]):
-        inputs = first if i == 0 else hidden
-        outputs = last if i == model["num_layers"] - 1 else hidden
-        for part in parts:
+        end = i == model["num_layers"] - 1
+        inputs, outputs = first if i == 0 else hidden, last if end else hidden
+        if model["architecture"] == "gat":
+            # The last layer's heads are all as wide as its output.
+            outputs = heads * last if end else hidden
+        for part in parts[model["architecture"]]:
             shapes[f"layers.{i}.{part}.weight"] = (outputs, inputs)
+        if model["architecture"] == "gat":
+            for part in ("att_src", "att_dst"):
+                shapes[f"layers.{i}.{part}.weight"] = (heads, outputs // heads)
     if model["head"]:
         shapes["head.weight"] = (last, hidden)
     return shapes
@@ -701,6 +716,23 @@ def aggregate(kind: str, x: np.ndarray, edge_index: np.ndarray) -> np.ndarray:
     return (scatter(x / root, source, target) + x / root) / root
 
 
+def attention(h: np.ndarray, vectors: list[np.ndarray], edge_index: np.ndarray) -> np.ndarray:
+    """Attention of every head ``(nodes, heads, width)`` over the neighbours and the node itself."""
+    others = edge_index[:, edge_index[0] != edge_index[1]]
+    source, target = np.hstack([others, np.tile(np.arange(len(h)), (2, 1))])
+    said, asked = ((h * vector).sum(axis=2) for vector in vectors)
+    score = said[source] + asked[target]
+    score = np.where(score < 0, 0.2 * score, score)
+    top = np.full(said.shape, -np.inf)
+    np.maximum.at(top, target, score)
+    weight = np.exp(score - top[target])
+    total = np.zeros_like(said)
+    np.add.at(total, target, weight)
+    out = np.zeros_like(h)
+    np.add.at(out, target, (weight / total[target])[:, :, None] * h[source])
+    return out
+
+
 def logits(
     meta: dict, weights: dict[str, np.ndarray], x: np.ndarray, edge_index: np.ndarray
 ) -> np.ndarray:
@@ -711,6 +743,11 @@ def logits(
         edge_index = edge_index[:, :0]
 
     def layer(i: int, h: np.ndarray) -> np.ndarray:
+        if kind == "gat":
+            vectors = [weights[f"layers.{i}.att_{end}.weight"] for end in ("src", "dst")]
+            h = h @ weights[f"layers.{i}.lin.weight"].T
+            out = attention(h.reshape(len(h), *vectors[0].shape), vectors, edge_index)
+            return out.mean(axis=1) if i == last else out.reshape(len(h), -1)
         gathered = aggregate(kind, h, edge_index)
         if kind == "sage":
             left, right = (weights[f"layers.{i}.lin_{side}.weight"] for side in "lr")
@@ -727,7 +764,7 @@ def logits(
         return np.maximum(h, 0)
 
     h = x.astype(float)
-    unit, gains = model["unit_gain"], {"gin": 2, "gcn": 1, "sage": math.sqrt(2)}
+    unit, gains = model["unit_gain"], {"gin": 2, "gcn": 1, "sage": math.sqrt(2), "gat": 1}
     for i in range(last):
         new = activate(layer(i, h))
         if unit:

@@ -19,7 +19,9 @@ from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform", "igq"]
-Architecture = Literal["gin", "gcn", "sage", "conv2", "conv4", "conv6", "resnet18", "resnet20"]
+Architecture = Literal[
+    "gin", "gcn", "sage", "gat", "conv2", "conv4", "conv6", "resnet18", "resnet20"
+]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -53,6 +55,7 @@ _OF_GRAPHS = (
     "unit_gain",
     "pair_norm",
     "edges",
+    "heads",
     "backend",
 )
 
@@ -118,8 +121,9 @@ class ModelConfig:
     """A classifier of nodes or images; defaults: the Frozen paper's GIN (arXiv 2402.14029)."""
 
     architecture: Architecture = "gin"
-    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops) or mean-GraphSAGE; or a
-    network of images: Conv2, Conv4, Conv6, ResNet-18 or ResNet-20, whose layers are their own."""
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops), mean-GraphSAGE, or GAT
+    (attention over the node and its neighbours); or a network of images: Conv2, Conv4, Conv6,
+    ResNet-18 or ResNet-20, whose layers are their own."""
     num_layers: int = 4
     """Number of message passing layers, at least 2."""
     hidden_channels: int = 386
@@ -142,6 +146,9 @@ class ModelConfig:
     edges: Edges = "all"
     """Sum over the edges of the graph, or over none: the control in which the network is a
     multi-layer perceptron of the same weights on the same nodes and split."""
+    heads: int = 1
+    """Attention heads of every layer of a GAT. Hidden layers concatenate them, so that
+    hidden_channels is the width of all heads together; the last layer averages them."""
     width: float = 1.0
     """Factor on every width of a network of images, in (0, 16]; widths are rounded."""
 
@@ -150,6 +157,8 @@ class ModelConfig:
         _check_kind(self)
         _at_least(self, "num_layers", 2)
         _at_least(self, "hidden_channels", 1)
+        _at_least(self, "heads", 1)
+        self._check_heads()
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
         if self.unit_gain and self.batch_norm:
@@ -157,6 +166,20 @@ class ModelConfig:
         if self.pair_norm and (self.batch_norm or self.unit_gain):
             other = "batch_norm" if self.batch_norm else "unit_gain"
             raise ConfigError(f"pair_norm stands in the place of batch norm; set {other} false")
+
+    def _check_heads(self) -> None:
+        heads, width = self.heads, self.hidden_channels
+        if heads > 1 and self.architecture != "gat":
+            raise ConfigError(
+                f"heads are for architecture gat; {self.architecture} has none, leave heads out"
+            )
+        if width % heads:
+            below, above = width - width % heads, width - width % heads + heads
+            widths = f"{below} or {above}" if below else f"{above}"
+            raise ConfigError(
+                f"hidden_channels {width} cannot be divided among {heads} heads; "
+                f"use hidden_channels {widths}, or heads {math.gcd(heads, width)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

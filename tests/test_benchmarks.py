@@ -35,7 +35,7 @@ def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_a_recipe_is_the_model_that_gslt_searches(architecture: str, recipe: str) -> None:
     dataset = common.arxiv_shape(1 / 256)

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -45,14 +46,15 @@ from gslt.errors import ConfigError
         ({"seed": 10**5000}, "seed must be of type int, got a very large int"),
         (
             {"architecture": ["gin"]},
-            r"architecture must be one of gin, gcn, .*, got \['gin'\]",
+            r"must be one of gin, gcn, sage, gat, .*, got \['gin'\]",
         ),
         ({"batch_norm": 1}, "batch_norm must be of type bool, got 1"),
         ({"epochs": True}, "epochs must be of type int, got True"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"backend": "jax"}, "backend must be one of pyg, dgl, got 'jax'"),
-        ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
+        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat, got 'mlp'"),
+        ({"heads": 2}, "heads are for architecture gat; gin has none, leave heads out"),
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
         ({"lr_schedule": "step"}, "lr_schedule must be one of cosine, constant, multistep"),
@@ -76,7 +78,23 @@ def test_refused_search_configs(options: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"architecture": "gat"}, "architecture must be one of gin, gcn, sage"),
+        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat"),
+        ({"architecture": "sage", "heads": 8}, "for architecture gat; sage has none, leave heads"),
+        ({"architecture": "gat", "heads": 0}, "heads must be at least 1, got 0"),
+        ({"architecture": "gat", "heads": 2.0}, "heads must be of type int"),
+        (
+            {"architecture": "gat", "heads": 8},
+            "hidden_channels 386 cannot be divided among 8 heads; use hidden_channels 384 or 392, "
+            "or heads 2",
+        ),
+        (
+            {"architecture": "gat", "heads": 5, "hidden_channels": 3},
+            "3 cannot be divided among 5 heads; use hidden_channels 5, or heads 1",
+        ),
+        (
+            {"architecture": "gat", "heads": 10**12 + 1, "hidden_channels": 10**13},
+            "10000000000000 cannot be divided among",
+        ),
         ({"num_layers": 1}, "num_layers must be at least 2"),
         ({"hidden_channels": 0}, "hidden_channels must be"),
         ({"dropout": 1.0}, "dropout must lie in"),
@@ -109,6 +127,20 @@ def test_refused_model_configs(options: dict[str, Any], message: str) -> None:
 def test_refused_freeze_configs(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         FreezeConfig(**options)
+
+
+@pytest.mark.parametrize("width", [1, 7, 36, 386])
+@pytest.mark.parametrize("heads", [2, 5, 8, 400])
+def test_what_the_refusal_of_heads_advises_works(width: int, heads: int) -> None:
+    if width % heads == 0:
+        return
+    with pytest.raises(ConfigError) as refused:
+        ModelConfig(architecture="gat", heads=heads, hidden_channels=width)
+    advice = r"use hidden_channels ([\d or]+), or heads (\d+)"
+    ((widths, fewer),) = re.findall(advice, str(refused.value))
+    for each in widths.split(" or "):
+        assert ModelConfig(architecture="gat", heads=heads, hidden_channels=int(each))
+    assert ModelConfig(architecture="gat", heads=int(fewer), hidden_channels=width)
 
 
 def test_ratios_follow_from_the_window_or_from_the_hand() -> None:

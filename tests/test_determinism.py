@@ -73,7 +73,7 @@ def test_backends_keep_the_source_and_the_accuracy(reference: dict[str, Any]) ->
     assert dgl["test"] == pytest.approx(reference["test"], abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_repeated_runs_are_identical(architecture: str, blocks: gslt.NodeDataset) -> None:
     config = SearchConfig(**CONFIG, architecture=architecture, dropout=0.3, runs=2)
     torch.manual_seed(1)

@@ -11,18 +11,15 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from gslt.backends.sparse import Neighbours, attend, merged, sparse_product
 from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.nn import memory
 from gslt.nn.graph import EdgeList, Graph, Propagation, row_starts, sparse_csr
 from gslt.nn.hooks import is_exported, is_traced
-
-#: Types of which torch's kernel for embedding bags is fast on a CPU.
-_GATHERED = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class CSRGraph(Graph):
@@ -51,12 +48,12 @@ class CSRGraph(Graph):
         self._shape = (num_targets, num_sources)
         source, target = edge_index.long()
         ones = torch.ones(source.numel(), dtype=torch.float64, device=source.device)
-        self._row, self._col, self._multiplicity = _merged(target, source, ones)
+        self._row, self._col, self._multiplicity = merged(target, source, ones)
         self._value = self._multiplicity
         self.weighted = weight is not None and bool((weight != 1).any())
         if weight is not None:
             flat = weight.detach().reshape(-1).to(torch.float64)
-            self._value = _merged(target, source, flat)[2]
+            self._value = merged(target, source, flat)[2]
         self._matrices: dict[tuple[object, ...], Tensor] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -78,9 +75,23 @@ class CSRGraph(Graph):
         """
         matrix = self.matrix(operator, x.dtype, transposed)
         out = memory.empty(matrix.size(0), x.size(1), x.dtype, x.device)
-        if x.device.type == "cpu" and x.dtype in _GATHERED:
-            return _gather(matrix, x, out)
-        return torch.addmm(out, matrix, x, beta=0, out=out)
+        return sparse_product(matrix, x, out)
+
+    def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+        if self.weighted:
+            raise GraphError(
+                "attention counts edges, but this graph has edge weights; drop the weights"
+            )
+        return attend(x, source, target, self._with_loops, slope)
+
+    @cached_property
+    def _with_loops(self) -> Neighbours:
+        """The edges with exactly one self-loop at every node."""
+        others, node = self._row != self._col, torch.arange(self.shape[0], device=self._row.device)
+        kept = (each[others] for each in (self._row, self._col, self._multiplicity))
+        loops = (node, node, torch.ones_like(node, dtype=torch.float64))
+        edges = merged(*(torch.cat(pair) for pair in zip(kept, loops, strict=True)))
+        return Neighbours(*edges, self.shape[0])
 
     def symmetric(self, x: Tensor) -> Tensor:
         """D̂^(−½) Â D̂^(−½) x, as in :class:`Graph`, which knows no edge weights.
@@ -139,42 +150,11 @@ class CSRGraph(Graph):
             height, width = width, height
         if operator.root is not None:
             node = torch.arange(height, device=row.device)
-            row, col, value = _merged(
+            row, col, value = merged(
                 torch.cat([row, node]), torch.cat([col, node]), torch.cat([value, operator.root])
             )
         size = torch.Size((height, width))
         return sparse_csr(row_starts(row, height), col, value.to(dtype), size)
-
-
-def _gather(matrix: Tensor, x: Tensor, out: Tensor) -> Tensor:
-    """The product of a sparse matrix and ``x``, by the kernel of embedding bags.
-
-    It fetches rows ahead, which sparse products of torch do not, and adds in single precision.
-    """
-    # It wants contiguous rows, and divides them among threads by the thousand.
-    wide, height = memory.whole_rows(x.detach()), 2000 * torch.get_num_threads()
-    start, column, value = matrix.crow_indices(), matrix.col_indices(), matrix.values()
-    for first in range(0, out.size(0), height):
-        offsets = start[first : first + height + 1]
-        low, high = int(offsets[0]), int(offsets[-1])
-        sums = F.embedding_bag(
-            column[low:high],
-            wide,
-            offsets - low,
-            mode="sum",
-            per_sample_weights=value[low:high],
-            include_last_offset=True,
-        )
-        out[first : first + height] = sums[:, : out.size(1)]
-    return out
-
-
-def _merged(row: Tensor, col: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Entries in the order of rows, then columns, those of the same place added up."""
-    width = int(col.max()) + 1 if col.numel() else 1
-    key, inverse = torch.unique(row * width + col, return_inverse=True)
-    total = torch.zeros_like(key, dtype=value.dtype).index_add_(0, inverse, value)
-    return key // width, key % width, total
 
 
 class NormalisedGraph(CSRGraph):

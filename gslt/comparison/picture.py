@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Colours = Mapping[str, str]
 #: Names of the architectures in titles.
-TITLES = {"gin": "GIN", "gcn": "GCN", "sage": "GraphSAGE"}
+TITLES = {"gin": "GIN", "gcn": "GCN", "sage": "GraphSAGE", "gat": "GAT"}
 #: Smallest difference that has a place on a logarithmic axis.
 FLOOR = 1e-17
 #: Share of a panel's height that lines leave to the words in its upper left corner.

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from gslt.comparison.routes import SourceNetwork
+from gslt.config import ModelConfig
 from gslt.data import NodeDataset
 from gslt.data.metrics import loss as mean_loss
 from gslt.masking import FrozenWeight
@@ -75,9 +76,9 @@ def reference(
     """The same by matrix algebra, from the effective weights of a network.
 
     With M the operator of the architecture (:func:`operator`) and norm(Z) = (Z − μ) / √(σ² + ε):
-    H ← ReLU(norm(M H Wᵀ)), in GraphSAGE ReLU(norm(M H W_lᵀ + H W_rᵀ)); logits = ½ (H_{L−1} Vᵀ +
-    H_L). The gradient of a score z is dL/dw · w · scale · sign(z), as Edge-Popup has it (Ramanujan
-    et al. 2020, arXiv 1911.13299).
+    H ← ReLU(norm(M H Wᵀ)), in GraphSAGE ReLU(norm(M H W_lᵀ + H W_rᵀ)), in a GAT the norm of
+    :func:`attention`; logits = ½ (H_{L−1} Vᵀ + H_L). The gradient of a score z is dL/dw · w · scale
+    · sign(z), as Edge-Popup has it (Ramanujan et al. 2020, arXiv 1911.13299).
 
     Args:
         network: whose weights.
@@ -86,12 +87,12 @@ def reference(
     """
     config = network.model.config
     weights = {name: _double(w).requires_grad_() for name, w in network.effective().items()}
-    matrix = operator(config.architecture, dataset.edge_index.cpu(), dataset.num_nodes)
+    layer = _layers(config, dataset.edge_index.cpu(), dataset.num_nodes)
     below = hidden = dataset.x.double().cpu()
     flips = []
     for number in range(config.num_layers):
         mine = [w for name, w in weights.items() if name.startswith(f"layers.{number}.")]
-        z = _norm(_layer(matrix, hidden, mine))
+        z = _norm(layer(hidden, mine, number == config.num_layers - 1))
         on = z > 0 if active is None else active[number]
         flips.append(_flips(z.detach(), on))
         below, hidden = hidden, z * on
@@ -124,8 +125,7 @@ def operator(architecture: str, edge_index: Tensor, num_nodes: int) -> Tensor:
     source, target = edge_index
     node = torch.arange(num_nodes)
     if architecture == "gcn":
-        others = source != target
-        source, target = torch.cat([source[others], node]), torch.cat([target[others], node])
+        source, target = _with_loops(edge_index, num_nodes)
     degree = torch.bincount(target, minlength=num_nodes).double().clamp(min=1)
     value = 1 / degree[target]
     if architecture == "gcn":
@@ -139,11 +139,57 @@ def operator(architecture: str, edge_index: Tensor, num_nodes: int) -> Tensor:
     return matrix.to_dense() if num_nodes <= DENSE_NODES else matrix.coalesce()
 
 
-def _layer(matrix: Tensor, h: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    """M H Wᵀ, and in GraphSAGE, which has a second weight, H W_rᵀ with it."""
-    neighbours, *root = weights
-    z = matrix @ h @ neighbours.T
-    return z + h @ root[0].T if root else z
+def attention(
+    h: Tensor, weight: Tensor, source_vectors: Tensor, target_vectors: Tensor, edges: Tensor
+) -> Tensor:
+    """Σ_j α_ij W x_j of every head, α_ij being the softmax of LeakyReLU(a_s · W x_j + a_t · W x_i).
+
+    Args:
+        h: x ``(N, in)``.
+        weight: W ``(heads · width, in)``.
+        source_vectors: a_s ``(heads, width)``.
+        target_vectors: a_t ``(heads, width)``.
+        edges: sources j and targets i ``(2, E)``, a loop at every node among them.
+
+    Returns:
+        ``(N, heads, width)``.
+    """
+    y = (h @ weight.T).reshape(len(h), *source_vectors.shape)
+    (source, target), said, asked = edges, (y * source_vectors).sum(2), (y * target_vectors).sum(2)
+    score = torch.nn.functional.leaky_relu(said[source] + asked[target], 0.2)
+    share = (score - score.detach().max()).exp()
+    share = share / torch.zeros_like(said).index_add(0, target, share)[target]
+    return torch.zeros_like(y).index_add(0, target, share.unsqueeze(2) * y[source])
+
+
+def _with_loops(edge_index: Tensor, num_nodes: int) -> Tensor:
+    """The edges ``(2, E)`` with exactly one loop per node."""
+    others = edge_index[:, edge_index[0] != edge_index[1]]
+    return torch.cat([others, torch.arange(num_nodes).expand(2, -1)], dim=1)
+
+
+def _layers(
+    config: ModelConfig, edge_index: Tensor, num_nodes: int
+) -> Callable[[Tensor, Sequence[Tensor], bool], Tensor]:
+    """What a layer computes from its input, its weights in their order, and whether it is last."""
+    if config.architecture == "gat":
+        edges = _with_loops(edge_index, num_nodes)
+
+        def attend(h: Tensor, weights: Sequence[Tensor], last: bool) -> Tensor:
+            weight, source, target = weights
+            out = attention(h, weight, source, target, edges)
+            return out.mean(1) if last else out.flatten(1)
+
+        return attend
+    matrix = operator(config.architecture, edge_index, num_nodes)
+
+    def layer(h: Tensor, weights: Sequence[Tensor], last: bool) -> Tensor:
+        """M H Wᵀ, and in GraphSAGE, which has a second weight, H W_rᵀ with it."""
+        neighbours, *root = weights
+        z = matrix @ h @ neighbours.T
+        return z + h @ root[0].T if root else z
+
+    return layer
 
 
 def _norm(z: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from gslt.environment import import_quietly
 from gslt.errors import MissingPackageError
 from gslt.masking import FrozenWeight, freeze, frozen_weights
 from gslt.nn import GNN, Backend
+from gslt.nn.conv import HeadVectors
 from gslt.nn.gnn import compact_features
 from gslt.ticket import Ticket
 
@@ -67,29 +68,55 @@ class HostGNN(GNN):
     ) -> None:
         super().__init__(in_channels, out_channels, config, backend)
         widths = layer_widths(self)
+        last = config.num_layers - 1
         with torch.random.fork_rng(devices=[]):
             self.layers = nn.ModuleList(
-                _host_layer(config.architecture, i, o) for i, o in pairwise(widths)
+                _host_layer(config, i, o, number == last)
+                for number, (i, o) in enumerate(pairwise(widths))
             )
             if self.head is not None:
                 self.head = nn.Linear(config.hidden_channels, out_channels, bias=False)  # type: ignore[assignment]
         self.activations = nn.ModuleList(_host_activation(config, width) for width in widths[1:])
 
 
-def _host_layer(architecture: str, i: int, o: int) -> nn.Module:
+def _host_layer(config: ModelConfig, i: int, o: int, last: bool) -> nn.Module:
     """The layer of PyG that is the same function as gslt's of this architecture."""
     host = import_quietly("torch_geometric.nn")
+    architecture, heads = config.architecture, config.heads
     layer: nn.Module
     if architecture == "gcn":
         # Cached, as the graph is always the same: without it PyG normalises at every call.
         layer = host.GCNConv(i, o, bias=False, cached=True)
     elif architecture == "sage":
         layer = host.SAGEConv(i, o, aggr="mean", bias=False)
+    elif architecture == "gat":
+        layer = _HostGAT(i, o if last else o // heads, heads, concat=not last)
     else:
         layer = host.GINConv(nn.Linear(i, o, bias=False), eps=0.0, aggr="mean")
         # A constant that PyG keeps in its state; the ticket of a GNN carries masks alone.
         layer.register_buffer("eps", torch.zeros(1), persistent=False)
     return layer
+
+
+class _HostGAT(nn.Module):
+    """PyG's ``GATConv`` with weights of the names and shapes that gslt's has."""
+
+    def __init__(self, i: int, o: int, heads: int, concat: bool) -> None:
+        super().__init__()
+        self.lin = nn.Linear(i, heads * o, bias=False)
+        self.att_src, self.att_dst = HeadVectors(heads, o), HeadVectors(heads, o)
+        host = import_quietly("torch_geometric.nn")
+        # No part of this module: it is called with other weights than its own.
+        self._layer = (host.GATConv(i, o, heads, concat, bias=False),)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        weights = {
+            "lin.weight": self.lin.weight,
+            "att_src": self.att_src.weight.unsqueeze(0),
+            "att_dst": self.att_dst.weight.unsqueeze(0),
+        }
+        out: Tensor = torch.func.functional_call(self._layer[0], weights, (x, edge_index))
+        return out
 
 
 def _host_activation(config: ModelConfig, width: int) -> nn.Module:

@@ -32,6 +32,7 @@ _OF_ARCHITECTURE: dict[str, Laplacian] = {
     "gin": "random_walk",
     "sage": "random_walk",
     "gcn": "augmented",
+    "gat": "random_walk",
 }
 
 
@@ -39,10 +40,13 @@ def laplacian_of(architecture: str) -> Laplacian:
     """The Laplacian of an architecture's own propagation.
 
     A mean over neighbours, as in gslt's ``gin`` and ``sage``, is D⁻¹A = I − (random-walk
-    Laplacian). The propagation of ``gcn`` is I − (augmented Laplacian).
+    Laplacian). The propagation of ``gcn`` is I − (augmented Laplacian). That of ``gat`` is another
+    at every layer and head, and no Laplacian's: its rows, which sum to 1, leave alone what is
+    constant on each component, whatever the attention. So does the random walk, which is named for
+    it: energies say how far from that kernel a representation is, rates of decay are not GAT's.
 
     Args:
-        architecture: ``"gin"``, ``"gcn"`` or ``"sage"``.
+        architecture: ``"gin"``, ``"gcn"``, ``"sage"`` or ``"gat"``.
 
     Raises:
         ConfigError: for an architecture that gslt does not have.

@@ -20,15 +20,16 @@ from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import Smoothness, measure
 from gslt.diagnostics.topology import Topology
 from gslt.errors import ConfigError
-from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
 from gslt.nn.ops import Linear, NormReLU
 
 Step = Literal["input", "aggregation", "projection", "normalisation", "activation", "layer"]
 
+_LAYERS = (GINConv, GCNConv, SAGEConv, GATConv)
 #: Modules that tell their steps to observers.
-_OWN = (GNN, GINConv, GCNConv, SAGEConv, Linear, NormReLU)
+_OWN = (GNN, *_LAYERS, Linear, NormReLU)
 
 _PRODUCTS = {
     F.linear,
@@ -259,7 +260,7 @@ def _hook_one(
 
 
 def _is_layer(module: nn.Module) -> bool:
-    if isinstance(module, (GINConv, GCNConv, SAGEConv)) or _is_message_passing(module):
+    if isinstance(module, _LAYERS) or _is_message_passing(module):
         return True
     # A frozen layer has a class of its own, of another module.
     return any(kind.__module__.startswith("dgl.nn.pytorch.conv") for kind in type(module).__mro__)

@@ -1,13 +1,13 @@
 """Layers and models, maths written once: no layer here knows a backend or a mask.
 
-``graph`` says what a layer needs of a graph (one sum over neighbours), ``conv`` has the three
+``graph`` says what a layer needs of a graph (sums over neighbours), ``conv`` has the four
 layers over it, ``gnn`` the one skeleton around them, ``vision`` the networks of images, ``ops`` the
 products and norms that cost time on a large graph, ``memory`` where their results live, ``budget``
 how much memory there is, and ``hooks`` lets a probe see every step and says whether torch records
 them.
 """
 
-from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.graph import Backend, Graph, Propagation
 from gslt.nn.vision import VisionNet, vision_net
@@ -15,6 +15,7 @@ from gslt.nn.vision import VisionNet, vision_net
 __all__ = [
     "GNN",
     "Backend",
+    "GATConv",
     "GCNConv",
     "GINConv",
     "Graph",

@@ -1,4 +1,4 @@
-"""GIN, GCN and GraphSAGE layers over any :class:`~gslt.nn.graph.Graph`.
+"""GIN, GCN, GraphSAGE and GAT layers over any :class:`~gslt.nn.graph.Graph`.
 
 The maths of each layer stands here once, as a function: for trained and for frozen weights, for the
 layers of :class:`gslt.GNN` on PyG and on DGL, and for PyG's own layers in their frozen form.
@@ -147,6 +147,43 @@ def sage(
     return observed("normalisation", F.normalize(out, p=2.0, dim=-1)) if normalize else out
 
 
+def gat(
+    x: Tensor,
+    graph: Graph,
+    linear: nn.Module,
+    att_src: Tensor,
+    att_dst: Tensor,
+    bias: Tensor | None,
+    concat: bool,
+    slope: float,
+) -> Tensor:
+    """‖_h Σ_j α^h_ij W^h x_j + b, as :class:`GATConv` says.
+
+    Args:
+        x: representations ``(N, in)``.
+        graph: the graph that sums them.
+        linear: the map by W, all heads side by side.
+        att_src: a_s of each head ``(heads, out)``.
+        att_dst: a_t of each head ``(heads, out)``.
+        bias: b, if there is one.
+        concat: heads side by side; if not, their mean.
+        slope: of LeakyReLU.
+
+    Returns:
+        ``(N, heads · out)``, or ``(N, out)`` without ``concat``.
+    """
+    heads, width = att_src.shape
+    x, asked = ops.fan_out(_project(linear, x))
+    # Rows of a matrix that meets the columns of one head each: a_s · W x and a_t · W x at once.
+    each = torch.eye(heads, dtype=att_src.dtype, device=att_src.device).unsqueeze(2)
+    vectors = torch.cat([(each * att).flatten(1) for att in (att_src, att_dst)])
+    source, target = ops.product(asked, vectors).chunk(2, dim=1)
+    out = graph.attention(x, source, target, slope)
+    if not concat and heads > 1:
+        out = out.reshape(out.size(0), heads, width).mean(1)
+    return out if bias is None else out + bias
+
+
 def _is_linear(module: nn.Module) -> bool:
     """Whether it is torch's linear map, computed as torch or as we do."""
     return type(module).forward in (nn.Linear.forward, ops.Linear.forward)
@@ -285,3 +322,67 @@ class SAGEConv(nn.Module):
             graph: the graph that sums them.
         """
         return sage(x, graph, self.lin_l, self.lin_r, self.lin, self.aggr, self.normalize)
+
+
+class HeadVectors(nn.Module):
+    """A vector a for each head of an attention, ``weight`` ``(heads, width)``.
+
+    A module, so that it has its place among the weights of a layer, frozen or not.
+
+    Args:
+        heads: number of heads.
+        width: of a head, which a score a · y sums over.
+    """
+
+    def __init__(self, heads: int, width: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features = width, heads
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(heads, width)))
+
+
+class GATConv(nn.Module):
+    r"""Graph attention layer, Veličković et al. 2018 (arXiv 1710.10903), Eq. 3 to 6.
+
+    .. math:: x'_i = \Vert_h Σ_j α^h_{ij} W^h x_j + b, \qquad
+        α^h_{ij} = \mathrm{softmax}_j\, \mathrm{LeakyReLU}(a_s^h · W^h x_j + a_t^h · W^h x_i)
+
+    j are the neighbours of i and i itself, by exactly one self-loop. Without ``concat`` the heads
+    are averaged, as in the paper's last layer. There is no dropout of α.
+
+    Args:
+        in_channels: input width.
+        out_channels: output width of a head.
+        heads: number of heads.
+        concat: heads side by side; if not, their mean.
+        negative_slope: of LeakyReLU below 0.
+        bias: whether b is there.
+    """
+
+    __prepare_scriptable__ = refuse_script
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
+        self.concat, self.negative_slope = concat, negative_slope
+        self.lin = ops.Linear(in_channels, heads * out_channels)
+        self.att_src, self.att_dst = (HeadVectors(heads, out_channels) for _ in range(2))
+        width = heads * out_channels if concat else out_channels
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """``(N, in)`` → ``(N, heads · out)``, or ``(N, out)`` without ``concat``.
+
+        Args:
+            x: representations ``(N, in)``.
+            graph: the graph that sums them.
+        """
+        vectors, slope = (self.att_src.weight, self.att_dst.weight), self.negative_slope
+        return gat(x, graph, self.lin, *vectors, self.bias, self.concat, slope)

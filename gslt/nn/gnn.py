@@ -1,4 +1,4 @@
-"""Node classifiers: one skeleton, of which GIN, GCN and GraphSAGE differ only in the layer."""
+"""Node classifiers: one skeleton; GIN, GCN, GraphSAGE and GAT differ only in the layer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from torch import Tensor, nn
 
 from gslt.config import VISION, ModelConfig, part
 from gslt.errors import ConfigError
-from gslt.nn.conv import GCNConv, GINConv, SAGEConv
+from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, EdgelessGraph, EdgeList, Graph, row_starts, sparse_csr
 from gslt.nn.hooks import is_traced, observed, refuse_script
 from gslt.nn.ops import Linear, NormReLU, fan_out
 from gslt.nn.vision import vision_net
 
-#: Layer of each architecture, from input and output width. Every choice is explicit, no bias.
-LAYERS: dict[str, Callable[[int, int], nn.Module]] = {
-    "gin": lambda i, o: GINConv(Linear(i, o), eps=0.0, aggr="mean"),
-    "gcn": lambda i, o: GCNConv(i, o, bias=False, normalize=True),
-    "sage": lambda i, o: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
+#: Layer of each architecture, from input and output width, heads and whether it is the last. Every
+#: choice is explicit, no bias.
+LAYERS: dict[str, Callable[[int, int, int, bool], nn.Module]] = {
+    "gin": lambda i, o, *_: GINConv(Linear(i, o), eps=0.0, aggr="mean"),
+    "gcn": lambda i, o, *_: GCNConv(i, o, bias=False, normalize=True),
+    "sage": lambda i, o, *_: SAGEConv(i, o, aggr="mean", root_weight=True, bias=False),
+    "gat": lambda i, o, heads, last: GATConv(
+        i, o if last else o // heads, heads, concat=not last, negative_slope=0.2, bias=False
+    ),
 }
 
 #: By how much a layer with He's weights enlarges a constant signal: the rows of I + D⁻¹A sum to 2,
-#: those of GCN's operator to 1 on a regular graph, and GraphSAGE adds two independent terms.
-GAINS = {"gin": 2.0, "gcn": 1.0, "sage": 2.0**0.5}
+#: those of GCN's operator to 1 on a regular graph, those of GAT's attention always, and GraphSAGE
+#: adds two independent terms.
+GAINS = {"gin": 2.0, "gcn": 1.0, "sage": 2.0**0.5, "gat": 1.0}
 #: The same of a residual connection between two signals of one size whose entries are positive, so
 #: that the cosine of their angle is about ½: √(1 + 1 + 2 · ½).
 SKIP_GAIN = 3.0**0.5
@@ -47,7 +52,7 @@ class GNN(nn.Module):
     ``unit_gain`` and no norm, h ← r or, with ``residual``, h ← (h + r) / √3, where
     r = ReLU(layer(h, graph)) / g with g of :data:`GAINS`, or 1 without edges. A network without
     residual connections is homogeneous, so that its logits are those without the factors, times a
-    constant.
+    constant; one of GAT layers is not, as attention depends on the size of what it sees.
 
     It is called as the layers of its backend are: ``model(x, edge_index)`` on PyG,
     ``model(graph, x)`` on DGL.
@@ -78,10 +83,13 @@ class GNN(nn.Module):
         self.in_channels, self.out_channels, self.backend = in_channels, out_channels, backend
         hidden = config.hidden_channels
         widths = [in_channels, *[hidden] * (config.num_layers - 1), out_channels]
-        make = LAYERS[config.architecture]
+        make, last = LAYERS[config.architecture], config.num_layers - 1
         # torch fills new layers from its global generator; every weight is replaced later.
         with torch.random.fork_rng(devices=[]):
-            self.layers = nn.ModuleList(make(i, o) for i, o in pairwise(widths))
+            self.layers = nn.ModuleList(
+                make(i, o, config.heads, number == last)
+                for number, (i, o) in enumerate(pairwise(widths))
+            )
             self.head = Linear(hidden, out_channels) if config.head else None
         self.activations = nn.ModuleList(
             NormReLU(config.pair_norm) if config.batch_norm or config.pair_norm else nn.ReLU()
@@ -178,15 +186,17 @@ def weight_shapes(
         with torch.device("meta"):
             parameters = vision_net(in_channels, out_channels, config).named_parameters()
             return {name: tuple(weight.shape) for name, weight in parameters}
-    hidden = config.hidden_channels
-    pairs = list(pairwise([in_channels, *[hidden] * (config.num_layers - 1), out_channels]))
+    hidden, last = config.hidden_channels, config.num_layers - 1
+    pairs = pairwise([in_channels, *[hidden] * last, out_channels])
+    kinds = [(i, o, number == last) for number, (i, o) in enumerate(pairs)]
+    make = LAYERS[config.architecture]
     with torch.device("meta"):
-        # Layers of equal widths are alike, however many there are.
-        layers = {pair: LAYERS[config.architecture](*pair) for pair in dict.fromkeys(pairs)}
+        # Layers of one kind are alike, however many there are.
+        layers = {(i, o, end): make(i, o, config.heads, end) for i, o, end in dict.fromkeys(kinds)}
     shapes = {
         f"layers.{number}.{name}": tuple(weight.shape)
-        for number, pair in enumerate(pairs)
-        for name, weight in layers[pair].named_parameters()
+        for number, kind in enumerate(kinds)
+        for name, weight in layers[kind].named_parameters()
     }
     return {**shapes, "head.weight": (out_channels, hidden)} if config.head else shapes
 

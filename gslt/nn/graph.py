@@ -1,4 +1,4 @@
-"""What a layer needs of a graph: one sum over neighbours, and everything that follows from it."""
+"""What a layer needs of a graph: sums over neighbours, and everything that follows from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.profiler import record_function
 
@@ -129,6 +130,33 @@ class Graph(ABC):
 
         return self.propagate(x, self.operator(("symmetric",), factors))
 
+    def attention(self, x: Tensor, source: Tensor, target: Tensor, slope: float = 0.2) -> Tensor:
+        r"""Attention over a node and its neighbours, Veličković et al. 2018 (arXiv 1710.10903).
+
+        Σ_j α_ij x_j for every head, over the edges j → i and exactly one self-loop at every node
+        (a loop that is there counts as that one), parallel edges counted. α_ij is the softmax over
+        j of LeakyReLU(source_j + target_i), Eq. 3, in single precision at least.
+
+        Args:
+            x: representations ``(num_nodes, heads · width)``, head beside head.
+            source: what a node j says of itself ``(num_nodes, heads)``.
+            target: what a node i asks for ``(num_nodes, heads)``.
+            slope: of LeakyReLU below 0, not negative.
+
+        Returns:
+            ``(num_nodes, heads · width)``, in the type of ``x``.
+
+        Raises:
+            GraphError: if the features do not fit the graph, or its edges have weights.
+        """
+        check_features(x, self.shape[1])
+        self._check_rooted()
+        return observed("aggregation", self._attend(x, source, target, slope))
+
+    @abstractmethod
+    def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+        """What :meth:`attention` gives, from arguments that fit."""
+
     def operator(self, name: tuple[object, ...], factors: Callable[[], Factors]) -> Propagation:
         """The operator of this name, whose factors are computed once.
 
@@ -157,14 +185,18 @@ class Graph(ABC):
 
     def _propagate(self, x: Tensor, operator: Propagation) -> Tensor:
         check_features(x, self.shape[1])
-        if operator.root is not None and self.shape[0] != self.shape[1]:
-            raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
+        if operator.root is not None:
+            self._check_rooted()
         if not self.remembers(x):
             return self._product(x, operator)
         results = self._constants[id(x)].results
         if operator.name not in results:
             results[operator.name] = self.multiply(operator, x, transposed=False)
         return results[operator.name]
+
+    def _check_rooted(self) -> None:
+        if self.shape[0] != self.shape[1]:
+            raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
 
     def _product(self, x: Tensor, operator: Propagation) -> Tensor:
         """M x with a gradient."""
@@ -199,7 +231,7 @@ class EdgelessGraph(Graph):
     """As many nodes as another graph and no edge, not even loops: the control without a graph.
 
     Sums over neighbours are zero and degrees 0, so that M is diag(root): GIN maps x to W x,
-    GraphSAGE to W_r x, and GCN, which gives every node the one loop that it needs, to W x.
+    GraphSAGE to W_r x, and GCN and GAT, which give every node the one loop that they need, to W x.
 
     Args:
         num_nodes: number of nodes.
@@ -237,6 +269,10 @@ class EdgelessGraph(Graph):
         if operator.root is None:
             return out.zero_()
         return torch.mul(x, operator.root.to(x.dtype).unsqueeze(1), out=out)
+
+    def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+        loops = torch.arange(len(self._degree), device=self._degree.device).expand(2, -1)
+        return _attended(x, source, target, slope, loops, torch.ones_like(self._degree))
 
 
 class EdgeList(Graph):
@@ -302,9 +338,36 @@ class EdgeList(Graph):
     def _product(self, x: Tensor, operator: Propagation) -> Tensor:
         return self.multiply(operator, x, transposed=False)
 
+    def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+        loops = torch.arange(self.shape[0], device=x.device).expand(2, -1)
+        # The graphs of all calls have edges by one rule: loops that are there count for nothing.
+        others = (self.edge_index[0] != self.edge_index[1]).float()
+        count = torch.cat([others, torch.ones_like(loops[0], dtype=others.dtype)])
+        edges = torch.cat([self.edge_index, loops], dim=1)
+        return _attended(x, source, target, slope, edges, count)
+
     def remembers(self, x: Tensor) -> bool:
         """Never: a record has no constants, whatever x ``(num_sources, width)`` is."""
         return False
+
+
+def _attended(
+    x: Tensor, source: Tensor, target: Tensor, slope: float, edges: Tensor, count: Tensor
+) -> Tensor:
+    """:meth:`Graph.attention` by messages, over edges ``(2, E)`` of which each counts so often."""
+    j, i = edges
+    heads = source.size(1)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    wide = wide.reshape(x.size(0), heads, x.size(1) // heads)
+    said = F.leaky_relu((source[j] + target[i]).to(wide.dtype), slope)
+    place = i.unsqueeze(1).expand_as(said)
+    top = torch.full_like(wide[:, :, 0], float("-inf"))
+    top = top.scatter_reduce(0, place, said.detach(), "amax")
+    weight = (said - top[i]).exp() * count.to(wide.dtype).unsqueeze(1)
+    total = torch.zeros_like(top).scatter_add(0, place, weight)
+    messages = (weight / total[i]).unsqueeze(2) * wide[j]
+    place = place.unsqueeze(2).expand_as(messages)
+    return torch.zeros_like(wide).scatter_add(0, place, messages).flatten(1).to(x.dtype)
 
 
 Factors = dict[str, Tensor | None]

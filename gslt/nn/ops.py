@@ -36,10 +36,16 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     Returns:
         ``(N, out)``.
     """
-    return observed("projection", _product(x, weight))
+    return observed("projection", product(x, weight))
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """:func:`linear` of what is no representation: no observer sees it.
+
+    Args:
+        x: ``(N, in)``.
+        weight: W ``(out, in)``, as precise as ``x`` or more.
+    """
     if x.layout != torch.strided:
         return F.linear(x.to(weight.dtype), weight).to(x.dtype)
     if x.dim() != 2 or x.dtype not in (weight.dtype, *_NARROW) or is_traced():
@@ -71,7 +77,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         (grad,) = grads
-        of_x = _product(grad, weight.t()) if ctx.needs_input_grad[0] else None
+        of_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return of_x, None
         if torch.is_grad_enabled():

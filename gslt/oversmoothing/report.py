@@ -49,6 +49,11 @@ _NOTES = [
     "left; 0 is total over-smoothing. MAD: mean cosine distance of neighbours.",
     "collapsed: so many runs have nothing left, the log quotient −∞, which the mean leaves out.",
 ]
+_ATTENTION = (
+    "A GAT weighs neighbours anew at every layer, so that no Laplacian is that of its propagation: "
+    "measured is how far it is from what every attention leaves alone, the constants on each "
+    "component, as the random walk's Laplacian has them."
+)
 #: What the command's folder is called, and its files but for the pictures.
 KIND = "smooth"
 FILES = ("smooth.md", "smooth.csv", "smooth.json")
@@ -325,6 +330,8 @@ def _markdown(found: Measurements, tables: Sequence[Table]) -> str:
     pairs = zip(found.runs["architecture"], found.runs["laplacian"], strict=True)
     parts = (f"{name.upper()}: {kind.replace('_', '-')}" for name, kind in dict(pairs).items())
     notes = [*_NOTES, f"Laplacian of the propagation: {', '.join(parts)}."]
+    if "gat" in set(found.runs["architecture"]):
+        notes.append(_ATTENTION)
     lines = "\n".join(f"- {markdown(note)}" for note in notes)
     return "\n".join(table.markdown() for table in tables) + f"\n{lines}\n"
 

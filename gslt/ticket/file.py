@@ -36,9 +36,9 @@ from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
-#: Version of the format of a ticket of masks alone, of one that stores state beside them, and of
-#: one that knows the data that it was found on.
-MASKS_ALONE, WITH_STATE, WITH_DATA = VERSIONS = (2, 3, 4)
+#: Version of the format of a ticket of masks alone, of one that stores state beside them, of one
+#: that knows the data that it was found on, and of one whose network has attention.
+MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_ATTENTION = VERSIONS = (2, 3, 4, 5)
 
 #: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
 KIND, MASKS, STATE = "ticket", "masks", "state."
@@ -52,7 +52,13 @@ WEIGHTS_PER_FILE_BYTE = 2**7
 #: and older readers refuse what they would misread.
 _ADDED: dict[type[Any], dict[str, Any]] = {
     FreezeConfig: {"place": "all"},
-    ModelConfig: {"residual": False, "unit_gain": False, "pair_norm": False, "edges": "all"},
+    ModelConfig: {
+        "residual": False,
+        "unit_gain": False,
+        "pair_norm": False,
+        "edges": "all",
+        "heads": 1,
+    },
 }
 
 
@@ -185,7 +191,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
     infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
     state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
     return {
-        "version": WITH_DATA if ticket.content_hash else WITH_STATE if state else MASKS_ALONE,
+        "version": _version(ticket),
         "gslt": version,
         "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
@@ -201,6 +207,13 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         **({"state": state} if state else {}),
         **({"data_sha256": ticket.content_hash} if ticket.content_hash else {}),
     }
+
+
+def _version(ticket: StoredTicket) -> int:
+    """The oldest version of the format that has all of a ticket."""
+    if ticket.architecture is not None and ticket.architecture.model.architecture == "gat":
+        return WITH_ATTENTION
+    return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE
 
 
 def _check_version(values: dict[str, Any], name: str) -> None:

@@ -170,7 +170,7 @@ def check_kind(config: ModelConfig, dataset: Dataset) -> None:
     if name in VISION and not isinstance(dataset, ImageDataset):
         raise ConfigError(
             f"{dataset.name} is a graph, and {name} is a network of images; take a set of images, "
-            "such as cifar10, or architecture gin, gcn or sage"
+            "such as cifar10, or architecture gin, gcn, sage or gat"
         )
 
 

@@ -17,7 +17,9 @@ def search_config() -> Callable[..., SearchConfig]:
     """Makes a small search of an architecture, with changes."""
 
     def configure(architecture: str, **changes: Any) -> SearchConfig:
-        return SearchConfig(**{**SMALL, "architecture": architecture, "epochs": 3, **changes})
+        attention = {"heads": 2, "weight_init": "ku"} if architecture == "gat" else {}
+        given = {**SMALL, "architecture": architecture, "epochs": 3, **attention, **changes}
+        return SearchConfig(**given)
 
     return configure
 

@@ -16,7 +16,7 @@ from gslt.data import NodeDataset
 
 Configure = Callable[..., SearchConfig]
 ROUTES, _ = find_routes()
-ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 #: The path 0 – 1 – 2, every edge in both directions.
 PATH = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
 

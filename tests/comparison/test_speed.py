@@ -15,7 +15,7 @@ from gslt.data import NodeDataset
 
 Configure = Callable[..., SearchConfig]
 ROUTES, _ = find_routes()
-ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+ARCHITECTURES = pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 
 
 @ARCHITECTURES

@@ -188,7 +188,7 @@ def test_a_plan_that_is_damaged_or_not_there_is_told(tmp_path: Path) -> None:
         ("{preset: quick, preset: quick}", "the key 'preset' is there twice"),
         (GOOD_PLAN.replace("quick", "huge"), "preset must be one of quick, standard, paper"),
         (GOOD_PLAN.replace("quick", "[quick]"), "Expected `str`, got `array` - at `$.preset`"),
-        (GOOD_PLAN.replace("gin", "gat"), "architecture must be one of"),
+        (GOOD_PLAN.replace("gin", "mlp"), "architecture must be one of"),
         (GOOD_PLAN.replace("null", "3"), "got `int` - at `$.dataset`"),
         (GOOD_PLAN.replace("0.1", "'0.1'"), "at `$.criteria[...]`"),
         (GOOD_PLAN.replace("0.1", "2"), "alpha must lie in"),

@@ -37,7 +37,7 @@ except ImportError:
 
 NODES, EDGES = GRAPHS["random"]
 TOPOLOGY = as_topology(EDGES, NODES)
-ARCHITECTURES = ["gin", "gcn", "sage"]
+ARCHITECTURES = ["gin", "gcn", "sage", "gat"]
 
 
 def make(backend: str = "pyg", **options: Any) -> gslt.GNN:

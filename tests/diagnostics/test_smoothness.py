@@ -224,7 +224,7 @@ def test_names_that_do_not_exist() -> None:
         lambda: measure(X, PAW, mad="mean"),
         lambda: measure(X, PAW, components="all"),
         lambda: diagnostics.dirichlet_energy(X, PAW, normalisation="half"),
-        lambda: diagnostics.laplacian_of("gat"),
+        lambda: diagnostics.laplacian_of("mlp"),
     ):
         with pytest.raises(ConfigError, match="must be one of"):
             call()

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
+from graphs import (
+    GRAPHS,
+    adjacency,
+    attention_matrices,
+    features,
+    mean_matrix,
+    symmetric_matrix,
+)
 from torch import nn
 
 from gslt.backends.csr import CSRGraph
-from gslt.nn.conv import GCNConv, GINConv, SAGEConv, project_first, split_features
+from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv, project_first, split_features
+from gslt.nn.graph import EdgelessGraph, EdgeList
 from gslt.nn.ops import Linear
 
 #: 0 → 1, with x = (1, 10).
@@ -35,8 +45,17 @@ def filled(layer: nn.Module, *values: float) -> nn.Module:
         (lambda: filled(SAGEConv(1, 1), 2.0, 0.5, 3.0), [3.5, 32.5]),
         # Without the root only the neighbours' mean is left.
         (lambda: filled(SAGEConv(1, 1, root_weight=False, bias=False), 2.0), [0.0, 2.0]),
+        # W = 2: y = (2, 20). a_s = 0.1, a_t = -0.2: at node 1 the neighbour scores 0.2 (0.2 - 4), a
+        # LeakyReLU of -3.8, and the node itself 0.2 (2 - 4) = -0.4: shares 1 : e^0.36. b = 0.5.
+        (
+            lambda: filled(GATConv(1, 1), 0.5, 2.0, 0.1, -0.2),
+            [2.5, (2 + 20 * math.exp(0.36)) / (1 + math.exp(0.36)) + 0.5],
+        ),
+        # Two heads of equal weights, side by side and as their mean.
+        (lambda: filled(GATConv(1, 1, 2, bias=False), 3.0, 0.0, 0.5), [3.0, 3.0, 16.5, 16.5]),
+        (lambda: filled(GATConv(1, 1, 2, False, bias=False), 3.0, 0.0, 0.5), [3.0, 16.5]),
     ],
-    ids=["gin", "gcn", "sage", "sage without root"],
+    ids=["gin", "gcn", "sage", "sage without root", "gat", "gat, heads", "gat, mean of heads"],
 )
 def test_an_edge_by_hand(layer, expected: list[float]) -> None:
     out = layer()(X, CSRGraph(EDGE, 2, 2))
@@ -57,6 +76,33 @@ def test_layers_are_matrix_algebra(widths: tuple[int, int], graph: str) -> None:
     sage = SAGEConv(*widths).double()
     means = mean_matrix(A) @ x @ sage.lin_l.weight.T + sage.lin_l.bias
     torch.testing.assert_close(sage(x, built), means + x @ sage.lin_r.weight.T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("concat", [True, False])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_attention_is_matrix_algebra(graph: str, concat: bool, dtype: torch.dtype) -> None:
+    nodes, edges = GRAPHS[graph]
+    layer, x = GATConv(5, 4, 3, concat, 0.3).to(dtype), features(nodes, 5).to(dtype)
+    x.requires_grad_()
+    loops = adjacency(edges, nodes, nodes).fill_diagonal_(1).to(dtype)
+    h = (x @ layer.lin.weight.T).reshape(nodes, 3, 4)
+    said, asked = ((h * each.weight).sum(2) for each in (layer.att_src, layer.att_dst))
+    heads = torch.einsum("hij,jhc->ihc", attention_matrices(loops, said, asked, 0.3), h)
+    expected = heads.flatten(1) if concat else heads.mean(1)
+    expected = expected + layer.bias
+    tolerance = dict.fromkeys(("atol", "rtol"), 1e-5 if dtype == torch.float32 else 1e-12)
+    built = CSRGraph(edges, nodes, nodes), EdgeList(edges, nodes, nodes)
+    wanted = [x, *layer.parameters()]
+    upstream = features(nodes, expected.size(1), seed=2).to(dtype)
+    gradients = torch.autograd.grad(expected, wanted, upstream)
+    for each in built:
+        out = layer(x, each)
+        torch.testing.assert_close(out, expected, **tolerance)
+        for mine, theirs in zip(torch.autograd.grad(out, wanted, upstream), gradients, strict=True):
+            torch.testing.assert_close(mine, theirs, **tolerance)
+    if not edges.numel():
+        torch.testing.assert_close(layer(x, EdgelessGraph(nodes)), expected, **tolerance)
 
 
 def test_the_narrower_side_is_aggregated() -> None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
+from graphs import (
+    GRAPHS,
+    adjacency,
+    attention_matrices,
+    features,
+    mean_matrix,
+    symmetric_matrix,
+)
 from torch import Tensor
 
 from gslt.backends import BACKENDS, get_backend
@@ -18,7 +26,7 @@ from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.masking.freeze import freeze
 from gslt.masking.parametrization import frozen_weights
-from gslt.nn.gnn import GNN, compact_features
+from gslt.nn.gnn import GNN, compact_features, weight_shapes
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 try:
@@ -33,7 +41,9 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 def make(backend: str, config: ModelConfig, inputs: int = 6, classes: int = 4) -> GNN:
     model = GNN(inputs, classes, config, get_backend(backend))
-    freeze(model, FROZEN)
+    # Signed constants give narrow heads scores of 0 up to rounding, where LeakyReLU has its corner.
+    attention = config.architecture == "gat"
+    freeze(model, replace(FROZEN, weight_init="ku") if attention else FROZEN)
     return model
 
 
@@ -54,6 +64,15 @@ def pair_norm(h: Tensor) -> Tensor:
     return centred / size
 
 
+def dense_attention(layer: Any, A: Tensor, x: Tensor, last: bool) -> Tensor:
+    """Velickovic et al. 2018, Eq. 5, and Eq. 6 in the last layer, with a matrix for each head."""
+    h = (x @ layer.lin.weight.T).reshape(len(x), *layer.att_src.weight.shape)
+    said, asked = ((h * each.weight).sum(2) for each in (layer.att_src, layer.att_dst))
+    heads = attention_matrices(A.clone().fill_diagonal_(1), said, asked)
+    out = torch.einsum("hij,jhc->ihc", heads, h)
+    return out.mean(1) if last else out.flatten(1)
+
+
 def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
     """The method's equations, with the effective weights and dense matrices."""
     config = model.config
@@ -65,6 +84,8 @@ def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
             out = (eye + mean_matrix(A)) @ hidden @ layer.nn.weight.T
         elif config.architecture == "gcn":
             out = symmetric_matrix(A) @ hidden @ layer.lin.weight.T
+        elif config.architecture == "gat":
+            out = dense_attention(layer, A, hidden, number == config.num_layers - 1)
         else:
             out = mean_matrix(A) @ hidden @ layer.lin_l.weight.T + hidden @ layer.lin_r.weight.T
         last = number == config.num_layers - 1
@@ -77,7 +98,7 @@ def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
             assert model.head is not None
             return (hidden @ model.head.weight.T + out) / 2
         if config.unit_gain:
-            out = out / {"gin": 2, "gcn": 1, "sage": 2**0.5}[config.architecture]
+            out = out / {"gin": 2, "gcn": 1, "sage": 2**0.5, "gat": 1}[config.architecture]
         if config.residual and number > 0:
             out = (hidden + out) / (3**0.5 if config.unit_gain else 1)
         hidden = out
@@ -90,7 +111,7 @@ def dense(model: GNN, x: Tensor, edges: Tensor) -> Tensor:
 )
 @pytest.mark.parametrize("head", [True, False])
 @pytest.mark.parametrize("depth", [2, 3, 5])
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_both_backends_compute_the_equations(
     architecture: Any, depth: int, head: bool, graph: str, dtype: torch.dtype
 ) -> None:
@@ -118,7 +139,54 @@ def test_both_backends_compute_the_equations(
         assert float((gradient.double() - wanted).abs().max()) < 50 * tolerance * size
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("options", [{}, {"batch_norm": False}, {"head": False}], ids=str)
+@pytest.mark.parametrize("heads", [2, 3, 6])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_heads(graph: str, heads: int, options: dict[str, Any]) -> None:
+    nodes, edges = GRAPHS[graph]
+    config = ModelConfig(
+        architecture="gat", heads=heads, num_layers=3, hidden_channels=6, **options
+    )
+    x, upstream = features(nodes, 6), features(nodes, 4, seed=3)
+    for backend in AVAILABLE:
+        model = make(backend, config).double()
+        assert model.layers[0].att_src.weight.shape == (heads, 6 // heads)
+        assert model.layers[-1].lin.weight.shape == (heads * 4, 6)
+        out, expected = call(model, x, edges), dense(model, x, edges)
+        torch.testing.assert_close(out, expected, atol=1e-10, rtol=1e-10)
+        scores = list(model.parameters())
+        for mine, theirs in zip(
+            *(torch.autograd.grad(each, scores, upstream) for each in (out, expected)),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, theirs, atol=1e-7, rtol=1e-7)
+        searched = {weight.name: weight.fan_in for weight in frozen_weights(model)}
+        assert searched["layers.1.att_dst.weight"] == 6 // heads
+        assert searched["layers.2.att_src.weight"] == 4
+        assert searched["layers.2.lin.weight"] == 6
+        assert weight_shapes(6, 4, config) == {
+            weight.name: tuple(weight.shape) for weight in frozen_weights(model)
+        }
+
+
+@pytest.mark.parametrize("backend", AVAILABLE)
+def test_attention_that_sees_nothing_is_the_mean_over_the_neighbourhood(backend: str) -> None:
+    nodes, edges = GRAPHS["random"]
+    config = ModelConfig(architecture="gat", heads=2, num_layers=2, hidden_channels=4)
+    model = GNN(6, 4, config, get_backend(backend)).double()
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.att_src.weight.zero_()
+    A, x = adjacency(edges, nodes, nodes).fill_diagonal_(1), features(nodes, 6)
+    first, last = (layer.lin.weight for layer in model.layers)
+    hidden = torch.relu(batch_norm(mean_matrix(A) @ x @ first.T))
+    # Weights of the heads of the last layer, (2, 4, 4): the mean of what they give.
+    out = torch.relu(batch_norm(mean_matrix(A) @ hidden @ last.reshape(2, 4, 4).mean(0).T))
+    expected = (hidden @ model.head.weight.T + out) / 2
+    torch.testing.assert_close(call(model, x, edges), expected, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_without_batch_norm(architecture: Any) -> None:
     nodes, edges = GRAPHS["random"]
     config = ModelConfig(architecture=architecture, hidden_channels=5, batch_norm=False)
@@ -137,7 +205,7 @@ def test_without_batch_norm(architecture: Any) -> None:
     ],
     ids=["batch norm", "unit gain", "PairNorm"],
 )
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_residual_connections(architecture: Any, options: dict[str, bool]) -> None:
     nodes, edges = GRAPHS["random"]
     config = ModelConfig(architecture=architecture, hidden_channels=5, **options)
@@ -158,7 +226,7 @@ def test_residual_connections(architecture: Any, options: dict[str, bool]) -> No
 
 @pytest.mark.parametrize("head", [True, False])
 @pytest.mark.parametrize("graph", ["random", "isolated nodes", "no edges"])
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_pair_norm(architecture: Any, graph: str, head: bool) -> None:
     nodes, edges = GRAPHS[graph]
     options = {"batch_norm": False, "pair_norm": True, "head": head}
@@ -178,7 +246,7 @@ def test_pair_norm(architecture: Any, graph: str, head: bool) -> None:
 def perceptron(model: GNN, x: Tensor) -> Tensor:
     """The network without any graph: a matrix for each layer, and the head."""
     config, hidden = model.config, x
-    parts = {"gin": "nn", "gcn": "lin", "sage": "lin_r"}
+    parts = {"gin": "nn", "gcn": "lin", "sage": "lin_r", "gat": "lin"}
     for number, layer in enumerate(model.layers):
         out = hidden @ getattr(layer, parts[config.architecture]).weight.T
         last = number == config.num_layers - 1
@@ -204,7 +272,7 @@ def perceptron(model: GNN, x: Tensor) -> Tensor:
     ids=["batch norm", "plain", "residual", "PairNorm"],
 )
 @pytest.mark.parametrize("graph", ["random", "self-loops", "parallel", "no edges"])
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_without_edges_it_is_a_perceptron(architecture: Any, graph: str, options: Any) -> None:
     nodes, edges = GRAPHS[graph]
     config = ModelConfig(architecture=architecture, hidden_channels=5, edges="none", **options)
@@ -220,7 +288,10 @@ def test_without_edges_it_is_a_perceptron(architecture: Any, graph: str, options
         # A graph that has no edges gives the same, on the backend's own kernels.
         none = torch.empty(2, 0, dtype=torch.int64)
         torch.testing.assert_close(call(with_edges, x, none), out, atol=1e-10, rtol=1e-10)
-        scores = [w.score() for w in frozen_weights(model) if "lin_l" not in w.name]
+        # What has no part in a perceptron: neighbours, and attention with nothing to choose from.
+        idle = ("lin_l", "att_src", "att_dst")
+        weights = [w for w in frozen_weights(model) if not any(name in w.name for name in idle)]
+        scores = [w.score() for w in weights]
         for mine, theirs in zip(
             *(torch.autograd.grad(each.square().sum(), scores) for each in (out, expected)),
             strict=True,
@@ -246,7 +317,7 @@ def test_without_edges_in_sparse_features_and_another_graph() -> None:
             torch.testing.assert_close(out, expected, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_unit_gain_is_one_without_edges(architecture: Any) -> None:
     nodes, edges = GRAPHS["random"]
     options = {"architecture": architecture, "hidden_channels": 5, "batch_norm": False}
@@ -308,6 +379,7 @@ def test_a_tiny_gin_by_hand() -> None:
         ("gin", False, 362_840),
         ("gcn", True, 378_280),
         ("sage", True, 2 * 362_840 + 15_440),
+        ("gat", True, 378_280 + 2 * (3 * 386 + 40)),
     ],
 )
 def test_the_size_of_the_papers_networks(architecture: Any, head: bool, weights: int) -> None:
@@ -372,7 +444,7 @@ def test_compact_features_by_hand() -> None:
     assert compact_features(torch.zeros(2, 3)).values().numel() == 0
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize("backend", AVAILABLE)
 def test_compact_features_change_nothing(backend: str, architecture: Any) -> None:
     nodes, edges = GRAPHS["random"]

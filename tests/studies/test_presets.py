@@ -17,7 +17,7 @@ from gslt.studies.records import StudyFolder
 
 @pytest.mark.parametrize("size", get_args(Size))
 @pytest.mark.parametrize("name", get_args(Preset))
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_every_preset_is_possible(name, size, architecture):
     study = preset(name, size, architecture=architecture)
     assert study.runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import math
@@ -10,6 +11,7 @@ import re
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,11 @@ def read_alone(ticket: Path, graph: Path, out: Path) -> subprocess.CompletedProc
         {"architecture": "gcn", "batch_norm": False, "pair_norm": True, "residual": True},
         {"architecture": "sage", "edges": "none"},
         {"architecture": "gcn", "edges": "none", "batch_norm": False, "unit_gain": True},
+        {"architecture": "gat", "freezing_ratio": 0.3},
+        {"architecture": "gat", "heads": 4, "allocation": "uniform", "freezing_ratio": 0.4},
+        {"architecture": "gat", "heads": 2, "head": False, "weight_init": "ku", "scale": "none"},
+        {"architecture": "gat", "heads": 16, "place": "hidden", "lock_ratio": 0.2, "edges": "none"},
+        {"architecture": "gat", "heads": 8, "residual": True, "allocation": "erk"},
     ],
     ids=lambda options: options["architecture"],
 )
@@ -345,8 +352,8 @@ DAMAGE = {
         "not written as",
     ),
     "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "a tensor 'masks'"),
-    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2, 3, 4"),
-    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2, 3, 4"),
+    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2, 3, 4, 5"),
+    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2, 3, 4, 5"),
     "forged seed": (lambda c: forge(put(9, "freeze", "seed"), c), OTHER),
     "forged sum": (lambda c: forge(put("0" * 64, "weights_sha256"), c), OTHER),
     "no sum": (lambda c: forge(put("00", "weights_sha256"), c), "no SHA-256"),
@@ -544,6 +551,86 @@ def test_the_hash_of_the_data_is_in_a_ticket_of_version_4(result, blocks) -> Non
     # Without a hash a ticket is what it was before there was a version 4.
     before = gslt.Ticket(**{**vars(stored), "content_hash": ""})
     assert json.loads(open_ticket(before.to_bytes())[0])["version"] == 2
+
+
+def gat_ticket(**options: Any) -> gslt.Ticket:
+    config = gslt.SearchConfig(
+        architecture="gat", num_layers=3, hidden_channels=12, freezing_ratio=0.3, **options
+    )
+    model = gslt.GNN(5, 3, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    return gslt.Ticket.of(model, dataset="blocks")
+
+
+def test_a_gat_is_a_ticket_of_version_5_with_its_heads() -> None:
+    one, three = gat_ticket().to_bytes(), gat_ticket(heads=3).to_bytes()
+    for data, heads in ((one, None), (three, 3)):
+        values = json.loads(open_ticket(data)[0])
+        assert values["version"] == 5
+        assert values["architecture"]["model"].get("heads") == heads
+        assert [name for name, *_ in values["layers"]] == [
+            *(
+                f"layers.{i}.{part}.weight"
+                for i in range(3)
+                for part in ("lin", "att_src", "att_dst")
+            ),
+            "head.weight",
+        ]
+        assert gslt.Ticket.from_bytes(data).to_bytes() == data
+        assert read_ticket.read(data)[0] == values
+    known = dataclasses.replace(gat_ticket(heads=3), content_hash="ab" * 32).to_bytes()
+    assert json.loads(open_ticket(known)[0])["version"] == 5
+    assert gslt.Ticket.from_bytes(known).content_hash == "ab" * 32
+    assert read_ticket.read(known)[0]["data_sha256"] == "ab" * 32
+
+
+def changed(*place: str | int, to: Any) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        text, masks = open_ticket(data)
+        values = json.loads(text)
+        part = values
+        for key in place[:-1]:
+            part = part[key]
+        if to is None:
+            del part[place[-1]]
+        else:
+            part[place[-1]] = to
+        return seal_again(json.dumps(values, separators=(",", ":")), masks)
+
+    return change
+
+
+MODEL = ("architecture", "model")
+WRONG_HEADS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "version 2": (changed("version", to=2), "not written as gslt"),
+    "version 4": (changed("version", to=4), "not written as gslt"),
+    "heads of another": (changed(*MODEL, "architecture", to="gcn"), "for architecture gat"),
+    "others": (changed(*MODEL, "heads", to=2), "wrong architecture"),
+    "none": (changed(*MODEL, "heads", to=None), "wrong architecture"),
+    "one, written": (changed(*MODEL, "heads", to=1), "wrong architecture"),
+    "no divisor": (changed(*MODEL, "heads", to=5), "cannot be divided among 5 heads"),
+    "zero": (changed(*MODEL, "heads", to=0), "heads must be at least 1"),
+    "true": (changed(*MODEL, "heads", to=True), "heads must be of type int"),
+    "absurd": (changed(*MODEL, "heads", to=10**18), "cannot be divided"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_HEADS))
+def test_wrong_heads_are_refused_by_both_readers(name: str) -> None:
+    change, message = WRONG_HEADS[name]
+    data = change(gat_ticket(heads=3).to_bytes())
+    with pytest.raises(gslt.TicketError, match=message):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+def test_version_5_is_for_attention_alone(result) -> None:
+    data = changed("version", to=5)(result.ticket.to_bytes())
+    with pytest.raises(gslt.TicketError, match="not written as gslt"):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError, match="a GAT is version 5"):
+        read_ticket.read(data)
 
 
 def test_state_beside_an_architecture_is_refused_by_both_readers(result) -> None:

@@ -24,7 +24,7 @@ from gslt.ticket.ticket import weights_checksum
 from gslt.training.results import Result
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_round_trip_gives_the_same_logits(blocks, tmp_path, architecture):
     config = dataclasses.replace(TICKET, architecture=architecture)
     result = gslt.search(blocks, config, progress=False)
@@ -39,7 +39,7 @@ def test_round_trip_gives_the_same_logits(blocks, tmp_path, architecture):
     assert loaded.results["test"] == result.test_accuracy
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize(("found_on", "used_on"), [("pyg", "dgl"), ("dgl", "pyg")])
 def test_a_ticket_crosses_backends(blocks, tmp_path, architecture, found_on, used_on):
     pytest.importorskip("dgl")
@@ -189,7 +189,7 @@ def test_no_ticket_in_an_unfrozen_or_layerwise_module():
         gslt.Ticket.of(layers)
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize("backend", ["pyg", "dgl"])
 def test_a_baked_model_has_the_tickets_logits_and_plain_weights(blocks, architecture, backend):
     pytest.importorskip(backend.replace("pyg", "torch"))

@@ -231,7 +231,7 @@ class ShapeBackend:
         return x, graph
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 @pytest.mark.parametrize("freezing_ratio", [None, 0.4])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
@@ -342,7 +342,7 @@ def test_several_runs_make_the_graph_ready_once(monkeypatch):
     assert kept() is None
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_bfloat16_is_evaluated_in_float32(architecture):
     torch.manual_seed(0)
     dataset = community_graph()

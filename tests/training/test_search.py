@@ -169,7 +169,7 @@ def test_training_starts_from_the_weights_of_the_frozen_twin():
         assert torch.equal(a.nn.weight, b.nn.weight)
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_pyg_and_dgl_search_alike(blocks, architecture):
     pytest.importorskip("dgl")
     options = {"architecture": architecture, "epochs": 30, "freezing_ratio": 0.3}
@@ -222,7 +222,7 @@ def test_nothing_to_search(blocks):
     ],
     ids=["norm", "norm, residual", "unit gain", "unit gain, residual", "nothing"],
 )
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_64_layers_search_without_overflow(blocks, architecture, options):
     config = gslt.SearchConfig(
         architecture=architecture, num_layers=64, hidden_channels=16, epochs=2, lr=0.02, **options
@@ -271,7 +271,7 @@ def test_search_and_train_refuse_each_others_config(blocks):
 # --- the control without edges ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
 def test_edges_none_is_the_data_set_without_edges(blocks, architecture):
     config = small_search(architecture=architecture, num_layers=3, epochs=4)
     alone = dataclasses.replace(blocks, edge_index=blocks.edge_index[:, :0])
