@@ -53,7 +53,7 @@ from gslt.errors import ConfigError
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"backend": "jax"}, "backend must be one of pyg, dgl, got 'jax'"),
-        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat, got 'mlp'"),
+        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat, .*, got 'mlp'"),
         ({"heads": 2}, "heads are for architecture gat; gin has none, leave heads out"),
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),

@@ -15,7 +15,7 @@ from gslt.cli.options import (
     address_of,
     size_line,
 )
-from gslt.config import BackendName
+from gslt.config import VISION, BackendName
 from gslt.errors import ConfigError, TicketError
 
 
@@ -45,7 +45,7 @@ def _inspect_parser() -> ArgumentParser:
 
 
 def _evaluate(options: Namespace) -> None:
-    from gslt.data import load_dataset
+    from gslt.data import NodeDataset, load_dataset
     from gslt.data.catalogue import known_name
     from gslt.data.content import refuse_other_data
     from gslt.ticket.ticket import load_ticket
@@ -69,7 +69,8 @@ def _evaluate(options: Namespace) -> None:
         same = False
     scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
-    print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
+    engine = f" ({options.backend})" if isinstance(dataset, NodeDataset) else ""
+    print(f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
@@ -82,7 +83,8 @@ def _inspect(options: Namespace) -> None:
     ticket = load_ticket(options.ticket)
     if ticket.architecture is not None:
         a = ticket.architecture
-        print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
+        what = "channels" if a.model.architecture in VISION else "features"
+        print(f"model     {a.model}, {a.in_channels} {what}, {a.out_channels} classes")
     print(f"source    {ticket.config}")
     content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
     print(f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}")

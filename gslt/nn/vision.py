@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,13 @@ class Norm(nn.BatchNorm2d):
         super().__init__(channels, affine=False)
         # With a constant momentum nothing depends on how many batches there were.
         self.num_batches_tracked = None
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        # torch takes a state without this for one of its older norms, and adds a count of batches.
+        now = {**local_metadata, "version": self._version}
+        super()._load_from_state_dict(state_dict, prefix, now, *rest)
 
 
 class Block(nn.Module):
@@ -235,6 +243,24 @@ class ResNet(VisionNet):
 
 def _wide(channels: int, config: ModelConfig) -> int:
     return max(1, round(config.width * channels))
+
+
+def norm_shapes(
+    in_channels: int, out_channels: int, config: ModelConfig
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a network's running statistics, in their order; nothing is allocated.
+
+    >>> norm_shapes(3, 10, ModelConfig(architecture="conv6"))
+    {}
+
+    Args:
+        in_channels: of an image.
+        out_channels: number of classes.
+        config: architecture and width factor.
+    """
+    with torch.device("meta"):
+        buffers = vision_net(in_channels, out_channels, config).named_buffers()
+        return {name: tuple(value.shape) for name, value in buffers}
 
 
 #: The network of each architecture, from channels, classes and config.
