@@ -191,23 +191,26 @@ class RunConfig(ModelConfig):
     """
 
     epochs: int = 320
-    """Number of full-batch updates, at most that where patience is set."""
+    """Number of epochs, at most that where patience is set; on a graph each is one full-batch
+    update. Images: 100 unless given."""
     patience: int = 0
     """End a run once its validation accuracy has not improved for so many epochs; 0: never. In a
     search only epochs at the target sparsity count. Learning rate and sparsity follow epochs all
     the same, so that a run that ends early is the beginning of the whole one."""
     lr: float = 0.01
-    """Learning rate of the first epoch."""
+    """Learning rate of the first epoch. Images: 0.1 unless given."""
     lr_schedule: Literal["cosine", "constant", "multistep"] = "cosine"
     """How it goes on: down to 0 as a half cosine; not at all; or in steps, to a tenth
     after half of the epochs and to a hundredth after three quarters."""
     optimizer: Optimizer = "adamw"
-    """AdamW, Adam, or stochastic gradient descent, as torch defines them."""
+    """AdamW, Adam, or stochastic gradient descent, as torch defines them. Images: sgd unless
+    given."""
     momentum: float = 0.0
-    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v."""
+    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v. Images: 0.9 unless
+    given."""
     weight_decay: float = 0.0
     """Weight decay d: decoupled in adamw, which subtracts lr d of a weight or score from itself; in
-    adam and sgd d times it is added to its gradient (L2)."""
+    adam and sgd d times it is added to its gradient (L2). Images: 1e-4 unless given."""
     runs: int = 1
     """Number of runs, with the seeds seed, seed + 1, and so on."""
     backend: BackendName = "pyg"
@@ -218,11 +221,11 @@ class RunConfig(ModelConfig):
     """Type of activations and products. Scores, weights, statistics of batch normalisation and the
     loss are float32 always, and the result is evaluated in float32."""
     batch_size: int = 0
-    """Images of one update, the last of an epoch being of those that are left; 0: all of them. On
-    images 128 unless given; a graph is one batch."""
+    """Images of one update, the last of an epoch being of those that are left; 0: all of them.
+    Images: 128 unless given; a graph is one batch."""
     augment: bool = False
     """Shift every image of a training batch by up to 4 pixels, what is beyond its border being
-    zero, and mirror every second one. On images true unless given."""
+    zero, and mirror every second one. Images: true unless given."""
 
     def __new__(cls, **given: Any) -> Self:
         """Keeps which settings were given, for those whose default the architecture decides."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from gslt.cli.options import (
     given_options,
     size_line,
 )
-from gslt.config import RunConfig, SearchConfig, TrainConfig, build, part
+from gslt.config import VISION, VISION_DEFAULTS, RunConfig, SearchConfig, TrainConfig, build, part
 from gslt.errors import ConfigError, RunError, RunInUseError
 
 if TYPE_CHECKING:
@@ -46,6 +46,22 @@ def add(commands: Any) -> None:
     """Add the commands to a parser."""
     commands.add_subcommand("search", _run_parser(SearchConfig), help="search a ticket")
     commands.add_subcommand("train", _run_parser(TrainConfig), help="train the weights instead")
+
+
+def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
+    """Give a network of images the settings of its kind where the user said nothing.
+
+    Args:
+        options: parsed options of any command.
+        said: parses again, without any default.
+    """
+    name = options.command
+    if name not in ACTIONS or options[name].architecture not in VISION:
+        return
+    given = said()[name]
+    for setting, value in VISION_DEFAULTS.items():
+        if setting not in given:
+            options[name][setting] = value
 
 
 def check_resume(options: Namespace, given: Sequence[str]) -> None:

@@ -359,7 +359,8 @@ def load_dataset(
         undirected: True adds the reverse of every edge of a file, False leaves its edges as they
             are; None does what is usual for its format.
         fractions: of training, validation and test nodes of a random split within each class; None
-            takes the split of the file, or else (0.6, 0.2, 0.2) with a warning.
+            takes the split of the file, or else (0.6, 0.2, 0.2) with a warning. Of CIFAR: of the
+            images of the training files, twice, and of the test files; the others are left out.
 
     Returns:
         A :class:`NodeDataset`, or an :class:`gslt.ImageDataset` of images.
@@ -388,10 +389,14 @@ def load_dataset(
         return _read(path, split, options)
     if known is None:
         raise ConfigError(unknown_name(place))
-    options.refuse(known)
+    images = DATASETS[known].layout == "cifar"
+    if not images:
+        options.refuse(known)
     found = find_dataset(known, data_root(root))
     if found is None:
         raise DataError(_absence(known, data_root(root)))
+    if images:
+        return _load_images(found, known, split, options)
     data = _load(DATASETS[known].layout, found, known, split)
     synthetic = DATASETS[known].synthetic and isinstance(data, NodeDataset)
     return replace(data, synthetic=True) if synthetic else data
@@ -414,8 +419,7 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
 
 def _read(path: Path, split: int, options: ReadOptions) -> Dataset:
     if cifar.is_cifar(path):
-        options.refuse(str(path))
-        return cifar.load_cifar(path, split=split)
+        return _load_images(path, None, split, options)
     if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
         folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
         own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
@@ -459,6 +463,11 @@ def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:
 def _is_present(name: str, root: Path) -> bool:
     path = find_dataset(name, root)
     return path is not None and is_complete(name, path)
+
+
+def _load_images(path: Path, name: str | None, split: int, options: ReadOptions) -> ImageDataset:
+    replace(options, fractions=None).refuse(name or path.name)
+    return cifar.load_cifar(path, name, split, options.fractions)
 
 
 def _load(layout: str, path: Path, name: str, split: int) -> Dataset:

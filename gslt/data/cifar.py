@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gslt.data.images import SIDE, ImageDataset, train_and_val
+from gslt.data.images import SIDE, ImageDataset, some_tested, train_and_val
+from gslt.data.options import Fractions
 from gslt.data.pickles import unpickle
 from gslt.environment import check_limit
-from gslt.errors import DataError, DataWarning, warn
+from gslt.errors import ConfigError, DataError, DataWarning, warn
 from gslt.files import open_regular, read_bytes, reading
 
 SOURCE = "CIFAR (Krizhevsky 2009, Learning multiple layers of features from tiny images)"
@@ -202,7 +203,9 @@ def _found(path: Path) -> tuple[Version, Path] | None:
     return None
 
 
-def load_cifar(path: Path, name: str | None = None, split: int = 0) -> ImageDataset:
+def load_cifar(
+    path: Path, name: str | None = None, split: int = 0, fractions: Fractions | None = None
+) -> ImageDataset:
     """Read all images; those of the training files are split 4 : 1 by a seed.
 
     Args:
@@ -211,13 +214,21 @@ def load_cifar(path: Path, name: str | None = None, split: int = 0) -> ImageData
             name, of what it lies in.
         split: seed of the split into training and validation, see
             :func:`gslt.data.images.train_and_val`.
+        fractions: of the images of the training files, to train and to validate on, and of those of
+            the test files; the others are left out. Default: 0.8, 0.2 and 1.
 
     A :class:`gslt.errors.DataWarning` says where there are fewer images than were published.
 
     Raises:
         DataError: if a file is missing, damaged, or holds what is no data.
-        ConfigError: if a file is larger than the limit.
+        ConfigError: if a file is larger than the limit, or for fractions that cannot be.
     """
+    kept = fractions or (0.8, 0.2, 1.0)
+    if min(kept) <= 0 or kept[0] + kept[1] > 1 + 1e-9 or kept[2] > 1:
+        raise ConfigError(
+            f"fractions of images must be positive, those of training and validation at most 1 "
+            f"together and that of test images at most 1, got {kept}"
+        )
     if split < 0:
         raise DataError(f"split must be a seed from 0 on, got {split}")
     version, contents = _from_archive(path) if path.is_file() else _from_folder(path)
@@ -227,7 +238,10 @@ def load_cifar(path: Path, name: str | None = None, split: int = 0) -> ImageData
     number, tested = len(labels), len(parts[-1][1])
     if number - tested < 2:
         raise DataError(f"{str(path)!r} has one training image, of which none can be held out")
-    train, val = train_and_val(number - tested, split)
+    first = number - tested
+    train, val = train_and_val(first, split, *kept[:2])
+    test = first + some_tested(tested, split, kept[2])
+    chosen = torch.cat([train, val, test]).sort().values
     if number < version.number:
         warn(
             f"{str(path)!r} holds {number:,} of the {version.number:,} images of {version.name}",
@@ -235,20 +249,16 @@ def load_cifar(path: Path, name: str | None = None, split: int = 0) -> ImageData
         )
     return ImageDataset(
         name=name or _name(path, version),
-        x=pixels.view(-1, 3, SIDE, SIDE),
-        y=labels,
+        x=pixels.view(-1, 3, SIDE, SIDE)[chosen],
+        y=labels[chosen],
         num_classes=version.classes,
         class_names=_class_names(path, version, contents),
         source=SOURCE,
         split=split,
-        train_mask=_mask(train, number),
-        val_mask=_mask(val, number),
-        test_mask=_mask(torch.arange(number - tested, number), number),
+        train_mask=torch.isin(chosen, train),
+        val_mask=torch.isin(chosen, val),
+        test_mask=torch.isin(chosen, test),
     )
-
-
-def _mask(places: torch.Tensor, number: int) -> torch.Tensor:
-    return torch.zeros(number, dtype=torch.bool).index_fill_(0, places, True)
 
 
 def _name(path: Path, version: Version) -> str:

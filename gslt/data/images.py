@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -180,10 +181,13 @@ def _check_images(data: ImageDataset) -> None:
         )
 
 
-def train_and_val(number: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Four fifths of the first ``number`` images to train on, the rest to validate on.
+def train_and_val(
+    number: int, seed: int, train: float = 0.8, val: float = 0.2
+) -> tuple[Tensor, Tensor]:
+    """Which of the first ``number`` images to train and which to validate on.
 
-    The stream ``(seed, "images", "split")`` says which.
+    The permutation of the stream ``(seed, "images", "split")`` begins with the validation images,
+    then come the training images.
 
     >>> [places.tolist() for places in train_and_val(5, seed=0)]
     [[0, 1, 3, 4], [2]]
@@ -191,13 +195,30 @@ def train_and_val(number: int, seed: int) -> tuple[Tensor, Tensor]:
     Args:
         number: of images that are no test images, at least 2.
         seed: of the split.
+        train: fraction of them to train on.
+        val: fraction of them to validate on, rounded down, at least one image.
 
     Returns:
         Places of training and of validation images in ascending order, int64.
     """
     order = torch.from_numpy(Stream(seed, "images", "split").permutation(number))
-    held = max(1, number // 5)
-    return order[held:].sort().values, order[:held].sort().values
+    held = max(1, math.floor(val * number + 1e-9))
+    taken = max(1, min(number - held, math.floor(train * number + 1e-9)))
+    # What is left by rounding is trained on, where no image is left out on purpose.
+    end = number if train + val > 1 - 1e-9 else held + taken
+    return order[held:end].sort().values, order[:held].sort().values
+
+
+def some_tested(number: int, seed: int, fraction: float) -> Tensor:
+    """Places of a fraction of ``number`` test images, ascending, by ``(seed, "images", "test")``.
+
+    Args:
+        number: of test images.
+        seed: of the split.
+        fraction: rounded down, at least one image.
+    """
+    order = torch.from_numpy(Stream(seed, "images", "test").permutation(number))
+    return order[: max(1, math.floor(fraction * number + 1e-9))].sort().values
 
 
 @dataclass(frozen=True)

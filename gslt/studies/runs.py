@@ -175,6 +175,7 @@ class Record:
     def graph_text(self) -> str:
         """Name and size of the graph."""
         counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
+        counts |= {"images": "images", "channels": "channels"}
         known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
         return ": ".join([self.graph_name, ", ".join(known)])
 

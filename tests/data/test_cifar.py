@@ -151,3 +151,18 @@ def test_nothing_of_the_pixels_is_changed_on_the_way(tmp_path: Path) -> None:
     data = loaded(write_binary(tmp_path))
     assert data.x.dtype == torch.uint8
     assert np.array_equal(data.x.numpy().reshape(60, 3072), pictures(60)[0])
+
+
+def test_fractions_leave_images_out(tmp_path: Path) -> None:
+    folder = write_binary(tmp_path)
+    whole, some = loaded(folder), loaded(f"{folder}?fractions=0.4,0.1,0.5")
+    assert [int(mask.sum()) for mask in some.splits.values()] == [20, 5, 5]
+    assert some.num_items == 30
+    # A smaller part is a part of the larger one, and the validation images come first.
+    train, val = train_and_val(50, 0, 0.4, 0.1)
+    assert set(val.tolist()) < set(train_and_val(50, 0)[1].tolist())
+    assert torch.equal(some.x[some.val_mask], whole.x[val])
+    assert torch.equal(some.x[some.train_mask], whole.x[train])
+    for wrong in ((0.9, 0.2, 1.0), (0.0, 0.2, 1.0), (0.5, 0.2, 1.5)):
+        with pytest.raises(ConfigError, match="fractions of images must be positive"):
+            load_cifar(folder, fractions=wrong)
