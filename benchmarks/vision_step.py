@@ -11,8 +11,10 @@ search_contiguous   the search with images in memory as torch makes them, not ch
 search_bf16         the search with activations in bfloat16
 published           a dense score for every weight and a full sort of all scores at every update
 
-Printed is the median over the timed updates. A machine that is shared has slower minutes: the load
-before and after each row is kept with it, and the first row is measured once more at the end.
+Printed is the median over the timed updates, of the time on the clock and of the time on the
+processor, all threads together. On a machine that is shared the former depends on who else is
+there: the load before and after each row is kept with it, ratios are of the latter, and the first
+row is measured once more at the end.
 """
 
 import os
@@ -131,19 +133,23 @@ def measure(values: Values) -> Values:
         x = x.contiguous(memory_format=torch.channels_last)
     x = x.bfloat16() if row == "search_bf16" else x
     optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-4)
-    before, seconds = os.getloadavg()[0], []
+    before, seconds, busy = os.getloadavg()[0], [], []
     for _ in range(values["warmup"] + values["steps"]):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(call(x), y).backward()
         optimizer.step()
         seconds.append(time.perf_counter() - started)
-    timed = seconds[values["warmup"] :]
+        busy.append(time.process_time() - used)
+    timed, busy = seconds[values["warmup"] :], busy[values["warmup"] :]
     return {
         "name": row,
         "seconds": statistics.median(timed),
         "min_seconds": min(timed),
         "max_seconds": max(timed),
+        "cpu_seconds": statistics.median(busy),
+        "min_cpu_seconds": min(busy),
+        "max_cpu_seconds": max(busy),
         "steps": len(timed),
         "learnt": sum(p.numel() for p in parameters),
         "load": [before, os.getloadavg()[0]],
@@ -153,14 +159,18 @@ def measure(values: Values) -> Values:
 
 def show(rows: list[Values]) -> None:
     """Print the table."""
-    known = {row["name"]: row["seconds"] for row in rows}
-    print(f"\n{'row':<18} {'seconds':>8} {'min - max':>15} {'/ weights':>9} {'GB':>6} {'load':>11}")
+    known = {row["name"]: row["cpu_seconds"] for row in rows}
+    print(
+        f"\n{'row':<18} {'seconds':>8} {'on CPU':>8} {'min - max':>15} {'/ weights':>9} {'GB':>6} "
+        f"{'load':>11}"
+    )
     for row in rows:
-        ratio = f"{row['seconds'] / known['weights']:.2f}" if "weights" in known else "-"
-        spread = f"{row['min_seconds']:.2f} - {row['max_seconds']:.2f}"
+        ratio = f"{row['cpu_seconds'] / known['weights']:.2f}" if "weights" in known else "-"
+        spread = f"{row['min_cpu_seconds']:.2f} - {row['max_cpu_seconds']:.2f}"
         load = " - ".join(f"{each:.1f}" for each in row["load"])
         print(
-            f"{row['name']:<18} {row['seconds']:>8.3f} {spread:>15} {ratio:>9} "
+            f"{row['name']:<18} {row['seconds']:>8.3f} {row['cpu_seconds']:>8.3f} {spread:>15} "
+            f"{ratio:>9} "
             f"{row['peak_bytes'] / 1e9:>6.2f} {load:>11}"
         )
 

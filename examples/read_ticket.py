@@ -3,7 +3,8 @@
 Run: python examples/read_ticket.py TICKET DATA.npz LOGITS.npy
 
 DATA.npz holds the features ``x`` (nodes, features) and ``edge_index`` (2, edges), sources above
-targets; for a network of images ``x`` (images, channels, 32, 32), normalised. Written from docs/ticket-format.md, whose words it uses.
+targets; for a network of images ``x`` (images, channels, 32, 32), normalised. Written from
+docs/ticket-format.md, whose words it uses.
 """
 
 import hashlib
@@ -475,7 +476,7 @@ def normal(words: np.ndarray) -> np.ndarray:
 
 
 def widths_of(model: dict) -> tuple[list[int], int]:
-    """Channels of the pairs or stages of a network of images, and the width of its linear layers."""
+    """Channels of the pairs or stages of a network of images; width of its linear layers."""
     kind, factor = model["architecture"], model.get("width", 1)
     channels = PLAIN[kind] if kind in PLAIN else RESIDUAL[kind][0]
     first, *others = [max(1, round(factor * c)) for c in [256, *channels]]
@@ -869,7 +870,7 @@ def logits(
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarray:
-    """Convolution of images ``(N, in, H, W)`` whose border is padded so that stride 1 keeps H, W."""
+    """Convolution of images ``(N, in, H, W)``, padded so that stride 1 keeps H and W."""
     kernel, height, width = weight.shape[2], *x.shape[2:]
     pad = kernel // 2
     x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
