@@ -32,8 +32,9 @@ _PER_WEIGHT = 12
 def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
     """Memory of a run beside the data set: activations kept for the gradient, and the graph.
 
-    Of images: what the layers keep of a batch and as much again for what passes between them, of a
-    chunk without gradient, and what is as long as the weights; see :func:`kept_bytes`.
+    Of images: what is as long as the weights; what the layers keep of a batch, and as much again
+    for what passes between them (see :func:`kept_bytes`), or what a chunk takes that is evaluated,
+    whichever is more; and half of the other, since not all of it is given back in between.
 
     With N nodes, hidden width h and L layers, N h numbers are kept 2 (L − 1) times (input of a
     product, input of a norm), in GraphSAGE 3 (L − 1) times, with dropout twice more per layer.
@@ -47,7 +48,9 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
     """
     if isinstance(dataset, ImageDataset):
         batch = config.batch_size or int(dataset.train_mask.sum())
-        return forward_bytes(dataset, config) + 2 * kept_bytes(dataset, config, batch)
+        step, chunk = 2 * kept_bytes(dataset, config, batch), _chunk_bytes(dataset, config)
+        both = max(step, chunk) + min(step, chunk) // 2
+        return forward_bytes(dataset, config) - chunk + both
     n, hidden = dataset.num_nodes, config.hidden_channels
     kept = (3 if config.architecture == "sage" else 2) * (config.num_layers - 1)
     if config.dropout:
@@ -106,14 +109,19 @@ def forward_bytes(dataset: Dataset, config: ModelConfig, matrices: int = 0) -> i
     if isinstance(dataset, ImageDataset):
         shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
         weights = 4 * _PER_WEIGHT * sum(map(math.prod, shapes.values()))
-        # The widest layers are the first ones: a few of their outputs live at a time.
-        wide = 4 * SIDE * SIDE * next(iter(shapes.values()))[0]
-        return _BASE + weights + _TEMPORARY * CHUNK * wide
+        return _BASE + weights + _chunk_bytes(dataset, config)
     alive = (4 if config.architecture == "sage" else 3) + matrices
     wide = _row_bytes(config.hidden_channels, 4) * alive
     features = _row_bytes(dataset.num_features, 4)
     logits = _row_bytes(dataset.num_classes, 4) * (_LOGITS // 2)
     return _BASE + dataset.num_nodes * (wide + features + logits) + _EDGE * dataset.num_edges
+
+
+def _chunk_bytes(dataset: ImageDataset, config: ModelConfig) -> int:
+    """Of a chunk of images that is evaluated: a few outputs of the first layers, the widest."""
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    wide = 4 * SIDE * SIDE * next(iter(shapes.values()))[0]
+    return _TEMPORARY * min(CHUNK, dataset.num_items) * wide
 
 
 def check_memory(dataset: Dataset, config: RunConfig, device: torch.device) -> None:

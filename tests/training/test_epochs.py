@@ -274,5 +274,10 @@ def test_memory_by_hand(images: gslt.ImageDataset) -> None:
     config = gslt.TrainConfig(**TINY)
     per_image = 4 * (3 * 1024 + 2 * 3 * 1024 + 3 * 256 + 2 * 13) + 8 * 3 * 256
     assert kept_bytes(images, config, 7) == 7 * per_image
+    # Two times what is kept, less than the 60 images of a chunk take, of which half counts.
     halved = estimated_bytes(images, dataclasses.replace(config, batch_size=6))
-    assert estimated_bytes(images, config) - halved == 2 * 6 * per_image
+    assert estimated_bytes(images, config) - halved == 6 * per_image
+    chunk = 4 * 60 * 4 * 1024 * 3
+    weights = 4 * 12 * sum(p.numel() for p in vision_net(3, 4, config).parameters())
+    expected = 64_000_000 + weights + chunk + 12 * per_image
+    assert estimated_bytes(images, config) == expected
