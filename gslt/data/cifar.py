@@ -253,7 +253,8 @@ def load_cifar(
         y=labels[chosen],
         num_classes=version.classes,
         class_names=_class_names(path, version, contents),
-        source=SOURCE,
+        # Only what has a known name is said to be the original.
+        source=SOURCE if name else f"{path.name}, in the layout of {SOURCE}",
         split=split,
         train_mask=torch.isin(chosen, train),
         val_mask=torch.isin(chosen, val),

@@ -166,3 +166,10 @@ def test_fractions_leave_images_out(tmp_path: Path) -> None:
     for wrong in ((0.9, 0.2, 1.0), (0.0, 0.2, 1.0), (0.5, 0.2, 1.5)):
         with pytest.raises(ConfigError, match="fractions of images must be positive"):
             load_cifar(folder, fractions=wrong)
+
+
+def test_only_what_has_a_known_name_is_said_to_be_the_original(tmp_path: Path) -> None:
+    folder = write_binary(tmp_path / "cifar10-jpeg")
+    assert loaded(folder).source.startswith("cifar-10-batches-bin, in the layout of CIFAR")
+    assert loaded(folder).name == "cifar10-jpeg"
+    assert loaded("cifar10", root=folder.parent).source.startswith("CIFAR (Krizhevsky 2009")
