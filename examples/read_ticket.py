@@ -1,9 +1,10 @@
 """Logits of a ticket file with NumPy alone: neither gslt nor torch is imported.
 
-Run: python examples/read_ticket.py TICKET GRAPH.npz LOGITS.npy
+Run: python examples/read_ticket.py TICKET DATA.npz LOGITS.npy
 
-GRAPH.npz holds the features ``x`` (nodes, features) and ``edge_index`` (2, edges), sources above
-targets. Written from docs/ticket-format.md, whose words it uses.
+DATA.npz holds the features ``x`` (nodes, features) and ``edge_index`` (2, edges), sources above
+targets; for a network of images ``x`` (images, channels, 32, 32), normalised. Written from
+docs/ticket-format.md, whose words it uses.
 """
 
 import hashlib
@@ -72,7 +73,7 @@ FREEZE = (
 )
 MODEL = (
     "architecture num_layers hidden_channels batch_norm head dropout residual unit_gain pair_norm "
-    "edges heads"
+    "edges heads width"
 )
 # What is missing from a file where it has this value.
 LEFT_OUT = {
@@ -82,6 +83,19 @@ LEFT_OUT = {
     "pair_norm": False,
     "edges": "all",
     "heads": 1,
+    "width": 1,
+}
+# Channels of each pair of convolutions, or of each stage of blocks and the blocks of a stage.
+PLAIN = {"conv2": [64], "conv4": [64, 128], "conv6": [64, 128, 256]}
+RESIDUAL = {"resnet18": ([64, 128, 256, 512], 2), "resnet20": ([16, 32, 64], 3)}
+# What a network of images does not have stands there as it is where nobody says otherwise.
+OF_GRAPHS = {
+    "num_layers": 4,
+    "hidden_channels": 386,
+    "batch_norm": True,
+    "head": True,
+    "dropout": 0,
+    **{name: LEFT_OUT[name] for name in ("residual", "unit_gain", "pair_norm", "edges", "heads")},
 }
 CHOICES = {
     "allocation": ("epl", "erk", "uniform", "igq"),
@@ -225,7 +239,7 @@ def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
     version = meta["version"]
     data = version == 4 or (version == 5 and "data_sha256" in meta)
-    state = version == 3 or (version == 4 and "state" in meta)
+    state = version == 3 or (version in (4, 5) and "state" in meta)
     keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
@@ -250,11 +264,12 @@ def check_metadata(meta: dict) -> None:
     check_freeze(meta["freeze"])
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
-    attention = meta["architecture"] and meta["architecture"]["model"]["architecture"] == "gat"
-    check(bool(attention) == (version == 5), "a GAT is version 5, and nothing else is")
+    kind = meta["architecture"] and meta["architecture"]["model"]["architecture"]
+    later = kind in ("gat", *PLAIN, *RESIDUAL)
+    check(later == (version == 5), "a GAT and networks of images are version 5, and nothing else")
     if state:
-        check(meta["architecture"] is None, "state in a network that has none")
         check_state(meta["state"])
+        check(kind is None or kind in RESIDUAL, "state in a network that has none")
 
 
 def check_state(state: object) -> None:
@@ -296,7 +311,12 @@ def check_architecture(architecture: dict) -> None:
     model = architecture["model"]
     model = keys_written(model, MODEL)
     kind = model["architecture"]
-    check(kind in ("gin", "gcn", "sage", "gat"), "an unknown architecture")
+    images = kind in PLAIN or kind in RESIDUAL
+    check(images or kind in ("gin", "gcn", "sage", "gat"), "an unknown architecture")
+    check(0 < number(model["width"], "width") <= 16, "the width factor is out of range")
+    check(images or model["width"] == 1, "a width factor in a network of graphs")
+    for name, value in OF_GRAPHS.items():
+        check(not images or model[name] == value, f"{name} in a network of images")
     count(model["num_layers"], "num_layers", least=2)
     count(model["hidden_channels"], "hidden_channels", least=1)
     count(model["heads"], "heads", least=1)
@@ -455,9 +475,76 @@ def normal(words: np.ndarray) -> np.ndarray:
 # --- the source network ---------------------------------------------------------------------------
 
 
-def shapes_of(architecture: dict) -> dict[str, tuple[int, int]]:
-    """Name and shape of every weight matrix."""
+def widths_of(model: dict) -> tuple[list[int], int]:
+    """Channels of the pairs or stages of a network of images; width of its linear layers."""
+    kind, factor = model["architecture"], model.get("width", 1)
+    channels = PLAIN[kind] if kind in PLAIN else RESIDUAL[kind][0]
+    first, *others = [max(1, round(factor * c)) for c in [256, *channels]]
+    return others, first
+
+
+def plain_shapes(architecture: dict) -> dict[str, tuple[int, ...]]:
+    """Weights of Conv2, Conv4 or Conv6."""
+    channels, hidden = widths_of(architecture["model"])
+    before, shapes = architecture["in_channels"], []
+    for width in channels:
+        shapes += [(width, before, 3, 3), (width, width, 3, 3)]
+        before = width
+    side = 32 // 2 ** len(channels)
+    last = architecture["out_channels"]
+    shapes += [(hidden, side * side * before), (hidden, hidden), (last, hidden)]
+    return {f"layers.{i}.weight": shape for i, shape in enumerate(shapes)}
+
+
+def blocks_of(model: dict) -> list[tuple[int, int, int]]:
+    """Input and output channels and stride of the residual blocks, in order."""
+    channels, _ = widths_of(model)
+    number, blocks, before = RESIDUAL[model["architecture"]][1], [], channels[0]
+    for stage, width in enumerate(channels):
+        for i in range(number):
+            blocks.append((before, width, 2 if stage and not i else 1))
+            before = width
+    return blocks
+
+
+def residual_shapes(architecture: dict) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    """Weights of a residual network, and the channels of its norms."""
     model = architecture["model"]
+    blocks = blocks_of(model)
+    first = blocks[0][0]
+    shapes = {"layers.0.weight": (first, architecture["in_channels"], 3, 3)}
+    norms = {"norm": first}
+    for i, (before, width, stride) in enumerate(blocks, 1):
+        shapes[f"layers.{i}.first.weight"] = (width, before, 3, 3)
+        shapes[f"layers.{i}.second.weight"] = (width, width, 3, 3)
+        norms |= {f"layers.{i}.norm1": width, f"layers.{i}.norm2": width}
+        if model["architecture"] == "resnet18" and (stride > 1 or before != width):
+            shapes[f"layers.{i}.shortcut.weight"] = (width, before, 1, 1)
+            norms[f"layers.{i}.norm3"] = width
+    end = (architecture["out_channels"], blocks[-1][1])
+    shapes[f"layers.{len(blocks) + 1}.weight"] = end
+    return shapes, norms
+
+
+def check_statistics(meta: dict, state: dict[str, np.ndarray]) -> None:
+    """Running statistics of a residual network, which has no other state."""
+    _, norms = residual_shapes(meta["architecture"])
+    kinds = {name: dtype for name, dtype, _ in meta["state"]}
+    for name, value in state.items():
+        layer, _, part = name.rpartition(".")
+        known = part in ("running_mean", "running_var") and norms.get(layer) == value.size
+        check(known and value.ndim == 1, f"the network has no value {name}")
+        check(kinds[name] in ("F64", "F32", "BF16", "F16"), f"{name} is no number with a point")
+        check(part == "running_mean" or bool((value >= 0).all()), f"a variance in {name} < 0")
+
+
+def shapes_of(architecture: dict) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight."""
+    model = architecture["model"]
+    if model["architecture"] in PLAIN:
+        return plain_shapes(architecture)
+    if model["architecture"] in RESIDUAL:
+        return residual_shapes(architecture)[0]
     first, hidden, last = (
         architecture["in_channels"],
         model["hidden_channels"],
@@ -540,7 +627,7 @@ def quotas(total: int, sizes: list[int]) -> list[float]:
             high = middle
 
 
-def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
+def divide(total: int, shapes: list[tuple[int, ...]], scheme: str) -> list[float]:
     """Division of the weights that are not frozen over the layers."""
     sizes = [math.prod(shape) for shape in shapes]
     if scheme == "igq":
@@ -573,7 +660,7 @@ def frozen_totals(held: int, prune: float, lock: float) -> tuple[int, int]:
 
 
 def frozen_counts(
-    shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str, part: list[bool]
+    shapes: list[tuple[int, ...]], prune: float, lock: float, scheme: str, part: list[bool]
 ) -> tuple[list[int], list[int]]:
     """Pruned and locked weights of every layer."""
     chosen = [shape for shape, takes in zip(shapes, part, strict=True) if takes]
@@ -621,19 +708,21 @@ def check_counts(meta: dict) -> list[tuple[int, int]]:
     return frozen
 
 
-def checked_shapes(meta: dict) -> dict[str, tuple[int, int]]:
+def checked_shapes(meta: dict) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight matrix, which are those of the layers."""
     architecture, layers, total = meta["architecture"], meta["layers"], meta["source"]["total"]
     model = architecture["model"]
     # First what bounds the work: numbers may be anything.
     check(model["num_layers"] <= len(layers), "more layers than masks")
+    widths = architecture["in_channels"], architecture["out_channels"]
+    check(max(widths) <= total, "more inputs or classes than weights")
     shapes = shapes_of(architecture)
     check(list(shapes) == [layer[0] for layer in layers], "other layers than the masks")
     check(sum(map(math.prod, shapes.values())) == total, "another number of weights")
     return shapes
 
 
-def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> np.ndarray:
+def random_weights(init: str, seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Weights of a layer in single precision, flat."""
     n = math.prod(shape)
     if init == "skc":
@@ -644,7 +733,7 @@ def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> n
         unit = (
             math.sqrt(6.0) * (2 * uniform - 1) if init == "ku" else math.sqrt(2.0) * normal(words)
         )
-    return (unit / math.sqrt(shape[1])).astype(np.float32)
+    return (unit / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
 
 
 def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> np.ndarray:
@@ -658,7 +747,7 @@ def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> 
 
 
 def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights of the ticket by name, each ``(out, in)``, regenerated and checked."""
+    """Weights of the ticket by name, ``(out, in, …)``, regenerated and checked."""
     freeze, frozen = meta["freeze"], check_counts(meta)
     shapes = checked_shapes(meta)
     digest, weights = hashlib.sha256(), {}
@@ -686,12 +775,14 @@ def read(
     """Metadata, masks, weights and state of a file that keeps every rule.
 
     The ticket of a user's own module has no weights here: only the module can regenerate them. It
-    alone may have state.
+    and residual networks may have state.
     """
     meta, tensors = open_ticket(data)
     check_counts(meta)
     masks = read_masks(meta, tensors["masks"])
     state = read_state(meta, tensors)
+    if state and meta["architecture"] is not None:
+        check_statistics(meta, state)
     return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}, state
 
 
@@ -778,14 +869,74 @@ def logits(
     return (h @ weights["head.weight"].T + activate(out)) / 2
 
 
+def convolve(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarray:
+    """Convolution of images ``(N, in, H, W)``, padded so that stride 1 keeps H and W."""
+    kernel, height, width = weight.shape[2], *x.shape[2:]
+    pad = kernel // 2
+    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    out = 0.0
+    for i in range(kernel):
+        for j in range(kernel):
+            seen = x[:, :, i : i + height : stride, j : j + width : stride]
+            out = out + np.einsum("nchw,oc->nohw", seen, weight[:, :, i, j])
+    return out
+
+
+def plain_logits(meta: dict, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Logits of Conv2, Conv4 or Conv6."""
+    *convs, first, second, last = weights.values()
+    for i, weight in enumerate(convs):
+        x = np.maximum(convolve(x, weight), 0)
+        if i % 2:
+            n, c, h, w = x.shape
+            x = x.reshape(n, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
+    x = x.reshape(len(x), -1)
+    for weight in (first, second):
+        x = np.maximum(x @ weight.T, 0)
+    return x @ last.T
+
+
+def residual_logits(
+    meta: dict, weights: dict[str, np.ndarray], state: dict[str, np.ndarray], x: np.ndarray
+) -> np.ndarray:
+    """Logits of a residual network, with its running statistics."""
+
+    def norm(name: str, h: np.ndarray) -> np.ndarray:
+        # What is not stored is as it was built.
+        mean = np.asarray(state.get(f"{name}.running_mean", 0.0)).reshape(1, -1, 1, 1)
+        variance = np.asarray(state.get(f"{name}.running_var", 1.0)).reshape(1, -1, 1, 1)
+        return (h - mean) / np.sqrt(variance + 1e-5)
+
+    x = np.maximum(norm("norm", convolve(x, weights["layers.0.weight"])), 0)
+    blocks = blocks_of(meta["architecture"]["model"])
+    for i, (before, width, stride) in enumerate(blocks, 1):
+        name = f"layers.{i}"
+        h = np.maximum(
+            norm(f"{name}.norm1", convolve(x, weights[f"{name}.first.weight"], stride)), 0
+        )
+        h = norm(f"{name}.norm2", convolve(h, weights[f"{name}.second.weight"]))
+        if f"{name}.shortcut.weight" in weights:
+            x = norm(f"{name}.norm3", convolve(x, weights[f"{name}.shortcut.weight"], stride))
+        else:
+            x = np.pad(x[:, :, ::stride, ::stride], ((0, 0), (0, width - before), (0, 0), (0, 0)))
+        x = np.maximum(h + x, 0)
+    return x.mean(axis=(2, 3)) @ weights[f"layers.{len(blocks) + 1}.weight"].T
+
+
 def main(ticket: str, graph: str, out: str) -> None:
-    """Write the logits of a ticket on a graph."""
+    """Write the logits of a ticket on a graph, or on images."""
     path = Path(ticket)
     check(path.is_file() and path.stat().st_size <= FILE_BYTES, "no file, or too large a one")
-    meta, _, weights, _ = read(path.read_bytes())
+    meta, _, weights, state = read(path.read_bytes())
     check(bool(weights), "the ticket of a module of somebody's own: build that module")
     with np.load(graph) as arrays:
-        found = logits(meta, weights, arrays["x"], arrays["edge_index"])
+        kind, x = meta["architecture"]["model"]["architecture"], arrays["x"].astype(float)
+        if kind in PLAIN:
+            found = plain_logits(meta, weights, x)
+        elif kind in RESIDUAL:
+            found = residual_logits(meta, weights, state, x)
+        else:
+            found = logits(meta, weights, arrays["x"], arrays["edge_index"])
     np.save(out, found)
     kept = sum(int(np.count_nonzero(w)) for w in weights.values())
     print(f"{kept} of {meta['source']['total']} weights; logits {found.shape} in {out}")

@@ -9,7 +9,14 @@ from gslt.version import __version__
 
 if TYPE_CHECKING:
     from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
-    from gslt.data import NodeDataset, as_dataset, list_datasets, load_dataset, random_split
+    from gslt.data import (
+        ImageDataset,
+        NodeDataset,
+        as_dataset,
+        list_datasets,
+        load_dataset,
+        random_split,
+    )
     from gslt.errors import (
         ConfigError,
         DataError,
@@ -46,6 +53,7 @@ __all__ = [
     "GraphError",
     "GsltError",
     "GsltWarning",
+    "ImageDataset",
     "Interrupted",
     "MissingPackageError",
     "ModelConfig",
@@ -75,7 +83,14 @@ __all__ = [
 #: Where each name is. Loaded when it is asked for: torch alone takes seconds.
 _HOMES = {
     "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
-    "data": ["NodeDataset", "as_dataset", "list_datasets", "load_dataset", "random_split"],
+    "data": [
+        "ImageDataset",
+        "NodeDataset",
+        "as_dataset",
+        "list_datasets",
+        "load_dataset",
+        "random_split",
+    ],
     "errors": [name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))],
     "masking.freeze": [
         "FreezeReport",

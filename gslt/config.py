@@ -12,12 +12,16 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from typing_extensions import Self
+
 from gslt.errors import ConfigError
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform", "igq"]
-Architecture = Literal["gin", "gcn", "sage", "gat"]
+Architecture = Literal[
+    "gin", "gcn", "sage", "gat", "conv2", "conv4", "conv6", "resnet18", "resnet20"
+]
 BackendName = Literal["pyg", "dgl"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -26,6 +30,34 @@ Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
 Threshold = Literal["global", "layer"]
 WeightInit = Literal["ku", "kn", "skc"]
+
+#: Networks of images, see :mod:`gslt.nn.vision`; all others are of graphs.
+VISION: tuple[Architecture, ...] = ("conv2", "conv4", "conv6", "resnet18", "resnet20")
+#: What they take where nobody says otherwise: the optimiser of the four CIFAR configs of the Frozen
+#: paper's authors, and epochs as in Ramanujan et al. 2020 (arXiv 1911.13299).
+VISION_DEFAULTS: dict[str, Any] = {
+    "epochs": 100,
+    "lr": 0.1,
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "batch_size": 128,
+    "augment": True,
+}
+#: What only a network of a graph can have.
+_OF_GRAPHS = (
+    "num_layers",
+    "hidden_channels",
+    "batch_norm",
+    "head",
+    "dropout",
+    "residual",
+    "unit_gain",
+    "pair_norm",
+    "edges",
+    "heads",
+    "backend",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +118,12 @@ class FreezeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A node classifier. The defaults are the GIN of the Frozen paper (arXiv 2402.14029)."""
+    """A classifier of nodes or images; defaults: the Frozen paper's GIN (arXiv 2402.14029)."""
 
     architecture: Architecture = "gin"
     """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops), mean-GraphSAGE, or GAT
-    (attention over the node and its neighbours)."""
+    (attention over the node and its neighbours); or a network of images: Conv2, Conv4, Conv6,
+    ResNet-18 or ResNet-20, whose layers are their own."""
     num_layers: int = 4
     """Number of message passing layers, at least 2."""
     hidden_channels: int = 386
@@ -116,9 +149,12 @@ class ModelConfig:
     heads: int = 1
     """Attention heads of every layer of a GAT. Hidden layers concatenate them, so that
     hidden_channels is the width of all heads together; the last layer averages them."""
+    width: float = 1.0
+    """Factor on every width of a network of images, in (0, 16]; widths are rounded."""
 
     def __post_init__(self) -> None:
         check_values(self)
+        _check_kind(self)
         _at_least(self, "num_layers", 2)
         _at_least(self, "hidden_channels", 1)
         _at_least(self, "heads", 1)
@@ -148,26 +184,33 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ModelConfig):
-    """A model and how it is optimised, in full batches."""
+    """A model and how it is optimised: in full batches on a graph, in mini-batches on images.
+
+    Where the architecture is one of images, settings that are not given are those of
+    :data:`VISION_DEFAULTS`. ``dataclasses.replace`` gives every setting.
+    """
 
     epochs: int = 320
-    """Number of full-batch updates, at most that where patience is set."""
+    """Number of epochs, at most that where patience is set; on a graph each is one full-batch
+    update. Images: 100 unless given."""
     patience: int = 0
     """End a run once its validation accuracy has not improved for so many epochs; 0: never. In a
     search only epochs at the target sparsity count. Learning rate and sparsity follow epochs all
     the same, so that a run that ends early is the beginning of the whole one."""
     lr: float = 0.01
-    """Learning rate of the first epoch."""
+    """Learning rate of the first epoch. Images: 0.1 unless given."""
     lr_schedule: Literal["cosine", "constant", "multistep"] = "cosine"
     """How it goes on: down to 0 as a half cosine; not at all; or in steps, to a tenth
     after half of the epochs and to a hundredth after three quarters."""
     optimizer: Optimizer = "adamw"
-    """AdamW, Adam, or stochastic gradient descent, as torch defines them."""
+    """AdamW, Adam, or stochastic gradient descent, as torch defines them. Images: sgd unless
+    given."""
     momentum: float = 0.0
-    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v."""
+    """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v. Images: 0.9 unless
+    given."""
     weight_decay: float = 0.0
     """Weight decay d: decoupled in adamw, which subtracts lr d of a weight or score from itself; in
-    adam and sgd d times it is added to its gradient (L2)."""
+    adam and sgd d times it is added to its gradient (L2). Images: 1e-4 unless given."""
     runs: int = 1
     """Number of runs, with the seeds seed, seed + 1, and so on."""
     backend: BackendName = "pyg"
@@ -177,9 +220,25 @@ class RunConfig(ModelConfig):
     precision: Precision = "float32"
     """Type of activations and products. Scores, weights, statistics of batch normalisation and the
     loss are float32 always, and the result is evaluated in float32."""
+    batch_size: int = 0
+    """Images of one update, the last of an epoch being of those that are left; 0: all of them.
+    Images: 128 unless given; a graph is one batch."""
+    augment: bool = False
+    """Shift every image of a training batch by up to 4 pixels, what is beyond its border being
+    zero, and mirror every second one. Images: true unless given."""
+
+    def __new__(cls, **given: Any) -> Self:
+        """Keeps which settings were given, for those whose default the architecture decides."""
+        self = super().__new__(cls)
+        object.__setattr__(self, "_given", frozenset(given))
+        return self
 
     def __post_init__(self) -> None:
+        if self.architecture in VISION:
+            for name in VISION_DEFAULTS.keys() - self.__dict__["_given"]:
+                object.__setattr__(self, name, VISION_DEFAULTS[name])
         super().__post_init__()
+        _at_least(self, "batch_size", 0)
         _at_least(self, "epochs", 1)
         _at_least(self, "patience", 0)
         _at_least(self, "runs", 1)
@@ -230,7 +289,7 @@ class RunConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
-    """Weight training of a node classifier, the baseline of a ticket."""
+    """Weight training of the same classifier, the baseline of a ticket."""
 
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
@@ -436,6 +495,40 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     if missing := [name for name in needed if name not in values]:
         raise ConfigError(f"{kind.__name__} needs the field {', '.join(missing)}")
     return kind(**values)
+
+
+def default_of(item: dataclasses.Field[Any], architecture: object) -> Any:
+    """What a setting is where nobody says otherwise.
+
+    >>> lr = next(each for each in dataclasses.fields(RunConfig) if each.name == "lr")
+    >>> default_of(lr, "gin"), default_of(lr, "conv6")
+    (0.01, 0.1)
+
+    Args:
+        item: field of a config.
+        architecture: of its model.
+    """
+    return VISION_DEFAULTS.get(item.name, item.default) if architecture in VISION else item.default
+
+
+def _check_kind(config: ModelConfig) -> None:
+    """Refuse what a network of images does not have, and of graphs what only that has."""
+    name = config.architecture
+    if not 0.0 < config.width <= 16.0:
+        raise ConfigError(f"width must lie in (0, 16], got {config.width}")
+    fields = dataclasses.fields(config)
+    kept = _OF_GRAPHS if name in VISION else ("width", "batch_size", "augment")
+    changed = [f.name for f in fields if f.name in kept and getattr(config, f.name) != f.default]
+    if changed and name in VISION:
+        raise ConfigError(
+            f"{changed[0]} is a setting of networks of graphs, and {name} is of images; leave it "
+            "out (width makes the network wider)"
+        )
+    if changed:
+        raise ConfigError(
+            f"{changed[0]} is a setting of networks of images ({', '.join(VISION)}), and {name} is "
+            "of graphs; leave it out"
+        )
 
 
 def _check_seeds(first: int, runs: int) -> None:

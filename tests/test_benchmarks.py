@@ -28,6 +28,7 @@ import limits  # noqa: E402
 import paper_claims  # noqa: E402
 import recipes  # noqa: E402
 import subset_sum  # noqa: E402
+import vision_step  # noqa: E402
 
 
 def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -321,3 +322,29 @@ def test_the_table_of_bad_data_is_that_of_the_record() -> None:
         assert f"| {name} | {' | '.join(str(each[key]) for key in keys)} |" in text
     assert len(bad_data.WRONG) == 29
     assert len(bad_data.DAMAGE) == 11
+
+
+def test_the_published_way_to_search_images_is_the_search_of_gslt() -> None:
+    config = ModelConfig(architecture="resnet18", width=0.05)
+    model, of_model = vision_step.network("search", config)
+    assert isinstance(model, torch.nn.Module)
+    frozen = torch.Generator().manual_seed(0)
+    x, y = torch.randn(4, 3, 32, 32, generator=frozen), torch.arange(4)
+    # Scores that tie with none: then a threshold keeps what a count keeps. Scale is one factor.
+    gslt.freeze(model, gslt.FreezeConfig(sparsity=0.5, scale="static"))
+    published = vision_step.Published(config, model)
+    assert torch.allclose(published(x), model(x), atol=1e-5)
+    of_model = list(model.parameters())
+    one = torch.autograd.grad(torch.nn.functional.cross_entropy(model(x), y), of_model)
+    other = torch.autograd.grad(
+        torch.nn.functional.cross_entropy(published(x), y), published.scores
+    )
+    for a, b in zip(one, other, strict=True):
+        assert torch.allclose(a, b.flatten(), rtol=1e-3, atol=1e-3 * float(b.abs().max()) + 1e-9)
+
+
+@pytest.mark.slow
+def test_steps_of_images_are_measured() -> None:
+    done = run("vision_step", "--quick", "--width", "0.05", "--rows", "weights", "published")
+    assert done.returncode == 0, done.stderr
+    assert "published" in done.stdout.splitlines()[-1]

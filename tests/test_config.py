@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
+import pickle
 import re
 from typing import Any
 
@@ -44,14 +46,14 @@ from gslt.errors import ConfigError
         ({"seed": 10**5000}, "seed must be of type int, got a very large int"),
         (
             {"architecture": ["gin"]},
-            r"must be one of gin, gcn, sage, gat, got \['gin'\]",
+            r"must be one of gin, gcn, sage, gat, .*, got \['gin'\]",
         ),
         ({"batch_norm": 1}, "batch_norm must be of type bool, got 1"),
         ({"epochs": True}, "epochs must be of type int, got True"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"backend": "jax"}, "backend must be one of pyg, dgl, got 'jax'"),
-        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat, got 'mlp'"),
+        ({"architecture": "mlp"}, "architecture must be one of gin, gcn, sage, gat, .*, got 'mlp'"),
         ({"heads": 2}, "heads are for architecture gat; gin has none, leave heads out"),
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
@@ -242,3 +244,18 @@ def test_choices_are_named() -> None:
     check_choice("norm", "both", ("none", "both"))
     with pytest.raises(ConfigError, match="norm must be one of none, both, got 'all'"):
         check_choice("norm", "all", ("none", "both"))
+
+
+def test_what_nobody_says_is_the_optimiser_of_images_where_the_architecture_is_one() -> None:
+    config = SearchConfig(architecture="conv6", lr=0.01)
+    found = (config.optimizer, config.momentum, config.weight_decay, config.batch_size)
+    assert found == ("sgd", 0.9, 1e-4, 128)
+    # What was given stays, also where it is the default of graphs.
+    assert (config.lr, config.epochs, config.augment) == (0.01, 100, True)
+    assert TrainConfig(architecture="resnet20", optimizer="adamw", momentum=0.0).lr == 0.1
+    assert (SearchConfig().optimizer, SearchConfig().batch_size) == ("adamw", 0)
+    for again in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        assert again == config
+    assert dataclasses.replace(config, seed=1) == SearchConfig(
+        architecture="conv6", lr=0.01, seed=1
+    )

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 import gslt
-from gslt.config import Allocation, Architecture, BackendName
+from gslt.config import VISION, Allocation, Architecture, BackendName
 from gslt.data.catalogue import DATASETS, LAYOUTS, Entry, Layout
 from gslt.diagnostics import MEASURES, Measure
 from gslt.freezing import ALLOCATIONS
@@ -77,8 +77,11 @@ def test_names_of_the_settings_are_those_of_the_registries() -> None:
     assert set(get_args(Preset)) == set(PRESETS)
     from gslt.backends import BACKENDS
     from gslt.nn.gnn import GAINS, LAYERS
+    from gslt.nn.vision import NETWORKS
 
-    assert set(get_args(Architecture)) == set(LAYERS) == set(GAINS)
+    assert set(LAYERS) == set(GAINS)
+    assert set(NETWORKS) == set(VISION)
+    assert set(get_args(Architecture)) == {*LAYERS, *NETWORKS}
     assert set(get_args(BackendName)) == set(BACKENDS)
 
 

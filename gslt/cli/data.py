@@ -68,7 +68,7 @@ def _data_info(options: Namespace) -> None:
 
 
 def _data_convert(options: Namespace) -> None:
-    from gslt.data import load_dataset
+    from gslt.data import as_dataset, load_dataset
     from gslt.data.stored import is_stored
 
     target = options.target
@@ -78,7 +78,7 @@ def _data_convert(options: Namespace) -> None:
             "another target"
         )
     name = address_of(options.source, options)
-    data = load_dataset(name, options.dataset_dir, split=options.split)
+    data = as_dataset(load_dataset(name, options.dataset_dir, split=options.split))
     print(data)
     data.save(target)
     print(f"written to {target}; use --dataset {target}")

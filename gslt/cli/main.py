@@ -100,7 +100,9 @@ def parse(given: Sequence[str]) -> Namespace:
             read_yaml(path)
     parser = build_parser()
     try:
-        return parser.parse_args(given)
+        options = parser.parse_args(given)
+        runs.fill_defaults(options, lambda: parser.parse_args(given, defaults=False))
+        return options
     except RecursionError:
         parser.error("an option is nested too deeply")
 

@@ -51,7 +51,8 @@ def add_reading(parser: ArgumentParser) -> None:
     parser.add_argument("--undirected", type=bool | None, help=text)
     text = (
         "split the nodes of a file at random within each class, with --split as the seed [the "
-        "file's split, or else 0.6 0.2 0.2]"
+        "file's split, or else 0.6 0.2 0.2]; of images, parts of the training files, twice, and of "
+        "the test files"
     )
     parser.add_argument(
         "--fractions", type=float, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help=text

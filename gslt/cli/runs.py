@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,11 @@ from gslt.cli.options import (
     given_options,
     size_line,
 )
-from gslt.config import RunConfig, SearchConfig, TrainConfig, build, part
+from gslt.config import VISION, VISION_DEFAULTS, RunConfig, SearchConfig, TrainConfig, build, part
 from gslt.errors import ConfigError, RunError, RunInUseError
 
 if TYPE_CHECKING:
-    from gslt.data import NodeDataset
+    from gslt.data import Dataset
     from gslt.loggers.common import Logger
     from gslt.training.loop import Probe
     from gslt.training.results import Result
@@ -46,6 +46,22 @@ def add(commands: Any) -> None:
     """Add the commands to a parser."""
     commands.add_subcommand("search", _run_parser(SearchConfig), help="search a ticket")
     commands.add_subcommand("train", _run_parser(TrainConfig), help="train the weights instead")
+
+
+def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
+    """Give a network of images the settings of its kind where the user said nothing.
+
+    Args:
+        options: parsed options of any command.
+        said: parses again, without any default.
+    """
+    name = options.command
+    if name not in ACTIONS or options[name].architecture not in VISION:
+        return
+    given = said()[name]
+    for setting, value in VISION_DEFAULTS.items():
+        if setting not in given:
+            options[name][setting] = value
 
 
 def check_resume(options: Namespace, given: Sequence[str]) -> None:
@@ -100,7 +116,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import address
     from gslt.errors import UnwrittenError
-    from gslt.training.search import check_runnable, search, train
+    from gslt.training.search import check_kind, check_runnable, search, train
 
     action: Any = search if kind is SearchConfig else train
     if options.resume is not None:
@@ -115,6 +131,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
         out = options.out
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     print(dataset)
+    check_kind(config, dataset)
     check_runnable(config)
     with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
@@ -150,7 +167,7 @@ def _opened(
     config: Any,
     chosen: dict[str, Any],
     options: Namespace,
-    dataset: NodeDataset,
+    dataset: Dataset,
 ) -> RunFolder:
     """The folder of the run: the one that is given, else an unfinished one, else a new one."""
     from gslt.training.places import default_folder, unfinished_folders
@@ -200,7 +217,7 @@ def _how(path: Path, options: Namespace) -> Remembered:
     return now
 
 
-def _probe(every: str | int | None, out: Path, dataset: NodeDataset) -> Probe | None:
+def _probe(every: str | int | None, out: Path, dataset: Dataset) -> Probe | None:
     if every != "log" and not isinstance(every, int):
         return None
     from gslt.diagnostics import PROBE, SearchProbe

@@ -16,7 +16,7 @@ from gslt.cli.options import (
     data_folder,
     size_line,
 )
-from gslt.config import BackendName
+from gslt.config import VISION, BackendName
 from gslt.errors import ConfigError, TicketError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _inspect_parser() -> ArgumentParser:
 
 
 def _evaluate(options: Namespace) -> None:
-    from gslt.data import load_dataset
+    from gslt.data import NodeDataset, load_dataset
     from gslt.data.catalogue import known_name
     from gslt.data.content import refuse_other_data
     from gslt.nn.gnn import GNN
@@ -79,7 +79,8 @@ def _evaluate(options: Namespace) -> None:
     assert isinstance(model, GNN)
     scores, majority = evaluate(model, dataset), dataset.majority_rate()
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
-    print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
+    engine = f" ({options.backend})" if isinstance(dataset, NodeDataset) else ""
+    print(f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
         found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
@@ -125,7 +126,8 @@ def _inspect(options: Namespace) -> None:
     ticket = load_ticket(options.ticket)
     if ticket.architecture is not None:
         a = ticket.architecture
-        print(f"model     {a.model}, {a.in_channels} features, {a.out_channels} classes")
+        what = "channels" if a.model.architecture in VISION else "features"
+        print(f"model     {a.model}, {a.in_channels} {what}, {a.out_channels} classes")
     if (built := ticket.construction) is not None:
         print(f"model     {built}")
     print(f"source    {ticket.config}")

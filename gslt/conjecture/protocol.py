@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from gslt.config import Architecture, build, check_choice, check_values
+from gslt.config import VISION, Architecture, build, check_choice, check_values
 from gslt.conjecture.rule import ACCURACY, Rule
 from gslt.conjecture.trajectories import NONE
 from gslt.errors import ConfigError, GsltError, RunError
@@ -270,9 +270,14 @@ def studies(
         dataset: one data set in the place of the preset's.
 
     Raises:
-        ConfigError: for a size that does not exist.
+        ConfigError: for a size that does not exist, or the architecture of a network of images.
     """
     check_choice("preset", size, get_args(Size))
+    if architecture in VISION:
+        raise ConfigError(
+            f"the conjecture is about over-smoothing, which needs a graph, and {architecture} is a "
+            "network of images; choose gin, gcn, sage or gat"
+        )
     return [
         _study(grid, intervention, size, architecture, dataset)
         for grid in GRIDS[size]

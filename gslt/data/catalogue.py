@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gslt.data import cifar
 from gslt.data.dataset import NodeDataset
 from gslt.data.debian import DEBIAN_FILE, load_debian
 from gslt.data.debian import SOURCE as DEBIAN_SOURCE
@@ -16,6 +17,7 @@ from gslt.data.folders import is_part, read_folder
 from gslt.data.formats import ENDINGS, read_file, tell_direction
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
 from gslt.data.heterophilous import is_heterophilous, load_heterophilous
+from gslt.data.images import ImageDataset
 from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
 from gslt.data.options import Fractions, ReadOptions, split_address, with_options
@@ -36,12 +38,14 @@ _LONGEST_NAME = 200
 #: Languages of Twitch's graphs, as PyG calls them.
 TWITCH = ("DE", "EN", "ES", "FR", "PT", "RU")
 
+Dataset = NodeDataset | ImageDataset
+
 
 @dataclass(frozen=True)
 class Layout:
     """How files on disk become a data set."""
 
-    load: Callable[[Path, str, int], NodeDataset]
+    load: Callable[[Path, str, int], Dataset]
     """From where it lies, its name and the number of its split."""
     source: str
     """Where it comes from, and its licence where it is known."""
@@ -76,6 +80,12 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "gnn-benchmark": Layout(load_shchur, SHCHUR_SOURCE, several_splits=True),
     "twitch": Layout(load_twitch, TWITCH_SOURCE, several_splits=True),
+    "cifar": Layout(
+        cifar.load_cifar,
+        cifar.SOURCE,
+        lambda path, _name: cifar.is_complete(path),
+        several_splits=True,
+    ),
 }
 
 
@@ -148,6 +158,8 @@ DATASETS: dict[str, Entry] = {
     "coauthor-cs": _shchur("CS", "ms_academic_cs", "computer scientists and their coauthors"),
     "coauthor-physics": _shchur("Physics", "ms_academic_phy", "physicists and their coauthors"),
     **{f"twitch-{country.lower()}": _twitch(country) for country in TWITCH},
+    "cifar10": Entry("images of ten classes", "cifar", cifar.places("cifar10")),
+    "cifar100": Entry("images of a hundred classes", "cifar", cifar.places("cifar100")),
 }
 
 
@@ -299,7 +311,7 @@ class DatasetFacts:
     name: str
     """What :func:`load_dataset` calls it."""
     description: str
-    """What its nodes and edges are."""
+    """What its nodes and edges, or images, are."""
     source: str
     """Where it comes from, and its licence where it is known."""
     needs_download: bool
@@ -320,7 +332,7 @@ def load_dataset(
     features: str | None = None,
     undirected: bool | None = None,
     fractions: Fractions | None = None,
-) -> NodeDataset:
+) -> Dataset:
     """Load a data set from disk. Nothing is ever downloaded here, and nothing in a file is run.
 
     A path is read by the ending of its name: ``.npz`` of the heterophilous-graphs benchmark, of
@@ -329,15 +341,17 @@ def load_dataset(
     and ``.json`` (node-link) of NetworkX; ``.pt`` of a PyG ``Data``, as it is or with its slices;
     ``.safetensors`` of :meth:`NodeDataset.save`; a folder or its
     zip archive, with one table of nodes and one of edges, in OGB's raw layout, or with the raw
-    files of Planetoid, WebKB, Amazon, Coauthor or Twitch. A file or folder of this name goes before
-    a known name, with a warning.
+    files of Planetoid, WebKB, Amazon, Coauthor or Twitch. Images: ``.tar.gz`` or folder of CIFAR in
+    its binary or its Python version, and ``cifar10`` and ``cifar100`` by name. A file or folder of
+    this name goes before a known name, with a warning.
 
     Args:
         name: a name of :func:`list_datasets` in any case; or a path, also with options behind it,
             such as ``club.gml?y=club&features=degree``.
         root: where the data sets lie; None takes the environment variable ``GSLT_DATA``, or else
             ``dataset`` in the working directory. The embedded graph needs none.
-        split: which of several splits; the seed of a random split where a file has none.
+        split: which of several splits; the seed of a random split where a file has none, and of
+            that of CIFAR's training images into 4 : 1.
         x: name of the features in a file; of several node attributes with commas between them.
         y: name of the labels in a file.
         features: made where a file has none: ``"degree"``, ``"one-hot"``, ``"constant"`` or
@@ -345,7 +359,11 @@ def load_dataset(
         undirected: True adds the reverse of every edge of a file, False leaves its edges as they
             are; None does what is usual for its format.
         fractions: of training, validation and test nodes of a random split within each class; None
-            takes the split of the file, or else (0.6, 0.2, 0.2) with a warning.
+            takes the split of the file, or else (0.6, 0.2, 0.2) with a warning. Of CIFAR: of the
+            images of the training files, twice, and of the test files; the others are left out.
+
+    Returns:
+        A :class:`NodeDataset`, or an :class:`gslt.ImageDataset` of images.
 
     Raises:
         ConfigError: if the name is unknown, the data set has no such split, or an option does not
@@ -371,12 +389,17 @@ def load_dataset(
         return _read(path, split, options)
     if known is None:
         raise ConfigError(unknown_name(place))
-    options.refuse(known)
+    images = DATASETS[known].layout == "cifar"
+    if not images:
+        options.refuse(known)
     found = find_dataset(known, data_root(root))
     if found is None:
         raise DataError(_absence(known, data_root(root)))
+    if images:
+        return _load_images(found, known, split, options)
     data = _load(DATASETS[known].layout, found, known, split)
-    return replace(data, synthetic=True) if DATASETS[known].synthetic else data
+    synthetic = DATASETS[known].synthetic and isinstance(data, NodeDataset)
+    return replace(data, synthetic=True) if synthetic else data
 
 
 def place_and_options(text: str) -> tuple[str, ReadOptions]:
@@ -394,7 +417,9 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
     return split_address(text)
 
 
-def _read(path: Path, split: int, options: ReadOptions) -> NodeDataset:
+def _read(path: Path, split: int, options: ReadOptions) -> Dataset:
+    if cifar.is_cifar(path):
+        return _load_images(path, None, split, options)
     if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
         folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
         own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
@@ -440,7 +465,12 @@ def _is_present(name: str, root: Path) -> bool:
     return path is not None and is_complete(name, path)
 
 
-def _load(layout: str, path: Path, name: str, split: int) -> NodeDataset:
+def _load_images(path: Path, name: str | None, split: int, options: ReadOptions) -> ImageDataset:
+    replace(options, fractions=None).refuse(name or path.name)
+    return cifar.load_cifar(path, name, split, options.fractions)
+
+
+def _load(layout: str, path: Path, name: str, split: int) -> Dataset:
     if split != 0 and not LAYOUTS[layout].several_splits:
         raise ConfigError(f"{name} has one split, so split must be 0, got {split}")
     return LAYOUTS[layout].load(path, name, split)

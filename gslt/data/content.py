@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gslt.data.dataset import SPLITS, Facts, NodeDataset
+from gslt.data.labelled import SPLITS, Facts, LabelledData
 from gslt.errors import GsltError, GsltWarning, RunError, warn
 
 #: Facts that say how two data sets differ.
-_COUNTED = ("nodes", "edges", "features", "classes", *SPLITS)
+_COUNTED = ("nodes", "edges", "images", "features", "channels", "classes", *SPLITS)
 
 
-def content_facts(data: NodeDataset) -> Facts:
+def content_facts(data: LabelledData) -> Facts:
     """What is kept of a data set to know it again: its hash, and its counts for a message.
 
     Args:
@@ -17,10 +17,7 @@ def content_facts(data: NodeDataset) -> Facts:
     """
     return {
         "content_hash": data.content_hash,
-        "nodes": data.num_nodes,
-        "edges": data.num_edges,
-        "features": data.num_features,
-        "classes": data.num_classes,
+        **data.counts,
         **{name: int(mask.sum()) for name, mask in data.splits.items()},
     }
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gslt.data import roles
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
+from gslt.data.images import ImageDataset
 from gslt.data.metrics import Task
 from gslt.data.parts import Parts, assemble
 from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
@@ -83,9 +84,15 @@ def as_dataset(
             :attr:`NodeDataset.metric`.
 
     Raises:
-        DataError: if features, labels or masks are missing or break a rule of ``NodeDataset``.
+        DataError: if features, labels or masks are missing or break a rule of ``NodeDataset``; for
+            a set of images.
         ConfigError: if there is no such split, or no such kind of features.
     """
+    if isinstance(obj, ImageDataset):
+        raise DataError(
+            f"{obj.name!r} is a set of images, and this needs a graph; take one of "
+            "`gslt data list`, or of your own"
+        )
     given = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
     masks = {key: value for key, value in given.items() if value is not None}
     if isinstance(obj, NodeDataset):

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from gslt.data.metrics import (
-    ACCURACY,
-    METRICS,
-    Task,
-    check_metric,
-    constant_logits,
-    loss,
-    several_labels,
+from gslt.data.labelled import (
+    SPLITS as SPLITS,
 )
+from gslt.data.labelled import (
+    Evaluator as Evaluator,
+)
+from gslt.data.labelled import (
+    Facts as Facts,
+)
+from gslt.data.labelled import (
+    LabelledData,
+    check_classes,
+    check_devices,
+    check_judged,
+    check_splits,
+    check_type,
+    first_true,
+)
+from gslt.data.metrics import ACCURACY, Task, several_labels
 from gslt.data.stored import TENSORS, write_stored
 from gslt.errors import DataError, GsltWarning, warn
 
-Evaluator = Callable[[Tensor, Tensor], float]
-Facts = dict[str, str | int | float | bool]
-SPLITS = ("train", "val", "test")
-#: What is known of data sets that are in use; every run's record has it.
-_FACTS: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
-_HASHES: WeakKeyDictionary[NodeDataset, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NodeDataset:
+class NodeDataset(LabelledData):
     """A graph with node features, node labels and one split, checked when it is made.
 
     With N nodes, E directed edges and d features.
@@ -41,6 +43,7 @@ class NodeDataset:
         DataError: if a part breaks a rule below; the message names the first offending entry.
     """
 
+    item: ClassVar[str] = "node"
     name: str
     """What tables and plots call it; holds the word "synthetic" where the data is."""
     x: Tensor
@@ -98,140 +101,25 @@ class NodeDataset:
         return self.edge_index.shape[1]
 
     @property
-    def num_features(self) -> int:
-        """Number of features, d."""
-        return self.x.shape[1]
-
-    @property
-    def splits(self) -> dict[str, Tensor]:
-        """The three masks by name: ``train``, ``val``, ``test``."""
-        return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 of what a result depends on, 64 hexadecimal digits.
-
-        Of features, labels, masks and the number of classes, and of the edges as a set in which
-        one may stand several times: in any order, on any device, they give the same. The name, the
-        source and the names of the classes have no part in it.
-        """
-        versions = self._versions()
-        if self not in _HASHES or _HASHES[self][0] != versions:
-            _HASHES[self] = versions, self._content_hash()
-        return _HASHES[self][1]
+    def counts(self) -> dict[str, int]:
+        """Nodes, directed edges, features and classes."""
+        return {
+            "nodes": self.num_nodes,
+            "edges": self.num_edges,
+            "features": self.num_features,
+            "classes": self.num_classes,
+        }
 
     def _versions(self) -> tuple[int, ...]:
-        """What counts up where a tensor is written to."""
-        parts = (self.x, self.edge_index, self.y, *self.splits.values())
-        return tuple(part._version for part in parts)
+        return (*super()._versions(), self.edge_index._version)
 
-    def _content_hash(self) -> str:
+    def _content(self) -> Iterator[Tensor]:
         source, target = self.edge_index
         edges = target * self.num_nodes + source
         # Those that to_undirected made are sorted.
         if not (edges[1:] >= edges[:-1]).all():
             edges = edges.sort().values
-        found = hashlib.sha256(f"{self.num_classes}".encode())
-        for part in (self.x, edges, self.y, *self.splits.values()):
-            found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
-            # −0 is 0 to every network.
-            whole = part + 0.0 if part.is_floating_point() else part
-            found.update(whole.detach().cpu().contiguous().numpy().data)
-        return found.hexdigest()
-
-    @property
-    def labelled(self) -> Tensor:
-        """Nodes that have a label, bool ``(N,)``."""
-        return self.y >= 0 if self.y.dim() == 1 else self.y[:, 0] >= 0
-
-    @property
-    def metric_label(self) -> str:
-        """The metric as people write it, such as ``"ROC AUC"``."""
-        return METRICS[self.metric].label
-
-    def accuracy(self, logits: Tensor) -> dict[str, float]:
-        """Fraction of right predictions in each split, from one argmax.
-
-        Args:
-            logits: scores of every node, ``(N, num_classes)``.
-
-        Raises:
-            DataError: if the logits have another shape, or nodes have several labels.
-        """
-        check_logits(self, logits)
-        if self.task == "multilabel":
-            raise DataError(
-                f"nodes of data set {self.name!r} have several labels, of which there is no "
-                f"accuracy; take score(logits), which is {self.metric_label}"
-            )
-        right = logits.argmax(dim=1) == self.y
-        masks = torch.stack(list(self.splits.values()))
-        counts = torch.stack([(masks & right).sum(dim=1), masks.sum(dim=1)]).tolist()
-        return {name: hits / total for name, hits, total in zip(SPLITS, *counts, strict=True)}
-
-    def score(self, logits: Tensor) -> dict[str, float]:
-        """The data set's metric in each split, a fraction.
-
-        Args:
-            logits: scores of every node, ``(N, num_classes)``.
-
-        Raises:
-            DataError: if the logits have another shape, or are NaN where ranks are needed.
-        """
-        if self.metric == ACCURACY:
-            return self.accuracy(logits)
-        check_logits(self, logits)
-        score = METRICS[self.metric].score
-        return {name: score(logits[mask], self.y[mask]) for name, mask in self.splits.items()}
-
-    def evaluate(self, logits: Tensor) -> dict[str, float]:
-        """What the benchmark's own evaluator says of each split; without one, :meth:`score`.
-
-        Args:
-            logits: scores of every node, ``(N, num_classes)``.
-
-        Raises:
-            DataError: if the logits have another shape.
-        """
-        if self.evaluator is None:
-            return self.score(logits)
-        check_logits(self, logits)
-        predicted = logits.argmax(dim=1)
-        return {
-            name: float(self.evaluator(self.y[mask], predicted[mask]))
-            for name, mask in self.splits.items()
-        }
-
-    def majority_rate(self) -> dict[str, float]:
-        """The metric, in each split, of saying the same of every node: what is easy to reach.
-
-        That is the most frequent class of the training nodes, or value of each label: the accuracy
-        is the fraction of a split's nodes with this class, ROC AUC is 0.5.
-        """
-        constant = constant_logits(self.y[self.train_mask], self.num_classes)
-        return self.score(constant.to(self.y.device).expand(self.num_nodes, -1))
-
-    def accuracy_and_loss(self, logits: Tensor) -> dict[str, float]:
-        """What there is to say of one network on every split.
-
-        Args:
-            logits: scores of every node, ``(N, num_classes)``.
-
-        Returns:
-            ``train_accuracy``, ``val_accuracy`` and ``test_accuracy``, see :meth:`evaluate`: the
-            names under which the metric is stored, whichever it is;
-            ``train_loss``, ``val_loss`` and ``test_loss``: see :func:`gslt.data.metrics.loss`, in
-            nats.
-
-        Raises:
-            DataError: if the logits have another shape.
-        """
-        scores = self.evaluate(logits)
-        losses = {
-            f"{name}_loss": float(loss(logits[mask], self.y[mask]))
-            for name, mask in self.splits.items()
-        }
-        return {f"{name}_accuracy": scores[name] for name in SPLITS} | losses
+        yield from (self.x, edges, self.y, *self.splits.values())
 
     def to(self, device: torch.device | str) -> NodeDataset:
         """The same data set with its tensors on ``device``; itself where they are there."""
@@ -270,13 +158,6 @@ class NodeDataset:
         values.pop("evaluator")
         tensors = {name: values.pop(name) for name in TENSORS}
         write_stored(Path(path), values, tensors)
-
-    def info(self) -> Facts:
-        """Facts about the graph, its labels and its split, for people and for run records."""
-        versions = self._versions()
-        if self not in _FACTS or _FACTS[self][0] != versions:
-            _FACTS[self] = versions, self._facts()
-        return dict(_FACTS[self][1])
 
     def _facts(self) -> Facts:
         source, target = self.edge_index
@@ -403,68 +284,25 @@ def check_node_dataset(data: NodeDataset) -> None:
     """
     try:
         _check_features(data.x)
-        _check_devices(data)
+        check_devices(data, "edge_index", "y", "train_mask", "val_mask", "test_mask")
         check_edges(data.edge_index, len(data.x))
         _check_labels(data)
-        if data.class_names and len(data.class_names) != data.num_classes:
-            raise DataError(
-                f"class_names holds {len(data.class_names)} names for {data.num_classes} classes; "
-                "give one name per class, or none"
-            )
-        for name, mask in data.splits.items():
-            _check_mask(name, mask, data.labelled)
-        _check_disjoint(data.splits)
-        _check_metric(data)
+        check_classes(data)
+        check_splits(data)
+        check_judged(data)
     except DataError as error:
         raise DataError(f"data set {data.name!r}: {error}") from None
 
 
-def check_logits(data: NodeDataset, logits: Tensor) -> None:
-    """Refuse logits that are not ``(N, num_classes)``.
-
-    Args:
-        data: the data set.
-        logits: scores of every node.
-
-    Raises:
-        DataError: if they have another shape.
-    """
-    wanted = (data.num_nodes, data.num_classes)
-    if tuple(logits.shape) != wanted:
-        raise DataError(
-            f"logits for data set {data.name!r} must have shape {wanted} (nodes, classes), "
-            f"got {tuple(logits.shape)}; score every node at once"
-        )
-
-
-def _first_true(broken: Tensor) -> tuple[int, ...]:
-    """Index of the first True entry."""
-    return tuple(int(i) for i in broken.nonzero()[0])
-
-
-def _check_type(name: str, value: Tensor, dtype: torch.dtype, shape: str, dim: int) -> None:
-    if not isinstance(value, Tensor):
-        raise DataError(
-            f"{name} must be a {dtype} tensor of shape {shape}, got {type(value).__name__}; "
-            "convert it with torch.as_tensor"
-        )
-    if value.dtype != dtype:
-        raise DataError(f"{name} must be {dtype}, got {value.dtype}; convert it with .to({dtype})")
-    if value.dim() != dim:
-        raise DataError(
-            f"{name} must have shape {shape}, got {tuple(value.shape)}; reshape it first"
-        )
-
-
 def _check_features(x: Tensor) -> None:
-    _check_type("x", x, torch.float32, "(nodes, features)", 2)
+    check_type("x", x, torch.float32, "(nodes, features)", 2)
     if 0 in x.shape:
         raise DataError(
             f"x has shape {tuple(x.shape)}; a graph needs at least one node and one feature"
         )
     # One pass without a mask in memory: a sum is finite unless an entry is not (or it overflows).
     if not torch.isfinite(x.sum(dtype=torch.float64)):
-        node, feature = _first_true(~torch.isfinite(x))
+        node, feature = first_true(~torch.isfinite(x))
         raise DataError(
             f"x[{node}, {feature}] is {x[node, feature].item()}; features must be finite: "
             "replace it, e.g. with torch.nan_to_num"
@@ -481,7 +319,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
     Raises:
         DataError: names the first such edge.
     """
-    _check_type("edge_index", edge_index, torch.int64, "(2, edges)", 2)
+    check_type("edge_index", edge_index, torch.int64, "(2, edges)", 2)
     if edge_index.shape[0] != 2:
         raise DataError(
             f"edge_index must have shape (2, edges), got {tuple(edge_index.shape)}; put sources "
@@ -489,7 +327,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
         )
     broken = (edge_index < 0) | (edge_index >= num_nodes)
     if broken.any():
-        (edge,) = _first_true(broken.any(dim=0))
+        (edge,) = first_true(broken.any(dim=0))
         source, target = edge_index[:, edge].tolist()
         raise DataError(
             f"edge {edge} is ({source}, {target}), but nodes are numbered 0 … {num_nodes - 1}; "
@@ -510,7 +348,7 @@ def _check_labels(data: NodeDataset) -> None:
                 f"y has shape {tuple(y.shape)}; give task='multilabel' where a node may have "
                 "several labels, or one class per node, (nodes,)"
             )
-        _check_type("y", y, torch.int64, "(nodes,)", 1)
+        check_type("y", y, torch.int64, "(nodes,)", 1)
     if len(y) != num_nodes:
         raise DataError(f"y holds {len(y)} labels for {num_nodes} nodes; give one label per node")
     if data.task == "multilabel":
@@ -521,60 +359,8 @@ def _check_labels(data: NodeDataset) -> None:
         return
     broken = (y < -1) | (y >= num_classes)
     if broken.any():
-        (node,) = _first_true(broken)
+        (node,) = first_true(broken)
         raise DataError(
             f"y[{node}] is {y[node].item()}, but labels are 0 … {num_classes - 1}, or -1 for an "
             "unlabelled node; relabel it or raise num_classes"
         )
-
-
-def _check_metric(data: NodeDataset) -> None:
-    check_metric(data.metric, data.task, data.num_classes)
-    if data.evaluator is not None and data.metric != ACCURACY:
-        raise DataError(
-            f"an evaluator judges predicted classes, and the metric is {data.metric_label}; leave "
-            "out one of them"
-        )
-    for name, mask in data.splits.items():
-        if lack := METRICS[data.metric].lack(data.y[mask]):
-            others = [n for n, each in METRICS.items() if data.task in each.tasks]
-            raise DataError(
-                f"{name}_mask has {lack}, of which there is no {data.metric_label}; give another "
-                f"split, or metric={next(n for n in others if n != data.metric)!r}"
-            )
-
-
-def _check_mask(name: str, mask: Tensor, labelled: Tensor) -> None:
-    _check_type(f"{name}_mask", mask, torch.bool, "(nodes,)", 1)
-    if len(mask) != (nodes := len(labelled)):
-        raise DataError(f"{name}_mask holds {len(mask)} entries for {nodes} nodes; give one each")
-    if not mask.any():
-        raise DataError(f"{name}_mask is empty; put at least one labelled node into every split")
-    unlabelled = mask & ~labelled
-    if unlabelled.any():
-        (node,) = _first_true(unlabelled)
-        raise DataError(
-            f"node {node} is in {name}_mask but its label is -1 (unlabelled); "
-            "take it out of the split or give it a label"
-        )
-
-
-def _check_disjoint(splits: dict[str, Tensor]) -> None:
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-        both = splits[one] & splits[other]
-        if both.any():
-            (node,) = _first_true(both)
-            raise DataError(
-                f"node {node} is in both {one}_mask and {other}_mask; "
-                "a node may be in one split only"
-            )
-
-
-def _check_devices(data: NodeDataset) -> None:
-    for name in ("edge_index", "y", "train_mask", "val_mask", "test_mask"):
-        # What is no tensor is refused by its own rule.
-        device = getattr(getattr(data, name), "device", data.x.device)
-        if device != data.x.device:
-            raise DataError(
-                f"{name} is on {device} and x on {data.x.device}; move them to one device first"
-            )

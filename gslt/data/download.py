@@ -67,6 +67,10 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
         )
     entry = DATASETS[name]
     target = found or place / entry.places[0]
+    if entry.layout == "cifar" and target.is_dir():
+        raise DataError(
+            f"the folder {target} exists but is incomplete; move it away and download again"
+        )
     _DOWNLOADS[entry.layout](name, target)
     return target
 
@@ -113,6 +117,7 @@ _DOWNLOADS: dict[str, Callable[[str, Path], None]] = {
     "planetoid": _download_files,
     "webkb": _download_files,
     "gnn-benchmark": _download_file,
+    "cifar": _download_file,
 }
 
 

@@ -1,4 +1,4 @@
-"""What a graph is like, in numbers: degrees, components, classes, homophily, splits."""
+"""What data is like, in numbers: classes, splits, and of a graph degrees, components, homophily."""
 
 from __future__ import annotations
 
@@ -11,32 +11,26 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from gslt.data.dataset import NodeDataset
+from gslt.data.images import ImageDataset
 
 
-def profile(data: NodeDataset) -> dict[str, Any]:
-    """The facts of :meth:`NodeDataset.info` and more, for people: plain numbers, texts and dicts.
+def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
+    """The facts of ``info()`` and more, for people: plain numbers, texts and dicts.
 
-    Beyond ``info``: ``node_homophily`` and ``adjusted_homophily``, ``components`` (edges taken in
-    both directions) and the size of the largest, ``in_degree`` and ``out_degree`` (min, median,
-    max), ``majority_rate`` (share of the most frequent class among labelled nodes),
-    ``class_counts`` by name, and ``split_counts`` by split and class. What is not defined, such as
-    homophily without labels at the ends of an edge, is None.
+    Beyond ``info``: ``majority_rate`` (share of the most frequent class among labelled items),
+    ``class_counts`` by name, and ``split_counts`` by split and class; of a graph
+    ``node_homophily`` and ``adjusted_homophily``, ``components`` (edges taken in both directions)
+    and the size of the largest, ``in_degree`` and ``out_degree`` (min, median, max). What is not
+    defined, such as homophily without labels at the ends of an edge, is None.
 
     Args:
         data: the data set.
     """
     names = data.class_names or tuple(map(str, range(data.num_classes)))
     counts = torch.bincount(data.y[data.y >= 0], minlength=data.num_classes).tolist()
-    source, target = data.edge_index
-    components, largest = _components(data)
     facts: dict[str, Any] = {
         **data.info(),
-        "node_homophily": node_homophily(data.edge_index, data.y),
-        "adjusted_homophily": adjusted_homophily(data.edge_index, data.y, data.num_classes),
-        "components": components,
-        "largest_component": largest,
-        "in_degree": _spread(torch.bincount(target, minlength=data.num_nodes)),
-        "out_degree": _spread(torch.bincount(source, minlength=data.num_nodes)),
+        **(_of_graph(data) if isinstance(data, NodeDataset) else {}),
         "majority_rate": max(counts) / sum(counts) if sum(counts) else None,
         "class_counts": dict(zip(names, counts, strict=True)),
         "split_counts": {
@@ -51,6 +45,19 @@ def profile(data: NodeDataset) -> dict[str, Any]:
         },
     }
     return {name: None if value != value else value for name, value in facts.items()}
+
+
+def _of_graph(data: NodeDataset) -> dict[str, Any]:
+    source, target = data.edge_index
+    components, largest = _components(data)
+    return {
+        "node_homophily": node_homophily(data.edge_index, data.y),
+        "adjusted_homophily": adjusted_homophily(data.edge_index, data.y, data.num_classes),
+        "components": components,
+        "largest_component": largest,
+        "in_degree": _spread(torch.bincount(target, minlength=data.num_nodes)),
+        "out_degree": _spread(torch.bincount(source, minlength=data.num_nodes)),
+    }
 
 
 def node_homophily(edge_index: Tensor, y: Tensor) -> float:

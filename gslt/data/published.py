@@ -3,10 +3,11 @@
 The addresses of GitHub name a commit, so that what lies there cannot change. Of 28 files the hash
 was computed from the content at that commit. Of the others it is what public repositories state:
 several that have nothing to do with one another for ``arxiv.zip``, ``ind.pubmed.allx``,
-``roman_empire.npz`` and ``amazon_ratings.npz``; one for ``questions.npz``, which also has the id of
-the file in that commit, and the right hash of each file of the benchmark that could be checked. Of
-the four files of gnn-benchmark no SHA-256 could be had: their id in git is compared instead, which
-is a SHA-1 of size and content. The 36 hashes of Geom-GCN's files were computed from the content.
+``roman_empire.npz``, ``amazon_ratings.npz`` and the two archives of CIFAR; one for
+``questions.npz``, which also has the id of the file in that commit, and the right hash of each file
+of the benchmark that could be checked. Of the four files of gnn-benchmark no SHA-256 could be had:
+their id in git is compared instead, which is a SHA-1 of size and content. The 36 hashes of
+Geom-GCN's files were computed from the content.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _GNN_BENCHMARK = (
     "https://raw.githubusercontent.com/shchur/gnn-benchmark/"
     "1e72912a0810cdf27ae54fd589a3b43358a2b161/data/npz"
 )
+_CIFAR = "https://www.cs.toronto.edu/~kriz"
 _OGB = "https://snap.stanford.edu/ogb/data/nodeproppred"
 
 
@@ -132,6 +134,14 @@ _HASHES: dict[str, tuple[str, int | None]] = {
     "questions.npz": (
         "757ebd772bab1475c4dd951ca9e364400c6db161656cff9d21780ee874cf3074",
         47_369_919,
+    ),
+    "cifar-10-binary.tar.gz": (
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        170_052_171,
+    ),
+    "cifar-100-binary.tar.gz": (
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        168_513_733,
     ),
     "arxiv.zip": ("49f85c801589ecdcc52cfaca99693aaea7b8af16a9ac3f41dd85a5f3193fe276", 83_058_288),
 }
@@ -329,6 +339,8 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "wisconsin": _webkb("wisconsin"),
     "amazon-computers": _by_git("amazon_electronics_computers.npz"),
     "amazon-photo": _by_git("amazon_electronics_photo.npz"),
+    "cifar10": _files(_CIFAR, "cifar-10-binary.tar.gz"),
+    "cifar100": _files(_CIFAR, "cifar-100-binary.tar.gz"),
     "coauthor-cs": _by_git("ms_academic_cs.npz"),
     "coauthor-physics": _by_git("ms_academic_phy.npz"),
 }

@@ -166,7 +166,7 @@ class SearchProbe:
         only: names of measures, see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: unless ``every`` is at least 1, or ``"log"``.
+        ConfigError: unless ``every`` is at least 1, or ``"log"``; for a set of images.
         RunError: if the file holds anything else than measurements.
     """
 
@@ -181,6 +181,11 @@ class SearchProbe:
     ) -> None:
         if every != "log" and (not isinstance(every, int) or every < 1):
             raise ConfigError(f"probe_every must be at least 1, or log, got {every}")
+        if is_a(graph, "gslt.data.images", "ImageDataset"):
+            raise ConfigError(
+                f"over-smoothing is measured on a graph, and {graph.name} is a set of images; "
+                "leave the probe out"
+            )
         is_dataset = is_a(graph, "gslt.data.dataset", "NodeDataset")
         self.dataset: NodeDataset | None = graph if is_dataset else None
         self.topology, self.labels = as_topology(graph), Labels.of(graph)
@@ -243,7 +248,7 @@ class SearchProbe:
         seed: int,
         epoch: int,
         epochs: int,
-        model: GNN,
+        model: nn.Module,
         inputs: Sequence[object],
         best_epoch: int = 0,
     ) -> None:
@@ -261,7 +266,7 @@ class SearchProbe:
             self._measure(seed, epoch, model, inputs, best_epoch)
 
     def end(
-        self, seed: int, best_epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+        self, seed: int, best_epoch: int, epochs: int, model: nn.Module, inputs: Sequence[object]
     ) -> None:
         """Measure the best epoch after the last, where that was not done on the way.
 
@@ -279,7 +284,7 @@ class SearchProbe:
             self._measure(seed, best_epoch, model, inputs, best_epoch)
 
     def _measure(
-        self, seed: int, epoch: int, model: GNN, inputs: Sequence[object], best_epoch: int
+        self, seed: int, epoch: int, model: nn.Module, inputs: Sequence[object], best_epoch: int
     ) -> None:
         was_training = model.training
         model.eval()

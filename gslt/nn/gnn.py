@@ -8,11 +8,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gslt.config import ModelConfig, part
+from gslt.config import VISION, ModelConfig, part
+from gslt.errors import ConfigError
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, EdgelessGraph, EdgeList, Graph, row_starts, sparse_csr
 from gslt.nn.hooks import is_traced, observed, refuse_script
 from gslt.nn.ops import Linear, NormReLU, fan_out
+from gslt.nn.vision import vision_net
 
 #: Layer of each architecture, from input and output width, heads and whether it is the last. Every
 #: choice is explicit, no bias.
@@ -60,6 +62,9 @@ class GNN(nn.Module):
         out_channels: number of classes.
         config: architecture, depth, width.
         backend: the engine, see :mod:`gslt.backends`.
+
+    Raises:
+        ConfigError: for the architecture of a network of images, see :mod:`gslt.nn.vision`.
     """
 
     __prepare_scriptable__ = refuse_script
@@ -68,6 +73,11 @@ class GNN(nn.Module):
         self, in_channels: int, out_channels: int, config: ModelConfig, backend: Backend
     ) -> None:
         super().__init__()
+        if config.architecture not in LAYERS:
+            raise ConfigError(
+                f"{config.architecture} is a network of images, and this needs one of a graph: "
+                f"{', '.join(LAYERS)}"
+            )
         # A SearchConfig is a ModelConfig too; keep the model's own fields only.
         self.config = part(ModelConfig, config)
         self.in_channels, self.out_channels, self.backend = in_channels, out_channels, backend
@@ -168,10 +178,14 @@ def weight_shapes(
     {'layers.0.nn.weight': (4, 3), 'layers.1.nn.weight': (2, 4), 'head.weight': (2, 4)}
 
     Args:
-        in_channels: number of features.
+        in_channels: number of features, or channels of an image.
         out_channels: number of classes.
         config: architecture, depth, width.
     """
+    if config.architecture in VISION:
+        with torch.device("meta"):
+            parameters = vision_net(in_channels, out_channels, config).named_parameters()
+            return {name: tuple(weight.shape) for name, weight in parameters}
     hidden, last = config.hidden_channels, config.num_layers - 1
     pairs = pairwise([in_channels, *[hidden] * last, out_channels])
     kinds = [(i, o, number == last) for number, (i, o) in enumerate(pairs)]

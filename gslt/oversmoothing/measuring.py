@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from gslt.backends import get_backend
-from gslt.data import NodeDataset
+from gslt.data import NodeDataset, as_dataset
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, PROBE, Labels, Step, laplacian_of, probe
 from gslt.errors import ConfigError, GsltError, RunError
@@ -30,7 +30,7 @@ from gslt.studies.smoothness import (
     profile_of,
     topology_of,
 )
-from gslt.training.loop import inputs_of
+from gslt.training.inputs import inputs_of
 from gslt.training.memory_budget import check_forward
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def load(network: Network, dataset: str | NodeDataset | None) -> NodeDataset:
         raise ConfigError(
             f"{network.path!r} was found on {choice.name!r}, no known name; give --dataset"
         )
-    return dataset_of(choice.name, choice.root, choice.split)
+    return as_dataset(dataset_of(choice.name, choice.root, choice.split))
 
 
 def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | None:

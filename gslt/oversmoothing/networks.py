@@ -14,7 +14,16 @@ from typing import Any
 import safetensors.torch
 
 from gslt.backends import get_backend
-from gslt.config import METHODS, FreezeConfig, ModelConfig, SearchConfig, TrainConfig, build, part
+from gslt.config import (
+    METHODS,
+    VISION,
+    FreezeConfig,
+    ModelConfig,
+    SearchConfig,
+    TrainConfig,
+    build,
+    part,
+)
 from gslt.data import NodeDataset
 from gslt.data.catalogue import address, known_name, place_and_options
 from gslt.data.formats import ENDINGS
@@ -249,7 +258,16 @@ def _network(
     path: Path | None = None,
     found: Build | None = None,
 ) -> Network:
-    """A network of this model, which came about as ``source`` says and is built by ``found``."""
+    """A network of this model, which came about as ``source`` says and is built by ``found``.
+
+    Raises:
+        ConfigError: for a network of images, which has no graph to smooth over.
+    """
+    if model.architecture in VISION:
+        raise ConfigError(
+            f"over-smoothing is measured on a graph, and {model.architecture} is a network of "
+            "images; leave it out"
+        )
     return Network(
         arm=arm_of(source),
         model=model,
@@ -349,7 +367,7 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
                 f"but {dataset.name} has {wanted[0]} and {wanted[1]}"
             )
         model = ticket.model()
-        assert isinstance(model, GNN)
+        assert isinstance(model, GNN)  # Others were refused with their config.
         return model
 
     return make

@@ -306,7 +306,7 @@ def measured(result: Result) -> dict[str, Any]:
         "searched": size.searched if size else total - removed,
         "search_space": size.search_space if size else 1.0 - removed / total,
         "num_weights": size.total if size else total,
-        "model_bytes": size.bits / 8 if size else 4 * (total - removed),
+        "model_bytes": size.bits / 8 + size.stored_bytes if size else 4 * (total - removed),
         "times_smaller": size.ratio if size else total / max(1, total - removed),
         "file_bytes": size.bytes if size else None,
         "seconds": best.seconds,

@@ -15,7 +15,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from gslt.config import SearchConfig, TrainConfig
-from gslt.data import NodeDataset, load_dataset
+from gslt.data import Dataset, load_dataset
 from gslt.data.catalogue import FileStamps, file_stamps
 from gslt.data.metrics import METRICS
 from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
@@ -28,7 +28,7 @@ from gslt.training.loop import Probe
 from gslt.training.places import in_use
 from gslt.training.results import Epoch, Result
 from gslt.training.run_folder import RunFolder
-from gslt.training.search import check_runnable, search, train
+from gslt.training.search import check_kind, check_runnable, search, train
 from gslt.training.signals import stop_requests
 
 #: Called with the number of epochs that a run has just finished.
@@ -189,9 +189,7 @@ def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder:
     return RunFolder(path, replace(spec.config, device=device), place)
 
 
-def run_and_record(
-    run: RunFolder, spec: RunSpec, dataset: NodeDataset, on_epochs: OnEpochs
-) -> Record:
+def run_and_record(run: RunFolder, spec: RunSpec, dataset: Dataset, on_epochs: OnEpochs) -> Record:
     """Search or train in a run folder, and the record of it, which is not written yet.
 
     Args:
@@ -214,7 +212,7 @@ def run_and_record(
 
 
 def run_in_folder(
-    run: RunFolder, dataset: NodeDataset, on_epochs: OnEpochs, probe: Probe | None = None
+    run: RunFolder, dataset: Dataset, on_epochs: OnEpochs, probe: Probe | None = None
 ) -> Result:
     """Search or train in a run folder, or go on there. See :func:`gslt.search`.
 
@@ -239,7 +237,7 @@ def run_in_folder(
     return train(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
 
 
-def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
+def dataset_of(name: str, root: str | None, split: int) -> Dataset:
     """A data set, kept for the next run that needs it while its files stay as they are.
 
     Args:
@@ -254,7 +252,7 @@ def dataset_of(name: str, root: str | None, split: int) -> NodeDataset:
 
 
 @lru_cache(maxsize=2)
-def _dataset_of(name: str, root: str | None, split: int, _stamps: FileStamps) -> NodeDataset:
+def _dataset_of(name: str, root: str | None, split: int, _stamps: FileStamps) -> Dataset:
     return load_dataset(name, root, split=split)
 
 
@@ -442,7 +440,7 @@ def _started(
     yield from executor.execute(specs, on_epochs)
 
 
-def check_study(study: Study, dataset_dir: str | None, device: str) -> list[NodeDataset]:
+def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Dataset]:
     """The data sets of a study, loaded, so that what is missing is told before anything runs.
 
     Args:
@@ -455,7 +453,8 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Node
 
     Raises:
         DataError: if a data set is not there.
-        ConfigError: if the device is not here, or the figure is to show a column that no run has.
+        ConfigError: if the device is not here, the figure is to show a column that no run has, or a
+            network of graphs is to run on images, or the other way round.
         MissingPackageError: if a backend is not installed.
     """
     smoothness = any(spec.smoothness for spec in study.runs.values())
@@ -466,7 +465,10 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Node
     by_backend = {spec.config.backend: spec.config for spec in study.runs.values()}
     for config in by_backend.values():
         check_runnable(replace(config, device=device))
-    return [dataset_of(name, dataset_dir, split) for name, split in places]
+    found = {place: dataset_of(place[0], dataset_dir, place[1]) for place in places}
+    for spec in study.runs.values():
+        check_kind(spec.config, found[spec.dataset, spec.split])
+    return list(found.values())
 
 
 def status_lines(folder: StudyFolder) -> Iterator[str]:

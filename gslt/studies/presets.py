@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from gslt.config import Architecture, check_choice
+from gslt.config import VISION, Architecture, check_choice
 from gslt.studies.study import Study, name_of_dataset
 
 Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size"]
@@ -32,6 +32,20 @@ _SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
+#: The paper's GIN is best in the dense range, where locking matters.
+_OF_GIN = {"frozen source, dense range": {"freezing_ratio": 0.2, "sparsity": 0.2}}
+#: Its Conv6 is best at middle sparsity, and tells how much freezing costs; its ResNet-18 is best in
+#: the sparse range, where pruning matters.
+_BY_FREEZING = {
+    f"frozen source, F = {ratio:g}": {"freezing_ratio": ratio, "sparsity": 0.5}
+    for ratio in (0.2, 0.6, 0.8)
+}
+_OF_RESNET = {
+    **_BY_FREEZING,
+    "frozen source, sparse range": {"freezing_ratio": 0.2, "sparsity": 0.8},
+}
+
+
 @dataclass(frozen=True)
 class SizeSettings:
     """How large a preset is: what it costs, and how finely its axes are sampled."""
@@ -39,16 +53,23 @@ class SizeSettings:
     dataset: str
     """Name of the data set."""
     epochs: int
-    hidden_channels: int
+    width: float
+    """Value of ``axis``."""
     lr: float
     seeds: int
     """Number of seeds, from 0."""
     steps: int
     """Largest number of values on an axis."""
-    widths: tuple[int, ...]
-    """Values of ``hidden_channels`` where that is an axis."""
+    widths: tuple[float, ...]
+    """Values of ``axis`` where that varies."""
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     """Shares of the frozen weights that are pruned, by name, in the figures of the window."""
+    axis: str = "hidden_channels"
+    """Setting that says how wide a network is."""
+    sources: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: _OF_GIN)
+    """Sources of the table beside those that every table has, by name."""
+    trained: Mapping[str, Any] = field(default_factory=lambda: _TRAINED)
+    """Settings of weight training."""
 
 
 _SIZES: dict[str, SizeSettings] = {
@@ -60,6 +81,40 @@ _SIZES: dict[str, SizeSettings] = {
         "ogbn-arxiv", 400, 386, 0.01, 3, 9, (193, 386, 772), {**SHARES, **_QUARTERS}
     ),
 }
+
+
+#: The same of networks of images. Quick and standard ones are a part as wide as the paper's, on a
+#: part of CIFAR-10: of the training files' images those to train and to validate on, and of the
+#: test files'. A search keeps its rate of 0.1 throughout.
+_IMAGE_SIZES: dict[str, SizeSettings] = {
+    "quick": SizeSettings(
+        "cifar10?fractions=0.04,0.02,0.1", 8, 0.125, 0.1, 2, 3, (0.125, 0.25), axis="width"
+    ),
+    "standard": SizeSettings(
+        "cifar10?fractions=0.2,0.05,0.5", 30, 0.25, 0.1, 6, 9, (0.125, 0.25, 0.5), axis="width"
+    ),
+    "paper": SizeSettings(
+        "cifar10", 100, 1.0, 0.1, 3, 9, (0.5, 1.0, 2.0), {**SHARES, **_QUARTERS}, axis="width"
+    ),
+}
+
+
+def sizes_of(size: Size, architecture: Architecture) -> SizeSettings:
+    """How large a preset of an architecture is.
+
+    Weights of plain convolutions, which have no norm, are trained at a tenth of the rate of a
+    search: at 0.1 Conv6 stays at chance.
+
+    Args:
+        size: a key of the table of its kind.
+        architecture: of a graph, or of images.
+    """
+    if architecture not in VISION:
+        return _SIZES[size]
+    if architecture.startswith("resnet"):
+        return replace(_IMAGE_SIZES[size], sources=_OF_RESNET)
+    trained = {**_TRAINED, "lr": 0.01}
+    return replace(_IMAGE_SIZES[size], sources=_BY_FREEZING, trained=trained)
 
 
 def preset(
@@ -76,7 +131,8 @@ def preset(
         size: ``quick`` takes minutes on a CPU; ``standard`` half an hour to two hours on two cores,
             with seeds enough for an ordering, a third as wide as the paper's networks; ``paper``
             has the paper's epochs, width and seeds, on OGBN-Arxiv.
-        architecture: message passing.
+        architecture: of a graph, or of images: then ``quick`` and ``standard`` are on a part of
+            CIFAR-10, an eighth and a quarter as wide as the paper's networks.
         dataset: name or path; default: of the size.
 
     Returns:
@@ -91,13 +147,13 @@ def preset(
     """
     check_choice("preset", name, get_args(Preset))
     check_choice("size", size, get_args(Size))
-    sizes = _SIZES[size]
+    sizes = sizes_of(size, architecture)
     title, x, panel, arms = PRESETS[name](sizes)
     settings = {
         "dataset": dataset or sizes.dataset,
         "architecture": architecture,
         "epochs": sizes.epochs,
-        "hidden_channels": sizes.hidden_channels,
+        sizes.axis: sizes.width,
         "lr": sizes.lr,
     }
     place = "" if dataset is None or dataset == sizes.dataset else f"-{name_of_dataset(dataset)}"
@@ -116,12 +172,8 @@ _Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
 
 
 def _table(sizes: SizeSettings) -> _Parts:
-    arms: dict[str, dict[str, Any]] = {"weight training": _TRAINED}
-    sources = {
-        **_SOURCES,
-        # The paper's GIN is best in the dense range, where locking matters.
-        "frozen source, dense range": {"freezing_ratio": 0.2, "sparsity": 0.2},
-    }
+    arms: dict[str, dict[str, Any]] = {"weight training": dict(sizes.trained)}
+    sources = {**_SOURCES, **sizes.sources}
     for source, settings in sources.items():
         for init, more in _INITS.items():
             arms[f"{source}, {init}"] = {**settings, **more}
@@ -135,7 +187,7 @@ def _sparsity(sizes: SizeSettings) -> _Parts:
         "Accuracy against sparsity, dense source",
         "sparsity",
         "",
-        {"weight training": _TRAINED, **arms},
+        {"weight training": dict(sizes.trained), **arms},
     )
 
 
@@ -175,12 +227,12 @@ def _freezing(sizes: SizeSettings) -> _Parts:
         "Accuracy against freezing ratio, sparsity in the middle of the window",
         "freezing_ratio",
         "",
-        {"weight training": _TRAINED, **arms},
+        {"weight training": dict(sizes.trained), **arms},
     )
 
 
 def _width(sizes: SizeSettings) -> _Parts:
-    widths = {"hidden_channels": list(sizes.widths)}
+    widths = {sizes.axis: list(sizes.widths)}
     arms = {name: {**settings, **widths} for name, settings in _SOURCES.items()}
     return "Accuracy against search space, over widths", "searched", "", arms
 
@@ -188,7 +240,7 @@ def _width(sizes: SizeSettings) -> _Parts:
 def _size(sizes: SizeSettings) -> _Parts:
     ratios = _freezing_ratios(sizes)
     arms: dict[str, dict[str, Any]] = {
-        "weight training": {**_TRAINED, "hidden_channels": list(sizes.widths)}
+        "weight training": {**sizes.trained, sizes.axis: list(sizes.widths)}
     }
     for init, more in _INITS.items():
         arms[f"frozen source, {init}"] = {**more, "sparsity": 0.5, "freezing_ratio": ratios}

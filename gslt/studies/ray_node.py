@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from gslt.data import NodeDataset
+from gslt.data import Dataset, ImageDataset, NodeDataset
 from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_and_record, run_folder
 from gslt.studies.study import RunSpec
 
 
-def packed(dataset: NodeDataset) -> dict[str, Any]:
+def packed(dataset: Dataset) -> dict[str, Any]:
     """A data set whose tensors are arrays: workers of a node share their memory."""
     parts = {item.name: getattr(dataset, item.name) for item in dataclasses.fields(dataset)}
     return {
@@ -27,7 +27,7 @@ def packed(dataset: NodeDataset) -> dict[str, Any]:
     }
 
 
-def unpacked(parts: dict[str, Any]) -> NodeDataset:
+def unpacked(parts: dict[str, Any]) -> Dataset:
     """The inverse of :func:`packed`. Its tensors lie where the arrays do."""
     parts = dict(parts)
     with warnings.catch_warnings():
@@ -36,11 +36,11 @@ def unpacked(parts: dict[str, Any]) -> NodeDataset:
         for name, part in parts.items():
             if isinstance(part, np.ndarray):
                 parts[name] = torch.from_numpy(part)
-    return NodeDataset(**parts)
+    return NodeDataset(**parts) if "edge_index" in parts else ImageDataset(**parts)
 
 
 @lru_cache(maxsize=2)
-def _dataset(reference: Any) -> NodeDataset:
+def _dataset(reference: Any) -> Dataset:
     """The data set of a reference, kept: what a backend makes of a graph hangs on its tensors."""
     import ray
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
+from gslt.data import Dataset
 from gslt.data.content import content_facts, data_differ, refuse_other_data
-from gslt.data.dataset import NodeDataset
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
 from gslt.files.folder import ROOM
@@ -225,7 +225,7 @@ class StudyFolder:
                 )
                 return
 
-    def compare_data(self, study: Study, load: Callable[[str, int], NodeDataset]) -> None:
+    def compare_data(self, study: Study, load: Callable[[str, int], Dataset]) -> None:
         """Compare the records of a study with the data as it is now.
 
         Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gslt.config import METHODS
-from gslt.data import NodeDataset
+from gslt.data import Dataset
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError, RunError
@@ -175,6 +175,7 @@ class Record:
     def graph_text(self) -> str:
         """Name and size of the graph."""
         counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
+        counts |= {"images": "images", "channels": "channels"}
         known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
         return ": ".join([self.graph_name, ", ".join(known)])
 
@@ -194,7 +195,7 @@ class Record:
     def of(
         cls,
         spec: RunSpec,
-        dataset: NodeDataset,
+        dataset: Dataset,
         result: Result,
         environment: Mapping[str, Any],
         trajectory: Trajectory | None = None,

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from gslt.data import NodeDataset
+from gslt.data import Dataset, NodeDataset, as_dataset
 from gslt.diagnostics import (
     MEASURES,
     Labels,
@@ -20,9 +20,9 @@ from gslt.diagnostics import (
     probe,
 )
 from gslt.files import plain
-from gslt.nn.gnn import GNN
+from gslt.nn.networks import Network
 from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
-from gslt.training.loop import inputs_of
+from gslt.training.inputs import network_inputs
 
 #: Measures by name, a number for every layer; None where a measure has none.
 Profile = dict[str, list[float | None]]
@@ -32,23 +32,26 @@ OF_LOG_QUOTIENT = ("dirichlet_energy", "centred_rayleigh_quotient")
 OF_LOG_UNCENTRED_QUOTIENT = ("dirichlet_energy", "rayleigh_quotient")
 
 
-def profile(model: GNN, dataset: NodeDataset) -> Profile:
+def profile(model: Network, dataset: Dataset) -> Profile:
     """Measures of every layer's result, in evaluation mode, with the propagation's own Laplacian.
 
     Args:
         model: the network, which is left in the mode that it is in.
         dataset: the graph that it is evaluated on.
 
+    Raises:
+        DataError: for a set of images, which have no graph.
+
     Returns:
         Every measure that does not sample. The last entry of each list is of the layer that gives
         the logits; the others are hidden ones.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    dataset = dataset.to(device)
-    inputs = inputs_of(model.backend, dataset).of("float32")
+    graph = as_dataset(dataset).to(device)
+    inputs = network_inputs(getattr(model, "backend", None), graph).of("float32")
     was_training = model.training
     model.eval()
-    topology, labels = topology_of(dataset), Labels.of(dataset)
+    topology, labels = topology_of(graph), Labels.of(graph)
     with torch.no_grad(), probe(model, topology, steps=["layer"], labels=labels) as trace:
         model(*inputs)
     model.train(was_training)

@@ -16,7 +16,15 @@ from typing import Any
 
 import yaml
 
-from gslt.config import METHODS, SearchConfig, TrainConfig, build, shortened
+from gslt.config import (
+    METHODS,
+    VISION,
+    SearchConfig,
+    TrainConfig,
+    build,
+    default_of,
+    shortened,
+)
 from gslt.environment import check_limit
 from gslt.errors import ConfigError
 from gslt.files import parse, read_yaml, reading
@@ -88,7 +96,8 @@ class RunSpec:
         }
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
-            if item.name not in _HOW and value != item.default:
+            default = default_of(item, self.config.architecture)
+            if item.name not in _HOW and value != default:
                 # 1 and 1.0 are the same setting, and so are 0.0 and -0.0.
                 number = item.type in (float, float | None) and value is not None
                 values[item.name] = float(value) + 0.0 if number else value
@@ -134,6 +143,11 @@ class RunSpec:
         return cls(dataset=dataset, split=split, config=config, **truths)
 
     def __post_init__(self) -> None:
+        if self.config.architecture in VISION and (self.smoothness or self.trajectory):
+            raise ConfigError(
+                "smoothness and trajectory measure over-smoothing, which needs a graph, and "
+                f"{self.config.architecture} is a network of images; leave them out"
+            )
         # One source network has many descriptions (p, l and F with a centred window) and one
         # identity.
         if isinstance(self.config, SearchConfig):

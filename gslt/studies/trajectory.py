@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gslt.data import NodeDataset
+from gslt.data import Dataset
 from gslt.diagnostics import PROBE, SearchProbe, default_measures
 from gslt.errors import RunError
 from gslt.files import plain
@@ -28,7 +28,7 @@ from gslt.training.results import AT_BEST
 Trajectory = dict[str, list[float | None]]
 
 
-def trajectory_probe(path: Path, dataset: NodeDataset) -> SearchProbe:
+def trajectory_probe(path: Path, dataset: Dataset) -> SearchProbe:
     """The probe of a run whose record keeps its trajectory.
 
     Args:

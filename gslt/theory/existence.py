@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gslt.config import TrainConfig, check_values
-from gslt.data import load_dataset
+from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import reading
 from gslt.nn.equivariant import EquivariantNetwork
@@ -135,6 +135,8 @@ def load_task(
     """
     if kind in NODES:
         data = load_dataset(dataset or "cora", dataset_dir, split=split)
+        if not isinstance(data, NodeDataset):
+            raise ConfigError(f"{kind} passes messages on a graph, and {data.name} has images")
         x, graph = node_field(data)
         return Task(data.name, x, data.y, data.train_mask, data.test_mask, graph, dataset=data)
     task = RECIPES[kind].task(seed)

@@ -34,6 +34,7 @@ def train_node_target(
     """
     _check(config)
     model = train(dataset, config, progress=progress).runs[0].model
+    assert isinstance(model, GNN)
     return absorbed(model, dataset)
 
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from gslt.config import FreezeConfig, ModelConfig, build
+from gslt.config import VISION, FreezeConfig, ModelConfig, build
 from gslt.environment import Limits, check_limit, raised
 from gslt.errors import ConfigError, TicketError
 from gslt.files import parse
@@ -38,9 +38,11 @@ from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bi
 from gslt.version import __version__
 
 #: Version of the format of a ticket of masks alone, of one that stores state beside them, of one
-#: that knows the data that it was found on, and of one whose network has attention or was
-#: constructed.
+#: that knows the data that it was found on, and of one whose network has attention, is of images or
+#: was constructed.
 MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_NETWORKS = VERSIONS = (2, 3, 4, 5)
+#: Architectures that older readers do not know.
+_LATER = ("gat", *VISION)
 
 #: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
 KIND, MASKS, STATE = "ticket", "masks", "state."
@@ -60,6 +62,7 @@ _ADDED: dict[type[Any], dict[str, Any]] = {
         "pair_norm": False,
         "edges": "all",
         "heads": 1,
+        "width": 1.0,
     },
 }
 
@@ -215,7 +218,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
 
 def _version(ticket: StoredTicket) -> int:
     """The oldest version of the format that has all of a ticket."""
-    later = ticket.architecture is not None and ticket.architecture.model.architecture == "gat"
+    later = ticket.architecture is not None and ticket.architecture.model.architecture in _LATER
     if later or ticket.construction is not None:
         return WITH_NETWORKS
     return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gslt.config import FreezeConfig, ModelConfig
+from gslt.config import VISION, FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.supermask import Supermask
 from gslt.nn.gnn import weight_shapes
 from gslt.nn.source import SourceConfig
+from gslt.nn.vision import norm_shapes
 
 #: What every reader can hold in a signed word.
 LARGEST_COUNT = 2**63 - 1
@@ -56,7 +57,7 @@ class StoredTicket:
     weights_checksum: str
     """SHA-256 of the regenerated network, see :func:`gslt.ticket.weights_checksum`."""
     architecture: Architecture | None = None
-    """The node classifier; None for a ticket of a module of your own."""
+    """The classifier of nodes or images; None for a ticket of a module of your own."""
     dataset: str = ""
     """Name of the data set it was found on."""
     split: int = 0
@@ -64,8 +65,8 @@ class StoredTicket:
     results: dict[str, float] = dataclasses.field(default_factory=dict)
     """Figures of the search: accuracies, best epoch."""
     state: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    """What else a module of your own holds that is no longer as it was built, such as running
-    statistics, by qualified name; of any shape ``(…)``."""
+    """What else the module holds that is no longer as it was built, such as running statistics, by
+    qualified name; of any shape ``(…)``. A network of gslt's has running statistics of images."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
     construction: SourceConfig | None = None
@@ -98,12 +99,11 @@ def check_ticket(ticket: StoredTicket) -> None:
     for name, stored in ticket.state.items():
         if reason := unstorable(stored):
             raise ValueError(f"its value {name!r} {reason}")
-    if ticket.state and ticket.architecture is not None:
-        raise ValueError(f"the node classifier of gslt has no value {next(iter(ticket.state))!r}")
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
     if ticket.architecture is not None:
         counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
+        _check_state(ticket.architecture, ticket.state)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
         _check_kept(ticket, counts)
     elif ticket.config.threshold == "global":
@@ -156,6 +156,8 @@ def _counts_of(
 ) -> list[FrozenCounts]:
     """Frozen counts of every layer that the architecture has, which must have those names."""
     model, expected = architecture.model, list(names)
+    if model.architecture in VISION:
+        return _checked_counts(architecture, config, total, expected)
     a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
     # First what bounds the work: a layer is no larger than the network.
     largest = hidden * max(a, b, hidden if model.num_layers > 2 else 0)
@@ -164,7 +166,16 @@ def _counts_of(
             f"wrong architecture: {model.num_layers} layers of width {hidden} between {a} features "
             f"and {b} classes do not make {len(expected)} masks and {total} weights"
         )
-    shapes = weight_shapes(a, b, model)
+    return _checked_counts(architecture, config, total, expected)
+
+
+def _checked_counts(
+    architecture: Architecture, config: FreezeConfig, total: int, expected: list[str]
+) -> list[FrozenCounts]:
+    widths = architecture.in_channels, architecture.out_channels
+    if max(widths) > total:
+        raise ValueError(f"wrong architecture: {max(widths)} inputs or classes of {total} weights")
+    shapes = weight_shapes(*widths, architecture.model)
     for name, found in zip_longest(shapes, expected):
         if name != found:
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
@@ -172,6 +183,20 @@ def _counts_of(
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
     part = taking_part(list(shapes), config.place)
     return frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
+
+
+def _check_state(architecture: Architecture, state: Mapping[str, Tensor]) -> None:
+    """Refuse values that the network has not: those of a graph have none, others their norms'."""
+    if not state:
+        return
+    known: dict[str, tuple[int, ...]] = {}
+    if architecture.model.architecture in VISION:
+        known = norm_shapes(architecture.in_channels, architecture.out_channels, architecture.model)
+    for name, value in state.items():
+        if known.get(name) != tuple(value.shape) or not value.is_floating_point():
+            raise ValueError(f"the network of its architecture has no value {name!r}")
+        if name.endswith("running_var") and not bool((value >= 0).all()):
+            raise ValueError(f"a variance in {name!r} is negative")
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gslt.backends import get_backend
-from gslt.config import FreezeConfig, part
+from gslt.config import VISION, FreezeConfig, part
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
@@ -33,6 +33,7 @@ from gslt.masking.freeze import (
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
+from gslt.nn.networks import Network, build_network
 from gslt.nn.source import SourceNetwork
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
@@ -143,7 +144,7 @@ class Ticket(StoredTicket):
         module = frozen_root(module)
         weights = _single_source(module)
         architecture = None
-        if isinstance(module, GNN):
+        if isinstance(module, Network):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         forget_selections(module)
         masks = {w.name: w.mask().cpu() for w in weights}
@@ -167,13 +168,14 @@ class Ticket(StoredTicket):
             module.config if isinstance(module, SourceNetwork) else None,
         )
 
-    def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN | SourceNetwork:
+    def model(self, backend: str = "pyg", *, baked: bool = False) -> Network | SourceNetwork:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
 
         Its logits equal the searched model's: bit for bit on the same backend.
 
         Args:
-            backend: engine of the message passing; need not be that of the search.
+            backend: engine of the message passing; need not be that of the search. A network of
+                images has none.
             baked: with plain weights instead of scores and masks, see :func:`gslt.bake`.
 
         Returns:
@@ -181,7 +183,8 @@ class Ticket(StoredTicket):
 
         Raises:
             TicketError: if the ticket belongs to a module of your own (use :meth:`restore`).
-            ConfigError: if memory cannot hold the network.
+            ConfigError: if memory cannot hold the network, or for another backend than the default
+                of a network of images.
         """
         if self.architecture is None and self.construction is None:
             raise TicketError(
@@ -194,13 +197,12 @@ class Ticket(StoredTicket):
             torch.device("cpu"),
             lambda there: "use a machine with more memory, or a smaller network",
         )
-        model: GNN | SourceNetwork
+        model: Network | SourceNetwork
         if self.construction is not None:
             model = SourceNetwork(self.construction)
         else:
-            a = self.architecture
-            assert a is not None
-            model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
+            assert self.architecture is not None
+            model = _network(self.architecture, backend)
         self._restore(model)
         return (bake(model) if baked else model).eval()
 
@@ -390,6 +392,18 @@ def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:
         if name not in stored:
             digest.update(name.encode() + b"\0" + bytes_of(value))
     return digest.hexdigest()
+
+
+def _network(a: Architecture, backend: str) -> Network:
+    """The network of an architecture; one of images has no backend but the default."""
+    images = a.model.architecture in VISION
+    if images and backend != "pyg":
+        raise ConfigError(
+            f"{a.model.architecture} is a network of images, which has no message passing; "
+            f"leave the backend {backend} out"
+        )
+    engine = None if images else get_backend(backend)
+    return build_network(a.in_channels, a.out_channels, a.model, engine)
 
 
 def _single_source(module: nn.Module) -> list[FrozenWeight]:

@@ -1,4 +1,4 @@
-"""One run: the epochs of one seed, for the search and for weight training."""
+"""One run: the epochs of one seed, of either kind, for the search and for weight training."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gslt.config import Optimizer, Precision, RunConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset
-from gslt.data.dataset import SPLITS
+from gslt.config import Optimizer, RunConfig, SearchConfig, TrainConfig
+from gslt.data import Dataset, ImageDataset
+from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, loss
 from gslt.errors import GsltError, Interrupted, RunError
 from gslt.masking.parametrization import frozen_weights
-from gslt.nn.gnn import GNN, compact_features
-from gslt.nn.graph import Backend
+from gslt.nn.networks import Network
 from gslt.random import Stream
 from gslt.ticket.ticket import Ticket
 from gslt.training.checkpoint import Checkpoint, file_names
+from gslt.training.epochs import EpochKind, FullBatch, MiniBatches
+from gslt.training.inputs import ImageInputs, Inputs
 from gslt.training.results import Epoch, Run, ticket_results
 from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
@@ -72,7 +72,7 @@ class Probe(Protocol):
         seed: int,
         epoch: int,
         epochs: int,
-        model: GNN,
+        model: Network,
         inputs: Sequence[object],
         best_epoch: int,
     ) -> None:
@@ -83,12 +83,13 @@ class Probe(Protocol):
             epoch: the last finished one; 0 is before the first.
             epochs: how many there will be at most; the same as ``epoch`` where it is the last.
             model: as it is now; leave it so.
-            inputs: what to call it with, features ``(N, in)`` in single precision.
+            inputs: what to call it with, in single precision: features ``(N, in)`` and the graph,
+                or some validation images ``(n, C, 32, 32)``.
             best_epoch: of best validation accuracy so far; 0 where there is none yet.
         """
 
     def end(
-        self, seed: int, best_epoch: int, epochs: int, model: GNN, inputs: Sequence[object]
+        self, seed: int, best_epoch: int, epochs: int, model: Network, inputs: Sequence[object]
     ) -> None:
         """The last epoch has ended, and the model is again that of the best one.
 
@@ -101,52 +102,8 @@ class Probe(Protocol):
         """
 
 
-class Inputs:
-    """What a model of this backend is called with, in single precision and in any other.
-
-    Args:
-        backend: builds the graph.
-        dataset: on the device of the run.
-    """
-
-    def __init__(self, backend: Backend, dataset: NodeDataset) -> None:
-        self.backend = backend
-        self.x = compact_features(dataset.x)
-        self.graph = backend.graph(dataset.edge_index, dataset.num_nodes)
-        self._made: dict[Precision, Sequence[object]] = {}
-
-    def of(self, precision: Precision) -> Sequence[object]:
-        """Features of this type, known to the graph as constant, and the graph."""
-        if precision not in self._made:
-            x = self.x.to(getattr(torch, precision))
-            self.graph.remember(x)
-            self._made[precision] = self.backend.inputs(x, self.graph)
-        return self._made[precision]
-
-
-#: What is ready of data sets that are in use, with the versions of the tensors it was made from.
-_READY: WeakKeyDictionary[NodeDataset, dict[Backend, tuple[tuple[int, int], Inputs]]]
-_READY = WeakKeyDictionary()
-
-
-def inputs_of(backend: Backend, dataset: NodeDataset) -> Inputs:
-    """The inputs of a data set, made once for several runs and kept as long as the data set is.
-
-    They are made anew where its features or edges have been written to.
-
-    Args:
-        backend: builds the graph.
-        dataset: on the device of the run.
-    """
-    ready = _READY.setdefault(dataset, {})
-    versions = dataset.x._version, dataset.edge_index._version
-    if backend not in ready or ready[backend][0] != versions:
-        ready[backend] = versions, Inputs(backend, dataset)
-    return ready[backend][1]
-
-
 class Loop:
-    """One run: every forward gives the loss of the next update and the accuracy of the last.
+    """One run. Its kind of epoch follows from its data, see :mod:`gslt.training.epochs`.
 
     Args:
         dataset: on the device of the run.
@@ -159,15 +116,16 @@ class Loop:
 
     def __init__(
         self,
-        dataset: NodeDataset,
+        dataset: Dataset,
         config: SearchConfig | TrainConfig,
         seed: int,
-        model: GNN,
-        inputs: Inputs,
+        model: Network,
+        inputs: Inputs | ImageInputs,
         probe: Probe | None = None,
     ) -> None:
         self.dataset, self.config, self.seed, self.model = dataset, config, seed, model
         self.probe = probe
+        self.all_inputs = inputs
         self.inputs = inputs.of(config.precision)
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
@@ -178,6 +136,12 @@ class Loop:
         # Places, not a mask: their number is known, so a GPU does not have to be asked for it.
         self.train = dataset.train_mask.nonzero().flatten()
         self.train_y = dataset.y[self.train]
+        self.kind: EpochKind = FullBatch(self)
+        if isinstance(dataset, ImageDataset):
+            assert isinstance(inputs, ImageInputs)
+            self.kind = MiniBatches(self, dataset, inputs)
+        #: Updates so far; in every epoch there are ``kind.updates``.
+        self.updates = 0
 
     def run(
         self,
@@ -223,16 +187,10 @@ class Loop:
                     self.probe.begin(self.seed, done, last)
                     if not done:
                         self.probe(self.seed, 0, last, self.model, self.exact_inputs, 0)
-                loss = self._loss(self._forward(done))
+                self.kind.begin(done)
             for epoch in bar:
-                lr = self._update(epoch, loss)
-                sparsity = self._set_sparsity(epoch)
-                with torch.set_grad_enabled(epoch < last):
-                    logits = self._forward(epoch)
-                    loss = self._loss(logits)
-                record = self._record_epoch(
-                    epoch, logits.detach(), loss.detach(), lr, sparsity, started
-                )
+                self.kind.run(epoch)
+                record = self._record_epoch(epoch, started)
                 bar.set_postfix_str(_postfix(record, self.best, self.dataset.metric_label))
                 best = self.best.epoch if self.best else 0
                 ended = self.config.is_last(epoch, best)
@@ -307,13 +265,15 @@ class Loop:
                 "begun again"
             ) from error
         self.history = list(checkpoint.history)
+        self.updates = len(self.history) * self.kind.updates
         self.best = self.history[checkpoint.best_epoch - 1] if checkpoint.best_epoch else None
         self.best_state = best
 
     def _loss(self, logits: Tensor) -> Tensor:
         return loss(logits[self.train], self.train_y)
 
-    def _update(self, epoch: int, loss: Tensor) -> float:
+    def _update(self, epoch: int, loss: Tensor) -> None:
+        """One update: of every kind of epoch, and the only place that changes a parameter."""
         lr = self.config.lr_at(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -324,15 +284,12 @@ class Loop:
                 assert scores.grad is not None
                 scores.grad.add_(scores.detach().sign(), alpha=l1)
         self.optimizer.step()
-        return lr
+        self.updates += 1
 
-    def _set_sparsity(self, epoch: int) -> float | None:
-        if not isinstance(self.config, SearchConfig):
-            return None
-        sparsity = self.config.sparsity_at(epoch)
-        assert self.supermask is not None
-        self.supermask.sparsity = sparsity
-        return sparsity
+    def _set_sparsity(self, epoch: int) -> None:
+        if isinstance(self.config, SearchConfig):
+            assert self.supermask is not None
+            self.supermask.sparsity = self.config.sparsity_at(epoch)
 
     def _forward(self, epoch: int) -> Tensor:
         generator = None
@@ -343,31 +300,30 @@ class Loop:
         logits: Tensor = self.model(*self.inputs, generator=generator)
         return logits
 
-    def _record_epoch(
-        self,
-        epoch: int,
-        logits: Tensor,
-        loss_now: Tensor,
-        lr: float,
-        sparsity: float | None,
-        started: float,
-    ) -> Epoch:
-        # Without dropout the model is the same function in training: its logits score every split.
-        if self.model.config.dropout:
-            logits = predict(self.model, self.inputs)
-            loss_now = self._loss(logits)
-        loss = loss_now.item()
+    def finite(self, loss: float, epoch: int) -> float:
+        """The loss of an epoch, unless it is none.
+
+        Raises:
+            GsltError: if it is infinite or NaN.
+        """
         if not math.isfinite(loss):
             raise GsltError(
                 f"the loss became {loss} at epoch {epoch} of seed {self.seed}; lower lr "
                 f"({self.config.lr:g}), or use batch_norm or another weight_init or scale"
             )
+        return loss
+
+    def _record_epoch(self, epoch: int, started: float) -> Epoch:
+        loss, scores = self.kind.measure(epoch)
+        sparsity = None
+        if isinstance(self.config, SearchConfig):
+            sparsity = self.config.sparsity_at(epoch)
         record = Epoch(
             seed=self.seed,
             epoch=epoch,
             loss=loss,
-            **self.dataset.score(logits),
-            lr=lr,
+            **scores,
+            lr=self.config.lr_at(epoch),
             sparsity=sparsity,
             seconds=time.perf_counter() - started,
             metric=self.dataset.metric,
@@ -412,29 +368,14 @@ class Loop:
 
     def _evaluated(self) -> dict[str, float]:
         """Accuracies and losses of the network as it is now, in single precision."""
-        return self.dataset.accuracy_and_loss(predict(self.model, self.exact_inputs))
+        return self.dataset.accuracy_and_loss(self.all_inputs.predict(self.model))
 
 
-def identity(dataset: NodeDataset) -> dict[str, Any]:
-    """What tells a graph and its metric from others, for checkpoints; accuracy goes unsaid."""
-    counts = (dataset.num_nodes, dataset.num_edges, dataset.num_features, dataset.num_classes)
-    graph = {"graph": [dataset.name, dataset.split, *counts]}
-    return graph if dataset.metric == ACCURACY else {**graph, "metric": dataset.metric}
-
-
-def predict(model: GNN, inputs: Sequence[object]) -> Tensor:
-    """Logits ``(N, classes)`` without dropout or gradient.
-
-    Args:
-        model: left in the mode that it is in.
-        inputs: what it is called with, such as features ``(N, in)`` and a graph.
-    """
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        logits: Tensor = model(*inputs)
-    model.train(was_training)
-    return logits
+def identity(dataset: Dataset) -> dict[str, Any]:
+    """What tells a data set and its metric from others, for checkpoints; accuracy goes unsaid."""
+    kind = "images" if isinstance(dataset, ImageDataset) else "graph"
+    found = {kind: [dataset.name, dataset.split, *dataset.counts.values()]}
+    return found if dataset.metric == ACCURACY else {**found, "metric": dataset.metric}
 
 
 def _types(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:

@@ -1,15 +1,20 @@
-"""How much memory a full-batch run or one forward pass will take, known before it starts."""
+"""How much memory a run or one forward pass will take, known before it starts."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from gslt.config import ModelConfig, RunConfig
-from gslt.data import NodeDataset
+from gslt.data import Dataset, ImageDataset, NodeDataset
 from gslt.nn.budget import check_room
+from gslt.nn.gnn import weight_shapes
 from gslt.nn.memory import LINE
+from gslt.nn.vision import SIDE, vision_net
+from gslt.training.inputs import CHUNK
 
 #: Gradients and intermediate results of the hidden width that live at the same time.
 _TEMPORARY = 4
@@ -22,10 +27,17 @@ _EDGE = 56
 #: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
 #: that a layer keeps for the gradient, and of those that live at the same time.
 _ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
+#: Tensors as long as the weights of a network of images: scores, weights, places and effective
+#: weights, gradients, moments, the best state.
+_PER_WEIGHT = 12
 
 
-def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
+def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
     """Memory of a run beside the data set: activations kept for the gradient, and the graph.
+
+    Of images: what is as long as the weights; what the layers keep of a batch, and as much again
+    for what passes between them (see :func:`kept_bytes`), or what a chunk takes that is evaluated,
+    whichever is more; and half of the other, since not all of it is given back in between.
 
     With N nodes, hidden width h and L layers, N h numbers are kept 2 (L − 1) times (input of a
     product, input of a norm), in GraphSAGE and GAT 3 (L − 1) times, with dropout twice more per
@@ -38,6 +50,11 @@ def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
     Returns:
         Bytes; the test holds it within a quarter of what is measured.
     """
+    if isinstance(dataset, ImageDataset):
+        batch = config.batch_size or int(dataset.train_mask.sum())
+        step, chunk = 2 * kept_bytes(dataset, config, batch), _chunk_bytes(dataset, config)
+        both = max(step, chunk) + min(step, chunk) // 2
+        return forward_bytes(dataset, config) - chunk + both
     n, hidden = dataset.num_nodes, config.hidden_channels
     kept = (3 if config.architecture in ("sage", "gat") else 2) * (config.num_layers - 1)
     if config.dropout:
@@ -74,7 +91,33 @@ def _row_bytes(width: int, size: int) -> int:
     return -(-width * size // LINE) * LINE
 
 
-def forward_bytes(dataset: NodeDataset, config: ModelConfig, matrices: int = 0) -> int:
+def kept_bytes(dataset: ImageDataset, config: RunConfig, batch: int) -> int:
+    """What a training step on images keeps until the gradient has passed, but for weights.
+
+    It is counted, on tensors that have no memory: all that torch's layers save.
+
+    Args:
+        dataset: numbers of channels and classes count.
+        config: architecture, width and precision.
+        batch: number of images.
+    """
+    with torch.device("meta"):
+        model = vision_net(dataset.num_features, dataset.num_classes, config)
+        x = torch.empty(2, dataset.num_features, SIDE, SIDE)
+    kept: dict[int, Tensor] = {}
+
+    def pack(saved: Tensor) -> Tensor:
+        # Everything that has a row for each of the two images; a storage counts once.
+        if saved.dim() and saved.size(0) == 2:
+            kept[saved.untyped_storage()._cdata] = saved
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        model(x.to(getattr(torch, config.precision)))
+    return batch * sum(saved.nbytes for saved in kept.values()) // 2
+
+
+def forward_bytes(dataset: Dataset, config: ModelConfig, matrices: int = 0) -> int:
     """Memory of one forward pass in single precision beside the data set, without gradients.
 
     Args:
@@ -85,6 +128,10 @@ def forward_bytes(dataset: NodeDataset, config: ModelConfig, matrices: int = 0) 
     Returns:
         Bytes; the test holds it near what is measured.
     """
+    if isinstance(dataset, ImageDataset):
+        shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+        weights = 4 * _PER_WEIGHT * sum(map(math.prod, shapes.values()))
+        return _BASE + weights + _chunk_bytes(dataset, config)
     alive = (4 if config.architecture == "sage" else 3) + matrices
     wide = _row_bytes(config.hidden_channels, 4) * alive
     features = _row_bytes(dataset.num_features, 4)
@@ -94,13 +141,20 @@ def forward_bytes(dataset: NodeDataset, config: ModelConfig, matrices: int = 0) 
     return _BASE + rows + _EDGE * dataset.num_edges + attention
 
 
-def check_memory(dataset: NodeDataset, config: RunConfig, device: torch.device) -> None:
+def _chunk_bytes(dataset: ImageDataset, config: ModelConfig) -> int:
+    """Of a chunk of images that is evaluated: a few outputs of the first layers, the widest."""
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    wide = 4 * SIDE * SIDE * next(iter(shapes.values()))[0]
+    return _TEMPORARY * min(CHUNK, dataset.num_items) * wide
+
+
+def check_memory(dataset: Dataset, config: RunConfig, device: torch.device) -> None:
     """Refuse a run that cannot fit, before anything is computed.
 
     An estimate slightly above what is there is a :class:`GsltWarning`.
 
     Args:
-        dataset: the graph.
+        dataset: the graph or the images.
         config: the run.
         device: where it would run.
 
@@ -112,12 +166,12 @@ def check_memory(dataset: NodeDataset, config: RunConfig, device: torch.device) 
 
 
 def check_forward(
-    dataset: NodeDataset, config: ModelConfig, device: torch.device, matrices: int = 0
+    dataset: Dataset, config: ModelConfig, device: torch.device, matrices: int = 0
 ) -> None:
     """Refuse a forward pass that cannot fit, as :func:`check_memory` refuses a run.
 
     Args:
-        dataset: the graph.
+        dataset: the graph or the images.
         config: the model.
         device: where it would be computed.
         matrices: see :func:`forward_bytes`.
@@ -125,24 +179,30 @@ def check_forward(
     Raises:
         ConfigError: with the estimate and what is there.
     """
-    what = f"a model of width {config.hidden_channels:,} on {dataset.num_nodes:,} nodes"
+    what = f"a model of width {config.hidden_channels:,} on {dataset.num_items:,} nodes"
+    if isinstance(dataset, ImageDataset):
+        what = f"{config.architecture} of width factor {config.width:g} on {CHUNK} images"
     needed = forward_bytes(dataset, config, matrices)
     check_room(needed, what, device, lambda there: "use a smaller graph or model")
 
 
-def _remedy(dataset: NodeDataset, config: RunConfig, there: int) -> str:
+def _remedy(dataset: Dataset, config: RunConfig, there: int) -> str:
     ways = []
     if config.precision == "float32":
         halved = estimated_bytes(dataset, replace(config, precision="bfloat16"))
         if halved <= there:
             ways.append(f"--precision bfloat16 ({halved / 1e9:.1f} GB)")
-    for name, least in (("hidden_channels", 1), ("num_layers", 2)):
+    graph = isinstance(dataset, NodeDataset)
+    if not graph and config.batch_size != 1:
+        config = replace(config, batch_size=config.batch_size or int(dataset.train_mask.sum()))
+    settings = (("hidden_channels", 1), ("num_layers", 2)) if graph else (("batch_size", 1),)
+    for name, least in settings:
         if value := _largest(dataset, config, there, name, least):
             ways.append(f"--{name} of at most {value} ({getattr(config, name)} now)")
-    return "use " + " or ".join(ways) if ways else "use a smaller graph"
+    return "use " + " or ".join(ways) if ways else f"use a smaller {'graph' if graph else 'width'}"
 
 
-def _largest(dataset: NodeDataset, config: RunConfig, there: int, name: str, least: int) -> int:
+def _largest(dataset: Dataset, config: RunConfig, there: int, name: str, least: int) -> int:
     """The largest value of a setting that fits, by bisection; 0 where none does.
 
     A width is a multiple of the heads that share it.

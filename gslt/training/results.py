@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gslt.config import RunConfig
+from gslt.data import Dataset
 from gslt.data.content import content_facts, data_differ
-from gslt.data.dataset import SPLITS, NodeDataset
+from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, METRICS
-from gslt.nn.gnn import GNN
+from gslt.nn.networks import Network
 from gslt.ticket.ticket import Ticket
 
 #: What is told of one network: fields of a :class:`Run`, at its best epoch. ``…_accuracy`` holds
@@ -23,20 +24,25 @@ AT_LAST = tuple(f"last_{name}" for name in AT_BEST)
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch measured. Losses and scores are those after its update."""
+    """What one epoch measured.
+
+    Of a graph, losses and scores are those after its update. Of images, ``loss`` and ``train`` are
+    means over its batches, varied as they were learnt from and each before its update; ``val`` and
+    ``test`` are those after the last update.
+    """
 
     seed: int
     """Of the run."""
     epoch: int
     """Its number; 1 is the first."""
     loss: float
-    """Mean cross entropy of the training nodes, in nats, see :func:`gslt.data.metrics.loss`."""
+    """Mean cross entropy of the training items, in nats, see :func:`gslt.data.metrics.loss`."""
     train: float
-    """Accuracy of the training nodes, or what ``metric`` names, a fraction in [0, 1]."""
+    """Accuracy of the training items, or what ``metric`` names, a fraction in [0, 1]."""
     val: float
-    """The same of the validation nodes."""
+    """The same of the validation items."""
     test: float
-    """The same of the test nodes."""
+    """The same of the test items."""
     lr: float
     """Learning rate of its update."""
     sparsity: float | None
@@ -63,7 +69,7 @@ class Run:
     """What the run took."""
     history: list[Epoch]
     """Every epoch in order."""
-    model: GNN
+    model: Network
     """The model in its state of the best epoch."""
     ticket: Ticket | None
     """None in weight training."""
@@ -155,7 +161,7 @@ class Result:
         return self.best.ticket
 
     @property
-    def model(self) -> GNN:
+    def model(self) -> Network:
         """The model of the best run."""
         return self.best.model
 
@@ -206,7 +212,7 @@ def _std(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
-def found_on_other_data(ticket: Ticket, dataset: NodeDataset) -> str:
+def found_on_other_data(ticket: Ticket, dataset: Dataset) -> str:
     """How the data that a ticket was found on differs from a data set of its name and split.
 
     Empty where it does not, where nothing is known of it, or for another name or split.

@@ -27,8 +27,9 @@ from msgspec import Meta
 from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
+from gslt.data import Dataset
 from gslt.data.content import content_facts, data_differ, refuse_other_data
-from gslt.data.dataset import SPLITS, NodeDataset
+from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
 from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
@@ -42,7 +43,7 @@ from gslt.files import (
 from gslt.files.container import seal, unseal
 from gslt.files.log import Log, Mark, check_no_link
 from gslt.files.writing import json_text
-from gslt.nn.gnn import GNN
+from gslt.nn.networks import Network
 from gslt.ticket.ticket import load_ticket
 from gslt.training.checkpoint import (
     Checkpoint,
@@ -307,7 +308,7 @@ class RunFolder:
         log.load()
         self._watched[name] = log
 
-    def is_of(self, dataset: NodeDataset) -> bool:
+    def is_of(self, dataset: Dataset) -> bool:
         """Whether the run is of this data, or nothing is known of what it is of.
 
         Args:
@@ -315,7 +316,7 @@ class RunFolder:
         """
         return not data_differ(self._about.data, content_facts(dataset))
 
-    def hold_to(self, dataset: NodeDataset) -> None:
+    def hold_to(self, dataset: Dataset) -> None:
         """Note the data that the run is of, or refuse other data.
 
         Args:
@@ -336,7 +337,9 @@ class RunFolder:
 
     # One seed
 
-    def stored(self, seed: int, identity: dict[str, Any], build: Callable[[], GNN]) -> Run | None:
+    def stored(
+        self, seed: int, identity: dict[str, Any], build: Callable[[], Network]
+    ) -> Run | None:
         """The run of a seed if it was finished before; where something is wrong a warning says so.
 
         Args:
@@ -359,7 +362,7 @@ class RunFolder:
         return run
 
     def _restored(
-        self, found: _Finished, seed: int, identity: dict[str, Any], build: Callable[[], GNN]
+        self, found: _Finished, seed: int, identity: dict[str, Any], build: Callable[[], Network]
     ) -> Run:
         """The run that a record is of.
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from gslt.backends import get_backend
-from gslt.config import RunConfig, SearchConfig, TrainConfig
-from gslt.data import NodeDataset, as_dataset
+from gslt.config import VISION, ModelConfig, RunConfig, SearchConfig, TrainConfig
+from gslt.data import Dataset, ImageDataset, as_dataset
 from gslt.errors import ConfigError, FreezingWarning
 from gslt.files.log import Log
 from gslt.masking.freeze import freeze
@@ -19,7 +19,9 @@ from gslt.masking.initialise import initialise
 from gslt.nn import memory
 from gslt.nn.gnn import GNN
 from gslt.nn.graph import Backend
-from gslt.training.loop import Loop, OnEpoch, Probe, identity, inputs_of, predict
+from gslt.nn.networks import Network, build_network
+from gslt.training.inputs import network_inputs
+from gslt.training.loop import Loop, OnEpoch, Probe, identity
 from gslt.training.memory_budget import check_forward, check_memory
 from gslt.training.results import Result, Run
 from gslt.training.run_folder import RunFolder
@@ -37,7 +39,8 @@ def search(
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
     Args:
-        dataset: the graph: of :func:`gslt.load_dataset`, or whatever :func:`gslt.as_dataset` takes.
+        dataset: the graph, or the images for a network of images: of :func:`gslt.load_dataset`; or
+            whatever :func:`gslt.as_dataset` takes.
         config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
         progress: show a progress bar on a terminal.
         on_epoch: called after every epoch.
@@ -53,7 +56,8 @@ def search(
 
     Raises:
         DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
-        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
+            network of graphs on images, or the other way round.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -61,9 +65,9 @@ def search(
     config = config or SearchConfig()
     if not isinstance(config, SearchConfig):
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
-    dataset = as_dataset(dataset)
+    dataset = _any_dataset(dataset)
 
-    def prepare(model: GNN, seed: int) -> None:
+    def prepare(model: Network, seed: int) -> None:
         report = freeze(model, replace(config, seed=seed))
         # The counts are the same for every seed.
         if report.concentration and not told:
@@ -97,7 +101,8 @@ def train(
         The runs, each with its model at the best validation epoch.
 
     Raises:
-        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
+            network of graphs on images, or the other way round.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -105,42 +110,72 @@ def train(
     config = config or TrainConfig()
     if not isinstance(config, TrainConfig):
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
-    dataset = as_dataset(dataset)
+    dataset = _any_dataset(dataset)
 
-    def prepare(model: GNN, seed: int) -> None:
+    def prepare(model: Network, seed: int) -> None:
         initialise(model, config.weight_init, seed, config.mask_sparsity)
 
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
-def evaluate(model: GNN, dataset: Any) -> dict[str, float]:
+def evaluate(model: Network, dataset: Any) -> dict[str, float]:
     """The data set's metric of a model, or of a ticket's model, on every split, by its evaluator.
 
     Args:
         model: on any device and backend.
-        dataset: the graph, as in :func:`search`; it is taken to the model's device.
+        dataset: the graph or the images, as in :func:`search`; taken to the model's device.
 
     Returns:
         Fractions ``train``, ``val`` and ``test``.
 
     Raises:
-        ConfigError: if the data set has other numbers of features or classes than the model, or
-            memory cannot hold the forward pass.
+        ConfigError: if the data set has other numbers of features or classes than the model, is of
+            another kind, or memory cannot hold the forward pass.
     """
-    data = as_dataset(dataset)
+    data = _any_dataset(dataset)
+    check_kind(model.config, data)
     if (data.num_features, data.num_classes) != (model.in_channels, model.out_channels):
+        what = "channels" if isinstance(data, ImageDataset) else "features"
         raise ConfigError(
-            f"the model takes {model.in_channels} features and gives {model.out_channels} classes, "
+            f"the model takes {model.in_channels} {what} and gives {model.out_channels} classes, "
             f"but {data.name} has {data.num_features} and {data.num_classes}"
         )
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     check_forward(data, model.config, device)
     data = data.to(device)
-    return data.evaluate(predict(model, inputs_of(model.backend, data).of("float32")))
+    backend = model.backend if isinstance(model, GNN) else None
+    return data.evaluate(network_inputs(backend, data).predict(model))
 
 
-def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
-    """Device and backend of a run.
+def _any_dataset(data: Any) -> Dataset:
+    return data if isinstance(data, ImageDataset) else as_dataset(data)
+
+
+def check_kind(config: ModelConfig, dataset: Dataset) -> None:
+    """Refuse a network of graphs on images, and one of images on a graph.
+
+    Args:
+        config: architecture.
+        dataset: the data set.
+
+    Raises:
+        ConfigError: naming what would fit.
+    """
+    name = config.architecture
+    if isinstance(dataset, ImageDataset) and name not in VISION:
+        raise ConfigError(
+            f"{dataset.name} is a set of images, and {name} is a network of graphs; take "
+            f"architecture {', '.join(VISION)}, or a graph"
+        )
+    if name in VISION and not isinstance(dataset, ImageDataset):
+        raise ConfigError(
+            f"{dataset.name} is a graph, and {name} is a network of images; take a set of images, "
+            "such as cifar10, or architecture gin, gcn, sage or gat"
+        )
+
+
+def check_runnable(config: RunConfig) -> tuple[torch.device, Backend | None]:
+    """Device and backend of a run; images need none.
 
     Raises:
         ConfigError: if the device is not here.
@@ -155,18 +190,20 @@ def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
             f"device {config.device!r} is not here: torch sees {torch.cuda.device_count()} CUDA "
             "devices; use --device cpu"
         )
-    return torch.device(config.device), get_backend(config.backend)
+    backend = None if config.architecture in VISION else get_backend(config.backend)
+    return torch.device(config.device), backend
 
 
 def _repeat(
-    dataset: NodeDataset,
+    dataset: Dataset,
     config: SearchConfig | TrainConfig,
-    prepare: Callable[[GNN, int], None],
+    prepare: Callable[[Network, int], None],
     progress: bool,
     on_epoch: OnEpoch | None,
     folder: RunFolder | None,
     probe: Probe | None,
 ) -> Result:
+    check_kind(config, dataset)
     device, backend = check_runnable(config)
     if folder is not None and folder.config != config:
         raise ConfigError("the folder was opened with another config")
@@ -176,10 +213,10 @@ def _repeat(
         folder.hold_to(dataset)
     content_hash = dataset.content_hash
     dataset = dataset.to(device)
-    inputs = inputs_of(backend, dataset)
+    inputs = network_inputs(backend, dataset)
 
-    def build() -> GNN:
-        return GNN(dataset.num_features, dataset.num_classes, config, backend)
+    def build() -> Network:
+        return build_network(dataset.num_features, dataset.num_classes, config, backend)
 
     if folder is not None and isinstance(log := getattr(probe, "log", None), Log):
         folder.watch(log)

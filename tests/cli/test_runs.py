@@ -2,14 +2,16 @@
 
 import json
 import sys
+import warnings
 
 import pytest
 import yaml
+from images import write_binary
 from tiny_runs import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.runs import check_resume
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, DataWarning
 
 
 def test_every_option_of_search_is_explained(capsys):
@@ -115,3 +117,66 @@ def test_a_folder_of_the_other_command(as_debian, tmp_path, capsys):
     capsys.readouterr()
     assert main(["search", "--resume", str(out)]) == 2
     assert f"was begun by gslt train: gslt train --resume {out}" in capsys.readouterr().err
+
+
+def of_images(tmp_path):
+    folder = write_binary(tmp_path / "tiny")
+    return ["--architecture", "conv2", "--width", "0.05", "--dataset", str(folder)]
+
+
+def test_images_are_searched_evaluated_and_inspected_like_graphs(tmp_path, capsys):
+    words, out = of_images(tmp_path), tmp_path / "run"
+    with pytest.warns(DataWarning, match="holds 60 of the 60,000"):
+        assert main(["search", *words, "--epochs", "2", "--lr", "0.01", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "ImageDataset('tiny', 60 images, 3 channels, 10 classes; train 40, val 10" in shown
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    # What nobody said is the setting of images; what was said stays.
+    assert (config["optimizer"], config["momentum"], config["batch_size"]) == ("sgd", 0.9, 128)
+    assert (config["lr"], config["epochs"], config["augment"]) == (0.01, 2, True)
+    ticket = str(out / "ticket.safetensors")
+    with pytest.warns(DataWarning):
+        assert main(["evaluate", ticket, "--dataset", words[-1]]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    expected = 100 * summary["runs"][0]["test_accuracy"]
+    shown = capsys.readouterr().out
+    assert "on tiny: accuracy" in shown
+    assert f" test {expected:6.2f} %, majority rate 10.00 (at the search {expected:.2f})" in shown
+    assert main(["inspect", ticket]) == 0
+    assert "3 channels, 10 classes" in capsys.readouterr().out
+    with pytest.warns(DataWarning):
+        assert main(["search", "--resume", str(out)]) == 0
+    assert "is finished; what follows is its result" in capsys.readouterr().out
+
+
+def test_settings_of_images_come_from_a_file_too(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("architecture: conv6\nmomentum: 0.5\n")
+    options = parse(["train", "--config", str(file), "--weight_decay", "0"]).train
+    found = (options.momentum, options.weight_decay, options.optimizer, options.lr)
+    assert found == (0.5, 0.0, "sgd", 0.1)
+    assert parse(["train", "--epochs", "3"]).train.optimizer == "adamw"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--probe_every", "1"], "over-smoothing is measured on a graph"),
+        (["--num_layers", "3"], "num_layers is a setting of networks of graphs"),
+        (["--backend", "dgl"], "backend is a setting of networks of graphs"),
+        (["--architecture", "gin", "--width", "1"], "gin is a network of graphs"),
+    ],
+)
+def test_what_needs_a_graph_says_so_of_images(tmp_path, capsys, more, message):
+    words = [*of_images(tmp_path), "--epochs", "1", *more, "--out", str(tmp_path / "run")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        assert main(["search", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_network_of_images_on_a_graph_is_refused(as_debian, capsys):
+    assert main(["search", "--architecture", "conv6"]) == 2
+    assert "is a graph, and conv6 is a network of images; take" in capsys.readouterr().err

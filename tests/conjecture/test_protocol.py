@@ -253,3 +253,8 @@ def test_folders_of_other_things_stay_as_they_are(
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError, match="is not empty and was not made by gslt"):
         plant(tmp_path, plan, effect(1.0))
+
+
+def test_a_network_of_images_is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs a graph, and resnet18 is a network of images"):
+        studies(architecture="resnet18")

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import shutil
 import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from images import write_binary
 from small_studies import records, tiny
 
 import gslt
+from gslt.errors import DataWarning
 from gslt.files import OutputFolder
+from gslt.report import write_report
 from gslt.studies import execute
 from gslt.studies.execute import (
     EpochMessages,
     Here,
     RunEnd,
     Summary,
+    check_study,
     duration,
     run_study,
     status_lines,
@@ -311,3 +317,34 @@ def test_the_end_of_a_study_in_words() -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (12, 89, 200, 5500)] == ["12 s", "89 s", "3 min", "1.5 h"]
+
+
+def test_a_study_of_images_is_computed_and_reported(tmp_path: Path) -> None:
+    folder = write_binary(tmp_path / "tiny")
+    settings = {"architecture": "conv2", "width": 0.05, "epochs": 1, "dataset": str(folder)}
+    study = Study(
+        name="images",
+        title="Images",
+        seeds=2,
+        settings=settings,
+        arms={
+            "weight training": {"method": "train", "lr": 0.01},
+            "dense": {"sparsity": [0.3, 0.5]},
+        },
+        x="sparsity",
+    )
+    records = StudyFolder(tmp_path / "study")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        check_study(study, None, "cpu")
+        run_study(study, records, progress=False).check()
+        page, *_ = write_report(records)
+    found = records.results(study).records
+    assert len(found) == 6
+    assert {record.graph["images"] for record in found.values()} == {60}
+    assert "60 images" in page.read_text()
+    wrong = dataclasses.replace(study, settings={**settings, "architecture": "gin", "width": 1.0})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        with pytest.raises(gslt.ConfigError, match="a set of images, and gin is a network of grap"):
+            check_study(wrong, None, "cpu")

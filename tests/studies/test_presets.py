@@ -99,3 +99,47 @@ def test_every_quick_preset_runs_and_is_reported(as_debian: Path) -> None:
         table = Path("out/tables", study.name, "summary.md").read_text()
         assert "synthetic" in table
         assert "Partial" not in table
+
+
+@pytest.mark.parametrize("size", get_args(Size))
+@pytest.mark.parametrize("name", get_args(Preset))
+@pytest.mark.parametrize("architecture", ["conv6", "resnet18"])
+def test_every_preset_of_images_is_possible(name: Preset, size: Size, architecture: str):
+    study = preset(name, size, architecture=architecture)  # type: ignore[arg-type]
+    configs = [run.config for run in study.runs.values()]
+    assert {config.architecture for config in configs} == {architecture}
+    assert {config.optimizer for config in configs} == {"sgd"}
+    assert {config.batch_size for config in configs} == {128}
+    assert {run.dataset.partition("?")[0] for run in study.runs.values()} == {"cifar10"}
+    rates = {type(config).__name__: config.lr for config in configs}
+    # Without a norm, weights are trained at a tenth of the rate.
+    if "TrainConfig" in rates:
+        assert rates["TrainConfig"] == (0.01 if architecture == "conv6" else 0.1)
+
+
+def test_the_table_of_images_has_the_papers_sources():
+    study = preset("table", "paper", architecture="conv6")
+    ratios = {c.spec.config.ratios for c in study.cells if "frozen" in c.arm}
+    assert {(round(p, 9), round(lock, 9)) for p, lock in ratios} == {
+        *[(0.1, 0.1), (0.2, 0.2), (0.3, 0.3), (0.4, 0.4)]
+    }
+    assert {c.spec.config.width for c in study.cells} == {1.0}
+
+
+def test_a_run_of_images_has_one_identity_however_it_is_said():
+    from gslt.studies.study import RunSpec
+
+    spec = RunSpec.from_values({"dataset": "cifar10", "architecture": "conv6"})
+    said = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "epochs": 100}
+    full = RunSpec.from_values({"dataset": "cifar10", "architecture": "conv6", **said})
+    assert spec.identity == full.identity
+    assert "lr" not in spec.values
+    # A graph's default is another setting here.
+    other = RunSpec.from_values({"dataset": "cifar10", "architecture": "conv6", "lr": 0.01})
+    assert other.values["lr"] == 0.01
+    assert RunSpec.from_values(other.values) == other
+    for name in ("smoothness", "trajectory"):
+        with pytest.raises(
+            gslt.ConfigError, match="over-smoothing, which needs a graph, and conv6"
+        ):
+            RunSpec.from_values({"dataset": "cifar10", "architecture": "conv6", name: True})

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from forging import State, open_ticket, seal_again, state_of
+from images import stripes
 from torch import nn
 
 import gslt
@@ -595,7 +596,7 @@ def changed(*place: str | int, to: Any) -> Callable[[bytes], bytes]:
             del part[place[-1]]
         else:
             part[place[-1]] = to
-        return seal_again(json.dumps(values, separators=(",", ":")), masks)
+        return seal_again(json.dumps(values, separators=(",", ":")), masks, state=state_of(data))
 
     return change
 
@@ -629,7 +630,7 @@ def test_version_5_is_for_attention_alone(result) -> None:
     data = changed("version", to=5)(result.ticket.to_bytes())
     with pytest.raises(gslt.TicketError, match="not written as gslt"):
         gslt.Ticket.from_bytes(data)
-    with pytest.raises(read_ticket.DamagedError, match="a GAT is version 5"):
+    with pytest.raises(read_ticket.DamagedError, match="a GAT and networks of images are ver"):
         read_ticket.read(data)
 
 
@@ -640,7 +641,70 @@ def test_state_beside_an_architecture_is_refused_by_both_readers(result) -> None
     del values["data_sha256"]
     data = seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
     assert state_of(data) == state
-    with pytest.raises(gslt.TicketError, match="the node classifier of gslt has no value 'm'"):
+    with pytest.raises(gslt.TicketError, match="its architecture has no value 'm'"):
         gslt.Ticket.from_bytes(data)
     with pytest.raises(read_ticket.DamagedError, match="state in a network that has none"):
+        read_ticket.read(data)
+
+
+# --- networks of images ---------------------------------------------------------------------------
+
+
+def image_ticket(architecture: str, **options: object) -> tuple[gslt.Ticket, gslt.ImageDataset]:
+    data = stripes(40)
+    settings = {"width": 0.05, "epochs": 1, "batch_size": 10, "freezing_ratio": 0.3, **options}
+    config = gslt.SearchConfig(architecture=architecture, **settings)
+    ticket = gslt.search(data, config, progress=False).ticket
+    assert ticket is not None
+    return ticket, data
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("conv2", {"weight_init": "kn", "allocation": "erk"}),
+        ("conv6", {"scale": "static", "place": "hidden"}),
+        ("resnet18", {"weight_init": "ku"}),
+        ("resnet20", {"width": 0.2, "threshold": "layer", "allocation": "uniform"}),
+    ],
+)
+def test_a_reader_of_numpy_alone_gives_the_logits_of_images(
+    tmp_path: Path, architecture: str, options: dict[str, object]
+) -> None:
+    ticket, data = image_ticket(architecture, **options)
+    ticket.save(tmp_path / "t.safetensors")
+    x = data.normalised(data.x[:5])
+    np.savez(tmp_path / "d.npz", x=x.numpy())
+    done = read_alone(tmp_path / "t.safetensors", tmp_path / "d.npz", tmp_path / "out.npy")
+    assert done.returncode == 0, done.stderr
+    with torch.no_grad():
+        expected = ticket.model()(x)
+    found = torch.from_numpy(np.load(tmp_path / "out.npy")).float()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+STATISTIC = "layers.1.norm1.running_var"
+WRONG_IMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "version 4": (changed("version", to=4), "not written as gslt"),
+    "another width": (changed(*MODEL, "width", to=0.21), "wrong architecture|wrong searched"),
+    "no width": (changed(*MODEL, "width", to=None), "wrong architecture"),
+    "zero width": (changed(*MODEL, "width", to=0), "width must lie in"),
+    "absurd width": (changed(*MODEL, "width", to=10**9), "width must lie in"),
+    "true width": (changed(*MODEL, "width", to=True), "width must be of type float"),
+    "of a graph": (changed(*MODEL, "architecture", to="gin"), "width is a setting of networks of"),
+    "another": (changed(*MODEL, "architecture", to="resnet18"), "wrong architecture"),
+    "plain": (changed(*MODEL, "architecture", to="conv2"), "wrong architecture"),
+    "a depth": (changed(*MODEL, "num_layers", to=3), "num_layers is a setting of networks of gr"),
+    "many channels": (changed("architecture", "in_channels", to=10**15), "wrong architecture"),
+    "many classes": (changed("architecture", "out_channels", to=2**62), "wrong architecture"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_IMAGES))
+def test_wrong_networks_of_images_are_refused_by_both_readers(name: str) -> None:
+    change, message = WRONG_IMAGES[name]
+    data = change(image_ticket("resnet20", width=0.2)[0].to_bytes())
+    with pytest.raises(gslt.TicketError, match=message):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
         read_ticket.read(data)

@@ -395,7 +395,7 @@ def test_the_node_classifier_stores_nothing(result: Result) -> None:
     model.register_buffer("late", torch.ones(2))
     with pytest.raises(gslt.TicketError, match=r"late is not of the network that gslt\.GNN builds"):
         gslt.Ticket.of(model)
-    with pytest.raises(gslt.TicketError, match="cannot be written: the node classifier"):
+    with pytest.raises(gslt.TicketError, match="cannot be written: the network of its"):
         dataclasses.replace(result.ticket, state={"late": torch.ones(2)}).to_bytes()
 
 

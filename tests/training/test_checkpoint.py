@@ -29,7 +29,8 @@ from gslt.training.checkpoint import (
     read_checkpoint,
     read_history,
 )
-from gslt.training.loop import Loop, inputs_of
+from gslt.training.inputs import inputs_of
+from gslt.training.loop import Loop
 from gslt.training.results import Epoch
 from gslt.training.run_folder import RunFolder
 

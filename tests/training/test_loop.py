@@ -17,7 +17,8 @@ import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
 from gslt.nn.graph import EdgeList, Graph
-from gslt.training.loop import Inputs, Loop, make_optimizer, predict
+from gslt.training.inputs import Inputs, predict
+from gslt.training.loop import Loop, make_optimizer
 from gslt.training.results import AT_BEST, Epoch
 
 

@@ -1,0 +1,346 @@
+"""What data sets of nodes and of images share: labels, one split, a metric, a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from gslt.data.metrics import ACCURACY, METRICS, Task, check_metric, constant_logits, loss
+from gslt.errors import DataError
+
+Evaluator = Callable[[Tensor, Tensor], float]
+Facts = dict[str, str | int | float | bool]
+SPLITS = ("train", "val", "test")
+#: What is known of data sets that are in use; every run's record has it.
+_FACTS: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
+_HASHES: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
+
+
+class LabelledData(ABC):
+    """N items with a label each, or several, and one split into training, validation and test.
+
+    A frozen dataclass derives from it and has the fields that are named here.
+    """
+
+    item: ClassVar[str]
+    """What one of them is called."""
+    name: str
+    x: Tensor
+    y: Tensor
+    train_mask: Tensor
+    val_mask: Tensor
+    test_mask: Tensor
+    num_classes: int
+    synthetic: bool
+    source: str
+    split: int
+    class_names: tuple[str, ...]
+    evaluator: Evaluator | None
+    task: Task
+    metric: str
+
+    @property
+    def num_items(self) -> int:
+        """Number of nodes or images, N."""
+        return self.x.shape[0]
+
+    @property
+    def num_features(self) -> int:
+        """Number of features of a node, or channels of an image."""
+        return self.x.shape[1]
+
+    @property
+    def splits(self) -> dict[str, Tensor]:
+        """The three masks by name: ``train``, ``val``, ``test``."""
+        return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
+
+    @property
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """How many there are of what it is made of, by name; the classes are the last."""
+
+    @abstractmethod
+    def _content(self) -> Iterator[Tensor]:
+        """What a result depends on beside the number of classes, always in the same order."""
+
+    @abstractmethod
+    def _facts(self) -> Facts:
+        """What :meth:`info` gives."""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what a result depends on, 64 hexadecimal digits.
+
+        Of features, labels, masks and the number of classes, and of the edges as a set in which
+        one may stand several times: in any order, on any device, they give the same. The name, the
+        source and the names of the classes have no part in it.
+        """
+        versions = self._versions()
+        if self not in _HASHES or _HASHES[self][0] != versions:
+            _HASHES[self] = versions, self._content_hash()
+        return _HASHES[self][1]
+
+    def _versions(self) -> tuple[int, ...]:
+        """What counts up where a tensor is written to."""
+        return tuple(part._version for part in (self.x, self.y, *self.splits.values()))
+
+    def _content_hash(self) -> str:
+        found = hashlib.sha256(f"{self.num_classes}".encode())
+        for part in self._content():
+            found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+            # −0 is 0 to every network.
+            whole = part + 0.0 if part.is_floating_point() else part
+            found.update(whole.detach().cpu().contiguous().numpy().data)
+        return found.hexdigest()
+
+    @property
+    def labelled(self) -> Tensor:
+        """Items that have a label, bool ``(N,)``."""
+        return self.y >= 0 if self.y.dim() == 1 else self.y[:, 0] >= 0
+
+    @property
+    def metric_label(self) -> str:
+        """The metric as people write it, such as ``"ROC AUC"``."""
+        return METRICS[self.metric].label
+
+    def accuracy(self, logits: Tensor) -> dict[str, float]:
+        """Fraction of right predictions in each split, from one argmax.
+
+        Args:
+            logits: scores of every item, ``(N, num_classes)``.
+
+        Raises:
+            DataError: if the logits have another shape, or items have several labels.
+        """
+        check_logits(self, logits)
+        if self.task == "multilabel":
+            raise DataError(
+                f"{self.item}s of data set {self.name!r} have several labels, of which there is no "
+                f"accuracy; take score(logits), which is {self.metric_label}"
+            )
+        right = logits.argmax(dim=1) == self.y
+        masks = torch.stack(list(self.splits.values()))
+        counts = torch.stack([(masks & right).sum(dim=1), masks.sum(dim=1)]).tolist()
+        return {name: hits / total for name, hits, total in zip(SPLITS, *counts, strict=True)}
+
+    def score(self, logits: Tensor) -> dict[str, float]:
+        """The data set's metric in each split, a fraction.
+
+        Args:
+            logits: scores of every item, ``(N, num_classes)``.
+
+        Raises:
+            DataError: if the logits have another shape, or are NaN where ranks are needed.
+        """
+        if self.metric == ACCURACY:
+            return self.accuracy(logits)
+        check_logits(self, logits)
+        score = METRICS[self.metric].score
+        return {name: score(logits[mask], self.y[mask]) for name, mask in self.splits.items()}
+
+    def evaluate(self, logits: Tensor) -> dict[str, float]:
+        """What the benchmark's own evaluator says of each split; without one, :meth:`score`.
+
+        Args:
+            logits: scores of every item, ``(N, num_classes)``.
+
+        Raises:
+            DataError: if the logits have another shape.
+        """
+        if self.evaluator is None:
+            return self.score(logits)
+        check_logits(self, logits)
+        predicted = logits.argmax(dim=1)
+        return {
+            name: float(self.evaluator(self.y[mask], predicted[mask]))
+            for name, mask in self.splits.items()
+        }
+
+    def majority_rate(self) -> dict[str, float]:
+        """The metric, in each split, of saying the same of every item: what is easy to reach.
+
+        That is the most frequent class of the training items, or value of each label: the accuracy
+        is the fraction of a split's items with this class, ROC AUC is 0.5.
+        """
+        constant = constant_logits(self.y[self.train_mask], self.num_classes)
+        return self.score(constant.to(self.y.device).expand(self.num_items, -1))
+
+    def accuracy_and_loss(self, logits: Tensor) -> dict[str, float]:
+        """What there is to say of one network on every split.
+
+        Args:
+            logits: scores of every item, ``(N, num_classes)``.
+
+        Returns:
+            ``train_accuracy``, ``val_accuracy`` and ``test_accuracy``, see :meth:`evaluate`: the
+            names under which the metric is stored, whichever it is;
+            ``train_loss``, ``val_loss`` and ``test_loss``: see :func:`gslt.data.metrics.loss`, in
+            nats.
+
+        Raises:
+            DataError: if the logits have another shape.
+        """
+        scores = self.evaluate(logits)
+        losses = {
+            f"{name}_loss": float(loss(logits[mask], self.y[mask]))
+            for name, mask in self.splits.items()
+        }
+        return {f"{name}_accuracy": scores[name] for name in SPLITS} | losses
+
+    def info(self) -> Facts:
+        """Facts about the data, its labels and its split, for people and for run records."""
+        versions = self._versions()
+        if self not in _FACTS or _FACTS[self][0] != versions:
+            _FACTS[self] = versions, self._facts()
+        return dict(_FACTS[self][1])
+
+
+# The rules of data with labels and a split, each with the sentence that says where it is broken
+
+
+def check_logits(data: LabelledData, logits: Tensor) -> None:
+    """Refuse logits that are not ``(N, num_classes)``.
+
+    Args:
+        data: the data set.
+        logits: scores of every item.
+
+    Raises:
+        DataError: if they have another shape.
+    """
+    wanted = (data.num_items, data.num_classes)
+    if tuple(logits.shape) != wanted:
+        raise DataError(
+            f"logits for data set {data.name!r} must have shape {wanted} ({data.item}s, classes), "
+            f"got {tuple(logits.shape)}; score every {data.item} at once"
+        )
+
+
+def first_true(broken: Tensor) -> tuple[int, ...]:
+    """Index of the first True entry, of any shape ``(…)``."""
+    return tuple(int(i) for i in broken.nonzero()[0])
+
+
+def check_type(name: str, value: Any, dtype: torch.dtype, shape: str, dim: int) -> None:
+    """Refuse what is no tensor of this type and number of dimensions.
+
+    Args:
+        name: of the field.
+        value: of the field.
+        dtype: it must have.
+        shape: it must have, in words.
+        dim: number of its dimensions.
+
+    Raises:
+        DataError: naming what it is.
+    """
+    if not isinstance(value, Tensor):
+        raise DataError(
+            f"{name} must be a {dtype} tensor of shape {shape}, got {type(value).__name__}; "
+            "convert it with torch.as_tensor"
+        )
+    if value.dtype != dtype:
+        raise DataError(f"{name} must be {dtype}, got {value.dtype}; convert it with .to({dtype})")
+    if value.dim() != dim:
+        raise DataError(
+            f"{name} must have shape {shape}, got {tuple(value.shape)}; reshape it first"
+        )
+
+
+def check_classes(data: LabelledData) -> None:
+    """Refuse names of classes that are not one for each.
+
+    Raises:
+        DataError: with the two numbers.
+    """
+    if data.class_names and len(data.class_names) != data.num_classes:
+        raise DataError(
+            f"class_names holds {len(data.class_names)} names for {data.num_classes} classes; "
+            "give one name per class, or none"
+        )
+
+
+def check_splits(data: LabelledData) -> None:
+    """Refuse masks that are not disjoint, not empty, and of labelled items.
+
+    Raises:
+        DataError: naming the first offending item.
+    """
+    for name, mask in data.splits.items():
+        _check_mask(data, name, mask)
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        both = data.splits[one] & data.splits[other]
+        if both.any():
+            (item,) = first_true(both)
+            raise DataError(
+                f"{data.item} {item} is in both {one}_mask and {other}_mask; "
+                f"{_article(data.item)} may be in one split only"
+            )
+
+
+def _article(item: str) -> str:
+    return f"{'an' if item[0] in 'aeiou' else 'a'} {item}"
+
+
+def _check_mask(data: LabelledData, name: str, mask: Tensor) -> None:
+    labelled, item = data.labelled, data.item
+    check_type(f"{name}_mask", mask, torch.bool, f"({item}s,)", 1)
+    if len(mask) != (number := len(labelled)):
+        raise DataError(
+            f"{name}_mask holds {len(mask)} entries for {number} {item}s; give one each"
+        )
+    if not mask.any():
+        raise DataError(f"{name}_mask is empty; put at least one labelled {item} into every split")
+    unlabelled = mask & ~labelled
+    if unlabelled.any():
+        (which,) = first_true(unlabelled)
+        raise DataError(
+            f"{item} {which} is in {name}_mask but its label is -1 (unlabelled); "
+            "take it out of the split or give it a label"
+        )
+
+
+def check_judged(data: LabelledData) -> None:
+    """Refuse a metric that some split does not have.
+
+    Raises:
+        DataError: naming the split and another metric.
+    """
+    check_metric(data.metric, data.task, data.num_classes)
+    if data.evaluator is not None and data.metric != ACCURACY:
+        raise DataError(
+            f"an evaluator judges predicted classes, and the metric is {data.metric_label}; leave "
+            "out one of them"
+        )
+    for name, mask in data.splits.items():
+        if lack := METRICS[data.metric].lack(data.y[mask]):
+            others = [n for n, each in METRICS.items() if data.task in each.tasks]
+            raise DataError(
+                f"{name}_mask has {lack}, of which there is no {data.metric_label}; give another "
+                f"split, or metric={next(n for n in others if n != data.metric)!r}"
+            )
+
+
+def check_devices(data: LabelledData, *names: str) -> None:
+    """Refuse tensors on several devices.
+
+    Args:
+        data: the data set.
+        *names: of the fields that must be where its ``x`` is.
+
+    Raises:
+        DataError: naming the first that is not.
+    """
+    for name in names:
+        # What is no tensor is refused by its own rule.
+        device = getattr(getattr(data, name), "device", data.x.device)
+        if device != data.x.device:
+            raise DataError(
+                f"{name} is on {device} and x on {data.x.device}; move them to one device first"
+            )
