@@ -376,7 +376,9 @@ def load_dataset(
     if found is None:
         raise DataError(_absence(known, data_root(root)))
     data = _load(DATASETS[known].layout, found, known, split)
-    return replace(data, synthetic=True) if DATASETS[known].synthetic else data
+    if DATASETS[known].synthetic and not data.synthetic:
+        return replace(data, synthetic=True)
+    return data
 
 
 def place_and_options(text: str) -> tuple[str, ReadOptions]:
