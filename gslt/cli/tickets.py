@@ -16,7 +16,7 @@ from gslt.cli.options import (
     size_line,
 )
 from gslt.config import BackendName
-from gslt.errors import ConfigError, TicketError
+from gslt.errors import ConfigError, GsltWarning, warn
 
 
 def add(commands: Any) -> None:
@@ -47,9 +47,9 @@ def _inspect_parser() -> ArgumentParser:
 def _evaluate(options: Namespace) -> None:
     from gslt.data import load_dataset
     from gslt.data.catalogue import known_name
-    from gslt.data.content import refuse_other_data
+    from gslt.data.content import hold_to_data
     from gslt.ticket.ticket import load_ticket
-    from gslt.training.results import found_on_other_data, ticket_results
+    from gslt.training.results import ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
@@ -58,16 +58,14 @@ def _evaluate(options: Namespace) -> None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
     split_number = ticket.split if options.split is None else options.split
     dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
-    same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
-    if how := found_on_other_data(ticket, dataset):
-        refuse_other_data(
-            f"{str(options.ticket)!r} was found on other data than {name!r} is now: {how}",
-            "bring back the data, or see what it is worth on this one",
-            allowed=options.allow_other_data,
-            error=TicketError,
-        )
-        same = False
-    scores, majority = evaluate(ticket.model(options.backend), dataset), dataset.majority_rate()
+    known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
+    if said := hold_to_data(known, what, dataset, allowed=options.allow_other_data):
+        warn(said, GsltWarning)
+    model = ticket.model(options.backend)
+    model.found_on = None  # It is compared, in a sentence that names the file.
+    scores, majority = evaluate(model, dataset), dataset.majority_rate()
+    content = ticket.content_hash or ticket.dataset
+    same = ticket.split == dataset.split and content in (dataset.content_hash, dataset.name)
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
     print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):

@@ -195,6 +195,7 @@ class Ticket(StoredTicket):
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self._restore(model)
+        model.found_on = self.content_hash
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
