@@ -320,6 +320,7 @@ def load_dataset(
     features: str | None = None,
     undirected: bool | None = None,
     fractions: Fractions | None = None,
+    metric: str | None = None,
 ) -> NodeDataset:
     """Load a data set from disk. Nothing is ever downloaded here, and nothing in a file is run.
 
@@ -346,6 +347,9 @@ def load_dataset(
             are; None does what is usual for its format.
         fractions: of training, validation and test nodes of a random split within each class; None
             takes the split of the file, or else (0.6, 0.2, 0.2) with a warning.
+        metric: what runs on a file are judged by: ``"accuracy"``, ``"roc_auc"`` or ``"micro_f1"``;
+            None takes ROC AUC for ``minesweeper.npz``, ``tolokers.npz`` and ``questions.npz`` of
+            the benchmark and for several labels a node, else accuracy.
 
     Raises:
         ConfigError: if the name is unknown, the data set has no such split, or an option does not
@@ -354,7 +358,9 @@ def load_dataset(
         MissingPackageError: if it needs a package that is not installed.
     """
     place, options = place_and_options(name)
-    said = ReadOptions(x=x, y=y, features=features, undirected=undirected, fractions=fractions)
+    said = ReadOptions(
+        x=x, y=y, features=features, undirected=undirected, fractions=fractions, metric=metric
+    )
     if both := sorted(set(options.given) & set(said.given)):
         raise ConfigError(f"{both[0]} is given beside {name!r}, which says it too; leave one out")
     options = replace(options, **said.given)

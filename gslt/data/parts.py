@@ -220,9 +220,9 @@ def _doubts(data: NodeDataset, parts: Parts, direction_is_told: bool) -> Iterato
             f"none of its {int(joining.sum()):,} edges has its reverse, so no message goes back; "
             "give undirected=True if edges have no direction, undirected=False if they have one"
         )
-    members = _class_counts(data, data.labelled)
+    members = class_counts(data, data.labelled)
     yield from _lacking(data, members == 0, "no node", "number the classes from 0 without a gap")
-    lacking = (_class_counts(data, data.train_mask) == 0) & (members > 0)
+    lacking = (class_counts(data, data.train_mask) == 0) & (members > 0)
     yield from _lacking(
         data, lacking, "no training node, so nothing is learnt of them", "split otherwise"
     )
@@ -236,7 +236,13 @@ def _one_way(edge_index: Tensor, num_nodes: int) -> bool:
     return not bool((key[1:] ^ key[:-1] == 1).any())
 
 
-def _class_counts(data: NodeDataset, nodes: Tensor) -> Tensor:
+def class_counts(data: NodeDataset, nodes: Tensor) -> Tensor:
+    """How many of some nodes are of each class, or have each label, int64 ``(C,)``.
+
+    Args:
+        data: of the nodes.
+        nodes: that have labels, bool ``(N,)``.
+    """
     y = data.y[nodes]
     return (y > 0).sum(0) if y.dim() == 2 else torch.bincount(y, minlength=data.num_classes)
 

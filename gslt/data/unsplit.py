@@ -47,7 +47,9 @@ def with_random_split(
     Raises:
         DataError: if the labels are none. ConfigError: if the fractions are none.
     """
-    y, _ = roles.labels(parts.y, names=parts.class_names)
+    y = parts.y
+    if roles.node_of_several(y) is None:
+        y, _ = roles.labels(y, names=parts.class_names)
     shares = " / ".join(f"{100 * each:g}" for each in fractions or FRACTIONS)
     said = f"split at random within each class ({shares} %, seed {split})"
     if fractions is None:
@@ -83,6 +85,7 @@ def assemble_read(
         undirected=options.undirected,
         source=source,
         features=options.features,
+        metric=options.metric or "",
     )
     return dataclasses.replace(data, split=split) if is_random else data
 
