@@ -47,6 +47,19 @@ def test_networks_by_hand(tmp_path: Path, ending: str) -> None:
     assert data.num_edges == 24
 
 
+def test_numbers_of_gml_are_whole_words(tmp_path: Path) -> None:
+    """NetworkX alone reads 1e-5 as 1 and an attribute named e."""
+    path = write(tmp_path / "club.gml")
+    text = path.read_text().replace("size 3.0", "size 3e-5 # 9e-5").replace("size 4.0", "size 4E2")
+    path.write_text(text.replace('group "a"', 'group "1e5 [#"'))
+    data = load_dataset(f"{path}?y=group&x=size&fractions=0.5,0.25,0.25")
+    assert data.x[:6, 0].tolist() == pytest.approx([0, 1, 2, 3e-5, 400, 5])
+    assert data.class_names == ("1e5 [#", "b")
+    path.write_text(text.replace("size 5.0", "size 5oops"))
+    with pytest.raises(DataError, match=r"'5oops' is neither a name nor a number"):
+        load_dataset(f"{path}?y=group&x=size")
+
+
 def test_a_document_type_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.graphml"
     path.write_text('<!DOCTYPE g [<!ENTITY a "b">]><graphml><graph/></graphml>')
