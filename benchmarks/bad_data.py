@@ -278,6 +278,12 @@ def _pt(graph: Graph, folder: Path) -> Path:
     return folder / "graph.pt"
 
 
+def _processed(graph: Graph, folder: Path) -> Path:
+    (folder / "processed").mkdir()
+    torch.save((_tensors(graph), None, dict), folder / "processed" / "data.pt")
+    return folder
+
+
 def _network(graph: Graph, as_text: bool = False) -> Any:
     if not len(graph["x"]) == len(graph["y"]) == len(graph["train"]) == NODES:
         raise UnfitError
@@ -401,6 +407,7 @@ FORMATS: dict[str, Callable[[Graph, Path], Path | str]] = {
     "OGB": _ogb,
     ".mat": _mat,
     ".pt": _pt,
+    "PyG processed": _processed,
     "GraphML": _graphml,
     "GML": _gml,
     "node-link JSON": _node_link,

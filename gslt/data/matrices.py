@@ -23,7 +23,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from gslt.data.parts import Parts, reading_parts
+from gslt.data.parts import Parts, edges_of_adjacency, reading_parts
 from gslt.data.roles import pick_masks
 from gslt.environment import check_limit, limits
 from gslt.errors import DataError, listed
@@ -35,7 +35,7 @@ CURE = "write it again, or fetch it again"
 NAMES = {
     "features": ("node_features", "x", "features", "feat", "node_feat", "attr", "attr_matrix"),
     "labels": ("node_labels", "y", "labels", "label"),
-    "edges": ("edges", "edge_index", "adj", "adj_matrix", "A"),
+    "edges": ("edges", "edge_index", "adj", "adj_matrix", "A", "adj_t"),
     "edge weights": ("edge_weight", "edge_weights"),
     "edge features": ("edge_attr", "edge_feat", "edge_features"),
     "names of classes": ("class_names",),
@@ -232,6 +232,8 @@ def _list(names: Sequence[str]) -> str:
 
 def _edges(name: str, value: Any) -> tuple[Any, Any]:
     """Edges ``(2, E)``, and weights ``(E,)`` where those of an adjacency matrix are not all 1."""
+    if name == "adj_t":
+        return edges_of_adjacency(value)
     if sp.issparse(value):
         _check_sparse(value)
         entries = value.tocoo()
@@ -292,6 +294,17 @@ _SAFE: list[Any] = [
 ]
 
 
+#: What can be done about a file that asks for anything else, by how its name begins.
+_TENSORS = "save its tensors, as torch.save(data.to_dict(), path) does"
+_CURES = {
+    "torch_sparse": "where torch_sparse is installed, data.edge_index = "
+    "torch.stack(data.adj_t.coo()[1::-1]) and del data.adj_t, and save its tensors: "
+    "torch.save(data.to_dict(), path)",
+    f"{_PYG}.hetero_data": "make one graph of it, "
+    "torch.save(data.to_homogeneous().to_dict(), path)",
+}
+
+
 def read_saved(path: Path, x: str | None, y: str | None) -> Parts:
     """The graph of a file of ``torch.save``: a ``Data`` of PyG, ``(data, slices)``, or a dict.
 
@@ -337,14 +350,16 @@ def _load(file: Any) -> Any:
     torch.serialization.clear_safe_globals()
     try:
         torch.serialization.add_safe_globals(_SAFE)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        # Without this a damaged sparse matrix could read memory that is not its own.
+        with torch.sparse.check_sparse_tensor_invariants(True):  # type: ignore[no-untyped-call]
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked is None:
             raise
+        cure = next((cure for name, cure in _CURES.items() if asked[1].startswith(name)), _TENSORS)
         raise ValueError(
-            f"it asks for {asked[1]}, which no graph needs and which could run code; save its "
-            "tensors, as torch.save(data.to_dict(), path) does"
+            f"it asks for {asked[1]}, which no graph needs and which could run code; {cure}"
         ) from None
     finally:
         torch.serialization.clear_safe_globals()
@@ -366,8 +381,6 @@ def _store(value: Any) -> Mapping[str, Any]:
         value = vars(store).get("_mapping", own) if isinstance(store, _StandIn) else None
     if not isinstance(value, dict):
         raise ValueError("it holds no graph of PyG: neither a Data nor a dict of tensors")
-    if "adj_t" in value and "edge_index" not in value:
-        raise ValueError("it holds a sparse adj_t; store edge_index instead")
     return {str(name): each for name, each in value.items()}
 
 
@@ -376,6 +389,8 @@ def _is_slices(value: Any) -> bool:
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:
+    if name == "adj_t" and tensor.layout in (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc):
+        return
     if tensor.layout != torch.strided:
         raise ValueError(f"{name} is sparse; store it with to_dense()")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

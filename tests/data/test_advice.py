@@ -78,6 +78,20 @@ def without(key: str) -> Any:
     return graph
 
 
+def named() -> Any:
+    """A path of twelve nodes, each with a name of its own."""
+    graph = pytest.importorskip("networkx").path_graph(12)
+    for i in graph:
+        graph.nodes[i].update(label=f"node {i}", feat=1.0, split=("train", "val", "test")[i // 4])
+    return graph
+
+
+def classified(graph: Any) -> Any:
+    networkx = pytest.importorskip("networkx")
+    networkx.set_node_attributes(graph, {i: "ab"[i % 2] for i in graph}, "class")
+    return graph
+
+
 def dgl_graphs() -> tuple[Any, Any]:
     """One of two types of edges, and the same as DGL makes it homogeneous."""
     dgl = pytest.importorskip("dgl")
@@ -120,7 +134,23 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "no labels": (lambda: made(y=None, kind=ROWS), lambda: made({"y": "kind"}, y=None, kind=ROWS)),
     "no edges": (
         lambda: made(edge_index=None),
-        lambda: made(edge_index=adjacency().to_sparse_coo().coalesce().indices().flip(0)),
+        lambda: made(edge_index=EDGES),
+    ),
+    "transposed adjacency": (
+        lambda: made(edge_index=None, adj_t=adjacency()),
+        lambda: made(edge_index=EDGES, adj_t=adjacency()),
+    ),
+    "shape of an adjacency": (
+        lambda: made(edge_index=None, adj_t=adjacency()[:, :3].to_sparse()),
+        lambda: made(edge_index=None, adj_t=adjacency().to_sparse()),
+    ),
+    "names alone": (
+        lambda: as_dataset(named()),
+        lambda: as_dataset(classified(named()), y="class"),
+    ),
+    "names and classes": (
+        lambda: as_dataset(classified(named())),
+        lambda: as_dataset(classified(named()), y="class"),
     ),
     "types": (lambda: as_dataset(dgl_graphs()[0]), lambda: as_dataset(dgl_graphs()[1])),
     "no nodes": (
