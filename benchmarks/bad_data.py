@@ -279,8 +279,10 @@ def _pt(graph: Graph, folder: Path) -> Path:
 
 
 def _processed(graph: Graph, folder: Path) -> Path:
+    from torch_geometric.data import Data
+
     (folder / "processed").mkdir()
-    torch.save((_tensors(graph), None, dict), folder / "processed" / "data.pt")
+    torch.save((_tensors(graph), None, Data), folder / "processed" / "data.pt")
     return folder
 
 
