@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from advice import message_of, sentences
 
 from gslt.data import (
     NodeDataset,
@@ -27,7 +25,6 @@ from gslt.data import (
     structural,
 )
 from gslt.environment import import_quietly
-from gslt.errors import DataWarning, GsltError
 
 NAN = float("nan")
 NODES = 6
@@ -385,42 +382,11 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 }
 
 
-def message_of(call: Callable[[], Any]) -> str:
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            call()
-        except GsltError as error:
-            return str(error)
-    return "\n".join(str(each.message) for each in said if each.category is DataWarning)
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_who_follows_the_advice_gets_on(case: str) -> None:
     broken, mended = CASES[case]
     assert message_of(broken), "nothing was said"
     assert message_of(mended) == ""
-
-
-def sentences(module: Any) -> Iterator[str]:
-    """Patterns of the texts with advice in a module, that is, with a semicolon."""
-    tree = ast.parse(inspect.getsource(module))
-    inner = {
-        id(v) for each in ast.walk(tree) if isinstance(each, ast.JoinedStr) for v in each.values
-    }
-    documentation = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-    for node in ast.walk(tree):
-        if id(node) in inner | documentation:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            pieces = [v.value if isinstance(v, ast.Constant) else None for v in node.values]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            pieces = [node.value]
-        else:
-            continue
-        text = "".join(str(piece) for piece in pieces if piece is not None)
-        if "; " in text.strip("; ") and not text.startswith("NodeDataset("):
-            yield "".join(".*" if piece is None else re.escape(str(piece)) for piece in pieces)
 
 
 def test_every_advice_is_tried() -> None:
