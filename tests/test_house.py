@@ -69,7 +69,7 @@ WITHIN = {
         {"parts"},
         {"content", "roles", "structural"},
         {"archives", "arrays", "dataset", "pickles", "published", "temporary"},
-        {"metrics", "networks", "options", "stored"},
+        {"matlab", "metrics", "networks", "options", "stored"},
     ],
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],

@@ -341,6 +341,22 @@ def test_nothing_that_is_saved_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not Path("ran").exists()
 
 
+def test_a_wrong_bit_of_a_saved_graph_is_refused_or_none_of_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save(graph().to_dict(), path)
+    whole, expected = path.read_bytes(), load_dataset(str(path), undirected=False).content_hash
+    refused = 0
+    for number in range(0, 8 * len(whole), 97):
+        data = bytearray(whole)
+        data[number // 8] ^= 1 << number % 8
+        path.write_bytes(data)
+        try:
+            assert load_dataset(str(path), undirected=False).content_hash == expected, number
+        except (DataError, ConfigError):
+            refused += 1
+    assert refused > 20
+
+
 def test_what_is_saved_and_no_graph(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     hetero = HeteroData()
