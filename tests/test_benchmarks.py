@@ -320,4 +320,4 @@ def test_the_table_of_bad_data_is_that_of_the_record() -> None:
         keys = ("number", "refused", "accepted", "traceback", "hung")
         assert f"| {name} | {' | '.join(str(each[key]) for key in keys)} |" in text
     assert len(bad_data.WRONG) == 29
-    assert len(bad_data.DAMAGE) == 14
+    assert len(bad_data.DAMAGE) == 15
