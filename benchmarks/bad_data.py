@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import csv
 import gzip
+import json
 import os
 import pickle
 import random
@@ -29,6 +30,7 @@ import common
 import damage
 import networkx as nx
 import numpy as np
+import pandas as pd
 import scipy.io
 import scipy.sparse as sp
 import torch
@@ -37,6 +39,8 @@ from damage import Tally
 
 import gslt
 from gslt.data import NodeDataset, as_dataset
+from gslt.data.ogb import import_ogb
+from gslt.data.stored import write_stored
 
 NODES, CLASSES = 12, 3
 SPLITS = ("train", "val", "test")
@@ -274,6 +278,14 @@ def _pt(graph: Graph, folder: Path) -> Path:
     return folder / "graph.pt"
 
 
+def _processed(graph: Graph, folder: Path) -> Path:
+    from torch_geometric.data import Data
+
+    (folder / "processed").mkdir()
+    torch.save((_tensors(graph), None, Data), folder / "processed" / "data.pt")
+    return folder
+
+
 def _network(graph: Graph, as_text: bool = False) -> Any:
     if not len(graph["x"]) == len(graph["y"]) == len(graph["train"]) == NODES:
         raise UnfitError
@@ -287,7 +299,106 @@ def _network(graph: Graph, as_text: bool = False) -> Any:
     return network
 
 
-FORMATS: dict[str, Callable[[Graph, Path], Path]] = {
+def _columns(graph: Graph) -> dict[str, list[Any]]:
+    """What each node has, by name: four features, a label and three masks."""
+    if not len(graph["x"]) == len(graph["y"]) == len(graph["train"]) == NODES:
+        raise UnfitError
+    columns = {f"f{i}": [row[i] for row in graph["x"]] for i in range(4)}
+    return {**columns, "class": graph["y"], **{f"{s}_mask": graph[s] for s in SPLITS}}
+
+
+#: How the columns are named in an address.
+_READ = "x=f0,f1,f2,f3&y=class"
+
+
+def _graphml(graph: Graph, folder: Path) -> str:
+    columns, types = _columns(graph), {bool: "boolean", int: "long", float: "double"}
+    kinds = {name: {type(value) for value in column} for name, column in columns.items()}
+    keys = "".join(
+        f'<key id="{name}" for="node" attr.name="{name}" '
+        f'attr.type="{types.get(*kind, "string") if len(kind) == 1 else "string"}"/>'
+        for name, kind in kinds.items()
+    )
+    nodes = "".join(
+        f'<node id="{i}">'
+        + "".join(f'<data key="{name}">{column[i]}</data>' for name, column in columns.items())
+        + "</node>"
+        for i in range(NODES)
+    )
+    edges = "".join(f'<edge source="{s}" target="{t}"/>' for s, t in graph["edges"])
+    (folder / "graph.graphml").write_text(
+        '<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+        f'{keys}<graph edgedefault="undirected">{nodes}{edges}</graph></graphml>'
+    )
+    return f"{folder / 'graph.graphml'}?{_READ}"
+
+
+def _gml(graph: Graph, folder: Path) -> str:
+    def text(value: Any) -> str:
+        return (
+            f'"{value}"'
+            if isinstance(value, str)
+            else f"{value:d}"
+            if value in (0, 1)
+            else f"{value}"
+        )
+
+    lines = ["graph ["]
+    for i in range(NODES):
+        values = {"id": i, **{name: column[i] for name, column in _columns(graph).items()}}
+        pairs = " ".join(f"{name} {text(v)}" for name, v in values.items())
+        lines.append(f"  node [ {pairs} ]")
+    lines += [f"  edge [ source {text(s)} target {text(t)} ]" for s, t in graph["edges"]]
+    (folder / "graph.gml").write_text("\n".join([*lines, "]", ""]))
+    return f"{folder / 'graph.gml'}?{_READ}"
+
+
+def _node_link(graph: Graph, folder: Path) -> str:
+    columns = _columns(graph)
+    values = {
+        "directed": False,
+        "multigraph": False,
+        "graph": {},
+        "nodes": [
+            {"id": i, **{n: column[i] for n, column in columns.items()}} for i in range(NODES)
+        ],
+        "links": [{"source": s, "target": t} for s, t in graph["edges"]],
+    }
+    (folder / "graph.json").write_text(json.dumps(values))
+    return f"{folder / 'graph.json'}?{_READ}"
+
+
+def _own(graph: Graph, folder: Path) -> Path:
+    tensors = {name: each.contiguous() for name, each in _stored_tensors(graph).items()}
+    write_stored(folder / "graph.safetensors", {"name": "graph", "num_classes": CLASSES}, tensors)
+    return folder / "graph.safetensors"
+
+
+def _stored_tensors(graph: Graph) -> dict[str, torch.Tensor]:
+    if 1e-300 in [v for row in graph["x"] for v in row]:
+        raise UnfitError  # It is 0 before gslt sees it.
+    return _tensors(graph, torch.float32)
+
+
+def _lists(graph: Graph) -> dict[str, list[Any]]:
+    """Node numbers of each split; what is in the place of a truth value stands for a number."""
+    if len(graph["train"]) < NODES or 2 in graph["train"]:
+        raise UnfitError
+    return {
+        f"{split}_idx": [
+            i if v is True else v for i, v in enumerate(graph[split]) if v is not False
+        ]
+        for split in SPLITS
+    }
+
+
+def _npz_lists(graph: Graph, folder: Path) -> Path:
+    arrays = {"x": graph["x"], "y": graph["y"], "edges": graph["edges"], **_lists(graph)}
+    np.savez(folder / "graph.npz", **{name: _array(values) for name, values in arrays.items()})
+    return folder / "graph.npz"
+
+
+FORMATS: dict[str, Callable[[Graph, Path], Path | str]] = {
     "heterophilous .npz": _heterophilous,
     "Twitch .npz": _twitch,
     "gnn-benchmark .npz": _shchur,
@@ -298,6 +409,12 @@ FORMATS: dict[str, Callable[[Graph, Path], Path]] = {
     "OGB": _ogb,
     ".mat": _mat,
     ".pt": _pt,
+    "PyG processed": _processed,
+    "GraphML": _graphml,
+    "GML": _gml,
+    "node-link JSON": _node_link,
+    "gslt's own file": _own,
+    ".npz with lists of nodes": _npz_lists,
 }
 
 
@@ -308,10 +425,29 @@ def _pyg(graph: Graph) -> Any:
 
 
 def _data_set(graph: Graph) -> NodeDataset:
-    if 1e-300 in [v for row in graph["x"] for v in row]:
-        raise UnfitError  # It is 0 before gslt sees it.
-    tensors = _tensors(graph, torch.float32)
-    return NodeDataset(name="graph", num_classes=CLASSES, **tensors)
+    return NodeDataset(name="graph", num_classes=CLASSES, **_stored_tensors(graph))
+
+
+def _pandas(graph: Graph) -> NodeDataset:
+    from torch_geometric.data import Data
+
+    masks = {f"{split}_mask": pd.Series(graph[split]) for split in SPLITS}
+    edges = pd.DataFrame(graph["edges"]).T
+    return as_dataset(
+        Data(x=pd.DataFrame(graph["x"]), y=pd.Series(graph["y"]), edge_index=edges), **masks
+    )
+
+
+def _with_lists(kind: Callable[[list[Any]], Any]) -> Callable[[Graph], NodeDataset]:
+    def make(graph: Graph) -> NodeDataset:
+        lists = {f"{name[:-4]}_mask": kind(values) for name, values in _lists(graph).items()}
+        masks = [f"{split}_mask" for split in SPLITS]
+        data = _pyg({**graph, **{split: [False] * NODES for split in SPLITS}})
+        for name in masks:
+            del data[name]
+        return as_dataset(data, **lists)
+
+    return make
 
 
 #: What takes an object: from a graph to a data set.
@@ -319,6 +455,10 @@ OBJECTS: dict[str, Callable[[Graph], NodeDataset]] = {
     "PyG Data": lambda graph: as_dataset(_pyg(graph)),
     "NetworkX graph": lambda graph: as_dataset(_network(graph), x="x", y="y"),
     "NodeDataset": _data_set,
+    "pandas": _pandas,
+    "lists of nodes": _with_lists(list),
+    "arrays of nodes": _with_lists(_array),
+    "series of nodes": _with_lists(pd.Series),
 }
 
 
@@ -358,8 +498,51 @@ def damaged(path: Path, kind: str, rng: random.Random) -> None:
     elif kind == "archive that reaches out":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("../nodes.csv", "label,a\n0,1\n")
+    elif kind == "bit flipped":
+        flipped = bytearray(data)
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+    elif kind == "bytes exchanged":
+        path.write_bytes(damage.damage(data, rng))
+    elif kind == "entities":
+        path.write_bytes(rng.choice(_entities(data.decode())))
+    elif kind == "far too deep":
+        before, within = {
+            ".graphml": ("<graphml>", "<graph>"),
+            ".gml": ("graph [ ", "a [ "),
+            ".json": ('{"nodes": ', "["),
+        }[path.suffix]
+        path.write_text(before + 100_000 * within)
 
 
+def _entities(sound: str) -> list[bytes]:
+    """The same text with entities that swell, are read from elsewhere, or stand for a value."""
+    swelling = '<!ENTITY e0 "0.5">' + "".join(
+        f'<!ENTITY e{i} "{10 * f"&e{i - 1};"}">' for i in range(1, 12)
+    )
+    declared = {
+        "e11": swelling,
+        "a": '<!ENTITY a SYSTEM "file:///etc/hostname">',
+        "b": '<!ENTITY b PUBLIC "b" "http://127.0.0.1:9/b">',
+        "c": '<!ENTITY % p SYSTEM "file:///etc/hostname"> %p; <!ENTITY c "0.5">',
+        "d": '<!ENTITY d "0.5">',
+    }
+    start, mark, rest = sound.partition("?>")
+    texts = [
+        f"{start}{mark}<!DOCTYPE graphml [{entity}]>{rest.replace('>0.', f'>&{name};', 1)}"
+        for name, entity in declared.items()
+    ]
+    return [*(text.encode() for text in texts), *(text.encode("utf-16") for text in texts)]
+
+
+#: Damage that is done at so many random places in every round, and may leave a graph as it is.
+REPEATED = {"bit flipped": 25, "bytes exchanged": 25}
+#: Damage that only files of these endings can have.
+ONLY = {
+    "bit flipped": (".safetensors", ".npz", ".pt", ".zip", ".gz"),
+    "entities": (".graphml",),
+    "far too deep": (".graphml", ".gml", ".json"),
+}
 DAMAGE = {
     "empty": "nothing is in it",
     "cut off": "more than half of it is missing",
@@ -372,12 +555,17 @@ DAMAGE = {
     "endless device": "it never ends",
     "swelling archive": "64 MiB of zeros each",
     "archive that reaches out": "a file beside the folder",
+    "bit flipped": "a checksum is over all that counts",
+    "bytes exchanged": "nobody knows; it may be a graph still, as long as nothing breaks",
+    "entities": "GraphML needs none, and they may stand for more than memory holds",
+    "far too deep": "100,000 elements in one another",
 }
 
 
-def _load(address: Path) -> str:
+def _load(address: Path | str, spared: str | None = None) -> str:
+    """What came of loading: "unchanged" for content of this hash, or any where it is empty."""
     data = gslt.load_dataset(str(address))
-    return f"accepted: {data}"
+    return "unchanged" if spared in ("", data.content_hash) else f"accepted: {data}"
 
 
 def run(rounds: int, seed: int, folder: Path) -> dict[str, Tally]:
@@ -394,13 +582,20 @@ def run(rounds: int, seed: int, folder: Path) -> dict[str, Tally]:
         tally = tallies[name] = Tally()
         place = folder / "work"
 
-        def made(graph: Graph, write: Any = write, place: Path = place) -> Path:
+        def made(graph: Graph, write: Any = write, place: Path = place) -> Path | str:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
             return write(graph, place)
 
         good = Tally()
-        good.attempt(name, lambda m=made: _load(m(sound(random.Random(0)))))
+        contents: list[str] = []
+
+        def first(made: Any = made, contents: list[str] = contents) -> str:
+            data = gslt.load_dataset(str(made(sound(random.Random(0)))))
+            contents.append(data.content_hash)
+            return f"accepted: {data}"
+
+        good.attempt(name, first)
         if not good.counts["accepted"]:
             del tallies[name]
             print(f"{name} is not read here: {good.failures or dict(good.counts)}")
@@ -414,16 +609,22 @@ def run(rounds: int, seed: int, folder: Path) -> dict[str, Tally]:
                 except UnfitError:
                     continue
                 tally.attempt(f"{name}, {wrong} ({number})", lambda a=address: _load(a))
-            for kind in DAMAGE:
+            for kind in [each for each in DAMAGE for _ in range(REPEATED.get(each, 1))]:
                 address = made(sound(random.Random(0)))
                 files = [p for p in place.rglob("*") if p.is_file() and "inner" not in p.parts]
                 file = rng.choice(sorted(files))
+                if file.suffix not in ONLY.get(kind, (file.suffix,)):
+                    continue
                 damaged(file, kind, rng)
                 label = f"{name}, {file.name}: {kind} ({number})"
-                tally.attempt(label, lambda a=address: _load(a))
+                spared = {"bit flipped": contents[0], "bytes exchanged": ""}.get(kind)
+                tally.attempt(label, lambda a=address, spared=spared: _load(a, spared))
     for name, make in OBJECTS.items():
         rng = random.Random(f"{seed} {name}")
         tally = tallies[name] = Tally()
+        good = Tally()
+        good.attempt(name, lambda make=make: f"accepted: {make(sound(random.Random(0)))}")
+        assert good.counts["accepted"], f"{name}: {good.failures or dict(good.counts)}"
         for number in range(rounds):
             for wrong, (_, change) in WRONG.items():
                 graph = sound(random.Random(0))
@@ -449,6 +650,7 @@ def values(tally: Tally) -> Values:
 def measure(wanted: Values) -> Values:
     """All of it, in a process of its own."""
     damage.PATIENCE = 10
+    import_ogb()  # Its first import is longer than some of what would be a hang.
     resource.setrlimit(resource.RLIMIT_AS, (damage.MEMORY, damage.MEMORY))
     with tempfile.TemporaryDirectory() as name:
         tallies = run(wanted["rounds"], wanted["seed"], Path(name))

@@ -25,6 +25,7 @@ import common  # noqa: E402
 import epoch  # noqa: E402
 import host_suites  # noqa: E402
 import limits  # noqa: E402
+import loading  # noqa: E402
 import paper_claims  # noqa: E402
 import recipes  # noqa: E402
 import subset_sum  # noqa: E402
@@ -288,6 +289,12 @@ def test_of_a_hosts_tests_those_count_that_pass_with_its_own_layers(tmp_path: Pa
     assert "With gslt's drop-ins 1 of 4 pass: 50.0 % of the 2 that are possible." in lines
 
 
+def test_loads_are_timed_in_a_process_of_their_own(tmp_path: Path) -> None:
+    times = loading.measure(BENCHMARKS.parent, "debian", tmp_path, loads=1)
+    assert [len(each) for each in times.values()] == [1, 1]
+    assert min(times["load"] + times["load and hash"]) > 0
+
+
 def test_bad_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = ("CSV", "WebKB", "gnn-benchmark .npz")
     monkeypatch.setattr(bad_data, "FORMATS", {name: bad_data.FORMATS[name] for name in kinds})
@@ -321,7 +328,7 @@ def test_the_table_of_bad_data_is_that_of_the_record() -> None:
         keys = ("number", "refused", "accepted", "traceback", "hung")
         assert f"| {name} | {' | '.join(str(each[key]) for key in keys)} |" in text
     assert len(bad_data.WRONG) == 29
-    assert len(bad_data.DAMAGE) == 11
+    assert len(bad_data.DAMAGE) == 15
 
 
 def test_the_published_way_to_search_images_is_the_search_of_gslt() -> None:

@@ -70,7 +70,7 @@ WITHIN = {
         {"content", "roles", "structural"},
         {"archives", "arrays", "dataset", "images", "pickles", "published", "temporary"},
         {"labelled"},
-        {"metrics", "networks", "options", "stored"},
+        {"matlab", "metrics", "networks", "options", "stored"},
     ],
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],

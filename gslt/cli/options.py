@@ -57,6 +57,8 @@ def add_reading(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fractions", type=float, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help=text
     )
+    text = "what runs on a file are judged by: accuracy, roc_auc or micro_f1 [the benchmark's]"
+    parser.add_argument("--metric", type=str | None, metavar="NAME", help=text)
 
 
 def address_of(name: str, options: Namespace) -> str:

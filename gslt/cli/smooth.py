@@ -9,7 +9,14 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from gslt.cli.options import Action, add_root, data_folder, field_names, given_options
+from gslt.cli.options import (
+    Action,
+    add_other_data,
+    add_root,
+    data_folder,
+    field_names,
+    given_options,
+)
 from gslt.config import part
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
@@ -53,6 +60,7 @@ def _parser() -> ArgumentParser:
     text = "data set: name or path [that of each run; debian without a PATH]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
+    add_other_data(parser)
     text = "number of the split, where several [that of each run; 0 on another graph]"
     parser.add_argument("--split", type=int | None, help=text)
     sampling = ", ".join(name for name, measure in MEASURES.items() if measure.sampled)
@@ -95,6 +103,7 @@ def _smooth(options: Namespace) -> None:
         measures=options.measures,
         steps=options.steps,
         say=print,
+        allow_other_data=options.allow_other_data,
     )
 
 

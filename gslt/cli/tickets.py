@@ -17,7 +17,7 @@ from gslt.cli.options import (
     size_line,
 )
 from gslt.config import VISION, BackendName
-from gslt.errors import ConfigError, TicketError
+from gslt.errors import ConfigError, GsltWarning, warn
 
 if TYPE_CHECKING:
     from gslt.ticket.ticket import Ticket
@@ -51,10 +51,10 @@ def _inspect_parser() -> ArgumentParser:
 def _evaluate(options: Namespace) -> None:
     from gslt.data import NodeDataset, load_dataset
     from gslt.data.catalogue import known_name
-    from gslt.data.content import refuse_other_data
-    from gslt.nn.gnn import GNN
+    from gslt.data.content import hold_to_data
+    from gslt.nn.source import SourceNetwork
     from gslt.ticket.ticket import load_ticket
-    from gslt.training.results import found_on_other_data, ticket_results
+    from gslt.training.results import ticket_results
     from gslt.training.search import evaluate
 
     ticket = load_ticket(options.ticket)
@@ -66,18 +66,15 @@ def _evaluate(options: Namespace) -> None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
     split_number = ticket.split if options.split is None else options.split
     dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
-    same = (dataset.name, dataset.split) == (ticket.dataset, ticket.split)
-    if how := found_on_other_data(ticket, dataset):
-        refuse_other_data(
-            f"{str(options.ticket)!r} was found on other data than {name!r} is now: {how}",
-            "bring back the data, or see what it is worth on this one",
-            allowed=options.allow_other_data,
-            error=TicketError,
-        )
-        same = False
+    known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
+    if said := hold_to_data(known, what, dataset, allowed=options.allow_other_data):
+        warn(said, GsltWarning)
     model = ticket.model(options.backend)
-    assert isinstance(model, GNN)
+    assert not isinstance(model, SourceNetwork)
+    model.found_on = None  # It is compared, in a sentence that names the file.
     scores, majority = evaluate(model, dataset), dataset.majority_rate()
+    content = ticket.content_hash or ticket.dataset
+    same = ticket.split == dataset.split and content in (dataset.content_hash, dataset.name)
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
     engine = f" ({options.backend})" if isinstance(dataset, NodeDataset) else ""
     print(f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}")
@@ -89,10 +86,9 @@ def _evaluate(options: Namespace) -> None:
 
 def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     """The scores of a constructed ticket, beside those at its construction."""
-    from gslt.data.content import refuse_other_data
+    from gslt.data.content import hold_to_data
     from gslt.nn.source import SourceNetwork
     from gslt.theory.existence import NODES, load_task
-    from gslt.training.results import found_on_other_data
 
     assert ticket.construction is not None
     kind = ticket.construction.kind
@@ -102,14 +98,11 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     task = load_task(kind, address, dataset_dir=data_folder(options), split=split)
     data = task.dataset
     same = task.name == ticket.dataset and split == ticket.split
-    if data is not None and (how := found_on_other_data(ticket, data)):
-        refuse_other_data(
-            f"{str(options.ticket)!r} was constructed on other data than {named!r} is now: {how}",
-            "bring back the data, or see what it is worth on this one",
-            allowed=options.allow_other_data,
-            error=TicketError,
-        )
-        same = False
+    if data is not None:
+        known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
+        if said := hold_to_data(known, what, data, allowed=options.allow_other_data):
+            warn(said, GsltWarning)
+        same = ticket.content_hash == data.content_hash
     model = ticket.model()
     assert isinstance(model, SourceNetwork)
     metric = "accuracy" if data is None else data.metric_label

@@ -332,6 +332,7 @@ def load_dataset(
     features: str | None = None,
     undirected: bool | None = None,
     fractions: Fractions | None = None,
+    metric: str | None = None,
 ) -> Dataset:
     """Load a data set from disk. Nothing is ever downloaded here, and nothing in a file is run.
 
@@ -361,6 +362,9 @@ def load_dataset(
         fractions: of training, validation and test nodes of a random split within each class; None
             takes the split of the file, or else (0.6, 0.2, 0.2) with a warning. Of CIFAR: of the
             images of the training files, twice, and of the test files; the others are left out.
+        metric: what runs on a file are judged by: ``"accuracy"``, ``"roc_auc"`` or ``"micro_f1"``;
+            None takes ROC AUC for ``minesweeper.npz``, ``tolokers.npz`` and ``questions.npz`` of
+            the benchmark and for several labels a node, else accuracy.
 
     Returns:
         A :class:`NodeDataset`, or an :class:`gslt.ImageDataset` of images.
@@ -372,7 +376,9 @@ def load_dataset(
         MissingPackageError: if it needs a package that is not installed.
     """
     place, options = place_and_options(name)
-    said = ReadOptions(x=x, y=y, features=features, undirected=undirected, fractions=fractions)
+    said = ReadOptions(
+        x=x, y=y, features=features, undirected=undirected, fractions=fractions, metric=metric
+    )
     if both := sorted(set(options.given) & set(said.given)):
         raise ConfigError(f"{both[0]} is given beside {name!r}, which says it too; leave one out")
     options = replace(options, **said.given)
@@ -398,8 +404,8 @@ def load_dataset(
     if images:
         return _load_images(found, known, split, options)
     data = _load(DATASETS[known].layout, found, known, split)
-    synthetic = DATASETS[known].synthetic and isinstance(data, NodeDataset)
-    return replace(data, synthetic=True) if synthetic else data
+    made = DATASETS[known].synthetic and isinstance(data, NodeDataset) and not data.synthetic
+    return replace(data, synthetic=True) if made else data
 
 
 def place_and_options(text: str) -> tuple[str, ReadOptions]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gslt.data.labelled import SPLITS, Facts, LabelledData
-from gslt.errors import GsltError, GsltWarning, RunError, warn
+from gslt.errors import DataError, GsltError, GsltWarning, RunError, warn
+
+#: The option of commands that allows other data.
+ALLOWING = "--allow_other_data"
 
 #: Facts that say how two data sets differ.
 _COUNTED = ("nodes", "edges", "images", "features", "channels", "classes", *SPLITS)
@@ -22,7 +28,7 @@ def content_facts(data: LabelledData) -> Facts:
     }
 
 
-def data_differ(one: Facts, other: Facts) -> str:
+def data_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """How two data sets differ, by what ``info()`` says of them; empty if they do not.
 
     An older gslt kept no hash: what it kept is compared, and no more.
@@ -46,8 +52,53 @@ def data_differ(one: Facts, other: Facts) -> str:
     return f"{', '.join(counts)} ({named[0]})" if counts and named else ", ".join([*counts, *named])
 
 
+def hold_to_data(
+    known: Mapping[str, Any],
+    what: str,
+    data: LabelledData,
+    *,
+    allowed: bool,
+    flag: str = ALLOWING,
+) -> str:
+    """Refuse data other than what a ticket, a model or a run was found on.
+
+    Args:
+        known: facts of that data, see :func:`content_facts`, or its ``content_hash`` alone.
+        what: was found on it, the beginning of the sentence.
+        data: that it is to be used on.
+        allowed: whether the user has allowed other data, which is a warning then.
+        flag: how that is said.
+
+    Returns:
+        A sentence, for the user, where the content is not known, because an older gslt wrote it;
+        else an empty text.
+
+    Raises:
+        DataError: says how the data differs.
+    """
+    if how := data_differ(known, content_facts(data)):
+        refuse_other_data(
+            f"{what} was found on other data than {data.name!r} is now: {how}",
+            "bring back the data, or see what it is worth on this one",
+            allowed=allowed,
+            error=DataError,
+            flag=flag,
+        )
+    if known.get("content_hash"):
+        return ""
+    return (
+        f"{what} does not say on what content it was found, as an older gslt wrote it, so whether "
+        f"{data.name!r} is still that could not be compared"
+    )
+
+
 def refuse_other_data(
-    what: str, cure: str, *, allowed: bool, error: type[GsltError] = RunError
+    what: str,
+    cure: str,
+    *,
+    allowed: bool,
+    error: type[GsltError] = RunError,
+    flag: str = ALLOWING,
 ) -> None:
     """Refuse to use a result on other data than it is of; a warning where that is allowed.
 
@@ -56,10 +107,11 @@ def refuse_other_data(
         cure: what the user can do beside allowing it.
         allowed: whether the user has allowed it.
         error: that is raised.
+        flag: how the user can allow it.
 
     Raises:
         GsltError: the error, unless it is allowed.
     """
     if not allowed:
-        raise error(f"{what}; {cure} (--allow_other_data goes on all the same)")
+        raise error(f"{what}; {cure} ({flag} goes on all the same)")
     warn(what, GsltWarning)

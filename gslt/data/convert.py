@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from gslt.data import roles
+from gslt.data.arrays import brief
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.images import ImageDataset
 from gslt.data.metrics import Task
-from gslt.data.parts import Parts, assemble
+from gslt.data.parts import Parts, assemble, edges_of_adjacency
 from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
 from gslt.random import Stream
 
@@ -290,12 +291,14 @@ def _pick(
 
 def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:
     store = {key: value for key, value in data.to_dict().items() if value is not None}
+    weights: dict[str, Any] = {}
     if "edge_index" not in store:
-        raise DataError(
-            "the PyG Data has no edge_index; sparse adjacencies are not read, so set it: of a "
-            "matrix adj_t in which row i holds the sources of node i, for example, "
-            "adj_t.to_sparse_coo().coalesce().indices().flip(0)"
-        )
+        if "adj_t" not in store:
+            raise DataError(
+                "the PyG Data has neither an edge_index nor an adj_t; set edge_index, (2, edges)"
+            )
+        store["edge_index"], weight = edges_of_adjacency(store["adj_t"])
+        weights = {} if weight is None else {"the weights in adj_t": weight}
     return Parts(
         x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
         y=_pick(store, y, _LABEL_NAMES, "labels"),
@@ -304,7 +307,8 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
             key: value
             for key, value in store.items()
             if key.startswith("edge") and key != "edge_index"
-        },
+        }
+        | weights,
         **roles.pick_masks(store),
     )
 
@@ -357,6 +361,8 @@ def _from_networkx(
     if not graph.is_directed():
         pairs = np.concatenate([pairs, pairs[pairs[:, 0] != pairs[:, 1], ::-1]])
     made = not needs_features and x is None and _FEATURE_NAMES[1] not in nodes[0][1]
+    if y is None:
+        _check_classes(nodes)
     return Parts(
         x=None if made else _attribute(nodes, x or _FEATURE_NAMES[1], "features", x is not None),
         y=_attribute(nodes, y or _LABEL_NAMES[1], "labels", y is not None),
@@ -366,6 +372,32 @@ def _from_networkx(
         node_names=[node for node, _ in nodes],
         **_networkx_masks(nodes, split),
     )
+
+
+def _check_classes(nodes: list[Any]) -> None:
+    """Refuse the usual labels where they are names of the nodes, as Gephi and yEd write them."""
+    usual = _LABEL_NAMES[1]
+    if not roles.name_nodes([attributes.get(usual) for _, attributes in nodes]):
+        return
+    others = [name for name in nodes[0][1] if _may_be_classes(nodes, name)]
+    how = (
+        f"name what holds them with y=, such as y={others[0]!r}"
+        if others
+        else "give each node one more attribute that says its class, by "
+        "networkx.set_node_attributes(graph, classes, 'class'), and y='class'"
+    )
+    raise DataError(
+        f"{usual!r} of the nodes is a name, such as {brief(nodes[0][1][usual])}, another one in "
+        f"nearly every node, so that the graph has no classes there; {how}"
+    )
+
+
+def _may_be_classes(nodes: list[Any], name: str) -> bool:
+    """Whether an attribute is one of a few texts or whole numbers in every node."""
+    values = [attributes.get(name) for _, attributes in nodes]
+    plain = all(isinstance(value, str | int) for value in values)
+    few = plain and len(set(map(str, values))) > 1 and not roles.name_nodes(list(map(str, values)))
+    return few and name != "split" and not name.endswith("_mask")
 
 
 def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]:

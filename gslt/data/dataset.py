@@ -300,8 +300,8 @@ def _check_features(x: Tensor) -> None:
         raise DataError(
             f"x has shape {tuple(x.shape)}; a graph needs at least one node and one feature"
         )
-    # One pass without a mask in memory: a sum is finite unless an entry is not (or it overflows).
-    if not torch.isfinite(x.sum(dtype=torch.float64)):
+    # One pass without a mask in memory: NaN is both the least and the largest.
+    if not torch.isfinite(torch.stack(torch.aminmax(x))).all():
         node, feature = first_true(~torch.isfinite(x))
         raise DataError(
             f"x[{node}, {feature}] is {x[node, feature].item()}; features must be finite: "
@@ -325,8 +325,11 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
             f"edge_index must have shape (2, edges), got {tuple(edge_index.shape)}; put sources "
             "into row 0 and targets into row 1"
         )
-    broken = (edge_index < 0) | (edge_index >= num_nodes)
-    if broken.any():
+    if edge_index.numel() == 0:
+        return
+    least, largest = torch.aminmax(edge_index)
+    if least < 0 or largest >= num_nodes:
+        broken = (edge_index < 0) | (edge_index >= num_nodes)
         (edge,) = first_true(broken.any(dim=0))
         source, target = edge_index[:, edge].tolist()
         raise DataError(

@@ -128,5 +128,8 @@ def features(
         Features, float32 ``(N, d)``.
     """
     average: Floats = tfidf(num_words, word) @ word_vector.astype(np.float64)
-    standard: Floats = (average - average.mean(axis=0)) / average.std(axis=0)
-    return standard.astype(np.float32)
+    spread = average.std(axis=0)
+    # In place: every copy of N × d float64 takes as long as the product.
+    average -= average.mean(axis=0)
+    average /= spread
+    return average.astype(np.float32)

@@ -1,7 +1,8 @@
 """Folders and zip archives of one graph, known by what is in them.
 
 One table of nodes and one of edges; the files of Planetoid or of WebKB, also in PyG's ``raw/``;
-OGB's raw layout. An archive is unpacked beside nothing, read, and removed.
+OGB's raw layout; what PyG has in ``processed/``, where there is no ``raw/`` beside it. An archive
+is unpacked beside nothing, read, and removed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from gslt.data.archives import unpack
 from gslt.data.dataset import NodeDataset
+from gslt.data.matrices import read_saved
 from gslt.data.ogb import ARXIV, load_ogb
 from gslt.data.options import AS_IT_STANDS, ReadOptions
 from gslt.data.parts import reading_parts
@@ -49,7 +51,8 @@ def read_folder(
         path: folder or file.
         name: of the data set, where the files do not say it.
         split: which of several splits; the seed of a random one.
-        options: what is said of tables; x may name several columns, with commas between them.
+        options: what is said of tables and of what PyG saved; x may name several columns of a
+            table, with commas between them.
 
     Raises:
         DataError: if it is no data set, or a damaged one.
@@ -62,6 +65,9 @@ def read_folder(
         tables = tables_of(path)
     if tables is not None:
         return _read_tables(path, name, split, options)
+    if (saved := _saved_by_pyg(path)) is not None:
+        name = path.resolve().parent.name if path.name == "processed" else name
+        return _read_saved(saved, name, split, options)
     options.refuse(path.name)
     if path.is_file() and not _PLANETOID.fullmatch(path.name):
         raise DataError(
@@ -69,6 +75,29 @@ def read_folder(
             "and one of edges, edges.csv, in one folder"
         )
     return _read_known(path, name, split)
+
+
+def _saved_by_pyg(path: Path) -> Path | None:
+    """The graph in PyG's ``processed/``, of a folder that has no raw files."""
+    if not path.is_dir() or (path / "raw").is_dir():
+        return None
+    folder = path if path.name == "processed" else path / "processed"
+    with reading(path, DataError, "a folder of a data set", "name another"):
+        files = folder.iterdir() if folder.is_dir() else ()
+        saved = sorted(f for f in files if f.suffix == ".pt" and not f.name.startswith("pre_"))
+    if len(saved) > 1:
+        names = [each.name for each in saved]
+        raise DataError(
+            f"{str(folder)!r} holds several graphs, {listed(names)}; name the file of one, such as "
+            f"{str(saved[0])!r}"
+        )
+    return saved[0] if saved else None
+
+
+def _read_saved(file: Path, name: str, split: int, options: ReadOptions) -> NodeDataset:
+    parts, source = read_saved(file, options.x, options.y), f"{file.name} of {name}, saved by PyG"
+    with reading_parts(file, "a graph saved by PyG", "let PyG process it again"):
+        return assemble_read(parts, name=name, split=split, source=source, options=options)
 
 
 def _read_known(path: Path, name: str, split: int) -> NodeDataset:

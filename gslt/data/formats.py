@@ -16,6 +16,7 @@ from torch import Tensor
 from gslt.data import roles
 from gslt.data.convert import network_parts
 from gslt.data.dataset import NodeDataset
+from gslt.data.heterophilous import is_heterophilous, with_benchmark_metric
 from gslt.data.matrices import read_archive, read_mat, read_saved
 from gslt.data.networks import PARSERS, read_network
 from gslt.data.options import ReadOptions
@@ -70,6 +71,8 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
     parts = READERS[ending](path, options)
     with reading_parts(path, "a graph", _CURE):
         data = assemble_read(parts, name=path.stem, split=split, source=source, options=options)
+        if options.metric is None and ending == ".npz" and is_heterophilous(path):
+            data = with_benchmark_metric(data, path.stem)
         if options.undirected is None and parts.undirected:
             tell_direction(parts, data)
     return data

@@ -8,24 +8,21 @@ sparse matrices ``adj_data``, ``attr_data`` … of gnn-benchmark and nettack, ``
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from gslt.data.parts import Parts, reading_parts
+from gslt.data.matlab import matrices
+from gslt.data.parts import Parts, edges_of_adjacency, reading_parts
 from gslt.data.roles import pick_masks
-from gslt.environment import check_limit, limits
+from gslt.environment import check_limit
 from gslt.errors import DataError, listed
 from gslt.files import npz_names, open_regular, read_bytes, read_npz
 
@@ -35,7 +32,7 @@ CURE = "write it again, or fetch it again"
 NAMES = {
     "features": ("node_features", "x", "features", "feat", "node_feat", "attr", "attr_matrix"),
     "labels": ("node_labels", "y", "labels", "label"),
-    "edges": ("edges", "edge_index", "adj", "adj_matrix", "A"),
+    "edges": ("edges", "edge_index", "adj", "adj_matrix", "A", "adj_t"),
     "edge weights": ("edge_weight", "edge_weights"),
     "edge features": ("edge_attr", "edge_feat", "edge_features"),
     "names of classes": ("class_names",),
@@ -107,7 +104,7 @@ def _sparse(name: str, parts: Sequence[Any]) -> Any:
 def read_mat(path: Path, x: str | None, y: str | None) -> Parts:
     """A graph of a ``.mat`` file (MATLAB up to version 7); see the module for the names in it.
 
-    Cells, structures and objects are not looked at.
+    Cells, structures, texts and objects are not looked at.
 
     Args:
         path: the file.
@@ -118,51 +115,20 @@ def read_mat(path: Path, x: str | None, y: str | None) -> Parts:
         DataError: if it is damaged, or lacks edges or labels.
         ConfigError: if it unpacks to more than the limit.
     """
-    with reading_parts(path, "a .mat file", CURE), warnings.catch_warnings():
-        warnings.simplefilter("error")  # A name that is there twice is a warning only.
+    with reading_parts(path, "a .mat file", CURE):
         data = read_bytes(path)
-        if data.startswith(b"MATLAB 7.3"):
-            raise ValueError("it is of MATLAB's version 7.3; save it there with -v7")
-        _check_unpacked(data, path)
-        kinds = {name: kind for name, _, kind in scipy.io.whosmat(io.BytesIO(data))}
-        numbers = [name for name, kind in kinds.items() if kind in _MAT_NUMBERS]
+        found = matrices(data)
 
         def read(wanted: Sequence[str]) -> dict[str, Any]:
-            found = scipy.io.loadmat(io.BytesIO(data), variable_names=list(wanted))
             # A vector is a row or a column there.
-            return {name: _unwrapped(found[name]) for name in wanted}
+            return {name: _unwrapped(found[name].value()) for name in wanted}
 
-        return _graph(numbers, read, x, y, len(data), undirected=None)
-
-
-_MAT_NUMBERS = {"double", "single", "logical", "sparse"}
-_MAT_NUMBERS |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+        return _graph(list(found), read, x, y, len(data), undirected=None)
 
 
 def _unwrapped(value: Any) -> Any:
     is_row = isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[0] == 1
     return value[0] if is_row else value
-
-
-def _check_unpacked(data: bytes, path: Path) -> None:
-    """Refuse a file whose packed parts are larger than the limit, in constant memory."""
-    order = "big" if data[126:128] == b"MI" else "little"
-    place, total = 128, 0
-    while place + 8 <= len(data):
-        kind = int.from_bytes(data[place : place + 4], order)  # type: ignore[arg-type]
-        size = int.from_bytes(data[place + 4 : place + 8], order)  # type: ignore[arg-type]
-        content = data[place + 8 : place + 8 + size]
-        total += _unpacked_size(content) if kind == 15 else size
-        check_limit("inflated_bytes", total, f"{str(path)!r} unpacks to")
-        place += 8 + size
-
-
-def _unpacked_size(content: bytes) -> int:
-    machine, total = zlib.decompressobj(), 0
-    while content and not machine.eof and total <= limits().inflated_bytes:
-        total += len(machine.decompress(content, 1 << 20))
-        content = machine.unconsumed_tail
-    return total
 
 
 # A graph of named values
@@ -232,6 +198,8 @@ def _list(names: Sequence[str]) -> str:
 
 def _edges(name: str, value: Any) -> tuple[Any, Any]:
     """Edges ``(2, E)``, and weights ``(E,)`` where those of an adjacency matrix are not all 1."""
+    if name == "adj_t":
+        return edges_of_adjacency(value)
     if sp.issparse(value):
         _check_sparse(value)
         entries = value.tocoo()
@@ -292,6 +260,17 @@ _SAFE: list[Any] = [
 ]
 
 
+#: What can be done about a file that asks for anything else, by how its name begins.
+_TENSORS = "save its tensors, as torch.save(data.to_dict(), path) does"
+_CURES = {
+    "torch_sparse": "where torch_sparse is installed, data.edge_index = "
+    "torch.stack(data.adj_t.coo()[1::-1]) and del data.adj_t, and save its tensors: "
+    "torch.save(data.to_dict(), path)",
+    f"{_PYG}.hetero_data": "make one graph of it, "
+    "torch.save(data.to_homogeneous().to_dict(), path)",
+}
+
+
 def read_saved(path: Path, x: str | None, y: str | None) -> Parts:
     """The graph of a file of ``torch.save``: a ``Data`` of PyG, ``(data, slices)``, or a dict.
 
@@ -314,7 +293,10 @@ def read_saved(path: Path, x: str | None, y: str | None) -> Parts:
             file.seek(0)
             with zipfile.ZipFile(file) as archive:
                 total = sum(member.file_size for member in archive.infolist())
-            check_limit("inflated_bytes", total, f"{str(path)!r} unpacks to")
+                check_limit("inflated_bytes", total, f"{str(path)!r} unpacks to")
+                # torch compares no checksums.
+                if (member := archive.testzip()) is not None:
+                    raise ValueError(f"{member} in it is not as it was written")
             file.seek(0)
             value = _load(file)
         store = _store(value)
@@ -337,14 +319,16 @@ def _load(file: Any) -> Any:
     torch.serialization.clear_safe_globals()
     try:
         torch.serialization.add_safe_globals(_SAFE)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        # Without this a damaged sparse matrix could read memory that is not its own.
+        with torch.sparse.check_sparse_tensor_invariants(True):  # type: ignore[no-untyped-call]
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked is None:
             raise
+        cure = next((cure for name, cure in _CURES.items() if asked[1].startswith(name)), _TENSORS)
         raise ValueError(
-            f"it asks for {asked[1]}, which no graph needs and which could run code; save its "
-            "tensors, as torch.save(data.to_dict(), path) does"
+            f"it asks for {asked[1]}, which no graph needs and which could run code; {cure}"
         ) from None
     finally:
         torch.serialization.clear_safe_globals()
@@ -366,8 +350,6 @@ def _store(value: Any) -> Mapping[str, Any]:
         value = vars(store).get("_mapping", own) if isinstance(store, _StandIn) else None
     if not isinstance(value, dict):
         raise ValueError("it holds no graph of PyG: neither a Data nor a dict of tensors")
-    if "adj_t" in value and "edge_index" not in value:
-        raise ValueError("it holds a sparse adj_t; store edge_index instead")
     return {str(name): each for name, each in value.items()}
 
 
@@ -376,6 +358,8 @@ def _is_slices(value: Any) -> bool:
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:
+    if name == "adj_t" and tensor.layout in (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc):
+        return
     if tensor.layout != torch.strided:
         raise ValueError(f"{name} is sparse; store it with to_dense()")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

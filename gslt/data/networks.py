@@ -6,6 +6,7 @@ XML comes without a document type: an entity of it could stand for more text tha
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,28 @@ def _count_nodes(data: bytes) -> int:
     return count
 
 
+#: A comment, a text, a bracket, or a name or number as far as it goes.
+_GML_TOKEN = re.compile(r'#[^\n]*|"[^"]*"|[\[\]]|[^\s\[\]"#]+')
+_GML_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+|INF))([Ee][+-]?\d+)?")
+
+
 def _gml(nx: Any, data: bytes) -> tuple[Any, int]:
+    text = _GML_TOKEN.sub(_gml_token, data.decode("utf-8"))
     # Nodes are known by their number, so that a label stays an attribute like others.
-    graph = nx.parse_gml(data.decode("utf-8").splitlines(), label="id")
+    graph = nx.parse_gml(text.splitlines(), label="id")
     return graph, len(graph)
+
+
+def _gml_token(found: re.Match[str]) -> str:
+    """A token as NetworkX reads it: of ``1e-5`` it makes 1 and an attribute named e."""
+    token = found[0]
+    if token[0] in '#"[]' or re.fullmatch("[A-Za-z][0-9A-Za-z_]*", token):
+        return token
+    number = _GML_NUMBER.fullmatch(token)
+    if number is None:
+        raise ValueError(f"{token[:50]!r} is neither a name nor a number")
+    is_whole = "." not in number[1] and "INF" not in number[1]
+    return f"{number[1]}.{number[2]}" if number[2] and is_whole else token
 
 
 def _json(nx: Any, data: bytes) -> tuple[Any, int]:

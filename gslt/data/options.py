@@ -29,6 +29,9 @@ class ReadOptions:
     fractions: Fractions | None = None
     """Split at random within each class, with the number of the split as the seed, into fractions
     of training, validation and test nodes; default: the file's split, or else 0.6, 0.2, 0.2."""
+    metric: str | None = None
+    """What runs are judged by: accuracy, roc_auc or micro_f1; default: the benchmark's, or the
+    usual one of the labels."""
 
     def __post_init__(self) -> None:
         if self.fractions is not None:
@@ -84,8 +87,9 @@ def _text(value: Any) -> str:
 def split_address(text: str) -> tuple[str, ReadOptions]:
     """Name or path, and how it is read; the inverse of :func:`with_options`.
 
-    >>> split_address("club.gml?y=club")
-    ('club.gml', ReadOptions(x=None, y='club', features=None, undirected=None, fractions=None))
+    >>> place, options = split_address("club.gml?y=club")
+    >>> place, options.given
+    ('club.gml', {'y': 'club'})
 
     Args:
         text: of :func:`with_options`, or any name or path; a ``?`` of a file that is there is
@@ -129,4 +133,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "features": str,
     "undirected": _truth,
     "fractions": _fractions,
+    "metric": str,
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from gslt.data import roles
 from gslt.data.arrays import EntryError, extent
 from gslt.data.dataset import SPLITS, Evaluator, NodeDataset, count_classes, to_undirected
+from gslt.data.labelled import LabelledData
 from gslt.data.metrics import Task
 from gslt.data.structural import FEATURES, make_features
 from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
@@ -164,6 +165,47 @@ def _labels(parts: Parts, name: str, task: Task | None) -> tuple[Tensor, tuple[s
     return *roles.label_rows(parts.y, names=parts.class_names), "multilabel"
 
 
+def edges_of_adjacency(value: Any, what: str = "adj_t") -> tuple[Tensor, Tensor | None]:
+    """Edges ``(2, E)`` of PyG's ``adj_t``, whose row i holds the sources of the edges to node i.
+
+    Args:
+        value: sparse torch matrix ``(N, N)``, or torch_sparse's ``SparseTensor``.
+        what: its name in messages.
+
+    Returns:
+        The edges; their weights ``(E,)``, None where there are none, or each is 1.
+
+    Raises:
+        DataError: if it is no such matrix.
+
+    >>> edges_of_adjacency(torch.tensor([[0, 1], [0, 0]]).to_sparse_coo())
+    (tensor([[1],
+            [0]]), None)
+    """
+    if not isinstance(value, Tensor) and hasattr(value, "coo") and hasattr(value, "sizes"):
+        shape = tuple(value.sizes())
+        target, source, weight = value.coo()
+    elif isinstance(value, Tensor) and value.layout != torch.strided and value.dim() == 2:
+        shape = tuple(value.shape)
+        # Entries that stand there twice are two edges.
+        entries: Any = (
+            value if value.layout == torch.sparse_coo else value.to_sparse(layout=torch.sparse_coo)
+        )
+        (target, source), weight = entries._indices(), entries._values()
+    else:
+        kind = (
+            f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        )
+        raise DataError(
+            f"{what} must be a sparse matrix (nodes, nodes), got {kind}; set edge_index"
+        )
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise DataError(f"{what} has shape {shape}; it must be (nodes, nodes)")
+    if weight is not None and bool((weight == 1).all()):
+        weight = None
+    return torch.stack([source, target]), weight
+
+
 def _num_classes(y: Tensor, names: Sequence[str], wanted: int | None, task: Task) -> int:
     if task == "multilabel":
         return y.shape[1] if wanted is None else wanted
@@ -220,9 +262,9 @@ def _doubts(data: NodeDataset, parts: Parts, direction_is_told: bool) -> Iterato
             f"none of its {int(joining.sum()):,} edges has its reverse, so no message goes back; "
             "give undirected=True if edges have no direction, undirected=False if they have one"
         )
-    members = _class_counts(data, data.labelled)
+    members = class_counts(data, data.labelled)
     yield from _lacking(data, members == 0, "no node", "number the classes from 0 without a gap")
-    lacking = (_class_counts(data, data.train_mask) == 0) & (members > 0)
+    lacking = (class_counts(data, data.train_mask) == 0) & (members > 0)
     yield from _lacking(
         data, lacking, "no training node, so nothing is learnt of them", "split otherwise"
     )
@@ -236,7 +278,13 @@ def _one_way(edge_index: Tensor, num_nodes: int) -> bool:
     return not bool((key[1:] ^ key[:-1] == 1).any())
 
 
-def _class_counts(data: NodeDataset, nodes: Tensor) -> Tensor:
+def class_counts(data: LabelledData, nodes: Tensor) -> Tensor:
+    """How many of some nodes or images are of each class, or have each label, int64 ``(C,)``.
+
+    Args:
+        data: of them.
+        nodes: that have labels, bool ``(N,)``.
+    """
     y = data.y[nodes]
     return (y > 0).sum(0) if y.dim() == 2 else torch.bincount(y, minlength=data.num_classes)
 

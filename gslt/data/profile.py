@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gslt.data.dataset import NodeDataset
 from gslt.data.images import ImageDataset
+from gslt.data.parts import class_counts
 
 
 def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
@@ -21,26 +22,22 @@ def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
     ``class_counts`` by name, and ``split_counts`` by split and class; of a graph
     ``node_homophily`` and ``adjusted_homophily``, ``components`` (edges taken in both directions)
     and the size of the largest, ``in_degree`` and ``out_degree`` (min, median, max). What is not
-    defined, such as homophily without labels at the ends of an edge, is None.
+    defined, such as homophily without labels at the ends of an edge, or where nodes have several
+    labels, is None.
 
     Args:
         data: the data set.
     """
     names = data.class_names or tuple(map(str, range(data.num_classes)))
-    counts = torch.bincount(data.y[data.y >= 0], minlength=data.num_classes).tolist()
+    single = data.task == "multiclass"
+    counts = class_counts(data, data.labelled).tolist()
     facts: dict[str, Any] = {
         **data.info(),
         **(_of_graph(data) if isinstance(data, NodeDataset) else {}),
-        "majority_rate": max(counts) / sum(counts) if sum(counts) else None,
+        "majority_rate": max(counts) / sum(counts) if single and sum(counts) else None,
         "class_counts": dict(zip(names, counts, strict=True)),
         "split_counts": {
-            split: dict(
-                zip(
-                    names,
-                    torch.bincount(data.y[mask], minlength=data.num_classes).tolist(),
-                    strict=True,
-                )
-            )
+            split: dict(zip(names, class_counts(data, mask).tolist(), strict=True))
             for split, mask in data.splits.items()
         },
     }
@@ -50,9 +47,10 @@ def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
 def _of_graph(data: NodeDataset) -> dict[str, Any]:
     source, target = data.edge_index
     components, largest = _components(data)
+    edges, y, single = data.edge_index, data.y, data.task == "multiclass"
     return {
-        "node_homophily": node_homophily(data.edge_index, data.y),
-        "adjusted_homophily": adjusted_homophily(data.edge_index, data.y, data.num_classes),
+        "node_homophily": node_homophily(edges, y) if single else None,
+        "adjusted_homophily": adjusted_homophily(edges, y, data.num_classes) if single else None,
         "components": components,
         "largest_component": largest,
         "in_degree": _spread(torch.bincount(target, minlength=data.num_nodes)),

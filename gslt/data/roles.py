@@ -198,7 +198,7 @@ def _labels_of_texts(
 ) -> tuple[Tensor, tuple[str, ...]]:
     labelled = [text for text in given if text not in (None, "")]
     found = tuple(names) or tuple(sorted(set(labelled)))
-    if not names and len(found) > max(_FEW_CLASSES, len(labelled) // 2):
+    if not names and name_nodes(labelled):
         raise DataError(
             f"{what} holds {len(found)} different texts for {len(labelled)} nodes, from "
             f"{brief(found[0])} to {brief(found[-1])}: names of nodes, it seems; name what holds "
@@ -232,6 +232,20 @@ def _labels_of_texts(
                 row,
             )
     return torch.tensor([number[text] for text in given], dtype=torch.int64), found
+
+
+def name_nodes(texts: Sequence[Any]) -> bool:
+    """Whether texts are too many different ones for classes: then they are names of the nodes.
+
+    Args:
+        texts: of the nodes; without any, or with other values, they are none.
+
+    >>> name_nodes([f"paper {i}" for i in range(30)]), name_nodes(["a", "b"] * 15)
+    (True, False)
+    """
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    return len(set(texts)) > max(_FEW_CLASSES, len(texts) // 2)
 
 
 def node_numbers(value: Any, num_nodes: int, what: str, *, distinct: bool = True) -> Tensor:

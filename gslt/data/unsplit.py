@@ -15,12 +15,12 @@ import scipy.sparse as sp
 
 from gslt.data import roles
 from gslt.data.convert import random_split
-from gslt.data.dataset import NodeDataset
+from gslt.data.dataset import SPLITS, NodeDataset
 from gslt.data.matrices import read_archive
 from gslt.data.options import AS_IT_STANDS, ReadOptions
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.environment import check_limit
-from gslt.errors import DataWarning, warn
+from gslt.errors import DataError, DataWarning, listed, warn
 from gslt.files import read_npz
 
 SHCHUR_SOURCE = (
@@ -31,6 +31,7 @@ TWITCH_SOURCE = "Twitch gamers (Rozemberczki et al. 2019, MUSAE, arXiv 1909.1302
 #: Of training, validation and test nodes, where nobody says.
 FRACTIONS = (0.6, 0.2, 0.2)
 _CURE = "fetch it again"
+_MASKS = tuple(f"{split}_mask" for split in SPLITS)
 
 
 def with_random_split(
@@ -47,7 +48,9 @@ def with_random_split(
     Raises:
         DataError: if the labels are none. ConfigError: if the fractions are none.
     """
-    y, _ = roles.labels(parts.y, names=parts.class_names)
+    y = parts.y
+    if roles.node_of_several(y) is None:
+        y, _ = roles.labels(y, names=parts.class_names)
     shares = " / ".join(f"{100 * each:g}" for each in fractions or FRACTIONS)
     said = f"split at random within each class ({shares} %, seed {split})"
     if fractions is None:
@@ -72,7 +75,14 @@ def assemble_read(
         DataError: see :func:`gslt.data.parts.assemble`.
         ConfigError: if there is no such split, or an option does not fit.
     """
-    is_random = options.fractions is not None or parts.train_mask is None
+    there = [name for name in _MASKS if getattr(parts, name) is not None]
+    if options.fractions is None and there and len(there) < len(_MASKS):
+        lacking = [name for name in _MASKS if name not in there]
+        raise DataError(
+            f"there is {listed(there)} and no {listed(lacking)}; give all three, or have nodes "
+            "split at random: fractions=(0.6, 0.2, 0.2)"
+        )
+    is_random = options.fractions is not None or not there
     if is_random:
         parts, said = with_random_split(parts, split, options.fractions)
         source = f"{source}; {said}"
@@ -83,6 +93,7 @@ def assemble_read(
         undirected=options.undirected,
         source=source,
         features=options.features,
+        metric=options.metric or "",
     )
     return dataclasses.replace(data, split=split) if is_random else data
 

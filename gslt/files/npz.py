@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,8 @@ from gslt.files.reading import open_regular, reading
 #: An array's header is shorter than this.
 _LONGEST_HEADER = 10_000
 _CHUNK = 1 << 20
+#: The end of an archive without a comment: a mark, and how many members it has.
+_END = struct.Struct("<4s6xH10x")
 #: Bags of words pack to a three-hundredth, zeros to a thousandth. A small archive may be as empty
 #: as it likes.
 _MOST_UNPACKED = 500
@@ -73,7 +77,16 @@ def npz_names(path: Path, cure: str) -> list[str]:
         open_regular(path) as (file, _),
         zipfile.ZipFile(file) as archive,
     ):
+        _check_directory(archive, file)
         return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def _check_directory(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
+    """Refuse an archive that lists fewer members than it says: one of them swallows the next."""
+    file.seek(-_END.size, os.SEEK_END)
+    mark, number = _END.unpack(file.read(_END.size))
+    if mark == b"PK\x05\x06" and number not in (len(archive.infolist()), 0xFFFF):
+        raise ValueError(f"it lists {len(archive.infolist())} of its {number} arrays")
 
 
 def _member(archive: zipfile.ZipFile, key: str, keys: Sequence[str]) -> zipfile.ZipInfo:

@@ -68,6 +68,9 @@ class GNN(nn.Module):
     """
 
     __prepare_scriptable__ = refuse_script
+    found_on: str | None = None
+    """Content hash of the data that a search or training found it on; empty where a ticket does not
+    say; None for a network that neither has found."""
 
     def __init__(
         self, in_channels: int, out_channels: int, config: ModelConfig, backend: Backend

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset, as_dataset
+from gslt.data.content import data_differ, hold_to_data, refuse_other_data
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, PROBE, Labels, Step, laplacian_of, probe
 from gslt.errors import ConfigError, GsltError, RunError
@@ -210,6 +211,7 @@ def measure_all(
     steps: bool = False,
     say: Say,
     progress: bool = True,
+    allow_other_data: bool = False,
 ) -> Measurements:
     """The measures of every network; one that cannot be measured is said and left out.
 
@@ -223,6 +225,7 @@ def measure_all(
         steps: measure after every step too.
         say: told what is left out or not in a record, and why.
         progress: show a bar over the networks on a terminal.
+        allow_other_data: measure, with a warning, on data that a network was not found on.
 
     Raises:
         RunError: if nothing is left, with the reason of the first.
@@ -232,6 +235,15 @@ def measure_all(
         wanted |= set(OF_LOG_QUOTIENT)
     found: dict[Any, Measurement] = {}
     lost: Counter[str] = Counter()
+    unknown: list[str] = []
+
+    def held(network: Network, data: NodeDataset) -> NodeDataset:
+        if network.found_on is not None:
+            what, allowed = repr(network.path), allow_other_data
+            said = hold_to_data(network.found_on, what, data, allowed=allowed)
+            unknown.extend([said] if said else [])
+        return data
+
     with tqdm(total=len(networks), unit="network", disable=None if progress else True) as bar:
         # The networks of one graph together, so that it is made ready once.
         for network in sorted(networks, key=_graph_order):
@@ -241,7 +253,7 @@ def measure_all(
                     one = replace(found[network.key], network=network)
                 else:
                     one = _recorded(network, wanted, steps) or _measured(
-                        network, load(network, dataset), wanted, steps
+                        network, held(network, load(network, dataset)), wanted, steps
                     )
                     one = replace(one, search=_search(network, say))
                 found[network.key, network.arm] = found[network.key] = one
@@ -256,6 +268,9 @@ def measure_all(
     measurements = [found[n.key, n.arm] for n in networks if (n.key, n.arm) in found]
     for line in _not_recorded(measurements, wanted, steps):
         say(line)
+    if unknown:
+        say(unknown[0] + (f"; nor could {len(unknown) - 1} more" if len(unknown) > 1 else ""))
+    compare_data(measurements, allow_other_data)
     return Measurements(rename_distinctly(measurements))
 
 
@@ -288,6 +303,30 @@ def load(network: Network, dataset: str | NodeDataset | None) -> NodeDataset:
             f"{network.path!r} was found on {choice.name!r}, no known name; give --dataset"
         )
     return as_dataset(dataset_of(choice.name, choice.root, choice.split))
+
+
+def compare_data(found: Sequence[Measurement], allowed: bool) -> None:
+    """Refuse measures of different data of one place and split, such as those of two records.
+
+    Args:
+        found: what was measured.
+        allowed: whether the user has allowed it, which is a warning then.
+
+    Raises:
+        RunError: says how the data differs.
+    """
+    first: dict[tuple[str, int], dict[str, Any]] = {}
+    for each in found:
+        choice = each.network.dataset
+        known = first.setdefault((choice.address, choice.split), each.graph)
+        if how := data_differ(known, each.graph):
+            refuse_other_data(
+                f"{each.network.path!r} and others before it are of different data named "
+                f"{choice.name!r}: {how}",
+                "measure them apart",
+                allowed=allowed,
+            )
+            return
 
 
 def _recorded(network: Network, wanted: set[str], steps: bool) -> Measurement | None:

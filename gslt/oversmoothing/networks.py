@@ -27,7 +27,7 @@ from gslt.config import (
 from gslt.data import NodeDataset
 from gslt.data.catalogue import address, known_name, place_and_options
 from gslt.data.formats import ENDINGS
-from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError, warn
+from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -39,8 +39,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
-from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_config
-from gslt.training.results import found_on_other_data
+from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_about, read_run
 
 Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
@@ -107,6 +106,9 @@ class Network:
     """Its run folder."""
     identity: str = ""
     """Of the run in a study."""
+    found_on: Mapping[str, Any] | None = None
+    """What is known of the data that it was found on, see
+    :func:`gslt.data.content.content_facts`; None on another graph, and before the first epoch."""
     untrained: bool = False
 
     @property
@@ -136,7 +138,7 @@ class Network:
 
     def before(self) -> Network:
         """The same network before the first epoch."""
-        return replace(self, build=self.start, untrained=True, record=None)
+        return replace(self, build=self.start, untrained=True, record=None, found_on=None)
 
     def on(self, dataset: str | NodeDataset | None, root: str | None, split: int | None) -> Network:
         """The same network on the graph that was asked for.
@@ -159,7 +161,9 @@ class Network:
             choice = replace(choice, split=split)
         if (choice.address, choice.split) == (own.address, own.split):
             return replace(self, dataset=choice)
-        return replace(self, dataset=choice, record=None, run=None)
+        same = (choice.graph_name, choice.split) == (own.graph_name, own.split)
+        found_on = self.found_on if same else None
+        return replace(self, dataset=choice, record=None, run=None, found_on=found_on)
 
 
 # What lies at a path
@@ -222,7 +226,9 @@ def of_ticket(path: Path) -> Network:
             "restore it and measure it with gslt.diagnostics.probe"
         )
     dataset = DatasetChoice(name=ticket.dataset, split=ticket.split)
-    return _network(ticket.architecture.model, ticket.config, dataset, path, _from_ticket(path))
+    build = _from_ticket(path)
+    network = _network(ticket.architecture.model, ticket.config, dataset, path, build)
+    return replace(network, found_on={"content_hash": ticket.content_hash})
 
 
 def of_source(config: SourceConfig) -> Network:
@@ -282,7 +288,8 @@ def _network(
 
 def _of_run(path: Path, say: Say) -> Iterator[Network]:
     """Every seed of a run folder."""
-    command, values = read_config(path)
+    about, values = read_run(path)
+    command = about.command
     options: dict[str, Any] = {"dataset": "debian", "dataset_dir": None, "split": 0}
     name, root, split = (values.pop(option, default) for option, default in options.items())
     try:
@@ -293,7 +300,8 @@ def _of_run(path: Path, say: Say) -> Iterator[Network]:
         say(f"{path} is not finished and left out; gslt {command} --resume {path} goes on with it")
         return
     for seed in range(config.seed, config.seed + config.runs):
-        yield of_seed(path, config, seed, DatasetChoice(name=name, root=root, split=split))
+        network = of_seed(path, config, seed, DatasetChoice(name=name, root=root, split=split))
+        yield replace(network, found_on=about.data)
 
 
 def _of_studies(folder: StudyFolder, say: Say) -> Iterator[Network]:
@@ -333,6 +341,7 @@ def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Net
         arm=named(cell.arm, axes),
         build=network.build if finished else None,
         record=record if profiled else None,
+        found_on=read_about(run).data if finished else None,
         run=run if finished else None,
         identity=spec.identity,
     )
@@ -352,9 +361,6 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
-        if how := found_on_other_data(ticket, dataset):
-            what = f"{str(path)!r} was found on other data than {dataset.name!r} is now: {how}"
-            warn(what, GsltWarning)
         if config is not None and (ticket.config, a and a.model) != (
             part(FreezeConfig, config),
             part(ModelConfig, config),

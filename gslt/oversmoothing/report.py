@@ -80,6 +80,7 @@ def smooth(
     steps: bool = False,
     progress: bool = True,
     say: Say | None = None,
+    allow_other_data: bool = False,
 ) -> Measurements:
     """Measure over-smoothing in networks and write what was found into a folder.
 
@@ -103,6 +104,8 @@ def smooth(
         steps: measure after every step of every layer too.
         progress: show a bar on a terminal.
         say: told the tables, what is left out, and what is written.
+        allow_other_data: measure, with a warning, where the data of a network's name is no longer
+            what it was found on; such a network is left out otherwise.
 
     Returns:
         What each network gave, as frames too.
@@ -142,6 +145,7 @@ def smooth(
         steps=steps,
         say=tell,
         progress=progress,
+        allow_other_data=allow_other_data,
     )
     for line in write(found, folder, steps=steps):
         tell(line)

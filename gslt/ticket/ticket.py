@@ -204,6 +204,7 @@ class Ticket(StoredTicket):
             assert self.architecture is not None
             model = _network(self.architecture, backend)
         self._restore(model)
+        model.found_on = self.content_hash
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gslt.config import RunConfig
-from gslt.data import Dataset
-from gslt.data.content import content_facts, data_differ
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.nn.networks import Network
@@ -210,17 +208,3 @@ def format_accuracy(mean: float, std: float = math.nan) -> str:
 
 def _std(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else math.nan
-
-
-def found_on_other_data(ticket: Ticket, dataset: Dataset) -> str:
-    """How the data that a ticket was found on differs from a data set of its name and split.
-
-    Empty where it does not, where nothing is known of it, or for another name or split.
-
-    Args:
-        ticket: of any search.
-        dataset: the data set as it is now.
-    """
-    if (ticket.dataset, ticket.split) != (dataset.name, dataset.split):
-        return ""
-    return data_differ({"content_hash": ticket.content_hash}, content_facts(dataset))

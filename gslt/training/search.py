@@ -12,7 +12,8 @@ import torch
 from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset, as_dataset
-from gslt.errors import ConfigError, FreezingWarning
+from gslt.data.content import hold_to_data
+from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
 from gslt.files.log import Log
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -118,17 +119,23 @@ def train(
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
-def evaluate(model: Network, dataset: Any) -> dict[str, float]:
+def evaluate(model: Network, dataset: Any, *, allow_other_data: bool = False) -> dict[str, float]:
     """The data set's metric of a model, or of a ticket's model, on every split, by its evaluator.
 
     Args:
         model: on any device and backend.
         dataset: the graph or the images, as in :func:`search`; taken to the model's device.
+        allow_other_data: go on, with a warning, where the data is not what a search or training
+            found the model on, by its content: another graph, or other masks, of which test nodes
+            may be nodes that it was trained on.
 
     Returns:
         Fractions ``train``, ``val`` and ``test``.
 
+    A :class:`gslt.errors.GsltWarning` says where a ticket of an older gslt does not know its data.
+
     Raises:
+        DataError: if the model was found on other data, unless that is allowed.
         ConfigError: if the data set has other numbers of features or classes than the model, is of
             another kind, or memory cannot hold the forward pass.
     """
@@ -140,6 +147,12 @@ def evaluate(model: Network, dataset: Any) -> dict[str, float]:
             f"the model takes {model.in_channels} {what} and gives {model.out_channels} classes, "
             f"but {data.name} has {data.num_features} and {data.num_classes}"
         )
+    found_on = getattr(model, "found_on", None)
+    if found_on is not None:
+        known, flag = {"content_hash": found_on}, "allow_other_data=True"
+        allowed = allow_other_data
+        if said := hold_to_data(known, "the model", data, allowed=allowed, flag=flag):
+            warn(said, GsltWarning)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     check_forward(data, model.config, device)
     data = data.to(device)
@@ -225,6 +238,7 @@ def _repeat(
         stored = None if folder is None else folder.stored(seed, identity(dataset), build)
         if stored is not None:
             stored.model.to(device)
+            stored.model.found_on = content_hash
             runs.append(stored)
             continue
         model = build()
@@ -232,6 +246,7 @@ def _repeat(
         loop = Loop(dataset, config, seed, model.to(device), inputs, probe)
         with memory.reused():
             runs.append(loop.run(progress, on_epoch, folder))
+        runs[-1].model.found_on = content_hash
         if folder is not None:
             folder.keep(runs[-1])
     result = Result(config, dataset.name, tuple(runs), content_hash, dataset.majority_rate())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gslt
+from gslt.backends import get_backend
 from gslt.cli.main import main
 from gslt.errors import GsltWarning
 from gslt.studies.records import StudyFolder
@@ -113,6 +115,82 @@ def test_a_finished_run_and_its_ticket_know_their_data(tmp_path, capsys, monkeyp
     assert "(at the search" not in capsys.readouterr().out
     with pytest.warns(GsltWarning, match="begun on other data"):
         assert main(["search", "--resume", "../run", "--allow_other_data"]) == 0
+
+
+def test_content_and_no_name_tells_what_a_ticket_was_found_on(
+    tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("g.npz"))
+    assert main(["search", "--dataset", "g.npz", "--epochs", "2", *TINY, "--out", "run"]) == 0
+    command = ["evaluate", "run/ticket.safetensors", "--dataset"]
+    shutil.copy("g.npz", "renamed.npz")
+    assert main([*command, "renamed.npz"]) == 0
+    assert "(at the search" in capsys.readouterr().out
+    write(Path("another.npz"), "mask")
+    assert main([*command, "another.npz"]) == 2
+    error = capsys.readouterr().err
+    assert "'run/ticket.safetensors' was found on other data than 'another' is now" in error
+    assert "(--allow_other_data goes on all the same)" in error
+
+
+def older(path: Path) -> Path:
+    """The same ticket as an older gslt wrote it, which kept no hash."""
+    replace(gslt.load_ticket(path), content_hash="").save(path)
+    return path
+
+
+def test_a_ticket_that_does_not_know_its_data_says_so(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("g.npz"))
+    assert main(["search", "--dataset", "g.npz", "--epochs", "2", *TINY, "--out", "run"]) == 0
+    ticket = older(Path("run/ticket.safetensors"))
+    said = r"does not say on what content it was found.*'g' is still that could not be compared"
+    with pytest.warns(GsltWarning, match=said):
+        assert main(["evaluate", str(ticket), "--dataset", "g.npz"]) == 0
+    assert "(at the search" in capsys.readouterr().out
+    with pytest.warns(GsltWarning, match=f"^the model {said}"):
+        gslt.evaluate(gslt.load_ticket(ticket).model(), gslt.load_dataset("g.npz"))
+    assert main(["smooth", str(ticket), "--dataset", "g.npz", "--out", "smooth"]) == 0
+    assert "could not be compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_python_evaluates_on_the_data_of_the_model_alone(tmp_path, change) -> None:
+    data = gslt.load_dataset(str(write(tmp_path / "g.npz")))
+    options = {"hidden_channels": 4, "num_layers": 2, "epochs": 2}
+    found = gslt.search(data, gslt.SearchConfig(**options), progress=False)
+    trained = gslt.train(data, gslt.TrainConfig(**options), progress=False)
+    other = gslt.load_dataset(str(write(tmp_path / "g.npz", change)))
+    assert found.ticket is not None
+    for model in (found.model, found.ticket.model(), trained.model):
+        assert gslt.evaluate(model, data)["test"] in (found.test_accuracy, trained.test_accuracy)
+        with pytest.raises(gslt.DataError, match=r"the model was found on other data.*_data=True"):
+            gslt.evaluate(model, other)
+        with pytest.warns(GsltWarning, match="the model was found on other data than 'g' is now"):
+            gslt.evaluate(model, other, allow_other_data=True)
+    new = gslt.GNN(2, 3, gslt.ModelConfig(hidden_channels=4, num_layers=2), get_backend("pyg"))
+    gslt.evaluate(new, other)  # Neither a search nor a training has found it.
+
+
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_smooth_measures_on_the_data_of_a_run_alone(tmp_path, command, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("g.npz"))
+    assert main([command, "--dataset", "g.npz", "--epochs", "2", *TINY, "--out", "run"]) == 0
+    measured = ["smooth", "run", "--out", "smooth"]
+    assert main(measured) == 0
+    write(Path("g.npz"), "labels")
+    capsys.readouterr()
+    assert main(measured) == 2
+    assert "was found on other data than 'g' is now" in capsys.readouterr().err
+    with pytest.warns(GsltWarning, match="was found on other data"):
+        assert main([*measured, "--allow_other_data"]) == 0
+    # Another graph is meant where it is named, and an untrained network is of none.
+    write(Path("another.npz"))
+    assert main([*measured, "--dataset", "another.npz"]) == 0
+    assert main([*measured, "--untrained"]) == 0
+    assert "was found on other data" in capsys.readouterr().out
 
 
 def test_a_new_search_leaves_an_unfinished_run_of_other_data_alone(

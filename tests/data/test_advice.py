@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from advice import message_of, sentences
 
 from gslt.data import (
     NodeDataset,
@@ -27,7 +25,6 @@ from gslt.data import (
     structural,
 )
 from gslt.environment import import_quietly
-from gslt.errors import DataWarning, GsltError
 
 NAN = float("nan")
 NODES = 6
@@ -78,6 +75,20 @@ def without(key: str) -> Any:
     return graph
 
 
+def named() -> Any:
+    """A path of twelve nodes, each with a name of its own."""
+    graph = pytest.importorskip("networkx").path_graph(12)
+    for i in graph:
+        graph.nodes[i].update(label=f"node {i}", feat=1.0, split=("train", "val", "test")[i // 4])
+    return graph
+
+
+def classified(graph: Any) -> Any:
+    networkx = pytest.importorskip("networkx")
+    networkx.set_node_attributes(graph, {i: "ab"[i % 2] for i in graph}, "class")
+    return graph
+
+
 def dgl_graphs() -> tuple[Any, Any]:
     """One of two types of edges, and the same as DGL makes it homogeneous."""
     dgl = pytest.importorskip("dgl")
@@ -120,7 +131,23 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "no labels": (lambda: made(y=None, kind=ROWS), lambda: made({"y": "kind"}, y=None, kind=ROWS)),
     "no edges": (
         lambda: made(edge_index=None),
-        lambda: made(edge_index=adjacency().to_sparse_coo().coalesce().indices().flip(0)),
+        lambda: made(edge_index=EDGES),
+    ),
+    "transposed adjacency": (
+        lambda: made(edge_index=None, adj_t=adjacency()),
+        lambda: made(edge_index=EDGES, adj_t=adjacency()),
+    ),
+    "shape of an adjacency": (
+        lambda: made(edge_index=None, adj_t=adjacency()[:, :3].to_sparse()),
+        lambda: made(edge_index=None, adj_t=adjacency().to_sparse()),
+    ),
+    "names alone": (
+        lambda: as_dataset(named()),
+        lambda: as_dataset(classified(named()), y="class"),
+    ),
+    "names and classes": (
+        lambda: as_dataset(classified(named())),
+        lambda: as_dataset(classified(named()), y="class"),
     ),
     "types": (lambda: as_dataset(dgl_graphs()[0]), lambda: as_dataset(dgl_graphs()[1])),
     "no nodes": (
@@ -355,42 +382,11 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 }
 
 
-def message_of(call: Callable[[], Any]) -> str:
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            call()
-        except GsltError as error:
-            return str(error)
-    return "\n".join(str(each.message) for each in said if each.category is DataWarning)
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_who_follows_the_advice_gets_on(case: str) -> None:
     broken, mended = CASES[case]
     assert message_of(broken), "nothing was said"
     assert message_of(mended) == ""
-
-
-def sentences(module: Any) -> Iterator[str]:
-    """Patterns of the texts with advice in a module, that is, with a semicolon."""
-    tree = ast.parse(inspect.getsource(module))
-    inner = {
-        id(v) for each in ast.walk(tree) if isinstance(each, ast.JoinedStr) for v in each.values
-    }
-    documentation = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-    for node in ast.walk(tree):
-        if id(node) in inner | documentation:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            pieces = [v.value if isinstance(v, ast.Constant) else None for v in node.values]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            pieces = [node.value]
-        else:
-            continue
-        text = "".join(str(piece) for piece in pieces if piece is not None)
-        if "; " in text.strip("; ") and not text.startswith("NodeDataset("):
-            yield "".join(".*" if piece is None else re.escape(str(piece)) for piece in pieces)
 
 
 def test_every_advice_is_tried() -> None:

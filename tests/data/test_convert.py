@@ -168,7 +168,7 @@ def test_missing_masks_are_refused_with_a_way_out() -> None:
     [
         ({"x": None}, "the graph has no features named 'x' or 'feat'; it has 'edge_index'"),
         ({"y": None}, "the graph has no labels named 'y' or 'label'"),
-        ({"edge_index": None}, "the PyG Data has no edge_index"),
+        ({"edge_index": None}, "the PyG Data has neither an edge_index nor an adj_t"),
         ({"y": torch.tensor([0, 0.5, 1, 1])}, r"y\[1\] is 0.5; labels must be whole numbers"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from torch_geometric.data import Data, InMemoryDataset
 
 import gslt
 from gslt.data.folders import read_folder
@@ -226,3 +227,44 @@ def test_archives_that_swell_or_hold_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         gslt.load_dataset(str(archive))
     shutil.rmtree(empty)
+
+
+def saved(folder: Path) -> Path:
+    """What PyG leaves of a data set whose raw files were removed."""
+    (folder / "processed").mkdir(parents=True)
+    nodes = torch.arange(8)
+    data = Data(
+        x=nodes[:, None].float(),
+        y=nodes % 2,
+        edge_index=torch.stack([nodes, (nodes + 1) % 8]),
+        train_mask=nodes < 4,
+        val_mask=(nodes >= 4) & (nodes < 6),
+        test_mask=nodes >= 6,
+    )
+    InMemoryDataset.save([data], str(folder / "processed" / "data.pt"))
+    for name in ("pre_transform", "pre_filter"):
+        torch.save("None", folder / "processed" / f"{name}.pt")
+    return folder
+
+
+def test_what_pyg_saved_is_read_where_nothing_else_is(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "Mine")
+    archive = zipped(folder, tmp_path / "Mine.zip", "Mine/")
+    found = [
+        gslt.load_dataset(str(path), undirected=True)
+        for path in (folder, folder / "processed", folder / "processed" / "data.pt", archive)
+    ]
+    assert [each.name for each in found] == ["Mine", "Mine", "data", "Mine"]
+    assert len({each.content_hash for each in found}) == 1
+    assert found[0].num_edges == 16
+    (folder / "processed" / "other.pt").write_bytes((folder / "processed/data.pt").read_bytes())
+    with pytest.raises(
+        DataError, match=r"holds several graphs, data\.pt, other\.pt; name the"
+    ) as e:
+        gslt.load_dataset(str(folder))
+    advised = str(e.value).rpartition("such as ")[2].strip("'")
+    assert gslt.load_dataset(advised, undirected=True).content_hash == found[0].content_hash
+    # With raw files they count.
+    tables(tmp_path / "both")
+    saved(tmp_path / "both")
+    assert gslt.load_dataset(str(tmp_path / "both")).source == "tables of both"

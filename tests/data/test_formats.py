@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import networkx as nx
@@ -17,6 +18,7 @@ from gslt.data.options import ReadOptions, split_address, with_options
 from gslt.data.stored import is_stored
 from gslt.errors import ConfigError, DataError, DataWarning
 
+FORMATS = Path(os.environ.get("GSLT_DATA", "")) / "formats"
 TENSORS = ("x", "edge_index", "y", "train_mask", "val_mask", "test_mask")
 
 
@@ -45,6 +47,19 @@ def test_networks_by_hand(tmp_path: Path, ending: str) -> None:
     assert data.y.tolist() == [0, 1] * 6
     assert data.class_names == ("a", "b")
     assert data.num_edges == 24
+
+
+def test_numbers_of_gml_are_whole_words(tmp_path: Path) -> None:
+    """NetworkX alone reads 1e-5 as 1 and an attribute named e."""
+    path = write(tmp_path / "club.gml")
+    text = path.read_text().replace("size 3.0", "size 3e-5 # 9e-5").replace("size 4.0", "size 4E2")
+    path.write_text(text.replace('group "a"', 'group "1e5 [#"'))
+    data = load_dataset(f"{path}?y=group&x=size&fractions=0.5,0.25,0.25")
+    assert data.x[:6, 0].tolist() == pytest.approx([0, 1, 2, 3e-5, 400, 5])
+    assert data.class_names == ("1e5 [#", "b")
+    path.write_text(text.replace("size 5.0", "size 5oops"))
+    with pytest.raises(DataError, match=r"'5oops' is neither a name nor a number"):
+        load_dataset(f"{path}?y=group&x=size")
 
 
 def test_a_document_type_is_refused(tmp_path: Path) -> None:
@@ -94,3 +109,31 @@ def test_another_ending_is_refused_with_those_that_are_read(tmp_path: Path) -> N
         load_dataset(str(path))
     assert all(f"{ending}, " in f"{refused.value}" for ending in ENDINGS[:-1])
     assert f"{ENDINGS[-1]}, by which" in str(refused.value)
+
+
+@pytest.mark.parametrize("more", [(), ("side",)])
+def test_names_of_nodes_are_no_classes(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """As in networks of books and of people: the sentence is followed, and that works."""
+    graph, path = club(), tmp_path / "people.graphml"
+    for node in graph:
+        graph.nodes[node].update(label=f"person {node}", born=f"18{10 + node}", weight=0.5)
+        graph.nodes[node].update(dict.fromkeys(more, ("left", "right")[node % 2]))
+        del graph.nodes[node]["group"], graph.nodes[node]["size"]
+    nx.write_graphml(graph, path)
+    with pytest.raises(DataError, match="'label' of the nodes is a name, such as 'person 0'") as e:
+        load_dataset(str(path), features="degree")
+    if more:
+        assert "such as y='side'" in str(e.value)
+        return
+    assert "networkx.set_node_attributes(graph, classes, 'class'), and y='class'" in str(e.value)
+    nx.set_node_attributes(graph, {node: "ab"[node % 2] for node in graph}, "class")
+    nx.write_graphml(graph, path)
+    data = load_dataset(str(path), features="degree", y="class", fractions=(0.5, 0.25, 0.25))
+    assert data.class_names == ("a", "b")
+
+
+@pytest.mark.skipif(not FORMATS.is_dir(), reason="GSLT_DATA names no folder with formats")
+@pytest.mark.parametrize("name", ["polbooks", "got"])
+def test_real_files_of_names_alone(name: str) -> None:
+    with pytest.raises(DataError, match="give each node one more attribute that says its class"):
+        load_dataset(str(FORMATS / f"{name}.graphml"), features="degree")

@@ -108,3 +108,20 @@ def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
     assert by_name.majority_rate() == {"train": 0.5, "val": 0.5, "test": 0.5}
     mine = load_dataset(str(write_binary(tmp_path / "mine.npz")))
     assert (mine.metric, mine.metric_label) == ("accuracy", "accuracy")
+
+
+def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Path) -> None:
+    path = write_binary(tmp_path / "tolokers.npz")
+    for option in ("undirected=false", "y=node_labels", "x=node_features"):
+        assert load_dataset(f"{path}?{option}").metric == "roc_auc", option
+    assert load_dataset(str(path), metric="accuracy").metric == "accuracy"
+    mine = write_binary(tmp_path / "mine.npz")
+    assert load_dataset(f"{mine}?undirected=false").metric == "accuracy"
+    assert load_dataset(f"{mine}?metric=roc_auc").metric == "roc_auc"
+    with pytest.raises(DataError, match=r"metric must be 'accuracy' or 'roc_auc' .* got 'auc'"):
+        load_dataset(str(mine), metric="auc")
+    with pytest.raises(ConfigError, match="metric is for tables and single files"):
+        load_dataset("tolokers", tmp_path, metric="accuracy")
+    # Another graph of that name: three classes have no ROC AUC.
+    many = write(tmp_path / "questions.npz", node_labels=np.arange(3))
+    assert load_dataset(f"{many}?undirected=false").metric == "accuracy"

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from torch_geometric.data import Data, HeteroData, InMemoryDataset
 
-from gslt.data import load_dataset
+from gslt.data import as_dataset, load_dataset
 from gslt.data.matrices import read_archive, read_mat, read_saved
 from gslt.environment import raised
 from gslt.errors import ConfigError, DataError, DataWarning
@@ -262,6 +262,63 @@ def test_saved_by_hand(tmp_path: Path, kind: str) -> None:
     assert set(torch.serialization.get_safe_globals()) == before
 
 
+LAYOUTS = {"coo": torch.sparse_coo, "csr": torch.sparse_csr, "csc": torch.sparse_csc}
+
+
+def transposed(layout: str, weight: float = 1) -> torch.Tensor:
+    """Row i holds the sources of node i; the entry of edge 0 → 1 is the weight."""
+    source, target = torch.tensor(EDGES).T
+    dense = torch.zeros(4, 4).index_put((target, source), torch.tensor([weight, 1.0, 1.0]))
+    return dense.to_sparse(layout=LAYOUTS[layout])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_transposed_adjacency_by_hand(tmp_path: Path, layout: str) -> None:
+    data = graph(edge_index=None, adj_t=transposed(layout))
+    torch.save(data, tmp_path / "data.pt")
+    for found in (
+        load_dataset(str(tmp_path / "data.pt"), undirected=False),
+        as_dataset(data, undirected=False),
+    ):
+        assert sorted(found.edge_index.T.tolist()) == [[0, 1], [1, 2], [2, 3]]
+    weighted = graph(edge_index=None, adj_t=transposed(layout, 0.5))
+    with pytest.warns(
+        DataWarning, match=r"weights in adj_t of the edges \(3 numbers from 0.5 to 1"
+    ):
+        as_dataset(weighted, undirected=False)
+    torch.save(weighted, tmp_path / "data.pt")
+    with pytest.warns(DataWarning, match=r"\(3 numbers from 0.5 to 1"):
+        load_dataset(str(tmp_path / "data.pt"), undirected=False)
+
+
+def test_a_sparse_tensor_of_torch_sparse() -> None:
+    """As far as its two methods go: the package is not needed."""
+
+    class SparseTensor:
+        def sizes(self) -> list[int]:
+            return [4, 4]
+
+        def coo(self) -> tuple[Any, Any, None]:
+            source, target = torch.tensor(EDGES).T
+            return target, source, None
+
+    found = as_dataset(graph(edge_index=None, adj_t=SparseTensor()), undirected=False)
+    assert found.edge_index.tolist() == [[0, 1, 2], [1, 2, 3]]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_a_damaged_adjacency_is_refused(tmp_path: Path) -> None:
+    whole = transposed("csr")
+    columns = whole.col_indices().clone()
+    columns[0] = 10**6
+    with torch.sparse.check_sparse_tensor_invariants(False):
+        broken = torch.sparse_csr_tensor(whole.crow_indices(), columns, whole.values(), (4, 4))
+        torch.save({**graph(edge_index=None).to_dict(), "adj_t": broken}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt"):
+        load_dataset(str(tmp_path / "a.pt"))
+
+
 class Runs:
     def __reduce__(self) -> Any:
         return os.mkdir, ("ran",)
@@ -284,16 +341,35 @@ def test_nothing_that_is_saved_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not Path("ran").exists()
 
 
+def test_a_wrong_bit_of_a_saved_graph_is_refused_or_none_of_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save(graph().to_dict(), path)
+    whole, expected = path.read_bytes(), load_dataset(str(path), undirected=False).content_hash
+    refused = 0
+    for number in range(0, 8 * len(whole), 97):
+        data = bytearray(whole)
+        data[number // 8] ^= 1 << number % 8
+        path.write_bytes(data)
+        try:
+            assert load_dataset(str(path), undirected=False).content_hash == expected, number
+        except (DataError, ConfigError):
+            refused += 1
+    assert refused > 20
+
+
 def test_what_is_saved_and_no_graph(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     hetero = HeteroData()
     hetero["paper"].x = torch.ones(2, 2)
     collated, slices = InMemoryDataset.collate([graph(), graph()])
     cases = {
-        "asks for torch_geometric.data.hetero_data.HeteroData": hetero,
+        r"hetero_data.HeteroData.*data.to_homogeneous\(\)": hetero,
         "holds 2 graphs": (collated, slices),
         "neither a Data nor a dict": torch.ones(3),
-        "sparse adj_t": {"adj_t": torch.ones(3), "y": torch.ones(3)},
+        r"adj_t must be a sparse matrix .*got of shape \(3,\)": graph(
+            edge_index=None, adj_t=torch.ones(3)
+        ),
+        r"adj_t has shape \(4, 3\)": graph(edge_index=None, adj_t=torch.ones(4, 3).to_sparse()),
         "x is sparse": graph(x=torch.from_numpy(X).to_sparse()),
         "x repeats its entries": graph(x=torch.ones(1, 2).expand(4, 2)),
         "no edges": graph(edge_index=None),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from gslt.data import load_dataset
 from gslt.data.dataset import NodeDataset
 from gslt.data.profile import adjusted_homophily, lines, node_homophily, profile
+from gslt.errors import DataWarning
 
 
 @pytest.fixture
@@ -41,6 +45,24 @@ def test_by_hand(data: NodeDataset) -> None:
     assert facts["class_counts"] == {"cat": 2, "dog": 1}
     assert facts["split_counts"]["test"] == {"cat": 0, "dog": 1}
     assert (facts["self_loops"], facts["isolated_nodes"], facts["undirected"]) == (1, 1, False)
+
+
+def test_several_labels_by_hand(tmp_path: Path) -> None:
+    """Six nodes, of which node 2 has both labels."""
+    y = np.array([[1, 0], [0, 1], [1, 1], [0, 1], [1, 0], [0, 1]])
+    arrays = {"x": np.ones((6, 1)), "y": y, "edge_index": np.array([[0, 1], [1, 2]])}
+    np.savez(tmp_path / "several.npz", **arrays)
+    with pytest.warns(DataWarning) as said:
+        data = load_dataset(f"{tmp_path / 'several.npz'}", metric="micro_f1")
+    assert any("there is no split of its own" in str(each.message) for each in said)
+    facts = profile(data)
+    assert facts["class_counts"] == {"0": 3, "1": 4}
+    assert sum(sum(counts.values()) for counts in facts["split_counts"].values()) == 7
+    assert facts["metric"] == "micro_f1"
+    assert (facts["node_homophily"], facts["adjusted_homophily"], facts["majority_rate"]) == (
+        (None,) * 3
+    )
+    assert any(re.fullmatch("metric +micro_f1", line) for line in lines(facts))
 
 
 def test_text(data: NodeDataset) -> None:

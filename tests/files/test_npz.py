@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from gslt.environment import raised
 from gslt.errors import ConfigError, DataError
-from gslt.files.npz import read_npz
+from gslt.files.npz import npz_names, read_npz
 
 
 def zipped(path: Path, *members: tuple[str, bytes], packed: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -112,6 +113,20 @@ def test_missing_and_repeated_arrays(tmp_path: Path) -> None:
     zipped(path, one, packed=zipfile.ZIP_LZMA)
     with pytest.raises(DataError, match="packed in an unusual way"):
         read_npz(path, ("x",), "")
+
+
+def test_a_member_that_swallows_the_next_is_noticed(tmp_path: Path) -> None:
+    """The first name in the directory becomes longer by all that follows it."""
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.ones(2), b=np.ones(3))
+    assert npz_names(path, "look") == ["a", "b"]
+    data = bytearray(path.read_bytes())
+    first, second = (m.start() for m in re.finditer(b"PK\x01\x02", bytes(data)))
+    data[first + 32 : first + 34] = (second - first).to_bytes(2, "little")  # Its comment.
+    path.write_bytes(data)
+    assert len(zipfile.ZipFile(path).infolist()) == 1
+    with pytest.raises(DataError, match="it lists 1 of its 2 arrays; look"):
+        npz_names(path, "look")
 
 
 def test_archives_that_swell(tmp_path: Path) -> None:

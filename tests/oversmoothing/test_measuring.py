@@ -17,9 +17,9 @@ from small_networks import NAME, SMALL, made_up, measured
 import gslt
 from gslt.backends import get_backend
 from gslt.diagnostics import DEFAULT_MEASURES
-from gslt.errors import ConfigError, DataError, RunError
+from gslt.errors import ConfigError, DataError, GsltWarning, RunError
 from gslt.oversmoothing import smooth
-from gslt.oversmoothing.measuring import Measurement, Measurements
+from gslt.oversmoothing.measuring import Measurement, Measurements, compare_data
 from gslt.oversmoothing.report import tables_of
 from gslt.oversmoothing.source import SourceConfig
 from gslt.studies.execute import Here, run_study
@@ -72,6 +72,19 @@ def test_steps_by_hand() -> None:
     table = tables_of(found)[2]
     assert list(table.headings) == ["arm", "layers", "n", "aggregation", "activation", "projection"]
     assert [each.text for each in table.rows[0]] == ["a", "4", "1", "-2", "1", "–"]
+
+
+def test_two_contents_of_one_name_are_not_measured_together() -> None:
+    one, other = ({"name": "toy", "content_hash": letter * 64} for letter in "ab")
+    same = [made_up(graph=one), made_up(seed=1, graph=one)]
+    compare_data(same, allowed=False)
+    mixed = [*same, made_up("b", graph=other)]
+    with pytest.raises(
+        RunError, match=r"^'b0' and others before it are of different data .*aaaaaaaa"
+    ):
+        compare_data(mixed, allowed=False)
+    with pytest.warns(GsltWarning, match="of different data named 'toy'"):
+        compare_data(mixed, allowed=True)
 
 
 def test_a_profile_is_that_of_the_run(
