@@ -121,8 +121,8 @@ def test_smaller_errors_are_reached() -> None:
 def test_ticket_file_rebuilds_the_network_bit_for_bit(tmp_path: Path) -> None:
     _, x, graph = problem("sage", True)
     found = built("sage", "frozen")
-    Ticket.of(found.network, dataset="made").save(tmp_path / "ticket.gslt")
-    ticket = load_ticket(tmp_path / "ticket.gslt")
+    Ticket.of(found.network, dataset="made").save(tmp_path / "ticket.safetensors")
+    ticket = load_ticket(tmp_path / "ticket.safetensors")
     assert ticket.construction == found.network.config
     assert sorted(ticket.state) == ["blocks.0.factor", "blocks.1.factor"]
     assert torch.equal(ticket.model()(x, graph), found.network(x, graph))
