@@ -1,4 +1,4 @@
-"""How much of the hosts' own tests of GIN, GCN and SAGE passes with frozen layers.
+"""How much of the hosts' own tests of GIN, GCN, SAGE and GAT passes with frozen layers.
 
 The tests are read from a checkout that you name, of the version that is installed; none is copied:
 
@@ -61,7 +61,7 @@ INHERENT = {
 
 def of_pyg(checkout: Path) -> dict[str, list[str]]:
     """Suites of PyG: the layers' own tests, all others that name a layer, the explainers."""
-    own = [f"nn/conv/test_{layer}_conv.py" for layer in ("gin", "gcn", "sage")]
+    own = [f"nn/conv/test_{layer}_conv.py" for layer in ("gin", "gcn", "sage", "gat")]
     names = re.compile(rf"\b({'|'.join(HOSTS['pyg'].layers)})\b")
     users = sorted(
         str(path.relative_to(checkout / "test"))
@@ -79,7 +79,7 @@ def of_pyg(checkout: Path) -> dict[str, list[str]]:
 def of_dgl(checkout: Path) -> dict[str, list[str]]:
     """Suites of DGL: what its one file of tests says of the layers and what is built of them."""
     text = (checkout / "tests/python/pytorch/nn/test_nn.py").read_text(encoding="utf-8")
-    shape = r"def (test_(?:dense_)?(?:graph|sage|gin|hetero)_conv\w*)\("
+    shape = r"def (test_(?:dense_)?(?:graph|sage|gin|gat|hetero)_conv\w*)\("
     return {"layers": [f"test_nn.py::{name}" for name in re.findall(shape, text)]}
 
 
@@ -105,7 +105,7 @@ class Host:
 HOSTS = {
     "pyg": Host(
         "torch_geometric.nn",
-        ("GINConv", "GCNConv", "SAGEConv"),
+        ("GINConv", "GCNConv", "SAGEConv", "GATConv"),
         "gslt.backends.pyg",
         "test",
         of_pyg,
@@ -113,7 +113,7 @@ HOSTS = {
     ),
     "dgl": Host(
         "dgl.nn",
-        ("GraphConv", "SAGEConv", "GINConv"),
+        ("GraphConv", "SAGEConv", "GINConv", "GATConv"),
         "gslt.backends.dgl",
         "tests/python/pytorch/nn",
         of_dgl,
@@ -134,7 +134,8 @@ def put_in_place(host: Host, printed: bool) -> None:
     """
 
     def printing(show: Callable[[nn.Module], str]) -> Callable[[nn.Module], str]:
-        return lambda layer: show(layer).replace("Frozen", "", 1)
+        # torch names a class anew where a parameter of its own is frozen.
+        return lambda layer: re.sub("^(Parametrized)?Frozen", "", show(layer))
 
     layers = importlib.import_module(host.package)
     ours = importlib.import_module(host.drop_ins)

@@ -278,9 +278,7 @@ FAN_IN: dict[str, dict[str, int]] = {
         "e": 30,
         "weight": 6,
         "l1": 1,
-        "b1": 1,
         "l2": 10,
-        "b2": 1,
     },
     "PYG_CONV RGATConv bases": {
         "q": 30,
@@ -288,18 +286,14 @@ FAN_IN: dict[str, dict[str, int]] = {
         "att": 4,
         "basis": 6,
         "l1": 1,
-        "b1": 1,
         "l2": 10,
-        "b2": 1,
     },
     "PYG_CONV RGATConv blocks": {
         "q": 30,
         "k": 30,
         "weight": 3,
         "l1": 1,
-        "b1": 1,
         "l2": 10,
-        "b2": 1,
     },
     "PYG_CONV DNAConv": {
         "multi_head.lin_q.weight": 6,

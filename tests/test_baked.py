@@ -73,6 +73,7 @@ def gnn(architecture: str = "gin", **options: Any) -> gslt.GNN:
 
 BUILT: dict[str, Callable[[], nn.Module]] = {
     "drop-ins": drop_ins,
+    "gnn gat": lambda: gnn("gat", heads=2),
     "gnn gcn": lambda: gnn("gcn"),
     "gnn gin": lambda: gnn("gin"),
     "gnn sage": lambda: gnn("sage"),

@@ -19,7 +19,7 @@ from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.nn import memory
 from gslt.nn.graph import EdgeList, Graph, Propagation, row_starts, sparse_csr
-from gslt.nn.hooks import is_exported, is_traced
+from gslt.nn.hooks import is_exported, is_traced, is_transformed
 
 
 class CSRGraph(Graph):
@@ -82,6 +82,7 @@ class CSRGraph(Graph):
             raise GraphError(
                 "attention counts edges, but this graph has edge weights; drop the weights"
             )
+        self._check_untransformed()
         return attend(x, source, target, self._with_loops, slope)
 
     @cached_property
@@ -310,7 +311,7 @@ def traced_graph(edges: object, num_sources: int, num_targets: int) -> EdgeList 
                 f"{getattr(edges, 'layout', type(edges).__name__)}"
             )
         return None
-    kind = EdgeList if is_exported() else CompiledGraph
+    kind = EdgeList if is_exported() or is_transformed() else CompiledGraph
     return kind(edges, num_sources, num_targets)
 
 

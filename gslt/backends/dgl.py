@@ -76,6 +76,7 @@ class WrappedGraph(Graph):
         return memory.converted(out, given_type)
 
     def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+        self._check_untransformed()
         # As in the sums: DGL's kernels for two bytes per number are slower, and add in two bytes.
         dtype, graph = torch.promote_types(x.dtype, torch.float32), self._with_loops
         wide = memory.converted(x, dtype).reshape(*source.shape, x.size(1) // source.size(1))

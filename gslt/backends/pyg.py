@@ -103,10 +103,10 @@ class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
             edges: the graph, as it was given.
             *linears: the maps whose weights are multiplied before or after the sum.
         """
-        # Compilers see the first of these and nothing else.
+        # Compilers and transforms see the first of these and nothing else.
         if is_traced():
             return False
-        if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        if forward_ad._current_level >= 0:
             return False
         if not (_is_product(self) and _is_untouched(self)):
             return False

@@ -106,13 +106,18 @@ class Neighbours:
         """Sums over the edges into each node: ``(E, width)`` → ``(N, width)``."""
         return value.new_zeros(self.num_nodes, value.size(1)).index_add_(0, self.target, value)
 
-    def softmax(self, value: Tensor) -> Tensor:
-        """Softmax over the edges into each node, parallel ones counted: ``(E, heads)`` → same."""
+    def softmax_(self, value: Tensor) -> Tensor:
+        """Softmax over the edges into each node, parallel ones counted, in place of the scores.
+
+        Args:
+            value: scores ``(E, heads)``, overwritten.
+        """
         place = self.target.unsqueeze(1).expand_as(value)
         top = value.new_full((self.num_nodes, value.size(1)), float("-inf"))
         top.scatter_reduce_(0, place, value, "amax")
-        weight = (value - top[self.target]).exp_().mul_(self.count.to(value.dtype).unsqueeze(1))
-        return weight.div_(self.total(weight)[self.target])
+        value.sub_(_rows(top, self.target)).exp_()
+        value.mul_(self.count.to(value.dtype).unsqueeze(1))
+        return value.div_(_rows(self.total(value), self.target))
 
 
 def attend(
@@ -148,9 +153,10 @@ class _Attend(torch.autograd.Function):
         with record_function("gslt::attention"):
             ctx.neighbours, ctx.slope, ctx.given = neighbours, slope, source.dtype
             dtype = torch.promote_types(source.dtype, torch.float32)
-            said = source.to(dtype)[neighbours.source] + target.to(dtype)[neighbours.target]
+            said = _rows(source.to(dtype), neighbours.source)
+            said += _rows(target.to(dtype), neighbours.target)
             below = said <= 0
-            alpha = neighbours.softmax(F.leaky_relu(said, slope, inplace=True))
+            alpha = neighbours.softmax_(F.leaky_relu(said, slope, inplace=True))
             ctx.save_for_backward(x, alpha, below)
             return _weighted(neighbours, alpha, x)
 
@@ -161,15 +167,24 @@ class _Attend(torch.autograd.Function):
         near, (grad,) = ctx.neighbours, grads
         with record_function("gslt::attention"):
             order, turned = near.turned
-            of_x = _weighted(turned, alpha[order], grad) if ctx.needs_input_grad[0] else None
-            of_alpha = _products(near, grad, x, alpha)
-            of_alpha -= near.total(alpha * of_alpha)[near.target]
-            said = of_alpha.mul_(alpha)
-            said[below] *= ctx.slope
+            of_x = _weighted(turned, _rows(alpha, order), grad) if ctx.needs_input_grad[0] else None
+            said = _products(near, grad, x, alpha).mul_(alpha)
+            said -= _rows(near.total(said), near.target).mul_(alpha)
+            said *= torch.where(below, ctx.slope, 1.0)
             of_target = near.total(said).to(ctx.given)
             of_source = torch.zeros_like(of_target, dtype=said.dtype)
             of_source.index_add_(0, near.source, said)
             return of_x, of_source.to(ctx.given), of_target, None, None
+
+
+def _flat(rows: int, width: int, like: Tensor) -> Tensor:
+    """An uninitialised ``(rows, width)``, narrow and long, in reused memory without padding."""
+    return memory.empty(1, rows * width, like.dtype, like.device).view(rows, width)
+
+
+def _rows(x: Tensor, place: Tensor) -> Tensor:
+    """x[place]: ``(N, width)`` → ``(E, width)``."""
+    return torch.index_select(x, 0, place, out=_flat(len(place), x.size(1), x))
 
 
 def _heads(x: Tensor, heads: int) -> list[slice]:
@@ -195,7 +210,7 @@ def _weighted(neighbours: Neighbours, alpha: Tensor, x: Tensor) -> Tensor:
 
 def _products(neighbours: Neighbours, grad: Tensor, x: Tensor, alpha: Tensor) -> Tensor:
     """⟨g_i, x_j⟩ of every edge and head, ``(E, heads)``."""
-    out = torch.empty_like(alpha)
+    out = _flat(alpha.size(0), alpha.size(1), alpha)
     for head, columns in enumerate(_heads(x, alpha.size(1))):
         pattern = neighbours.matrix(torch.zeros_like(out[:, head]).contiguous())
         left, right = (_own(each, columns).to(out.dtype) for each in (grad, x))

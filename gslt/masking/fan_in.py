@@ -48,8 +48,6 @@ BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
     ("HGTConv", "p_rel"): (),
     ("RGATConv", "att"): (1,),
     ("RGATConv", "l1"): (),
-    ("RGATConv", "b1"): (),
-    ("RGATConv", "b2"): (),
     ("RENet", "ent"): (),
     ("RENet", "rel"): (),
     ("RadialPooling", "interaction_cutoffs"): (),
@@ -65,13 +63,33 @@ BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
 }
 
 
+#: Biases of PyG and DGL that do not say so: they are added to a sum, and multiply nothing.
+BIASES = {("RGATConv", "b1"), ("RGATConv", "b2")}
+
+
+def is_bias(owner: nn.Module, attribute: str) -> bool:
+    """Whether a parameter is a bias, by its name or by :data:`BIASES`, whatever its shape.
+
+    >>> is_bias(nn.Linear(2, 3), "bias"), is_bias(nn.Linear(2, 3), "weight")
+    (True, False)
+
+    Args:
+        owner: the layer that holds it.
+        attribute: its name there.
+    """
+    kinds = filter(_is_host, type(owner).__mro__)
+    return "bias" in attribute or any((kind.__name__, attribute) in BIASES for kind in kinds)
+
+
 def fan_in_of(module: nn.Module, name: str, shape: Size) -> int:
     """Over how many inputs one output unit of a weight sums, so that He's variance is 2 / fan-in.
 
     A stack of matrices, of relations or heads or bases, counts one matrix; an attention vector per
-    head its length; an embedding 1, since a row is looked up and not summed; a transposed
-    convolution the mean number of taps on an output, which its stride divides. torch's own layers
-    keep (out, in, *kernel), PyG's and DGL's bare parameters (…, in, out), and both declare widths.
+    head its length; an embedding 1, since a row is looked up and not summed; the map of an
+    adjacency matrix in ``LINKX`` the number of nodes, since they are its features (as of a bag of
+    words, few are not zero); a transposed convolution the mean number of taps on an output, which
+    its stride divides. torch's own layers keep (out, in, *kernel), PyG's and DGL's bare parameters
+    (…, in, out), and both declare widths.
 
     A layer of your own is understood if it declares ``in_features`` (and ``out_features``), or says
     it itself: ``self.fan_in = {"weight": 64}``. Otherwise (out, in), (stack, in, out) or

@@ -30,7 +30,7 @@ from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GsltWarning
 from gslt.files.container import flat_bytes
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.fan_in import fan_in_of, padding_row
+from gslt.masking.fan_in import fan_in_of, is_bias, padding_row
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.supermask import Supermask
 from gslt.masking.twins import watch
@@ -163,14 +163,16 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
             another parametrization on a weight, or that is a part of a frozen network; for a place
             that it does not have, or ratios where no layer takes part.
     """
-    weights = _checked(module, config)
-    fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
-    _thaw(module)
-    targets = list(weights_of(module))
-    part, counts = _counts([(name, weight.shape) for name, _, _, weight in targets], config)
+    weights = _checked(module)
+    part, counts = _counts(weights, config)
     supermask = Supermask(
         counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
     )
+    fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
+    # Until here nothing was changed, and from here on nothing is refused.
+    _thaw(module)
+    targets = list(weights_of(module))
+    assert [name for name, *_ in targets] == [name for name, _ in weights]
     frozen = []
     for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
         full_name = f"{prefix}.{name}" if prefix else name
@@ -306,7 +308,7 @@ def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Froz
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
     if isinstance(parameter, nn.UninitializedParameter):
         return True
-    return parameter.dim() >= 2 and not is_norm(owner) and "bias" not in attribute
+    return parameter.dim() >= 2 and not is_norm(owner) and not is_bias(owner, attribute)
 
 
 def is_norm(owner: nn.Module) -> bool:
@@ -333,20 +335,21 @@ def _check_whole(module: nn.Module) -> None:
             )
 
 
-def _checked(module: nn.Module, config: FreezeConfig) -> list[tuple[str, torch.Size]]:
-    """The weights that will be frozen; what cannot be is refused before anything is changed."""
+def _checked(module: nn.Module) -> list[tuple[str, torch.Size]]:
+    """The weights that will be frozen; what cannot be is refused."""
     _check_whole(module)
     _check_plain(module)
     weights = _frozen_or_not(module)
     if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
-    _, counts = _counts(weights, config)
-    Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
     return weights
 
 
 def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
-    """Name and shape of every weight that will be frozen, those too that are frozen now."""
+    """Name and shape of every weight that will be frozen, those too that are frozen now.
+
+    In a layer that has both, those that are frozen now come last, as they do once it is thawed.
+    """
     plain = [(owner, name, weight.shape) for name, owner, _, weight in weights_of(module)]
     frozen = [(owner, name, weight.shape) for name, owner, _, weight in frozen_places(module)]
     order = {owner: number for number, owner in enumerate(module.modules())}
@@ -400,7 +403,7 @@ def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
         norm = is_norm(owner)
         for attribute, parameter in list(owner.named_parameters(recurse=False)):
             value, how = parameter.detach().clone(), "kept at its present value"
-            if "bias" in attribute:
+            if is_bias(owner, attribute):
                 value, how = torch.zeros_like(value), "fixed at 0"
             elif norm:
                 value, how = torch.ones_like(value), "fixed at 1"

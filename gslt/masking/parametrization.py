@@ -22,7 +22,7 @@ from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts, freezing_pattern
 from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.masking.supermask import Supermask, masked_weight, real_dtype
-from gslt.nn.hooks import is_exported, is_traced
+from gslt.nn.hooks import is_exported, is_traced, is_transformed
 from gslt.random import Float64, Stream
 
 #: Unit-fan-in draws; every one has variance 2 / fan_in after division by √fan_in.
@@ -255,8 +255,9 @@ class FrozenWeight(nn.Module):
                 self.config.ranking,
             )
             weight = weight.view(self.shape)
-            # A compiler follows plain tensors only.
-            return weight if torch.compiler.is_compiling() else weight.as_subclass(EffectiveWeight)
+            # Compilers and transforms follow plain tensors only.
+            plain = torch.compiler.is_compiling() or is_transformed()
+            return weight if plain else weight.as_subclass(EffectiveWeight)
 
     def _break_record(self) -> None:
         """End torch's graph here: an error where it wants the whole, and where it exports."""

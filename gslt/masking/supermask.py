@@ -21,6 +21,7 @@ from gslt.config import Ranking, Threshold
 from gslt.errors import ConfigError, GsltWarning
 from gslt.freezing import FrozenCounts
 from gslt.masking.selection import Hint, count_true, select_largest
+from gslt.nn.hooks import is_transformed
 
 
 class _Masked(torch.autograd.Function):
@@ -85,6 +86,13 @@ def masked_weight(
     Returns:
         The weight ``(n,)``.
     """
+    if is_transformed():
+        # The same in operations that torch can transform: 0 is added, with the gradient of |z|.
+        sign = torch.where(score < 0, -1.0, 1.0) if ranking == "magnitude" else 1.0
+        kept = searched_weight * (mask + sign * (score - score.detach()))
+        if locked_weight is not None and searched_index is not None:
+            kept = locked_weight.index_put((searched_index,), kept)
+        return kept * scale
     inputs = (score, searched_weight, mask, scale, locked_weight, searched_index, ranking)
     result: Tensor = _Masked.apply(*inputs)  # type: ignore[no-untyped-call]
     return result
@@ -231,7 +239,7 @@ class Supermask:
     def mask(self, layer: int) -> Tensor:
         """Which searched weights of a layer are kept, boolean ``(m,)``."""
         selection = self._current()
-        if selection.probes[layer] != _probe(self.holders[layer].original):
+        if selection.probes[layer] != _probe(_value(self.holders[layer].original)):
             self.forget()
         return self._current().masks[layer]
 
@@ -245,7 +253,7 @@ class Supermask:
         return self._current().densities[layer]
 
     def _current(self) -> _Selection:
-        scores = [holder.original for holder in self.holders]
+        scores = [_value(holder.original) for holder in self.holders]
         key = (
             self._sparsity,
             _optimizer_steps[0],
@@ -256,7 +264,7 @@ class Supermask:
             if any(s.shape != (c.searched,) for s, c in zip(scores, self.counts, strict=True)):
                 return self._left_behind(key, scores)
             # A selection made inside inference mode must serve a later backward as well.
-            with torch.inference_mode(False), torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
                 self._selection = known = self._derive(key, scores)
         return known
 
@@ -361,6 +369,20 @@ def real_dtype(tensor: Tensor) -> torch.dtype:
 def _version(tensor: Tensor) -> object:
     # An inference tensor counts no versions: an object equal to no other asks for a new selection.
     return object() if tensor.is_inference() else tensor._version
+
+
+def _value(score: Tensor) -> Tensor:
+    """The tensor that a transform of ``torch.func`` has wrapped, or the score tensor itself."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(score):
+        if functorch.is_batchedtensor(score):
+            raise ConfigError(
+                "torch.vmap goes over inputs, not over scores: which weights are kept follows from "
+                "all scores of one network; call the module once for each set of scores "
+                "(torch.func.functional_call)"
+            )
+        score = functorch.get_unwrapped(score)
+    return score
 
 
 def _probe(score: Tensor) -> list[float]:

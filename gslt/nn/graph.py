@@ -15,7 +15,7 @@ from torch.profiler import record_function
 
 from gslt.errors import GraphError
 from gslt.nn import memory
-from gslt.nn.hooks import observed
+from gslt.nn.hooks import is_transformed, observed
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Propagation:
 class Graph(ABC):
     """A directed graph that sums neighbours: messages run from source j to target i.
 
-    Backends implement :meth:`multiply` and the two degree vectors. Rows of ``x`` are source nodes,
-    rows of a result are target nodes; the two sets are the same unless the graph is bipartite.
+    Backends implement :meth:`multiply` and the two degree vectors, and ``_attend`` for
+    :meth:`attention`. Rows of ``x`` are source nodes, rows of a result are target nodes; the two
+    sets are the same unless the graph is bipartite.
     ``root`` adds a multiple of the node itself, and needs that they are the same.
     """
 
@@ -153,9 +154,12 @@ class Graph(ABC):
         self._check_rooted()
         return observed("aggregation", self._attend(x, source, target, slope))
 
-    @abstractmethod
     def _attend(self, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
-        """What :meth:`attention` gives, from arguments that fit."""
+        """What :meth:`attention` gives, from arguments that fit; every graph of gslt has it."""
+        raise GraphError(
+            f"{type(self).__name__} sums over neighbours without attention; give it _attend, or "
+            "take another architecture than gat"
+        )
 
     def operator(self, name: tuple[object, ...], factors: Callable[[], Factors]) -> Propagation:
         """The operator of this name, whose factors are computed once.
@@ -198,8 +202,16 @@ class Graph(ABC):
         if self.shape[0] != self.shape[1]:
             raise GraphError(f"a graph of {self.shape[1]} → {self.shape[0]} nodes has no roots")
 
+    def _check_untransformed(self) -> None:
+        if is_transformed():
+            raise GraphError(
+                "torch.func (vmap, grad, jvp, …) goes through no kernel of a sparse product; give "
+                "a model of the backend pyg edge_index (2, E) itself: plain operations are taken"
+            )
+
     def _product(self, x: Tensor, operator: Propagation) -> Tensor:
         """M x with a gradient."""
+        self._check_untransformed()
         result: Tensor = _Propagate.apply(x, self, operator, False)  # type: ignore[no-untyped-call]
         return result
 

@@ -46,11 +46,16 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def is_traced() -> bool:
-    """Whether torch records this call, to compile or to export it, instead of making it.
+    """Whether torch records this call, to compile or to export it, or transforms it.
 
     Every step must then be an operation that torch knows.
     """
-    return torch.compiler.is_compiling() or is_exported()
+    return torch.compiler.is_compiling() or is_exported() or is_transformed()
+
+
+def is_transformed() -> bool:
+    """Whether ``torch.func`` (``vmap``, ``grad``, ``jvp``, …) transforms this call."""
+    return torch._C._are_functorch_transforms_active()
 
 
 def is_exported() -> bool:

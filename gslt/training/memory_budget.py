@@ -27,6 +27,9 @@ _EDGE = 56
 #: Tensors as long as the weights of a network of images: scores, weights, places and effective
 #: weights, gradients, moments, the best state.
 _PER_WEIGHT = 12
+#: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
+#: that a layer keeps for the gradient, and of those that live at the same time.
+_ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
 
 
 def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
@@ -37,7 +40,8 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
     whichever is more; and half of the other, since not all of it is given back in between.
 
     With N nodes, hidden width h and L layers, N h numbers are kept 2 (L − 1) times (input of a
-    product, input of a norm), in GraphSAGE 3 (L − 1) times, with dropout twice more per layer.
+    product, input of a norm), in GraphSAGE and GAT 3 (L − 1) times, with dropout twice more per
+    layer; a GAT keeps a number and a bit for each head on each edge of L layers beside.
 
     Args:
         dataset: numbers of nodes, edges, features and classes count.
@@ -52,7 +56,7 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
         both = max(step, chunk) + min(step, chunk) // 2
         return forward_bytes(dataset, config) - chunk + both
     n, hidden = dataset.num_nodes, config.hidden_channels
-    kept = (3 if config.architecture == "sage" else 2) * (config.num_layers - 1)
+    kept = (3 if config.architecture in ("sage", "gat") else 2) * (config.num_layers - 1)
     if config.dropout:
         kept += 2 * (config.num_layers - 1)
     narrow = 2 if config.precision == "bfloat16" else 4
@@ -62,7 +66,25 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
         activations += _row_bytes(hidden, 4) * _TEMPORARY
     features = _row_bytes(dataset.num_features, 4)
     logits = _row_bytes(dataset.num_classes, 4) * _LOGITS
-    return _BASE + n * (activations + features + logits) + _EDGE * dataset.num_edges
+    if config.architecture == "gat":
+        # And the last layer has the classes once for each head.
+        activations += _row_bytes(hidden, narrow) * _ATTENTION_TEMPORARY
+        activations += _row_bytes(config.heads * dataset.num_classes, narrow)
+    attention = _attention_bytes(dataset, config, _SHARES + _SHARE * config.num_layers)
+    return _BASE + n * (activations + features + logits) + _EDGE * dataset.num_edges + attention
+
+
+def _attention_bytes(dataset: NodeDataset, config: ModelConfig, share: int) -> int:
+    """What attention takes for its edges beside sums over neighbours.
+
+    Args:
+        dataset: numbers of nodes and edges count; every node has a loop.
+        config: architecture and heads count.
+        share: bytes of a head on an edge.
+    """
+    if config.architecture != "gat":
+        return 0
+    return (dataset.num_edges + dataset.num_nodes) * (_EDGE + config.heads * share)
 
 
 def _row_bytes(width: int, size: int) -> int:
@@ -114,7 +136,9 @@ def forward_bytes(dataset: Dataset, config: ModelConfig, matrices: int = 0) -> i
     wide = _row_bytes(config.hidden_channels, 4) * alive
     features = _row_bytes(dataset.num_features, 4)
     logits = _row_bytes(dataset.num_classes, 4) * (_LOGITS // 2)
-    return _BASE + dataset.num_nodes * (wide + features + logits) + _EDGE * dataset.num_edges
+    attention = _attention_bytes(dataset, config, _SHARES // 2)
+    rows = dataset.num_nodes * (wide + features + logits)
+    return _BASE + rows + _EDGE * dataset.num_edges + attention
 
 
 def _chunk_bytes(dataset: ImageDataset, config: ModelConfig) -> int:
@@ -179,10 +203,14 @@ def _remedy(dataset: Dataset, config: RunConfig, there: int) -> str:
 
 
 def _largest(dataset: Dataset, config: RunConfig, there: int, name: str, least: int) -> int:
-    """The largest value of a setting that fits, by bisection; 0 where none does."""
-    low, high = least - 1, getattr(config, name)
+    """The largest value of a setting that fits, by bisection; 0 where none does.
+
+    A width is a multiple of the heads that share it.
+    """
+    step = config.heads if name == "hidden_channels" else 1
+    low, high = (least - 1) // step, getattr(config, name) // step
     while high - low > 1:
         middle = (low + high) // 2
-        fits = estimated_bytes(dataset, replace(config, **{name: middle})) <= there
+        fits = estimated_bytes(dataset, replace(config, **{name: middle * step})) <= there
         low, high = (middle, high) if fits else (low, middle)
-    return low if low >= least else 0
+    return low * step if low * step >= least else 0

@@ -952,6 +952,103 @@ def test_gat_between_two_sets() -> None:
     compare(frozen, host, xs, lambda layer, x: layer(tuple(x), edges), torch.float64)
 
 
+def test_a_gat_goes_through_the_transforms_of_torch() -> None:
+    """Other scores by name, gradients by function, vmap over inputs, and none over scores."""
+    nodes, edges = GRAPHS["random"]
+    x = features(nodes, 5, torch.float32)
+    layer = FrozenGATConv(5, 3, 2, config=CONFIG)
+    expected = layer(x, edges)
+    own = {name: p.detach() for name, p in layer.named_parameters()}
+    other = {name: 9.0 - p.abs() for name, p in own.items()}
+    found = torch.func.functional_call(layer, other, (x, edges))
+    assert not torch.allclose(found, expected)
+    assert torch.equal(layer(x, edges), expected)
+    restored = copy.deepcopy(layer)
+    restored.load_state_dict(other, strict=False)
+    assert torch.equal(restored(x, edges), found)
+
+    def loss(scores: dict[str, Tensor], given: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(layer, scores, (given, edges))
+        return out.square().sum()
+
+    loss(own, x)
+    layer(x, edges).square().sum().backward()
+    gradients = torch.func.grad(loss)(own, x)
+    for name, p in layer.named_parameters():
+        torch.testing.assert_close(gradients[name], p.grad, rtol=1e-4, atol=1e-5)
+    # One gradient for each input, as of one after the other.
+    both = torch.stack([x, 2 * x])
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(own, both)
+    for name, gradient in torch.func.grad(loss)(own, 2 * x).items():
+        torch.testing.assert_close(each[name][1], gradient, rtol=1e-4, atol=1e-5)
+    batched = torch.func.vmap(lambda given: layer(given, edges))(both)
+    torch.testing.assert_close(batched[0], expected, rtol=1e-5, atol=1e-5)
+    stacked = {name: torch.stack([own[name], other[name]]) for name in own}
+    with pytest.raises(ConfigError, match="vmap goes over inputs, not over scores"):
+        torch.func.vmap(loss, in_dims=(0, None))(stacked, x)
+    # Nothing of it is left behind.
+    assert torch.equal(layer(x, edges), expected)
+
+
+def test_a_gat_under_autocast_has_the_hosts_types() -> None:
+    nodes, edges = GRAPHS["random"]
+    x = features(nodes, 5, torch.float32)
+    frozen, host = FrozenGATConv(5, 3, 2, config=CONFIG), pyg.GATConv(5, 3, 2)
+    host.load_state_dict(bake(frozen).state_dict())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mine, theirs = frozen(x, edges), host(x, edges)
+    assert mine.dtype == theirs.dtype
+    assert torch.equal(mine, theirs)
+    mine.float().sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in frozen.parameters())
+
+
+class Attending(torch.utils.data.Dataset[Tensor]):
+    """What a layer gives for each node, computed wherever a loader asks for it."""
+
+    def __init__(self, layer: nn.Module, x: Tensor, edges: Tensor) -> None:
+        self.layer, self.x, self.edges = layer, x, edges
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, node: int) -> Tensor:
+        with torch.no_grad():
+            out: Tensor = self.layer(self.x, self.edges)[node]
+        return out
+
+
+@pytest.mark.slow
+def test_a_gat_works_in_a_loader_that_spawns() -> None:
+    nodes, edges = GRAPHS["isolated nodes"]
+    x = features(nodes, 5, torch.float32)
+    layer = FrozenGATConv(5, 3, 2, config=CONFIG)
+    data = Attending(layer, x, edges)
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=nodes, num_workers=1, multiprocessing_context="spawn"
+    )
+    (found,) = list(loader)
+    assert torch.equal(found, layer(x, edges))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loops", [True, False])
+def test_a_gat_is_compiled_with_the_breaks_of_its_host_alone(loops: bool) -> None:
+    nodes, edges = GRAPHS["random"]
+    x, breaks = features(nodes, 5, torch.float32), []
+    layer = bake(FrozenGATConv(5, 3, 2, config=CONFIG, add_self_loops=loops))
+    # torch looks at gradients of what is no leaf between two graphs.
+    with quiet():
+        for each in (layer, pyg.GATConv(5, 3, 2, add_self_loops=loops)):
+            torch._dynamo.reset()
+            breaks.append(torch._dynamo.explain(each)(x, edges).graph_break_count)
+        assert breaks[0] == breaks[1]
+        assert bool(breaks[0]) is loops
+        torch._dynamo.reset()
+        compiled = torch.compile(layer, backend="aot_eager", fullgraph=not loops)
+        torch.testing.assert_close(compiled(x, edges), layer(x, edges), rtol=1e-5, atol=1e-5)
+
+
 def test_life_of_a_gat() -> None:
     nodes, edges = GRAPHS["random"]
     x = features(nodes, 5, torch.float32)

@@ -69,6 +69,19 @@ def test_no_convolution_is_forgotten() -> None:
         assert not names & set(left_out)
 
 
+def test_a_bias_by_another_name_is_one() -> None:
+    """PyG scales attention by l2ᵀ act(l1ᵀ degree + b1) + b2."""
+    conv = pyg.RGATConv(6, 10, 5, heads=3, mod="scaled")
+    report = freeze(conv, DRAWN)
+    fixed = {"b1": "fixed at 0", "b2": "fixed at 0", "bias": "fixed at 0"}
+    assert fixed.items() <= dict(report.fixed).items()
+    assert not conv.b1.any()
+    assert not conv.b2.any()
+    assert {"l1", "l2"} <= {layer.name for layer in report.layers}
+    # Only of that layer: in one of a user's own it is a weight.
+    assert [layer.name for layer in freeze(Own(1, 10, name="b1"), DRAWN).layers] == ["b1"]
+
+
 def test_variance_times_inputs_is_2() -> None:
     conv = pyg.RGCNConv(64, 32, 3, root_weight=False)
     freeze(conv, DRAWN)

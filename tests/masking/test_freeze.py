@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -693,3 +694,22 @@ def test_a_baked_module_can_be_exported() -> None:
     plain = bake(module)
     exported = torch.export.export(plain, (x(),))
     assert torch.equal(exported.module()(x()), module(x()))
+
+
+def test_a_layer_that_got_another_weight_since_is_frozen_anew_in_one_order() -> None:
+    """Frozen weights of a layer stand behind those that are new, before and after."""
+    layer = nn.Module()
+    for name in ("a", "b"):
+        layer.register_parameter(name, nn.Parameter(torch.ones(4, 4)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        freeze(layer, FreezeConfig(sparsity=0.5))
+        layer.register_parameter("c", nn.Parameter(torch.ones(3, 5)))
+        report = freeze(layer, FreezeConfig(sparsity=0.5, freezing_ratio=0.4))
+    assert [(each.name, each.shape) for each in report.layers] == [
+        ("c", (3, 5)),
+        ("a", (4, 4)),
+        ("b", (4, 4)),
+    ]
+    assert [w.counts for w in frozen_weights(layer)] == [each.counts for each in report.layers]
+    assert layer.c.shape == (3, 5)

@@ -23,7 +23,7 @@ from torch import Tensor
 from gslt.backends import BACKENDS, get_backend
 from gslt.config import FreezeConfig, ModelConfig
 from gslt.environment import import_quietly
-from gslt.errors import GraphError
+from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN, compact_features, weight_shapes
@@ -425,6 +425,35 @@ def quietly_csr(x: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return x.to_sparse_csr()
+
+
+# Transforms of torch
+
+
+@pytest.mark.parametrize("architecture", ["gin", "gcn", "sage", "gat"])
+def test_functions_of_scores_and_inputs_are_transformed(architecture: str) -> None:
+    nodes, edges = GRAPHS["parallel"]
+    config = ModelConfig(architecture=architecture, num_layers=3, hidden_channels=4)
+    model, x = make("pyg", config).double(), features(nodes, 6)
+    own = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss(scores: dict[str, Tensor], given: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(model, scores, (given, edges))
+        return out.square().sum()
+
+    both = torch.stack([x, x.flip(0)])
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(own, both)
+    for number, given in enumerate(both):
+        model.zero_grad()
+        model(given, edges).square().sum().backward()
+        for name, p in model.named_parameters():
+            torch.testing.assert_close(each[name][number], p.grad, atol=1e-7, rtol=1e-7)
+    built = model.backend.graph(edges, nodes)
+    with pytest.raises(GraphError, match="no kernel of a sparse product"):
+        torch.func.vmap(lambda given: model(given, built))(both)
+    stacked = {name: torch.stack([p, -p]) for name, p in own.items()}
+    with pytest.raises(ConfigError, match="vmap goes over inputs, not over scores"):
+        torch.func.vmap(loss, in_dims=(0, None))(stacked, x)
 
 
 # Sparse features

@@ -7,10 +7,11 @@ import copy
 import pytest
 import torch
 from graphs import GRAPHS, adjacency, features, mean_matrix
+from torch import Tensor
 
 from gslt.backends.csr import BACKEND, CSRGraph
 from gslt.errors import GraphError
-from gslt.nn.graph import EdgelessGraph
+from gslt.nn.graph import EdgelessGraph, Graph, Propagation
 
 
 def test_a_path_by_hand() -> None:
@@ -53,6 +54,19 @@ def test_roots_are_the_identity(graph: str) -> None:
 def test_a_bipartite_graph_has_no_roots() -> None:
     with pytest.raises(GraphError, match="no roots"):
         CSRGraph(torch.tensor([[0, 1], [0, 0]]), 2, 1).sum(features(2, 1), root=1.0)
+
+
+def test_a_graph_of_ones_own_without_attention_says_so() -> None:
+    class Complete(Graph):
+        shape = (2, 2)
+        in_degree = self_loops = torch.ones(2)
+
+        def multiply(self, operator: Propagation, x: Tensor, transposed: bool) -> Tensor:
+            return x.sum(0).expand_as(x)
+
+    assert Complete().sum(torch.ones(2, 1)).tolist() == [[2], [2]]
+    with pytest.raises(GraphError, match="Complete sums over neighbours without attention"):
+        Complete().attention(torch.ones(2, 1), torch.ones(2, 1), torch.ones(2, 1))
 
 
 def test_a_constant_is_aggregated_once(monkeypatch: pytest.MonkeyPatch) -> None:

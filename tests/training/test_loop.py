@@ -16,7 +16,7 @@ from small_runs import SMALL, small_search
 import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
-from gslt.nn.graph import Graph
+from gslt.nn.graph import EdgeList, Graph
 from gslt.training.inputs import Inputs, predict
 from gslt.training.loop import Loop, make_optimizer
 from gslt.training.results import AT_BEST, Epoch
@@ -216,6 +216,10 @@ class ShapeGraph(Graph):
 
     def multiply(self, operator, x, transposed):
         return x.new_empty(self.nodes, x.size(1))
+
+    def _attend(self, x, source, target, slope):
+        loops = torch.arange(self.nodes, device="meta").expand(2, -1)
+        return EdgeList(loops, self.nodes, self.nodes)._attend(x, source, target, slope)
 
 
 class ShapeBackend:
