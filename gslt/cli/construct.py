@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """A ticket that equals a given network to an error, by construction: nothing is
 searched and nothing in the source is trained. The target is trained first, or loaded; which random
-coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, target.safetensors and a
-picture of the errors against the width."""
+coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, target.safetensors
+and a picture of the errors against the width."""
 #: What the folder is called, and its files.
 KIND = "construct"
 FILES = ("ticket.safetensors", "summary.json", "target.safetensors", "widths.png", "widths.svg")
