@@ -80,6 +80,10 @@ def _construct(options: Namespace) -> None:
     save_both(width_figure(layers, SHARES, title), folder, "widths")
     _show(found, task.scores(target), task.scores(found.network))
     print(size_line(ticket))
+    print(
+        f"the target itself has {4 * found.target_weights:,} bytes of float32: a construction "
+        "shows that there is a ticket, and saves nothing"
+    )
     print(f"written to {folder.path}: {', '.join(FILES)}")
 
 
