@@ -145,7 +145,9 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    for sentence in filter(None, [report.concentration if report else "", ticket.emptied]):
+    # The widths of a constructed source are as the law has them.
+    uneven = report.concentration if report and not built else ""
+    for sentence in filter(None, [uneven, ticket.emptied]):
         print(f"warning   {sentence}")
 
 

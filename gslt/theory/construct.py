@@ -33,20 +33,20 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gslt.config import FreezeConfig, check_choice, check_values
+from gslt.config import FreezeConfig, check_values
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import freeze, frozen_places
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import CONSTRUCTIONS, SourceBlock, SourceConfig, SourceNetwork
+from gslt.nn.source import SourceBlock, SourceConfig, SourceNetwork
 from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
 from gslt.theory.subset_sum import check_epsilon
 from gslt.theory.width import MAX_COPIES, copies_needed
@@ -109,7 +109,7 @@ class ConstructConfig:
 
     epsilon: float = 0.01
     """Largest output error on the data."""
-    construction: str = "2L"
+    construction: Literal["2L", "L+1"] = "2L"
     """2L: a pair of random layers for each layer of the target. L+1: one pair, then copies."""
     freezing_ratio: float | None = None
     """F, half of it pruned and half of it locked, in the searched matrices [0]."""
@@ -128,7 +128,6 @@ class ConstructConfig:
     def __post_init__(self) -> None:
         check_values(self)
         check_epsilon(self.epsilon)
-        check_choice("construction", self.construction, CONSTRUCTIONS)
         p, locked = self.ratios
         for name, value in (("prune_ratio", p), ("lock_ratio", locked)):
             if not 0 <= value < 1:
