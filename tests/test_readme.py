@@ -219,8 +219,8 @@ def test_running_statistics() -> None:
     text = " ".join((ROOT / "docs" / "images.md").read_text(encoding="utf-8").split())
     stored, anew, tenth = (rows[name] for name in ("stored", "measured anew", "from a tenth"))
     expected = (
-        f"classifies {stored} of 1,000 test images with the stored statistics, {anew} with those of "
-        f"one pass over all its training images, {tenth} with those of a tenth"
+        f"classifies {stored} of 1,000 test images with the stored statistics, {anew} with those "
+        f"of one pass over all its training images, {tenth} with those of a tenth"
     )
     assert expected in text
     assert record["data"]["train"] == 4000
