@@ -218,3 +218,17 @@ def test_steps_of_images() -> None:
         assert line in text.splitlines()
     slower = rows["published"]["cpu_seconds"] / rows["search"]["cpu_seconds"]
     assert f"every update: {slower:.2f} × the time" in text
+
+
+def test_running_statistics() -> None:
+    record = committed("running-statistics")
+    rows = {row["name"]: f"{100 * row['test']:.1f} %" for row in record["rows"]}
+    text = " ".join((ROOT / "docs" / "images.md").read_text(encoding="utf-8").split())
+    stored, anew, tenth = (rows[name] for name in ("stored", "measured anew", "from a tenth"))
+    expected = (
+        f"classifies {stored} of 1,000 test images with the stored statistics, {anew} with those "
+        f"of one pass over all its training images, {tenth} with those of a tenth"
+    )
+    assert expected in text
+    assert record["data"]["train"] == 4000
+    assert "jpeg" in record["data"]["name"]

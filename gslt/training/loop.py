@@ -136,10 +136,10 @@ class Loop:
         # Places, not a mask: their number is known, so a GPU does not have to be asked for it.
         self.train = dataset.train_mask.nonzero().flatten()
         self.train_y = dataset.y[self.train]
-        self.kind: EpochKind = FullBatch(self)
+        self.kind: EpochKind = FullBatch()
         if isinstance(dataset, ImageDataset):
             assert isinstance(inputs, ImageInputs)
-            self.kind = MiniBatches(self, dataset, inputs)
+            self.kind = MiniBatches(dataset, inputs, config.batch_size)
         #: Updates so far; in every epoch there are ``kind.updates``.
         self.updates = 0
 
@@ -187,9 +187,9 @@ class Loop:
                     self.probe.begin(self.seed, done, last)
                     if not done:
                         self.probe(self.seed, 0, last, self.model, self.exact_inputs, 0)
-                self.kind.begin(done)
+                self.kind.begin(self, done)
             for epoch in bar:
-                self.kind.run(epoch)
+                self.kind.run(self, epoch)
                 record = self._record_epoch(epoch, started)
                 bar.set_postfix_str(_postfix(record, self.best, self.dataset.metric_label))
                 best = self.best.epoch if self.best else 0
@@ -206,6 +206,7 @@ class Loop:
                     break
                 if folder is not None:
                     self._checkpoint_or_stop(folder, stop)
+        self.kind.end()
         return self._finish(time.perf_counter() - started)
 
     def _checkpoint_or_stop(self, folder: RunFolder, stop: Request) -> None:
@@ -314,7 +315,7 @@ class Loop:
         return loss
 
     def _record_epoch(self, epoch: int, started: float) -> Epoch:
-        loss, scores = self.kind.measure(epoch)
+        loss, scores = self.kind.measure(self, epoch)
         sparsity = None
         if isinstance(self.config, SearchConfig):
             sparsity = self.config.sparsity_at(epoch)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from advice import message_of, sentences
+from images import stripes
 
 from gslt.data import (
     NodeDataset,
@@ -18,6 +19,7 @@ from gslt.data import (
     as_dataset,
     convert,
     dataset,
+    labelled,
     load_dataset,
     parts,
     random_split,
@@ -375,6 +377,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: several(y=torch.ones(6, 2), metric="roc_auc"),
         lambda: several(y=torch.ones(6, 2)),
     ),
+    "images": (lambda: as_dataset(stripes(16)), lambda: as_dataset(load_dataset("debian"))),
     "devices": (
         lambda: own(y=torch.empty(6, dtype=torch.int64, device="meta")),
         lambda: own(y=ROWS),
@@ -391,7 +394,7 @@ def test_who_follows_the_advice_gets_on(case: str) -> None:
 
 def test_every_advice_is_tried() -> None:
     said = [message_of(broken) for broken, _ in CASES.values()]
-    modules = (arrays, convert, dataset, parts, roles, structural)
+    modules = (arrays, convert, dataset, labelled, parts, roles, structural)
     wanted = [pattern for module in modules for pattern in sentences(module)]
     assert len(wanted) > 40
     untried = [pattern for pattern in wanted if not any(re.search(pattern, each) for each in said)]

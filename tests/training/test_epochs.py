@@ -101,7 +101,7 @@ def test_every_training_image_once_in_the_order_of_a_stream(
 
     monkeypatch.setattr(ImageInputs, "batch", batch)
     for epoch in (1, 2):
-        loop.kind.run(epoch)
+        loop.kind.run(loop, epoch)
     assert [len(places) for places, _ in seen] == [8, 8, 8, 6] * 2
     assert (loop.kind.updates, loop.updates) == (4, 8)
     for epoch, batches in ((1, seen[:4]), (2, seen[4:])):
@@ -120,7 +120,7 @@ def test_one_update_by_hand(images: gslt.ImageDataset) -> None:
         **{**TINY, "batch_size": 0}, augment=False, lr=0.1, weight_decay=0.01, momentum=0.9
     )
     loop, other = made(images, config), made(images, config)
-    loop.kind.run(1)
+    loop.kind.run(loop, 1)
     mean, deviation = images.constants
     x = images.x[:30].float() / 255
     x = (x - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1)
@@ -133,8 +133,8 @@ def test_one_update_by_hand(images: gslt.ImageDataset) -> None:
 def test_an_epoch_measures_its_batches_and_then_the_network(images: gslt.ImageDataset) -> None:
     config = gslt.TrainConfig(**{**RESNET, "batch_size": 20}, augment=False, lr=0.01)
     loop, other = made(images, config), made(images, config)
-    loop.kind.run(1)
-    loss, scores = loop.kind.measure(1)
+    loop.kind.run(loop, 1)
+    loss, scores = loop.kind.measure(loop, 1)
     order = torch.from_numpy(Stream(0, "epoch 1", "order").permutation(30))
     other.model.train()
     losses, right = [], 0
@@ -158,9 +158,9 @@ def test_the_threshold_is_found_once_an_update(
     found = []
     usual = Supermask._derive
     monkeypatch.setattr(Supermask, "_derive", lambda *given: found.append(1) or usual(*given))
-    loop.kind.run(1)
+    loop.kind.run(loop, 1)
     assert len(found) == loop.kind.updates == 3
-    loop.kind.measure(1)
+    loop.kind.measure(loop, 1)
     # Once for each of validation and test, however many chunks there are.
     assert len(found) == 5
 

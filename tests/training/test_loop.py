@@ -380,3 +380,20 @@ def community_graph() -> gslt.NodeDataset:
         num_classes=2,
         synthetic=True,
     )
+
+
+def test_nothing_of_a_run_outlives_it(blocks: gslt.NodeDataset) -> None:
+    """Without a collection of cycles: a loop holds activations as large as the graph."""
+    backend = get_backend("pyg")
+    model = gslt.GNN(8, 3, small_search(epochs=2), backend)
+    gslt.freeze(model, small_search(epochs=2))
+    loop = Loop(blocks, small_search(epochs=2), 0, model, Inputs(backend, blocks))
+    gc.collect()
+    gc.disable()
+    try:
+        loop.run(progress=False, on_epoch=None)
+        seen = weakref.ref(loop)
+        del loop
+        assert seen() is None
+    finally:
+        gc.enable()
