@@ -37,7 +37,7 @@ for number in range(loads + 1):
             getattr(data, "content_hash", None)
         if number:
             times.append(time.process_time() - before)
-print(json.dumps(found))
+print(json.dumps({**found, "package": gslt.__file__}))
 """
 
 
@@ -46,9 +46,17 @@ def measure(checkout: Path, name: str, root: Path, loads: int) -> Values:
     variables = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "GSLT_DATA": str(root)}
     command = [sys.executable, "-c", CODE, name, str(loads)]
     done = subprocess.run(
-        command, env={**os.environ, **variables}, capture_output=True, text=True, check=True
+        command,
+        # The working folder goes before PYTHONPATH, and may be a checkout itself.
+        cwd=root,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     times: Values = json.loads(done.stdout.splitlines()[-1])
+    if Path(times.pop("package")).parents[1] != checkout:
+        raise SystemExit(f"{checkout} holds no gslt")
     return times
 
 

@@ -412,7 +412,10 @@ def _check_header(header: Sequence[str], delimiter: str) -> None:
 def _parquet(path: Path) -> Table:
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingPackageError("pyarrow", "Reading Parquet", "")
-    file = importlib.import_module("pyarrow.parquet").ParquetFile(io.BytesIO(read_bytes(path)))
+    # Checksums are compared where there are some; pyarrow writes none unless it is told to.
+    file = importlib.import_module("pyarrow.parquet").ParquetFile(
+        io.BytesIO(read_bytes(path)), page_checksum_verification=True
+    )
     about = file.metadata
     packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
     needed = max(packed, 8 * about.num_rows * about.num_columns)

@@ -211,6 +211,17 @@ def test_parquet(tmp_path: Path) -> None:
     assert parts.x.tolist() == [[1.0, 0.5, 1.0], [2.0, 2.0, 3.0], [3.0, 4.0, 5.0]]
     assert torch.equal(torch.tensor(parts.edge_index), torch.tensor([[0, 2], [2, 1]]))
     assert parts.y == ["b", "", "a"]
-    (tmp_path / "edges.parquet").write_bytes((tmp_path / "edges.parquet").read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"edges\.parquet"):
-        read(tmp_path)
+    parquet.write_table(
+        edges,
+        tmp_path / "edges.parquet",
+        write_page_checksum=True,
+        use_dictionary=False,
+        compression="none",
+    )
+    content = (tmp_path / "edges.parquet").read_bytes()
+    # A 9 that becomes an 8 is a node too.
+    wrong = content.replace((9).to_bytes(8, "little"), (8).to_bytes(8, "little"))
+    for broken in (content[:-20], wrong):
+        (tmp_path / "edges.parquet").write_bytes(broken)
+        with pytest.raises(DataError, match=r"edges\.parquet"):
+            read(tmp_path)
