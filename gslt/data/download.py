@@ -68,11 +68,16 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
     entry = DATASETS[name]
     target = found or place / entry.places[0]
     if entry.layout == "cifar" and target.is_dir():
-        raise DataError(
-            f"the folder {target} exists but is incomplete; move it away and download again"
-        )
+        raise _incomplete(target, "the files of any whole version")
     _DOWNLOADS[entry.layout](name, target)
     return target
+
+
+def _incomplete(target: Path, lacking: str) -> DataError:
+    return DataError(
+        f"the folder {target} exists but is incomplete (it lacks {lacking}); move it away and "
+        "download again"
+    )
 
 
 def _download_file(name: str, target: Path) -> None:
@@ -88,10 +93,7 @@ def _download_files(name: str, target: Path) -> None:
 
 def _download_archive(name: str, target: Path) -> None:
     if target.exists():
-        raise DataError(
-            f"the folder {target} exists but is incomplete (it lacks {missing_files(target)[0]}); "
-            "move it away and download again"
-        )
+        raise _incomplete(target, str(missing_files(target)[0]))
     (file,) = PUBLISHED[name]
     with temporary_folder(target) as folder:
         archive = folder / file.name

@@ -46,6 +46,7 @@ def test_the_commands():
         "compare-backends",
         "smooth",
         "conjecture",
+        "construct",
         "data list",
         "data info",
         "data convert",
