@@ -215,16 +215,85 @@ class TrainConfig(RunConfig):
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
     mask_sparsity: float = 0.0
-    """Fraction of each layer's weights that a random mask removes before training (a weak ticket);
-    the others are scaled by 1/sqrt(density)."""
+    """Fraction of all weights that a random mask removes before training (a weak ticket); those
+    that are left of a layer are scaled by 1/sqrt(density of the layer)."""
     seed: int = 0
     """Seed of the initial weights, and of the mask, of the first run."""
+    mask: Literal["er"] = "er"
+    """Where the mask comes from: er, an Erdos-Renyi graph, uniformly random within each layer."""
+    allocation: Allocation = "uniform"
+    """How the removed weights are divided among layers, as in a search: the same fraction of each,
+    equal kept number per layer, Erdos-Renyi-kernel, or ideal gas quotas."""
+    rewire_every: int = 0
+    """Rewire the mask every so many epochs (dynamic sparse training): in each layer a fraction
+    of the kept weights, those of smallest magnitude, is dropped and as many are regrown from 0,
+    in the place of that epoch's update of the weights. At least 2, or 0: the mask stays."""
+    rewire_fraction: float = 0.3
+    """Fraction of a layer's kept weights to be rewired at first; it falls as a half cosine to
+    0.005."""
+    rewire_until: float = 0.75
+    """Share of the epochs after which the mask stays, where the cosine ends."""
+    regrow: Literal["gradient", "random"] = "gradient"
+    """Where weights are regrown: at the largest gradients of the loss, as if all weights were there
+    (RigL, arXiv 1911.11134), or at random (SET, arXiv 1707.04780)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.mask_sparsity < 1.0:
             raise ConfigError(f"mask_sparsity must lie in [0, 1), got {self.mask_sparsity}")
         _check_seeds(self.seed, self.runs)
+        self._check_rewiring()
+
+    def _check_rewiring(self) -> None:
+        _at_least(self, "rewire_every", 0)
+        if not 0.0 < self.rewire_fraction < 1.0:
+            raise ConfigError(f"rewire_fraction must lie in (0, 1), got {self.rewire_fraction}")
+        if not 0.0 < self.rewire_until <= 1.0:
+            raise ConfigError(f"rewire_until must lie in (0, 1], got {self.rewire_until}")
+        if not self.rewire_every:
+            return
+        if self.rewire_every == 1:
+            raise ConfigError(
+                "rewire_every must be at least 2, got 1: an update that rewires trains no weight"
+            )
+        if not self.mask_sparsity:
+            raise ConfigError(
+                f"rewire_every {self.rewire_every} has no mask to rewire; set mask_sparsity above 0"
+            )
+        if not self.rewirings:
+            raise ConfigError(
+                f"rewire_every {self.rewire_every} rewires nothing before epoch "
+                f"{self.rewire_until * self.epochs:g}, where rewire_until {self.rewire_until:g} of "
+                f"{self.epochs} epochs ends it; rewire more often, or longer"
+            )
+
+    @property
+    def rewirings(self) -> range:
+        """The epochs whose update rewires the mask.
+
+        >>> list(TrainConfig(epochs=40, mask_sparsity=0.5, rewire_every=10).rewirings)
+        [10, 20]
+        """
+        if not self.rewire_every:
+            return range(0)
+        end = math.ceil(self.rewire_until * self.epochs)
+        return range(self.rewire_every, end, self.rewire_every)
+
+    @property
+    def masked_source(self) -> FreezeConfig:
+        """The source of a weak ticket: the mask removes what is pruned there, and no more.
+
+        >>> TrainConfig(mask_sparsity=0.9, allocation="erk").masked_source.ratios
+        (0.9, 0.0)
+        """
+        return FreezeConfig(
+            sparsity=self.mask_sparsity,
+            prune_ratio=self.mask_sparsity,
+            allocation=self.allocation,
+            weight_init=self.weight_init,
+            scale="none",
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

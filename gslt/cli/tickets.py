@@ -100,8 +100,13 @@ def _inspect(options: Namespace) -> None:
             frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
         print(f"  {name:<{width}} {frozen}{kept}")
+    if ticket.is_weak:
+        how = "regenerated from the seed" if not s.bits else "stored, as it was rewired"
+        print(f"weak      {s.kept:,} trained weights, {4 * s.kept:,} bytes; their mask is {how}")
     if ticket.state:
-        print(f"state     {s.stored:,} values beside the masks, {s.stored_bytes:,} bytes")
+        count = sum(value.numel() for value in ticket.state.values())
+        size = sum(value.nbytes for value in ticket.state.values())
+        print(f"state     {count:,} values beside the masks, {size:,} bytes")
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")

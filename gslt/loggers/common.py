@@ -57,7 +57,7 @@ def figures(run: Run) -> dict[str, float]:
         run.train_accuracy,
         size.sparsity if size else 0.0,
         size.search_space if size else 1.0,
-        size.bits / 8 if size else 4.0 * total,
+        size.content_bytes if size else 4.0 * total,
         run.seconds,
     )
     return dict(zip(figure_names(run.metric), values, strict=True))

@@ -5,61 +5,63 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gslt.config import WeightInit
 from gslt.errors import ConfigError
-from gslt.freezing import freezing_pattern, frozen_counts
-from gslt.freezing.pattern import PRUNED
+from gslt.freezing import frozen_counts
 from gslt.masking.fan_in import fan_in_of, padding_row
 from gslt.masking.freeze import weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
+from gslt.masking.trained import emptied_layers, put_mask, random_masks
 
 
 def initialise(
-    module: nn.Module, weight_init: WeightInit, seed: int, sparsity: float = 0.0
-) -> None:
+    module: nn.Module,
+    weight_init: WeightInit,
+    seed: int,
+    sparsity: float = 0.0,
+    allocation: str = "uniform",
+    *,
+    rewired: bool = False,
+) -> str:
     """Give an unfrozen module the random weights that its frozen twin of this seed would have.
 
-    With a sparsity, a random mask removes that share of every weight matrix for good, and what is
-    left is multiplied by 1/√density, as in a ticket. The mask is the pruned part of the pattern of
-    a source of this seed that is frozen altogether with ``allocation="uniform"``. Removed weights
-    are zero and get no gradient, so that no optimizer moves them.
+    With a sparsity, a random mask removes that share of all weights, divided over the layers as a
+    scheme says, and what is left of a layer is multiplied by 1/√density, as in a ticket. The mask
+    is the pruned part of the pattern of a source of this seed and allocation with this pruning
+    ratio. Removed weights are zero and stay so, see :func:`gslt.masking.trained.put_mask`.
 
     Args:
         module: any module; its parameters of two or more dimensions are weights.
         weight_init: distribution of the weights.
         seed: seed of weights and mask.
         sparsity: fraction of the weights that the mask removes.
+        allocation: a key of :data:`gslt.freezing.ALLOCATIONS`.
+        rewired: whether the mask will be rewired while the weights are trained.
+
+    Returns:
+        A sentence on layers that the mask leaves no weight; empty without one.
 
     Raises:
-        ConfigError: if the module is frozen.
+        ConfigError: if the module is frozen, or the mask keeps no weight.
     """
     if frozen_weights(module):
         raise ConfigError("the module is frozen: its weights follow from its seed")
     targets = list(weights_of(module))
-    shapes = [weight.shape for *_, weight in targets]
-    counts = frozen_counts(shapes, sparsity, 1.0 - sparsity, "uniform")
-    for (name, owner, _, weight), c in zip(targets, counts, strict=True):
+    shapes = {name: tuple(weight.shape) for name, _, _, weight in targets}
+    counts = frozen_counts(list(shapes.values()), sparsity, 0.0, allocation)
+    masks = random_masks(shapes, counts, seed) if sparsity else {}
+    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
         fan_in = fan_in_of(module, name, weight.shape)
-        value = random_weight(weight.shape, fan_in, weight_init, seed, name)
+        value = random_weight(weight.shape, fan_in, weight_init, seed, name).view(weight.shape)
         if c.pruned:
-            kept = torch.from_numpy(freezing_pattern(c, seed, name) != PRUNED)
-            value = value * kept / math.sqrt(max(c.total - c.pruned, 1) / c.total)
-            _keep_zero(weight, kept.view(weight.shape))
+            value = value / math.sqrt(max(c.searched, 1) / c.total)
         with torch.no_grad():
-            weight.copy_(value.view(weight.shape))
+            weight.copy_(value)
             if (row := padding_row(owner)) is not None:
                 weight[row] = 0.0
-
-
-def _keep_zero(weight: nn.Parameter, kept: Tensor) -> None:
-    """Let no gradient reach the weights that are not kept; ``kept`` has the weight's shape."""
-    masks = {kept.device: kept}
-
-    def mask(grad: Tensor) -> Tensor:
-        if grad.device not in masks:
-            masks[grad.device] = kept.to(grad.device)
-        return grad * masks[grad.device]
-
-    weight.register_hook(mask)  # type: ignore[no-untyped-call]
+        if masks:
+            put_mask(owner, attribute, masks[name], rewired=rewired)
+    kept = {name: (c.searched, c.total) for name, c in zip(shapes, counts, strict=True)}
+    return emptied_layers(kept) if masks else ""

@@ -36,12 +36,13 @@ from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
 
-#: Version of the format of a ticket of masks alone, of one that stores state beside them, and of
-#: one that knows the data that it was found on.
-MASKS_ALONE, WITH_STATE, WITH_DATA = VERSIONS = (2, 3, 4)
+#: Version of the format of a ticket of masks alone, of one that stores state beside them, of one
+#: that knows the data that it was found on, and of a weak one, which stores its weights.
+MASKS_ALONE, WITH_STATE, WITH_DATA, WEAK = VERSIONS = (2, 3, 4, 5)
 
-#: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
-KIND, MASKS, STATE = "ticket", "masks", "state."
+#: Kind of the sealed file, the names of its masks and of its trained weights, and what stands
+#: before the names of its state.
+KIND, MASKS, VALUES, STATE = "ticket", "masks", "values", "state."
 #: A byte of the masks stands for at most so many searched weights, and so many weights at all.
 SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE = 2**8, 2**14
 #: Weights that every byte of the whole file allows beyond ``Limits.small_file_weights``, in a
@@ -75,6 +76,8 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     searched = sum(mask.numel() for mask in ticket.masks.values())
     payload = payload.ljust(_least_bytes(searched, ticket.source.total), b"\0")
     tensors = {f"{STATE}{name}": value.cpu() for name, value in ticket.state.items()}
+    if ticket.values:
+        tensors[VALUES] = torch.cat([value.cpu() for value in ticket.values.values()])
     tensors[MASKS] = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
     return seal(KIND, _values(ticket, lengths, __version__), tensors), len(payload)
 
@@ -131,6 +134,8 @@ class Metadata:
     """Name, type and shape."""
     data_sha256: str
     """Empty where the file has none."""
+    values: Count
+    """Trained weights that the file stores; 0 in a strong ticket."""
 
     def total(self, column: int) -> int:
         """Sum of a column of the layers."""
@@ -185,7 +190,7 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
     infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
     state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
     return {
-        "version": WITH_DATA if ticket.content_hash else WITH_STATE if state else MASKS_ALONE,
+        "version": _version(ticket),
         "gslt": version,
         "freeze": _written(ticket.config),
         "architecture": ticket.architecture and _architecture(ticket.architecture),
@@ -200,7 +205,15 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         "results": ticket.results,
         **({"state": state} if state else {}),
         **({"data_sha256": ticket.content_hash} if ticket.content_hash else {}),
+        **({"values": sum(map(len, ticket.values.values()))} if ticket.values else {}),
     }
+
+
+def _version(ticket: StoredTicket) -> int:
+    """The first version of the format that can hold a ticket."""
+    if ticket.values:
+        return WEAK
+    return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE
 
 
 def _check_version(values: dict[str, Any], name: str) -> None:
@@ -219,7 +232,7 @@ def _least_bytes(searched: int, total: int) -> int:
 
 
 def _metadata(values: dict[str, Any]) -> Metadata:
-    given = {"state": [], "data_sha256": "", **values}
+    given = {"state": [], "data_sha256": "", "values": 0, **values}
     _expect_keys("metadata", given, {field.name for field in dataclasses.fields(Metadata)})
     metadata = parse(Metadata, given)
     # Text that is no Unicode could not be printed.
@@ -232,6 +245,12 @@ def _metadata(values: dict[str, Any]) -> Metadata:
 def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> None:
     """Before anything is read or made that is as long as the masks."""
     state = {f"{STATE}{name}": TensorInfo(dtype, shape) for name, dtype, shape in metadata.state}
+    if metadata.values:
+        state[VALUES] = TensorInfo("F32", (metadata.values,))
+        if metadata.values != metadata.total(2):
+            raise ValueError(
+                f"{metadata.values} trained weights do not fit {metadata.total(2)} that are kept"
+            )
     info = tensors.get(MASKS)
     if info is None or info.dtype != "U8" or len(info.shape) != 1:
         raise ValueError(f"it should hold a tensor {MASKS!r} of bytes")
@@ -248,9 +267,15 @@ def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> Non
 
 def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
     given = metadata.architecture
+    values = {}
+    if metadata.values:
+        parts = torch.split(tensors[VALUES], [kept for _, _, kept, _ in metadata.layers])
+        names = (name for name, *_ in metadata.layers)
+        values = {name: part.clone() for name, part in zip(names, parts, strict=True)}
     return StoredTicket(
         config=_build(FreezeConfig, metadata.freeze),
         masks=_masks(metadata, tensors[MASKS]),
+        values=values,
         source=metadata.source,
         weights_checksum=metadata.weights_sha256,
         architecture=None if given is None else _read_architecture(given),

@@ -67,6 +67,9 @@ class StoredTicket:
     statistics, by qualified name; of any shape ``(…)``."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
+    values: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Of a weak ticket: the trained weights that each mask keeps, float32 ``(k,)``, by weight name;
+    the weights themselves, which no scale multiplies. Empty in a strong one."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -99,6 +102,8 @@ def check_ticket(ticket: StoredTicket) -> None:
         raise ValueError(f"the node classifier of gslt has no value {next(iter(ticket.state))!r}")
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
+    if ticket.values:
+        _check_values(ticket)
     if ticket.architecture is not None:
         counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
@@ -107,6 +112,23 @@ def check_ticket(ticket: StoredTicket) -> None:
         _check_kept(ticket, _global_counts(ticket))
     _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
+
+
+def _check_values(ticket: StoredTicket) -> None:
+    """Refuse trained weights that are not those of the masks."""
+    if ticket.source.locked or ticket.config.scale != "none":
+        raise ValueError("its weights are trained, so that none is locked and no scale is on them")
+    _expect_equal("names of trained weights", [*ticket.masks], [*ticket.values])
+    if not any(map(len, ticket.values.values())):
+        raise ValueError("it keeps no trained weight")
+    for name, value in ticket.values.items():
+        if value.dtype != torch.float32 or not bool(value.isfinite().all()):
+            raise ValueError(
+                f"a trained weight of {name!r} is no finite number of single precision"
+            )
+        _expect_equal(
+            f"trained weights of {name!r}", [kept_bits(ticket.masks[name])], [*value.shape]
+        )
 
 
 def unstorable(value: Any) -> str:

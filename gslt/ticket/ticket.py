@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import warnings
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
-from gslt.freezing import FrozenCounts
+from gslt.freezing import PRUNED, SEARCHED, FrozenCounts
 from gslt.masking.freeze import (
     FreezeReport,
     bake,
@@ -29,8 +29,17 @@ from gslt.masking.freeze import (
     frozen_places,
     frozen_root,
     other_state,
+    weights_of,
 )
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
+from gslt.masking.trained import (
+    MASK_SUFFIX,
+    WEAK_REMEDY,
+    emptied_layers,
+    masked_weights,
+    put_mask,
+    random_masks,
+)
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
@@ -39,6 +48,8 @@ from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
+#: What leaves a layer of a searched ticket some weights.
+_FULLER = "a lower sparsity, less pruning or threshold=layer keeps some"
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,15 @@ class TicketSize:
     kept: int
     """Weights of the ticket: locked ones and searched ones that the mask keeps."""
     bits: int
-    """Bits of the mask: one per searched weight. The size that papers report."""
+    """Bits of the mask: one per searched weight. The size that papers report. None in a weak ticket
+    whose mask the seed regenerates."""
     entropy_bits: float
     """Least size of the masks: Σ m H(k / m) over the layers, with k kept of m searched weights."""
     coded_bytes: int
     """Bytes of the masks in the ticket file."""
     stored: int
-    """Values beside the masks that the ticket has to store, such as running statistics."""
+    """Values beside the masks that the ticket has to store, such as running statistics, and the
+    trained weights of a weak ticket."""
     stored_bytes: int
     """Bytes of these values."""
     bytes: int
@@ -80,12 +93,17 @@ class TicketSize:
         return self.searched / self.total
 
     @property
+    def content_bytes(self) -> float:
+        """Bytes of the mask, one bit per searched weight, and of what is stored beside it."""
+        return self.bits / 8 + self.stored_bytes
+
+    @property
     def ratio(self) -> float:
         """How many times smaller than float32 weights the mask is, with what is stored beside it.
 
         32 N / (bits + 8 stored_bytes).
         """
-        bits = self.bits + 8 * self.stored_bytes
+        bits = 8 * self.content_bytes
         return 32 * self.total / bits if bits else float("inf")
 
     @property
@@ -106,7 +124,10 @@ class TicketSize:
 
 @dataclass(frozen=True, eq=False)
 class Ticket(StoredTicket):
-    """A strong lottery ticket: a subnetwork of a random network that a seed regenerates."""
+    """A lottery ticket: a subnetwork of a random network that a seed regenerates.
+
+    A strong one has the random weights; a weak one was trained under a mask, and stores them.
+    """
 
     @classmethod
     def of(
@@ -146,7 +167,10 @@ class Ticket(StoredTicket):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         forget_selections(module)
         masks = {w.name: w.mask().cpu() for w in weights}
-        if emptied := _emptied(masks, {w.name: w.counts for w in weights}):
+        kept = {
+            w.name: (kept_bits(masks[w.name]) + w.counts.locked, w.counts.total) for w in weights
+        }
+        if emptied := emptied_layers(kept, _FULLER):
             warnings.warn(emptied, FreezingWarning, stacklevel=2)
         state = _state(module)
         checksum = weights_checksum(module, state)
@@ -164,6 +188,83 @@ class Ticket(StoredTicket):
             state,
             content_hash,
         )
+
+    @classmethod
+    def trained(
+        cls,
+        module: nn.Module,
+        source: FreezeConfig,
+        *,
+        dataset: str = "",
+        split: int = 0,
+        results: dict[str, float] | None = None,
+        content_hash: str = "",
+    ) -> Ticket:
+        """The weak ticket that a module is at this moment, whose weights were trained under a mask.
+
+        It stores the values of the weights that the mask keeps, and every other value of the
+        module's state. Where the mask is still the one that the seed of the source regenerates it
+        costs nothing; a mask that was rewired is stored, one bit for every weight, and the ticket's
+        source is the dense one of the same seed, its sparsity that of the mask.
+
+        Args:
+            module: with a mask on every weight, see :func:`gslt.masking.initialise`.
+            source: what the mask began with, see :attr:`gslt.TrainConfig.masked_source`.
+            dataset: name of the data set it was trained on.
+            split: number of its split.
+            results: figures of the training, finite numbers.
+            content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
+
+        Raises:
+            TicketError: if a weight has no mask, or the module holds what no ticket can store.
+        """
+        held = {each.name: each for each in masked_weights(module)}
+        shapes = {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
+        bare = [name for name in shapes if name not in held]
+        if bare or not shapes:
+            names = listed(bare) or "any weight"
+            raise TicketError(f"there is no mask on {names}, so that this is no weak ticket")
+        kept = {name: each.kept.flatten().cpu() for name, each in held.items()}
+        count, total = (sum(map(f, kept.values())) for f in (kept_bits, torch.numel))
+        searched = _searched_places(shapes, source)
+        if any(not torch.equal(kept[name], places) for name, places in searched.items()):
+            # Rewired: any weight could have been kept.
+            source = replace(source, sparsity=1.0 - count / total, prune_ratio=None)
+            searched = _searched_places(shapes, source)
+        architecture = None
+        if isinstance(module, GNN):
+            architecture = Architecture(module.config, module.in_channels, module.out_channels)
+        weights = {name: each.weight.detach().flatten().cpu() for name, each in held.items()}
+        state = _other_values(module)
+        if refused := [f"{n} {why}" for n, value in state.items() if (why := unstorable(value))]:
+            raise TicketError(f"a ticket cannot hold {listed(refused)}")
+        return cls(
+            source,
+            {name: kept[name][places] for name, places in searched.items()},
+            FreezeReport.of(shapes, source).counts,
+            _trained_checksum(weights, kept, searched),
+            architecture,
+            dataset,
+            split,
+            dict(results or {}),
+            {name: value.detach().cpu().clone() for name, value in state.items()},
+            content_hash,
+            {name: weight[kept[name]] for name, weight in weights.items()},
+        )
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it stores trained weights."""
+        return bool(self.values)
+
+    def began_with(self, source: FreezeConfig) -> bool:
+        """Whether it is of this source; of a mask that was rewired, whether that began there.
+
+        Args:
+            source: of a search, or :attr:`gslt.TrainConfig.masked_source`.
+        """
+        dense = replace(source, sparsity=self.config.sparsity, prune_ratio=None, lock_ratio=None)
+        return self.config in ([source, dense] if self.is_weak else [source])
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
@@ -195,16 +296,20 @@ class Ticket(StoredTicket):
         a = self.architecture
         model = GNN(a.in_channels, a.out_channels, a.model, get_backend(backend))
         self._restore(model)
+        if self.is_weak:
+            return model.requires_grad_(not baked).eval()
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
 
         The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask. What
-        the ticket stores beside it, such as running statistics, takes its place in the module.
+        the ticket stores beside it, such as running statistics, takes its place in the module. Of a
+        weak ticket the module gets the trained weights, and the mask on them as in training.
 
         Args:
-            module: of the ticket's architecture; frozen or not, its weights are discarded.
+            module: of the ticket's architecture; frozen or not, its weights are discarded. For a
+                weak ticket it must not be frozen.
 
         Raises:
             TicketError: if the module is not the ticket's architecture, has not what the ticket
@@ -216,10 +321,39 @@ class Ticket(StoredTicket):
         self._restore(copy.deepcopy(module))
         self._restore(module)
 
-    def _restore(self, module: nn.Module) -> None:
-        freeze(module, self.config)
-        weights = frozen_weights(module)
-        expected = {w.name: w.counts.searched for w in weights}
+    def _restore_trained(self, module: nn.Module) -> None:
+        """Put trained weights and their mask into a module that is not frozen."""
+        if frozen_weights(module):
+            raise TicketError(
+                f"{type(module).__name__} is frozen, and the weights of a weak ticket are trained; "
+                "restore it into a module that is newly built"
+            )
+        places = {name: (owner, attribute) for name, owner, attribute, _ in weights_of(module)}
+        shapes = {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
+        report = FreezeReport.of(shapes, self.config)
+        self._check_fit({layer.name: layer.counts for layer in report.layers})
+        self._check_others(_other_values(module))
+        searched, kept, weights = _searched_places(shapes, self.config), {}, {}
+        for name, mask in self.masks.items():
+            kept[name] = searched[name].clone()
+            kept[name][searched[name]] = mask
+            weights[name] = torch.zeros(kept[name].numel())
+            weights[name][kept[name]] = self.values[name]
+        if _trained_checksum(weights, kept, searched) != self.weights_checksum:
+            raise TicketError(
+                "the mask regenerated from the seed is not the one of the training: the seed or "
+                "the settings of the mask are wrong"
+            )
+        for name, (owner, attribute) in places.items():
+            with torch.no_grad():
+                getattr(owner, attribute).copy_(weights[name].view(shapes[name]))
+            put_mask(owner, attribute, kept[name].view(shapes[name]))
+        if self.state:
+            module.load_state_dict({**module.state_dict(), **self.state})
+
+    def _check_fit(self, counts: Mapping[str, FrozenCounts]) -> None:
+        """Refuse a network whose weights are not those of the ticket."""
+        expected = {name: c.searched for name, c in counts.items()}
         found = {name: mask.numel() for name, mask in self.masks.items()}
         if expected != found:
             different = sorted(set(expected.items()) ^ set(found.items()))
@@ -227,10 +361,12 @@ class Ticket(StoredTicket):
                 "the ticket does not fit the network; searched weights differ for "
                 + ", ".join(sorted({name for name, _ in different}))
             )
-        source = FrozenCounts.sum(w.counts for w in weights)
+        source = FrozenCounts.sum(counts.values())
         if source != self.source:
             raise TicketError(f"the ticket says {self.source}, but its source has {source}")
-        others = other_state(module)
+
+    def _check_others(self, others: Mapping[str, Any]) -> None:
+        """Refuse a module that has not what the ticket stores beside the masks."""
         wanted = {name: _kind(value) for name, value in self.state.items()}
         if absent := [
             f"{name} ({kind}, in the module {_kind(others.get(name))})"
@@ -241,6 +377,16 @@ class Ticket(StoredTicket):
                 f"the ticket stores {listed(absent)}; build the module as it was at the search, "
                 "and of the same precision"
             )
+
+    def _restore(self, module: nn.Module) -> None:
+        if self.is_weak:
+            self._restore_trained(module)
+            return
+        freeze(module, self.config)
+        weights = frozen_weights(module)
+        self._check_fit({w.name: w.counts for w in weights})
+        others = other_state(module)
+        self._check_others(others)
         if weights_checksum(module, self.state) != self.weights_checksum:
             kept = listed([name for name in others if name not in self.state]) or "none"
             raise TicketError(
@@ -272,9 +418,23 @@ class Ticket(StoredTicket):
     @property
     def emptied(self) -> str:
         """A sentence on layers that have lost every weight; empty without any or without report."""
-        if (report := self.report) is None:
+        if self.report is None:
             return ""
-        return _emptied(self.masks, {layer.name: layer.counts for layer in report.layers})
+        return emptied_layers(self.kept_by_layer, WEAK_REMEDY if self.is_weak else _FULLER)
+
+    @property
+    def kept_by_layer(self) -> dict[str, tuple[int, int]]:
+        """Numbers of weights that the ticket keeps and that there are, by weight name.
+
+        Without a report, for a module of your own, they are of the searched weights alone.
+        """
+        report = self.report
+        counts = {layer.name: layer.counts for layer in report.layers} if report else {}
+        found = {}
+        for name, mask in self.masks.items():
+            c = counts.get(name, FrozenCounts(mask.numel(), 0, 0))
+            found[name] = (kept_bits(mask) + c.locked, c.total)
+        return found
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
@@ -282,17 +442,18 @@ class Ticket(StoredTicket):
         searched, kept = (sum(column) for column in zip(*counts, strict=True))
         source = self.source
         content, coded_bytes = write_ticket(self)
+        stored = [*self.state.values(), *self.values.values()]
         return TicketSize(
             total=source.total,
             searched=searched,
             pruned=source.pruned,
             locked=source.locked,
             kept=kept + source.locked,
-            bits=searched,
+            bits=0 if self.is_weak and kept == searched else searched,
             entropy_bits=sum(entropy_bits(*pair) for pair in counts),
             coded_bytes=coded_bytes,
-            stored=sum(value.numel() for value in self.state.values()),
-            stored_bytes=sum(value.nbytes for value in self.state.values()),
+            stored=sum(value.numel() for value in stored),
+            stored_bytes=sum(value.nbytes for value in stored),
             bytes=len(content),
         )
 
@@ -407,16 +568,39 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
     return weights
 
 
-def _emptied(masks: Mapping[str, Tensor], counts: Mapping[str, FrozenCounts]) -> str:
-    """What there is to say where a layer keeps no weight, searched or locked; else empty."""
-    lost = [name for name, c in counts.items() if not c.locked and not masks[name].any()]
-    if not lost:
-        return ""
-    told = [f"{name}, {counts[name].total:,} weights" for name in lost]
-    return (
-        f"{len(lost)} of {len(counts)} layers have lost every weight ({listed(told)}), so that "
-        "nothing passes through them; a lower sparsity, less pruning or threshold=layer keeps some"
-    )
+def _searched_places(
+    shapes: Mapping[str, tuple[int, ...]], config: FreezeConfig
+) -> dict[str, Tensor]:
+    """Where each weight is searched, flat and boolean, by name; no weight is made."""
+    counts = [layer.counts for layer in FreezeReport.of(shapes, config).layers]
+    masks = random_masks(shapes, counts, config.seed)
+    return {name: mask.flatten() for name, mask in masks.items()}
+
+
+def _trained_checksum(
+    weights: Mapping[str, Tensor], kept: Mapping[str, Tensor], searched: Mapping[str, Tensor]
+) -> str:
+    """What :func:`weights_checksum` is of a weak ticket: of trained weights, 0 where not kept.
+
+    Args:
+        weights: flat, by name.
+        kept: boolean, of the same sizes.
+        searched: likewise; the rest is pruned.
+    """
+    digest = hashlib.sha256()
+    for name, weight in weights.items():
+        values = torch.where(kept[name], weight.float(), 0.0)
+        pattern = torch.where(searched[name], SEARCHED, PRUNED).to(torch.int8)
+        digest.update(name.encode() + b"\0" + values.numpy().astype("<f4").tobytes())
+        digest.update(pattern.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _other_values(module: nn.Module) -> dict[str, Any]:
+    """What the state of a module that is not frozen holds beside its weights and their masks."""
+    own = {name for name, *_ in weights_of(module)}
+    own |= {f"{each.name}{MASK_SUFFIX}" for each in masked_weights(module)}
+    return {name: value for name, value in module.state_dict().items() if name not in own}
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ from gslt.random import Stream
 from gslt.ticket.ticket import Ticket
 from gslt.training.checkpoint import Checkpoint, file_names
 from gslt.training.results import Epoch, Run, ticket_results
+from gslt.training.rewire import Rewiring
 from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
@@ -172,6 +174,7 @@ class Loop:
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
         self.optimizer = make_optimizer(model, config)
+        self.rewiring = Rewiring(model, self.optimizer, config, seed)
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
         self.best_state: dict[str, Tensor] = {}
@@ -323,7 +326,8 @@ class Loop:
             for scores in self.model.parameters():
                 assert scores.grad is not None
                 scores.grad.add_(scores.detach().sign(), alpha=l1)
-        self.optimizer.step()
+        if not self.rewiring.rewire(epoch):
+            self.optimizer.step()
         return lr
 
     def _set_sparsity(self, epoch: int) -> float | None:
@@ -388,24 +392,15 @@ class Loop:
         if self.probe is not None:
             epochs, best_epoch = self.config.epochs, self.best.epoch
             self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
-        ticket = None
-        if isinstance(self.config, SearchConfig):
-            scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
-            results = ticket_results(scores, self.best.epoch, self.dataset.metric)
-            ticket = Ticket.of(
-                self.model,
-                dataset=self.dataset.name,
-                split=self.dataset.split,
-                results=results,
-                content_hash=self.dataset.content_hash,
-            )
+        scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
+        results = ticket_results(scores, self.best.epoch, self.dataset.metric)
         return Run(
             seed=self.seed,
             best_epoch=self.best.epoch,
             seconds=seconds,
             history=self.history,
             model=self.model,
-            ticket=ticket,
+            ticket=ticket_of(self.model, self.config, self.seed, self.dataset, results),
             **best,
             **{f"last_{name}": value for name, value in last.items()},
         )
@@ -413,6 +408,31 @@ class Loop:
     def _evaluated(self) -> dict[str, float]:
         """Accuracies and losses of the network as it is now, in single precision."""
         return self.dataset.accuracy_and_loss(predict(self.model, self.exact_inputs))
+
+
+def ticket_of(
+    model: GNN,
+    config: SearchConfig | TrainConfig,
+    seed: int,
+    dataset: NodeDataset,
+    results: dict[str, float],
+) -> Ticket | None:
+    """The ticket that a run has found: strong of a search, weak of training under a mask, or none.
+
+    Args:
+        model: of the best epoch.
+        config: of the run.
+        seed: of the run.
+        dataset: that it was found on.
+        results: figures of the run.
+    """
+    on: dict[str, Any] = {"dataset": dataset.name, "split": dataset.split, "results": results}
+    on["content_hash"] = dataset.content_hash
+    if isinstance(config, SearchConfig):
+        return Ticket.of(model, **on)
+    if not config.mask_sparsity:
+        return None
+    return Ticket.trained(model, replace(config.masked_source, seed=seed), **on)
 
 
 def identity(dataset: NodeDataset) -> dict[str, Any]:

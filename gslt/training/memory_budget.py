@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 
-from gslt.config import ModelConfig, RunConfig
+from gslt.config import ModelConfig, RunConfig, TrainConfig
 from gslt.data import NodeDataset
 from gslt.nn.budget import check_room
+from gslt.nn.gnn import weight_shapes
 from gslt.nn.memory import LINE
 
 #: Gradients and intermediate results of the hidden width that live at the same time.
@@ -19,6 +21,8 @@ _LOGITS = 8
 _BASE = 64_000_000
 #: Bytes of an edge in both directions of a sparse matrix, and while it is built.
 _EDGE = 56
+#: Bytes of a weight while its gradient is masked, and while its places are sorted to be rewired.
+_MASKED, _REWIRED = 4, 24
 
 
 def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
@@ -29,7 +33,7 @@ def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
 
     Args:
         dataset: numbers of nodes, edges, features and classes count.
-        config: architecture, depth, width, dropout and precision count.
+        config: architecture, depth, width, dropout, precision and the mask of a training count.
 
     Returns:
         Bytes; the test holds it within a quarter of what is measured.
@@ -45,7 +49,17 @@ def estimated_bytes(dataset: NodeDataset, config: RunConfig) -> int:
         activations += _row_bytes(hidden, 4) * _TEMPORARY
     features = _row_bytes(dataset.num_features, 4)
     logits = _row_bytes(dataset.num_classes, 4) * _LOGITS
-    return _BASE + n * (activations + features + logits) + _EDGE * dataset.num_edges
+    graph = n * (activations + features + logits) + _EDGE * dataset.num_edges
+    return _BASE + graph + _mask_bytes(dataset, config)
+
+
+def _mask_bytes(dataset: NodeDataset, config: RunConfig) -> int:
+    """Masks of a weak ticket, a byte a weight, and what one layer at a time needs to apply them."""
+    if not isinstance(config, TrainConfig) or not config.mask_sparsity:
+        return 0
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    return sum(sizes) + (_REWIRED if config.rewire_every else _MASKED) * max(sizes)
 
 
 def _row_bytes(width: int, size: int) -> int:

@@ -12,7 +12,7 @@ import torch
 from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, as_dataset
-from gslt.errors import ConfigError, FreezingWarning
+from gslt.errors import ConfigError, FreezingWarning, warn
 from gslt.files.log import Log
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
@@ -97,7 +97,8 @@ def train(
         The runs, each with its model at the best validation epoch.
 
     Raises:
-        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
+            mask that keeps no weight.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -108,8 +109,19 @@ def train(
     dataset = as_dataset(dataset)
 
     def prepare(model: GNN, seed: int) -> None:
-        initialise(model, config.weight_init, seed, config.mask_sparsity)
+        emptied = initialise(
+            model,
+            config.weight_init,
+            seed,
+            config.mask_sparsity,
+            config.allocation,
+            rewired=bool(config.rewire_every),
+        )
+        if emptied and emptied not in told:
+            told.append(emptied)
+            warn(emptied, FreezingWarning)
 
+    told: list[str] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
