@@ -39,8 +39,11 @@ import gslt
 from gslt.backends import get_backend
 from gslt.files.container import DTYPES
 from gslt.masking.freeze import bytes_of
+from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.trained import masked_weights
 from gslt.ticket.ticket import Ticket
+from gslt.training.rewire import drop_and_regrow
 
 Verdict = Literal["refused", "identical", "other", "accepted"]
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -68,18 +71,24 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "sparsity 0.99": {"sparsity": 0.99, "hidden_channels": 64},
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},
+    "weak": {"mask_sparsity": 0.7, "allocation": "erk", "architecture": "gcn"},
+    "weak, rewired": {"mask_sparsity": 0.6, "rewire_every": 2},
     "a module of one's own": None,
     "a module of one's own, placed": None,
     "running statistics": None,
     "values of every type": None,
 }
-#: Those that store something beside the masks.
+#: Those of a module of one's own that store something beside the masks.
 STORED = ("running statistics", "values of every type")
+WEAK = ("weak", "weak, rewired")
 
 
 def tickets() -> Iterator[tuple[str, bytes]]:
     """Name and file of a sound ticket of every kind."""
     for name, options in KINDS.items():
+        if name in WEAK:
+            yield name, _weak(gslt.TrainConfig(num_layers=3, hidden_channels=12, **options or {}))
+            continue
         if options is None:
             norm = nn.BatchNorm1d(9) if name in STORED else nn.Identity()
             model: nn.Module = nn.Sequential(nn.Linear(5, 9), norm, nn.ReLU(), nn.Linear(9, 3))
@@ -97,6 +106,17 @@ def tickets() -> Iterator[tuple[str, bytes]]:
         for number, dtype in enumerate(DTYPES.values() if name == "values of every type" else ()):
             model.register_buffer(f"wört{number}", torch.tensor([[1, 0, 1]]).to(dtype))
         yield name, Ticket.of(model, dataset="blöcks", results={"test": 0.5, "epoch": 3}).to_bytes()
+
+
+def _weak(config: gslt.TrainConfig) -> bytes:
+    """The file of a weak ticket, as it is before the first epoch, or after a mask was rewired."""
+    model = gslt.GNN(5, 3, config, get_backend("pyg"))
+    how = (config.weight_init, config.seed, config.mask_sparsity, config.allocation)
+    initialise(model, *how, rewired=bool(config.rewire_every))
+    for each in masked_weights(model) if config.rewire_every else ():
+        each.kept.copy_(drop_and_regrow(each.weight, each.kept, torch.ones_like(each.weight), 3))
+    results = {"test": 0.5, "epoch": 3}
+    return Ticket.trained(model, config.masked_source, dataset="blöcks", results=results).to_bytes()
 
 
 def mutants(data: bytes, count: int, seed: int) -> Iterator[bytes]:
@@ -209,24 +229,30 @@ def independent(data: bytes, original: bytes) -> str:
     import read_ticket
 
     try:
-        meta, masks, _, state = read_ticket.read(data)
+        found = read_ticket.read(data)
     except read_ticket.DamagedError:
         return "refused"
-    same, others, _, stored = read_ticket.read(original)
-    # With equal metadata there are as many of both, of equal shape and type.
-    equal = meta == same and all(
-        one.tobytes() == other.tobytes()
-        for one, other in zip([*masks, *state.values()], [*others, *stored.values()], strict=True)
-    )
-    return "identical" if equal else "other"
+    # With equal metadata there are as many arrays of both, of equal shape and type.
+    same = _read_alike(found, read_ticket.read(original))
+    return "identical" if same else "other"
+
+
+def _read_alike(found: tuple[Any, ...], original: tuple[Any, ...]) -> bool:
+    """Whether metadata, masks, weights and state are the same."""
+    metadata, arrays = [], []
+    for meta, masks, weights, state in (found, original):
+        metadata.append(meta)
+        arrays.append([each.tobytes() for each in [*masks, *weights.values(), *state.values()]])
+    return metadata[0] == metadata[1] and arrays[0] == arrays[1]
 
 
 READERS: dict[str, Callable[[bytes, bytes], str]] = {"gslt": verdict, "independent": independent}
 
 
 def _content(ticket: Ticket) -> object:
-    tensors = {**ticket.masks, **{f"state.{name}": v for name, v in ticket.state.items()}}
-    others = {name: v for name, v in vars(ticket).items() if name not in ("masks", "state")}
+    own = ("masks", "state", "values")
+    tensors = {f"{kind}.{n}": v for kind in own for n, v in getattr(ticket, kind).items()}
+    others = {name: v for name, v in vars(ticket).items() if name not in own}
     return repr(others), [
         (name, value.dtype, value.shape, bytes_of(value)) for name, value in tensors.items()
     ]

@@ -94,7 +94,7 @@ NORMS = ("batch_norm", "unit_gain", "pair_norm")
 
 
 class DamagedError(ValueError):
-    """The file is damaged, no ticket of version 2, 3 or 4, or beyond a limit."""
+    """The file is damaged, no ticket of version 2, 3, 4 or 5, or beyond a limit."""
 
 
 def check(holds: bool, problem: str) -> None:
@@ -133,11 +133,13 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     meta = parsed(text)
     check(written_as(meta) == text, "the metadata are not written as they should")
     check(isinstance(meta, dict) and "version" in meta, "the metadata are no object")
-    check(type(meta["version"]) is int and meta["version"] in (2, 3, 4), "another version")
+    check(type(meta["version"]) is int and meta["version"] in (2, 3, 4, 5), "another version")
     check_metadata(meta)
     check_limits(meta, len(data))
     described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
     described["masks"] = ("U8", [len(tensors.get("masks", b""))])
+    if meta["version"] == 5:
+        described["values"] = ("F32", [meta["values"]])
     found = {name: (info["dtype"], info["shape"]) for name, info in infos.items()}
     check(found == described, "other tensors than in the metadata")
     return meta, tensors
@@ -222,9 +224,10 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    data = meta["version"] == 4
-    state = meta["version"] == 3 or (data and "state" in meta)
-    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}")
+    weak = meta["version"] == 5
+    data = meta["version"] == 4 or (weak and "data_sha256" in meta)
+    state = meta["version"] == 3 or ((data or weak) and "state" in meta)
+    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}{' values' * weak}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
         count(value, name, least=1 if name == "total" else 0)
@@ -246,6 +249,12 @@ def check_metadata(meta: dict) -> None:
     for name, value in meta["results"].items():
         check(abs(number(value, name)) <= sys.float_info.max, f"{name} is not finite")
     check_freeze(meta["freeze"])
+    if weak:
+        count(meta["values"], "values", least=1)
+        kept = sum(layer[2] for layer in meta["layers"])
+        check(meta["values"] == kept, "another number of trained weights than are kept")
+        trained = meta["source"]["locked"] == 0 and meta["freeze"]["scale"] == "none"
+        check(trained, "trained weights with locked ones, or a scale")
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
     if state:
@@ -642,6 +651,33 @@ def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> 
     return pattern
 
 
+def trained_values(meta: dict, tensors: dict[str, bytes]) -> list[np.ndarray]:
+    """The trained weights of every layer of a weak ticket; empty for a strong one."""
+    if meta["version"] != 5:
+        return []
+    values = np.frombuffer(tensors["values"], "<f4")
+    check(bool(np.isfinite(values).all()), "a trained weight is not finite")
+    return np.split(values, np.cumsum([layer[2] for layer in meta["layers"]])[:-1])
+
+
+def trained_weights(
+    meta: dict, masks: list[np.ndarray], values: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Weights of a weak ticket by name, each ``(out, in)``: stored values, zeros between them."""
+    freeze, frozen = meta["freeze"], check_counts(meta)
+    digest, weights = hashlib.sha256(), {}
+    layers = zip(checked_shapes(meta).items(), masks, values, frozen, strict=True)
+    for (name, shape), mask, value, (cut, _) in layers:
+        n = math.prod(shape)
+        pattern = freezing_pattern(freeze["seed"], name, n, cut, 0)
+        w = np.zeros(n, np.float32)
+        w[np.flatnonzero(pattern == 0)[mask]] = value
+        digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
+        weights[name] = w.reshape(shape)
+    check(digest.hexdigest() == meta["weights_sha256"], "another mask than that of the training")
+    return weights
+
+
 def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of the ticket by name, each ``(out, in)``, regenerated and checked."""
     freeze, frozen = meta["freeze"], check_counts(meta)
@@ -676,8 +712,11 @@ def read(
     meta, tensors = open_ticket(data)
     check_counts(meta)
     masks = read_masks(meta, tensors["masks"])
-    state = read_state(meta, tensors)
-    return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}, state
+    state, values = read_state(meta, tensors), trained_values(meta, tensors)
+    if not meta["architecture"]:
+        return meta, masks, {}, state
+    weights = trained_weights(meta, masks, values) if values else effective_weights(meta, masks)
+    return meta, masks, weights, state
 
 
 # --- the models -----------------------------------------------------------------------------------

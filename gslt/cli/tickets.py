@@ -72,7 +72,8 @@ def _evaluate(options: Namespace) -> None:
     print(f"{options.ticket} on {dataset.name} ({options.backend}): {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
-        found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
+        when = "training" if ticket.is_weak else "search"
+        found = f" (at the {when} {100 * stored:.2f})" if stored is not None else ""
         print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
 
 
@@ -99,6 +100,9 @@ def _inspect(options: Namespace) -> None:
         if (c := counts.get(name)) is not None:
             frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
+        if ticket.is_weak:
+            left, total = ticket.kept_by_layer[name]
+            kept += f", density {left / max(1, total):.3f}"
         print(f"  {name:<{width}} {frozen}{kept}")
     if ticket.is_weak:
         how = "regenerated from the seed" if not s.bits else "stored, as it was rewired"
@@ -110,7 +114,8 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    for sentence in filter(None, [report.concentration if report else "", ticket.emptied]):
+    concentration = report.concentration if report and not ticket.is_weak else ""
+    for sentence in filter(None, [concentration, ticket.emptied]):
         print(f"warning   {sentence}")
 
 

@@ -19,7 +19,7 @@ from gslt.backends import get_backend
 from gslt.config import FreezeConfig, part
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
-from gslt.freezing import PRUNED, SEARCHED, FrozenCounts
+from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import (
     FreezeReport,
     bake,
@@ -29,22 +29,15 @@ from gslt.masking.freeze import (
     frozen_places,
     frozen_root,
     other_state,
-    weights_of,
 )
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
-from gslt.masking.trained import (
-    MASK_SUFFIX,
-    WEAK_REMEDY,
-    emptied_layers,
-    masked_weights,
-    put_mask,
-    random_masks,
-)
+from gslt.masking.trained import WEAK_REMEDY, emptied_layers
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
+from gslt.ticket.weak import other_values, put_trained, shapes_of, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
@@ -218,39 +211,8 @@ class Ticket(StoredTicket):
         Raises:
             TicketError: if a weight has no mask, or the module holds what no ticket can store.
         """
-        held = {each.name: each for each in masked_weights(module)}
-        shapes = {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
-        bare = [name for name in shapes if name not in held]
-        if bare or not shapes:
-            names = listed(bare) or "any weight"
-            raise TicketError(f"there is no mask on {names}, so that this is no weak ticket")
-        kept = {name: each.kept.flatten().cpu() for name, each in held.items()}
-        count, total = (sum(map(f, kept.values())) for f in (kept_bits, torch.numel))
-        searched = _searched_places(shapes, source)
-        if any(not torch.equal(kept[name], places) for name, places in searched.items()):
-            # Rewired: any weight could have been kept.
-            source = replace(source, sparsity=1.0 - count / total, prune_ratio=None)
-            searched = _searched_places(shapes, source)
-        architecture = None
-        if isinstance(module, GNN):
-            architecture = Architecture(module.config, module.in_channels, module.out_channels)
-        weights = {name: each.weight.detach().flatten().cpu() for name, each in held.items()}
-        state = _other_values(module)
-        if refused := [f"{n} {why}" for n, value in state.items() if (why := unstorable(value))]:
-            raise TicketError(f"a ticket cannot hold {listed(refused)}")
-        return cls(
-            source,
-            {name: kept[name][places] for name, places in searched.items()},
-            FreezeReport.of(shapes, source).counts,
-            _trained_checksum(weights, kept, searched),
-            architecture,
-            dataset,
-            split,
-            dict(results or {}),
-            {name: value.detach().cpu().clone() for name, value in state.items()},
-            content_hash,
-            {name: weight[kept[name]] for name, weight in weights.items()},
-        )
+        given = (dataset, split, dict(results or {}), content_hash)
+        return cls(**vars(weak_ticket(module, source, *given)))
 
     @property
     def is_weak(self) -> bool:
@@ -328,28 +290,10 @@ class Ticket(StoredTicket):
                 f"{type(module).__name__} is frozen, and the weights of a weak ticket are trained; "
                 "restore it into a module that is newly built"
             )
-        places = {name: (owner, attribute) for name, owner, attribute, _ in weights_of(module)}
-        shapes = {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
-        report = FreezeReport.of(shapes, self.config)
+        report = FreezeReport.of(shapes_of(module), self.config)
         self._check_fit({layer.name: layer.counts for layer in report.layers})
-        self._check_others(_other_values(module))
-        searched, kept, weights = _searched_places(shapes, self.config), {}, {}
-        for name, mask in self.masks.items():
-            kept[name] = searched[name].clone()
-            kept[name][searched[name]] = mask
-            weights[name] = torch.zeros(kept[name].numel())
-            weights[name][kept[name]] = self.values[name]
-        if _trained_checksum(weights, kept, searched) != self.weights_checksum:
-            raise TicketError(
-                "the mask regenerated from the seed is not the one of the training: the seed or "
-                "the settings of the mask are wrong"
-            )
-        for name, (owner, attribute) in places.items():
-            with torch.no_grad():
-                getattr(owner, attribute).copy_(weights[name].view(shapes[name]))
-            put_mask(owner, attribute, kept[name].view(shapes[name]))
-        if self.state:
-            module.load_state_dict({**module.state_dict(), **self.state})
+        self._check_others(other_values(module))
+        put_trained(self, module)
 
     def _check_fit(self, counts: Mapping[str, FrozenCounts]) -> None:
         """Refuse a network whose weights are not those of the ticket."""
@@ -566,41 +510,6 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "them; search again with a smaller learning rate"
         )
     return weights
-
-
-def _searched_places(
-    shapes: Mapping[str, tuple[int, ...]], config: FreezeConfig
-) -> dict[str, Tensor]:
-    """Where each weight is searched, flat and boolean, by name; no weight is made."""
-    counts = [layer.counts for layer in FreezeReport.of(shapes, config).layers]
-    masks = random_masks(shapes, counts, config.seed)
-    return {name: mask.flatten() for name, mask in masks.items()}
-
-
-def _trained_checksum(
-    weights: Mapping[str, Tensor], kept: Mapping[str, Tensor], searched: Mapping[str, Tensor]
-) -> str:
-    """What :func:`weights_checksum` is of a weak ticket: of trained weights, 0 where not kept.
-
-    Args:
-        weights: flat, by name.
-        kept: boolean, of the same sizes.
-        searched: likewise; the rest is pruned.
-    """
-    digest = hashlib.sha256()
-    for name, weight in weights.items():
-        values = torch.where(kept[name], weight.float(), 0.0)
-        pattern = torch.where(searched[name], SEARCHED, PRUNED).to(torch.int8)
-        digest.update(name.encode() + b"\0" + values.numpy().astype("<f4").tobytes())
-        digest.update(pattern.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _other_values(module: nn.Module) -> dict[str, Any]:
-    """What the state of a module that is not frozen holds beside its weights and their masks."""
-    own = {name for name, *_ in weights_of(module)}
-    own |= {f"{each.name}{MASK_SUFFIX}" for each in masked_weights(module)}
-    return {name: value for name, value in module.state_dict().items() if name not in own}
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -54,7 +54,7 @@ def hexes(values: Any) -> list[str]:
 def test_every_block_is_tested() -> None:
     assert set(VECTORS) == {
         *("masks", "streams", "as241", "windows", "counts", "places", "patterns", "weights"),
-        *("state", "file"),
+        *("state", "file", "weak"),
     }
 
 
@@ -161,6 +161,26 @@ def test_a_file_with_state() -> None:
     torch.testing.assert_close(module.eval()(torch.zeros(4)[None])[0], expected)
 
 
+def test_a_weak_ticket() -> None:
+    vector, square = VECTORS["weak"], VECTORS["file"]
+    data = base64.b64decode("".join(vector["base64"]))
+    assert f"{len(data)} bytes" in TEXT
+    ticket = gslt.Ticket.from_bytes(data)
+    assert ticket.to_bytes() == data
+    assert {name: value.tolist() for name, value in ticket.values.items()} == vector["values"]
+    model, (_, masks, weights, _) = ticket.model(), read_ticket.read(data)
+    assert all(mask.all() for mask in masks)
+    for name, bits in vector["kept"].items():
+        by_hand = np.zeros(len(bits), np.float32)
+        by_hand[[bit == "1" for bit in bits]] = vector["values"][name]
+        assert weights[name].flatten().tolist() == by_hand.tolist()
+        assert model.get_parameter(name).flatten().tolist() == by_hand.tolist()
+    x, edge_index = torch.tensor(square["x"]), torch.tensor(square["edge_index"])
+    with torch.no_grad():
+        found = model(x, edge_index)
+    torch.testing.assert_close(found, torch.tensor(vector["logits"]), atol=1e-5, rtol=0)
+
+
 def test_limits_in_the_text() -> None:
     assert f"⌈Σ searched / {SEARCHED_PER_BYTE}⌉, ⌈N / {WEIGHTS_PER_BYTE}⌉" in TEXT
 
@@ -237,6 +257,23 @@ def test_a_reader_with_numpy_alone(
     found = np.load(paths[2])
     assert np.ptp(found) > 0.1
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"rewire_every": 2}], ids=["fixed", "rewired"])
+def test_the_reader_reads_weak_tickets(
+    blocks: gslt.NodeDataset, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    small = {"num_layers": 3, "hidden_channels": 16, "epochs": 8, "lr": 0.1, "seed": 3}
+    config = gslt.TrainConfig(**small, mask_sparsity=0.7, allocation="igq", **options)
+    result = gslt.train(blocks, config, progress=False)
+    paths = [tmp_path / name for name in ("ticket.safetensors", "graph.npz", "logits.npy")]
+    result.ticket.save(paths[0])
+    np.savez(paths[1], x=blocks.x.numpy(), edge_index=blocks.edge_index.numpy())
+    done = read_alone(*paths)
+    assert done.returncode == 0, done.stderr
+    with torch.no_grad():
+        expected = result.model(blocks.x, blocks.edge_index)
+    np.testing.assert_allclose(np.load(paths[2]), expected.numpy(), atol=1e-4)
 
 
 def test_the_reader_refuses_damage(tmp_path: Path) -> None:
@@ -345,8 +382,8 @@ DAMAGE = {
         "not written as",
     ),
     "another tensor": (lambda c: seal_again(*open_ticket(c), "mask"), "a tensor 'masks'"),
-    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2, 3, 4"),
-    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2, 3, 4"),
+    "forged version": (lambda c: forge(put(99, "version"), c), "version 99.*versions 2, 3, 4, 5"),
+    "version 1": (lambda c: forge(put(1, "version"), c), "version 1; .*versions 2, 3, 4, 5"),
     "forged seed": (lambda c: forge(put(9, "freeze", "seed"), c), OTHER),
     "forged sum": (lambda c: forge(put("0" * 64, "weights_sha256"), c), OTHER),
     "no sum": (lambda c: forge(put("00", "weights_sha256"), c), "no SHA-256"),
