@@ -280,6 +280,16 @@ class TrainConfig(RunConfig):
         return range(self.rewire_every, end, self.rewire_every)
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that nothing follows from: of the mask or of its rewiring, where there is none.
+
+        >>> TrainConfig(mask_sparsity=0.5).idle
+        ('rewire_fraction', 'rewire_until', 'regrow')
+        """
+        rewiring = () if self.rewire_every else ("rewire_fraction", "rewire_until", "regrow")
+        return rewiring if self.mask_sparsity else ("mask", "allocation", *rewiring)
+
+    @property
     def masked_source(self) -> FreezeConfig:
         """The source of a weak ticket: the mask removes what is pruned there, and no more.
 

@@ -327,6 +327,6 @@ def by_layer(kept: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
         kept: numbers of weights that are kept and that there are, of every layer that has lost
             some; empty where all weights are there.
     """
-    densities = [left / max(1, total) for left, total in kept.values()]
+    densities = [left / total for left, total in kept.values() if total]
     emptied = sum(not density for density in densities)
     return {"least_layer_density": min(densities, default=1.0), "emptied_layers": emptied}
