@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,12 +65,21 @@ KINDS: dict[str, dict[str, Any] | None] = {
         "hidden_channels": 8,
     },
     "placed": {"place": "head,hidden", "freezing_ratio": 0.2, "edges": "none"},
+    "random source": {
+        "sparsity": 0.8,
+        "prune_ratio": 0.5,
+        "lock_ratio": 0.1,
+        "draw": "bernoulli",
+        "connected": True,
+    },
+    "falling short": {"sparsity": 0.7, "prune_ratio": 0.2, "allocation": "balanced"},
     "PairNorm": {"architecture": "sage", "pair_norm": True, "batch_norm": False},
     "sparsity 0.99": {"sparsity": 0.99, "hidden_channels": 64},
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},
     "a module of one's own": None,
     "a module of one's own, placed": None,
+    "a module of one's own, random source": None,
     "running statistics": None,
     "values of every type": None,
 }
@@ -85,6 +95,8 @@ def tickets() -> Iterator[tuple[str, bytes]]:
             model: nn.Module = nn.Sequential(nn.Linear(5, 9), norm, nn.ReLU(), nn.Linear(9, 3))
             place = "3" if name.endswith("placed") else "all"
             config = gslt.FreezeConfig(sparsity=0.6, freezing_ratio=0.2, place=place)
+            if name.endswith("random source"):
+                config = replace(config, draw="bernoulli", connected=True)
         else:
             config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, **options})
             model = gslt.GNN(5, 3, config, get_backend("pyg"))

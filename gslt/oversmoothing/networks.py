@@ -385,7 +385,7 @@ def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
         if isinstance(source, SearchConfig):
             supermask = frozen_weights(made)[0].supermask
             assert supermask is not None
-            supermask.sparsity = source.sparsity_at(0)
+            supermask.sparsity = source.sparsity_at(0, supermask.source_sparsity)
         return made
 
     return make

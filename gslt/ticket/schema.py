@@ -18,7 +18,8 @@ from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.supermask import Supermask
+from gslt.masking.freeze import FreezeReport
+from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 
 #: What every reader can hold in a signed word.
@@ -103,9 +104,12 @@ def check_ticket(ticket: StoredTicket) -> None:
         counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
         _check_kept(ticket, counts)
-    elif ticket.config.threshold == "global":
-        _check_kept(ticket, _global_counts(ticket))
-    _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
+        _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    else:
+        counts = _global_counts(ticket)
+        if ticket.config.threshold == "global":
+            _check_kept(ticket, counts)
+        _expect_equal("counts of the source", counts, [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
 
 
@@ -145,19 +149,28 @@ def _counts_of(
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    part = taking_part(list(shapes), config.place)
-    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
+    return [layer.counts for layer in FreezeReport.of(shapes, config).layers]
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
-    """Counts of the whole network: in layers that do not take part, every weight is searched."""
-    part = taking_part(list(ticket.masks), ticket.config.place)
+    """Counts of the whole network of a module of one's own, whose shapes nobody knows here.
+
+    In layers that do not take part, every weight is searched. Counts that the ratios alone do not
+    tell are taken as the file says them; :meth:`Ticket.restore` compares them.
+    """
+    config, source = ticket.config, ticket.source
+    part = taking_part(list(ticket.masks), config.place)
     outside = sum(n for n, takes in zip(_searched(ticket), part, strict=True) if not takes)
-    if outside > ticket.source.total:
-        raise ValueError(f"more searched weights than the {ticket.source.total} of the source")
-    shapes = [(ticket.source.total - outside,), (outside,)]
-    counts = frozen_counts(shapes, *ticket.config.ratios, "epl", [any(part), False])
-    return [FrozenCounts.sum(counts)]
+    if outside > source.total:
+        raise ValueError(f"more searched weights than the {source.total} of the source")
+    shapes = [(source.total - outside,), (outside,)]
+    counts = FrozenCounts.sum(frozen_counts(shapes, *config.ratios, "epl", [any(part), False]))
+    if config.has_exact_counts:
+        return [counts]
+    if not any(config.ratios) and source.searched < source.total:
+        raise ValueError("weights of its source are frozen, where its settings freeze none")
+    check_window([source], config.sparsity)
+    return [source]
 
 
 def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:
