@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from layer_shapes import PAPER_GIN, N, fraction, schemes, shapes_strategy
 
 from gslt.errors import ConfigError
+from gslt.freezing.allocation import ALLOCATIONS, allocate
 from gslt.freezing.pattern import FrozenCounts, divided, freezing_pattern, frozen_counts
 from gslt.freezing.source import Units, connect, counts_of, frozen_parts
 from gslt.random import Stream
+from gslt.studies import Study
 
 seeds = st.integers(0, 2**64 - 1)
 
@@ -220,3 +224,17 @@ def test_sources_are_connected(
         assert two.counts.locked == one.counts.locked
         if two.pattern is not None:
             assert empty(two.pattern, Units.of(shape)) == 0
+
+
+def test_figures_of_the_page_about_random_sources() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "random-sources.md").read_text("utf-8")
+    names = [*(f"layers.{i}.nn.weight" for i in range(4)), "head.weight"]
+    shapes = dict(zip(names, PAPER_GIN, strict=True))
+    added = [p.added for p in frozen_parts(shapes, 0.95, 0.0, "pyramidal", connected=True)]
+    assert f"adds {added[3]} and {added[4]}" in text
+    for ratio in (0.5, 0.2, 0.05):
+        kept = allocate("pyramidal", round(ratio * N), PAPER_GIN)
+        assert ", ".join(f"{k:,.0f}" for k in kept) + f" | {kept[0] / 49_408:.4f} |" in text
+    study = Study(name="er", **yaml.safe_load(text.split("```yaml")[1].split("```")[0]))
+    assert len(study.cells) == 6 * (1 + 3 * 3)
+    assert all(f"`{name}`" in text for name in ALLOCATIONS)
