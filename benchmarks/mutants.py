@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.files.container import DTYPES
 from gslt.masking.freeze import bytes_of
-from gslt.masking.initialise import initialise
+from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.trained import masked_weights
 from gslt.ticket.ticket import Ticket
@@ -67,20 +68,30 @@ KINDS: dict[str, dict[str, Any] | None] = {
         "hidden_channels": 8,
     },
     "placed": {"place": "head,hidden", "freezing_ratio": 0.2, "edges": "none"},
+    "random source": {
+        "sparsity": 0.8,
+        "prune_ratio": 0.5,
+        "lock_ratio": 0.1,
+        "draw": "bernoulli",
+        "connected": True,
+    },
+    "falling short": {"sparsity": 0.7, "prune_ratio": 0.2, "allocation": "balanced"},
     "PairNorm": {"architecture": "sage", "pair_norm": True, "batch_norm": False},
     "sparsity 0.99": {"sparsity": 0.99, "hidden_channels": 64},
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},
     "weak": {"mask_sparsity": 0.7, "allocation": "erk", "architecture": "gcn"},
     "weak, rewired": {"mask_sparsity": 0.6, "rewire_every": 2},
+    "weak, drawn": {"mask_sparsity": 0.6, "draw": "bernoulli", "connected": True},
     "a module of one's own": None,
     "a module of one's own, placed": None,
+    "a module of one's own, random source": None,
     "running statistics": None,
     "values of every type": None,
 }
 #: Those of a module of one's own that store something beside the masks.
 STORED = ("running statistics", "values of every type")
-WEAK = ("weak", "weak, rewired")
+WEAK = ("weak", "weak, rewired", "weak, drawn")
 
 
 def tickets() -> Iterator[tuple[str, bytes]]:
@@ -94,6 +105,8 @@ def tickets() -> Iterator[tuple[str, bytes]]:
             model: nn.Module = nn.Sequential(nn.Linear(5, 9), norm, nn.ReLU(), nn.Linear(9, 3))
             place = "3" if name.endswith("placed") else "all"
             config = gslt.FreezeConfig(sparsity=0.6, freezing_ratio=0.2, place=place)
+            if name.endswith("random source"):
+                config = replace(config, draw="bernoulli", connected=True)
         else:
             config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, **options})
             model = gslt.GNN(5, 3, config, get_backend("pyg"))
@@ -111,8 +124,7 @@ def tickets() -> Iterator[tuple[str, bytes]]:
 def _weak(config: gslt.TrainConfig) -> bytes:
     """The file of a weak ticket, as it is before the first epoch, or after a mask was rewired."""
     model = gslt.GNN(5, 3, config, get_backend("pyg"))
-    how = (config.weight_init, config.seed, config.mask_sparsity, config.allocation)
-    initialise(model, *how, rewired=bool(config.rewire_every))
+    initialise_training(model, config, config.seed)
     for each in masked_weights(model) if config.rewire_every else ():
         each.kept.copy_(drop_and_regrow(each.weight, each.kept, torch.ones_like(each.weight), 3))
     results = {"test": 0.5, "epoch": 3}

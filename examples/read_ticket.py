@@ -68,7 +68,7 @@ TYPES = {
 MOST_DIMENSIONS = 32
 FREEZE = (
     "sparsity freezing_ratio prune_ratio lock_ratio allocation place weight_init scale threshold "
-    "ranking score_init seed"
+    "ranking score_init seed draw connected"
 )
 MODEL = (
     "architecture num_layers hidden_channels batch_norm head dropout residual unit_gain pair_norm "
@@ -77,13 +77,16 @@ MODEL = (
 # What is missing from a file where it has this value.
 LEFT_OUT = {
     "place": "all",
+    "draw": "exact",
+    "connected": False,
     "residual": False,
     "unit_gain": False,
     "pair_norm": False,
     "edges": "all",
 }
 CHOICES = {
-    "allocation": ("epl", "erk", "uniform", "igq"),
+    "allocation": ("epl", "erk", "uniform", "igq", "balanced", "pyramidal"),
+    "draw": ("exact", "bernoulli"),
     "weight_init": ("ku", "kn", "skc"),
     "scale": ("none", "static", "dynamic"),
     "threshold": ("global", "layer"),
@@ -138,7 +141,7 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     check_limits(meta, len(data))
     described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
     described["masks"] = ("U8", [len(tensors.get("masks", b""))])
-    if meta["version"] == 5:
+    if "values" in meta:
         described["values"] = ("F32", [meta["values"]])
     found = {name: (info["dtype"], info["shape"]) for name, info in infos.items()}
     check(found == described, "other tensors than in the metadata")
@@ -224,7 +227,8 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    weak = meta["version"] == 5
+    weak = "values" in meta
+    check(weak == (meta["version"] == 5), "another version for trained weights")
     data = meta["version"] == 4 or (weak and "data_sha256" in meta)
     state = meta["version"] == 3 or ((data or weak) and "state" in meta)
     keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}{' values' * weak}")
@@ -253,8 +257,11 @@ def check_metadata(meta: dict) -> None:
         count(meta["values"], "values", least=1)
         kept = sum(layer[2] for layer in meta["layers"])
         check(meta["values"] == kept, "another number of trained weights than are kept")
-        trained = meta["source"]["locked"] == 0 and meta["freeze"]["scale"] == "none"
+        freeze = meta["freeze"]
+        trained = meta["source"]["locked"] == 0 == ratios(freeze)[1] and freeze["scale"] == "none"
         check(trained, "trained weights with locked ones, or a scale")
+        everywhere = "place" not in freeze and freeze["threshold"] == "global"
+        check(everywhere, "trained weights with a place, or thresholds of layers")
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
     if state:
@@ -275,7 +282,9 @@ def check_state(state: object) -> None:
 
 def check_freeze(freeze: dict) -> None:
     """The frozen source."""
-    place = text(keys_written(freeze, FREEZE)["place"], "place")
+    freeze = keys_written(freeze, FREEZE)
+    place = text(freeze["place"], "place")
+    check(isinstance(freeze["connected"], bool), "connected is neither true nor false")
     names = place.split(",")
     tidy = all(name == name.strip() != "" for name in names) and names == sorted(set(names))
     check(tidy and ("all" not in names or len(names) == 1), "place is not written as it should")
@@ -519,10 +528,6 @@ def takes_part(names: list[str], place: str) -> list[bool]:
 
 def quotas(total: int, sizes: list[int]) -> list[float]:
     """Division by ideal gas quotas."""
-    if total == 0:
-        return [0.0] * len(sizes)
-    if total == sum(sizes):
-        return [float(n) for n in sizes]
     low, high = 0.0, len(sizes) / total
     while True:
         middle = (low + high) / 2
@@ -534,9 +539,37 @@ def quotas(total: int, sizes: list[int]) -> list[float]:
             high = middle
 
 
+def powers(q: float, sizes: list[int]) -> list[float]:
+    """Kept weights where each layer's density is q times that of the one before."""
+    found, power = [], 1.0
+    for n in sizes:
+        power *= q
+        found.append(power * n)
+    return found
+
+
+def pyramid(total: int, sizes: list[int]) -> list[float]:
+    """Division by powers of one density."""
+    low, high = 0.0, 1.0
+    while True:
+        middle = (low + high) / 2
+        if middle in (low, high):
+            return powers(high, sizes)
+        if math.fsum(powers(middle, sizes)) < total:
+            low = middle
+        else:
+            high = middle
+
+
 def divide(total: int, shapes: list[tuple[int, int]], scheme: str) -> list[float]:
     """Division of the weights that are not frozen over the layers."""
     sizes = [math.prod(shape) for shape in shapes]
+    if scheme in ("igq", "balanced", "pyramidal") and total in (0, sum(sizes)):
+        return [float(n) if total else 0.0 for n in sizes]
+    if scheme == "balanced":
+        return [min(float(n), total / len(sizes)) for n in sizes]
+    if scheme == "pyramidal":
+        return pyramid(total, sizes)
     if scheme == "igq":
         return quotas(total, sizes)
     shares = {"epl": [1] * len(sizes), "erk": [sum(shape) for shape in shapes], "uniform": sizes}
@@ -566,53 +599,97 @@ def frozen_totals(held: int, prune: float, lock: float) -> tuple[int, int]:
     return pruned, min(round(lock * held), held - pruned)
 
 
-def frozen_counts(
-    shapes: list[tuple[int, int]], prune: float, lock: float, scheme: str, part: list[bool]
-) -> tuple[list[int], list[int]]:
-    """Pruned and locked weights of every layer."""
-    chosen = [shape for shape, takes in zip(shapes, part, strict=True) if takes]
+def frozen_parts(
+    freeze: dict, shapes: dict[str, tuple[int, int]], part: list[bool]
+) -> list[np.ndarray]:
+    """The freezing pattern of every layer."""
+    prune, lock = ratios(freeze)
+    chosen = [shape for shape, takes in zip(shapes.values(), part, strict=True) if takes]
     sizes = [math.prod(shape) for shape in chosen]
     pruned_total, locked_total = frozen_totals(sum(sizes), prune, lock)
-    u = divide(sum(sizes) - pruned_total, chosen, scheme)
-    v = divide(sum(sizes) - pruned_total - locked_total, chosen, scheme)
-    pruned = to_total([n - a for n, a in zip(sizes, u, strict=True)], pruned_total, sizes)
-    room = [n - c for n, c in zip(sizes, pruned, strict=True)]
-    locked = to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
-    found = iter(zip(pruned, locked, strict=True))
-    both = [next(found) if takes else (0, 0) for takes in part]
-    return [cut for cut, _ in both], [fixed for _, fixed in both]
+    u = divide(sum(sizes) - pruned_total, chosen, freeze["allocation"])
+    v = divide(sum(sizes) - pruned_total - locked_total, chosen, freeze["allocation"])
+    cut = [n - a for n, a in zip(sizes, u, strict=True)]
+    fixed = [a - b for a, b in zip(u, v, strict=True)]
+    if freeze["allocation"] == "balanced":
+        pruned_total = round(math.fsum(cut))
+        locked_total = min(round(math.fsum(fixed)), sum(sizes) - pruned_total)
+    pruned = to_total(cut, pruned_total, sizes)
+    locked = to_total(fixed, locked_total, [n - c for n, c in zip(sizes, pruned, strict=True)])
+    found, numbers = [], iter(zip(pruned, locked, u, v, strict=True))
+    for (name, shape), takes in zip(shapes.items(), part, strict=True):
+        n, seed = math.prod(shape), freeze["seed"]
+        if not takes:
+            found.append(np.zeros(n, np.int8))
+            continue
+        *counts, a, b = next(numbers)
+        if freeze.get("draw") == "bernoulli":
+            of_weight = uniform(raw(seed, "bernoulli", name, n))
+            pattern = (of_weight < (n - b) / n).astype(np.int8)
+            pattern[of_weight < (n - a) / n] = -1
+        else:
+            pattern = freezing_pattern(seed, name, n, *counts)
+        if freeze.get("connected") and prune > 0:
+            connect(pattern.reshape(shape), seed, name)
+        found.append(pattern)
+    return found
 
 
-def check_counts(meta: dict) -> list[tuple[int, int]]:
-    """Pruned and locked weights of every layer, or nothing without an architecture, all checked."""
+def connect(pattern: np.ndarray, seed: int, name: str) -> None:
+    """Give every output, then every input without an unpruned weight a searched one, in place."""
+    for role, matrix in (("connect output", pattern), ("connect input", pattern.T)):
+        u = uniform(raw(seed, role, name, len(matrix)))
+        for i, row in enumerate(matrix):
+            if (row == -1).all():
+                row[math.floor(u[i] * len(row))] = 0
+
+
+def exact_counts(freeze: dict) -> bool:
+    """Whether the ratios alone tell the counts of the source."""
+    drawn = freeze.get("draw", "exact") != "exact" or freeze.get("connected", False)
+    return not drawn and freeze["allocation"] != "balanced"
+
+
+def check_counts(meta: dict) -> list[np.ndarray]:
+    """Patterns of every layer, or nothing without an architecture; all counts are checked."""
     freeze, source, layers = meta["freeze"], meta["source"], meta["layers"]
     (prune, lock), total = ratios(freeze), source["total"]
     part = takes_part([layer[0] for layer in layers], freeze.get("place", "all"))
     check(any(part) or prune + lock == 0, "no layer takes part in freezing")
     held = total - sum(layer[1] for layer, takes in zip(layers, part, strict=True) if not takes)
     check(held >= 0, "more searched weights than weights")
-    pruned, locked = frozen_totals(held, prune, lock)
-    check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the source")
+    pruned, locked = source["pruned"], source["locked"]
+    if exact_counts(freeze):
+        expected = frozen_totals(held, prune, lock)
+        check((pruned, locked) == expected, "other counts of the source")
     searched = sum(layer[1] for layer in layers)
     check(searched == total - pruned - locked, "other searched weights than those of the source")
-    frozen = []
+    check(prune + lock > 0 or searched == total, "frozen weights in a dense source")
+    patterns = []
     if meta["architecture"] is not None:
         named = checked_shapes(meta)
-        shapes = list(named.values())
-        counts = frozen_counts(shapes, prune, lock, freeze["allocation"], part)
-        frozen = list(zip(*counts, strict=True))
-        for shape, (cut, fixed), layer in zip(shapes, frozen, layers, strict=True):
+        patterns = frozen_parts(freeze, named, part)
+        counts = [(int((p == -1).sum()), int((p == 1).sum())) for p in patterns]
+        totals = tuple(map(sum, zip(*counts, strict=True)))
+        check(totals == (pruned, locked), "other counts of the source")
+        for shape, (cut, fixed), layer in zip(named.values(), counts, layers, strict=True):
             n = math.prod(shape)
             check(layer[1] == n - cut - fixed, f"{layer[0]} has other searched weights")
             if freeze["threshold"] == "layer":
                 keep = round((1 - freeze["sparsity"]) * n)
                 check(fixed - 1 <= keep <= n - cut + 1, f"{layer[0]} cannot have the sparsity")
                 check(layer[2] == min(max(keep - fixed, 0), layer[1]), f"{layer[0]} keeps others")
+    if "values" in meta and prune > 0:
+        # What the mask removes is pruned, and all the rest was trained.
+        check(all(layer[1] == layer[2] for layer in layers), "another number of kept weights")
+        return patterns
+    keep = round((1 - freeze["sparsity"]) * total) - locked
+    if not exact_counts(freeze):
+        check(0 <= keep <= searched, "the source has no ticket of this sparsity")
     if freeze["threshold"] == "global":
-        keep = round((1 - freeze["sparsity"]) * total) - locked
         kept = sum(layer[2] for layer in layers)
         check(kept == min(max(keep, 0), searched), "another number of kept weights")
-    return frozen
+    return patterns
 
 
 def checked_shapes(meta: dict) -> dict[str, tuple[int, int]]:
@@ -627,6 +704,11 @@ def checked_shapes(meta: dict) -> dict[str, tuple[int, int]]:
     return shapes
 
 
+def uniform(words: np.ndarray) -> np.ndarray:
+    """Numbers on [0, 1) of words."""
+    return (words >> np.uint64(11)).astype(float) * 2.0**-53
+
+
 def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> np.ndarray:
     """Weights of a layer in single precision, flat."""
     n = math.prod(shape)
@@ -634,10 +716,8 @@ def random_weights(init: str, seed: int, name: str, shape: tuple[int, int]) -> n
         unit = math.sqrt(2.0) * signs(seed, name, n)
     else:
         words = raw(seed, "weight", name, n)
-        uniform = (words >> np.uint64(11)).astype(float) * 2.0**-53
-        unit = (
-            math.sqrt(6.0) * (2 * uniform - 1) if init == "ku" else math.sqrt(2.0) * normal(words)
-        )
+        ku = init == "ku"
+        unit = math.sqrt(6.0) * (2 * uniform(words) - 1) if ku else math.sqrt(2.0) * normal(words)
     return (unit / math.sqrt(shape[1])).astype(np.float32)
 
 
@@ -653,7 +733,7 @@ def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> 
 
 def trained_values(meta: dict, tensors: dict[str, bytes]) -> list[np.ndarray]:
     """The trained weights of every layer of a weak ticket; empty for a strong one."""
-    if meta["version"] != 5:
+    if "values" not in meta:
         return []
     values = np.frombuffer(tensors["values"], "<f4")
     check(bool(np.isfinite(values).all()), "a trained weight is not finite")
@@ -661,16 +741,13 @@ def trained_values(meta: dict, tensors: dict[str, bytes]) -> list[np.ndarray]:
 
 
 def trained_weights(
-    meta: dict, masks: list[np.ndarray], values: list[np.ndarray]
+    meta: dict, masks: list[np.ndarray], patterns: list[np.ndarray], values: list[np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Weights of a weak ticket by name, each ``(out, in)``: stored values, zeros between them."""
-    freeze, frozen = meta["freeze"], check_counts(meta)
     digest, weights = hashlib.sha256(), {}
-    layers = zip(checked_shapes(meta).items(), masks, values, frozen, strict=True)
-    for (name, shape), mask, value, (cut, _) in layers:
-        n = math.prod(shape)
-        pattern = freezing_pattern(freeze["seed"], name, n, cut, 0)
-        w = np.zeros(n, np.float32)
+    layers = zip(checked_shapes(meta).items(), masks, patterns, values, strict=True)
+    for (name, shape), mask, pattern, value in layers:
+        w = np.zeros(math.prod(shape), np.float32)
         w[np.flatnonzero(pattern == 0)[mask]] = value
         digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
         weights[name] = w.reshape(shape)
@@ -678,15 +755,15 @@ def trained_weights(
     return weights
 
 
-def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
+def effective_weights(
+    meta: dict, masks: list[np.ndarray], patterns: list[np.ndarray]
+) -> dict[str, np.ndarray]:
     """Weights of the ticket by name, each ``(out, in)``, regenerated and checked."""
-    freeze, frozen = meta["freeze"], check_counts(meta)
-    shapes = checked_shapes(meta)
+    freeze, shapes = meta["freeze"], checked_shapes(meta)
     digest, weights = hashlib.sha256(), {}
-    for (name, shape), mask, (cut, fixed) in zip(shapes.items(), masks, frozen, strict=True):
-        n = math.prod(shape)
+    for (name, shape), mask, pattern in zip(shapes.items(), masks, patterns, strict=True):
+        n, fixed = math.prod(shape), int((pattern == 1).sum())
         w = random_weights(freeze["weight_init"], freeze["seed"], name, shape)
-        pattern = freezing_pattern(freeze["seed"], name, n, cut, fixed)
         w[pattern == -1] = 0
         digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
         density = {
@@ -710,12 +787,14 @@ def read(
     alone may have state.
     """
     meta, tensors = open_ticket(data)
-    check_counts(meta)
+    patterns = check_counts(meta)
     masks = read_masks(meta, tensors["masks"])
     state, values = read_state(meta, tensors), trained_values(meta, tensors)
     if not meta["architecture"]:
         return meta, masks, {}, state
-    weights = trained_weights(meta, masks, values) if values else effective_weights(meta, masks)
+    if values:
+        return meta, masks, trained_weights(meta, masks, patterns, values), state
+    weights = effective_weights(meta, masks, patterns)
     return meta, masks, weights, state
 
 

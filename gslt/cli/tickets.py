@@ -94,11 +94,14 @@ def _inspect(options: Namespace) -> None:
         f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
     )
     width, report = max(map(len, ticket.masks)), ticket.report
-    counts = {layer.name: layer.counts for layer in report.layers} if report else {}
+    layers = {layer.name: layer for layer in report.layers} if report else {}
     for name, mask in ticket.masks.items():
         frozen = ""
-        if (c := counts.get(name)) is not None:
+        if (layer := layers.get(name)) is not None:
+            c = layer.counts
             frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
+            if ticket.config.connected:
+                frozen += f"{layer.added:>6,} added to connect units, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
         if ticket.is_weak:
             left, total = ticket.kept_by_layer[name]
@@ -114,8 +117,8 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    concentration = report.concentration if report and not ticket.is_weak else ""
-    for sentence in filter(None, [concentration, ticket.emptied]):
+    said = [report.shortfall, "" if ticket.is_weak else report.concentration] if report else []
+    for sentence in filter(None, [*said, ticket.emptied]):
         print(f"warning   {sentence}")
 
 

@@ -29,10 +29,11 @@ from torch.nn.utils.weight_norm import WeightNorm
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GsltWarning
 from gslt.files.container import flat_bytes
-from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.fan_in import fan_in_of, padding_row
+from gslt.freezing import FrozenCounts, FrozenPart, Units, frozen_parts, taking_part
+from gslt.freezing.allocation import FALLING_SHORT
+from gslt.masking.fan_in import fan_in_of, padding_row, units_of
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
-from gslt.masking.supermask import Supermask
+from gslt.masking.supermask import Supermask, check_layer_sparsity, check_window
 from gslt.masking.twins import watch
 
 M = TypeVar("M", bound=nn.Module)
@@ -48,6 +49,10 @@ class FrozenLayer:
     counts: FrozenCounts
     takes_part: bool = True
     """Whether ``FreezeConfig.place`` lets it have frozen weights."""
+    expected: tuple[float, float] | None = None
+    """Numbers of pruned and locked weights that the allocation gives it; None where nobody said."""
+    added: int = 0
+    """Pruned weights that the connectivity correction made searched ones."""
 
     @property
     def frozen(self) -> int:
@@ -72,21 +77,46 @@ class FreezeReport:
     """Qualified name of each parameter that is no weight, and how it was fixed."""
     allocation: str = "epl"
     """How the frozen weights were divided."""
+    ratios: tuple[float, float] = (0.0, 0.0)
+    """Pruning and locking ratio that were asked for, of the weights that take part."""
 
     @classmethod
-    def of(cls, shapes: Mapping[str, Sequence[int]], config: FreezeConfig) -> FreezeReport:
+    def of(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        config: FreezeConfig,
+        *,
+        units: Mapping[str, Units] | None = None,
+        whole: bool = False,
+    ) -> FreezeReport:
         """What :func:`freeze` would freeze of a network; no weight is made.
 
         Args:
             shapes: of its weights by name, see :func:`gslt.nn.gnn.weight_shapes`.
             config: the frozen source network.
+            units: what the weights connect; default :meth:`gslt.freezing.Units.of`.
+            whole: for a mask on trained weights, which keeps all that is searched, so that its
+                sparsity is that of the source, whatever the config says.
 
         Raises:
             ConfigError: see :func:`freeze`.
         """
-        part, counts = _counts(list(shapes.items()), config)
-        layers = map(FrozenLayer, shapes, map(tuple, shapes.values()), counts, part)
-        return cls(tuple(layers), (), config.allocation)
+        return cls._of(shapes, *_parts(shapes, config, units, whole=whole), (), config)
+
+    @classmethod
+    def _of(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        part: Sequence[bool],
+        parts: Sequence[FrozenPart],
+        fixed: tuple[tuple[str, str], ...],
+        config: FreezeConfig,
+    ) -> FreezeReport:
+        layers = tuple(
+            FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
+            for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
+        )
+        return cls(layers, fixed, config.allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -115,6 +145,27 @@ class FreezeReport:
             "names, lets others take part alone"
         )
 
+    @property
+    def shortfall(self) -> str:
+        """A sentence where the layers of an allocation cannot keep what the ratios leave.
+
+        Empty for allocations that divide the overflow of a full layer among the others.
+        """
+        part = FrozenCounts.sum(layer.counts for layer in self.layers if layer.takes_part)
+        unpruned = round((1 - self.ratios[0]) * part.total)
+        searched = round((1 - sum(self.ratios)) * part.total)
+        short = part.total - part.pruned, part.searched
+        if self.allocation not in FALLING_SHORT or (
+            short[0] >= unpruned - 1 and short[1] >= searched - 1
+        ):
+            return ""
+        return (
+            f"allocation {self.allocation} does not divide what a full layer cannot hold: of "
+            f"{part.total:,} weights {short[0]:,} are unpruned (density "
+            f"{short[0] / part.total:.4f}; {unpruned:,} by the ratios) and {short[1]:,} searched "
+            f"({searched:,} by the ratios)"
+        )
+
     def __str__(self) -> str:
         rows = [(x.name, "×".join(map(str, x.shape)), x.counts) for x in self.layers]
         rows.append(("all", "", self.counts))
@@ -127,9 +178,49 @@ class FreezeReport:
             f"{name:<{width}} {shape:>12} {c.total:>9} {c.pruned:>9} {c.locked:>9} {c.searched:>9}"
             for name, shape, c in rows
         ]
+        lines = [f"{line}{end}" for line, end in zip(lines, self._expectations(), strict=True)]
         lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
-        lines += [f"warning: {sentence}" for sentence in [self.concentration] if sentence]
+        sentences = filter(None, [self.shortfall, self.concentration])
+        lines += [f"warning: {sentence}" for sentence in sentences]
         return "\n".join(lines)
+
+    def _expectations(self) -> list[str]:
+        """What stands behind the head and the rows, where counts are not the allocation's."""
+        if not any(map(_departs, self.layers)):
+            return [""] * (len(self.layers) + 2)
+        head = " " + " ".join(f"{name:>{width}}" for name, width in _EXPECTATION.items())
+        lines, all_pruned, all_locked = [head], 0.0, 0.0
+        for layer in self.layers:
+            pruned, locked = layer.expected or (layer.counts.pruned, layer.counts.locked)
+            all_pruned, all_locked = all_pruned + pruned, all_locked + locked
+            lines.append(_expectation(layer.counts, pruned, locked, layer.added))
+        added = sum(layer.added for layer in self.layers)
+        return [*lines, _expectation(self.counts, all_pruned, all_locked, added)]
+
+
+#: Columns of a report where counts are not those of the allocation, and their widths.
+_EXPECTATION = {
+    "density": 8,
+    "expected density": 16,
+    "expected pruned": 15,
+    "expected locked": 15,
+    "added": 6,
+}
+
+
+def _expectation(counts: FrozenCounts, pruned: float, locked: float, added: int) -> str:
+    """Density of the source, that expected, the pruned and locked weights expected, and added."""
+    density, expected = ((counts.total - n) / counts.total for n in (counts.pruned, pruned))
+    figures = (f"{density:.4f}", f"{expected:.4f}", f"{pruned:.1f}", f"{locked:.1f}", f"{added}")
+    widths = _EXPECTATION.values()
+    return " " + " ".join(f"{x:>{width}}" for x, width in zip(figures, widths, strict=True))
+
+
+def _departs(layer: FrozenLayer) -> bool:
+    """Whether the counts of a layer are not those of the allocation, rounded."""
+    pruned, locked = layer.expected or (layer.counts.pruned, layer.counts.locked)
+    differences = abs(layer.counts.pruned - pruned), abs(layer.counts.locked - locked)
+    return max(differences) > 1 + 1e-6 or layer.added > 0
 
 
 def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
@@ -155,26 +246,36 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     ``hidden`` are in a module of your own.
 
     Returns:
-        What was frozen and what was fixed; ``print`` it. It says where one layer has nearly all of
-        what is frozen.
+        What was frozen and what was fixed; ``print`` it. Its counts are the true ones, beside the
+        expected ones where they differ (``config.draw``, ``config.connected``). It says where one
+        layer has nearly all of what is frozen.
 
     Raises:
         ConfigError: for a module without weights, with shared or uninitialised weights, with
             another parametrization on a weight, or that is a part of a frozen network; for a place
-            that it does not have, or ratios where no layer takes part.
+            that it does not have, or ratios where no layer takes part; for a sparsity that the
+            source does not have with its true counts.
     """
-    weights = _checked(module, config)
+    weights = _checked(module)
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
+    units = {name: units_of(module, name, shape, fan_in[name]) for name, shape in weights}
+    # What cannot be is refused before anything is changed.
+    _parts(dict(weights), config, units, prefix)
     _thaw(module)
     targets = list(weights_of(module))
-    part, counts = _counts([(name, weight.shape) for name, _, _, weight in targets], config)
+    shapes = {name: weight.shape for name, _, _, weight in targets}
+    part, parts = _parts(shapes, config, units, prefix)
     supermask = Supermask(
-        counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
+        [p.counts for p in parts],
+        sparsity=config.sparsity,
+        threshold=config.threshold,
+        ranking=config.ranking,
     )
     frozen = []
-    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
-        full_name = f"{prefix}.{name}" if prefix else name
-        frozen_weight = FrozenWeight(full_name, weight.shape, fan_in[name], c, config)
+    for (name, owner, attribute, weight), p in zip(targets, parts, strict=True):
+        frozen_weight = FrozenWeight(
+            _prefixed(name, prefix), weight.shape, fan_in[name], p.counts, config, p.pattern
+        )
         if (row := padding_row(owner)) is not None:
             frozen_weight.keep_zero(row)
         frozen_weight.to(device=weight.device, dtype=weight.dtype)
@@ -192,11 +293,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
-    layers = tuple(
-        FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
-        for f, takes in zip(frozen, part, strict=True)
-    )
-    return FreezeReport(layers, fixed, config.allocation)
+    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
@@ -269,13 +366,42 @@ def bake(module: M) -> M:
     return plain
 
 
-def _counts(
-    weights: Sequence[tuple[str, Sequence[int]]], config: FreezeConfig
-) -> tuple[list[bool], list[FrozenCounts]]:
-    """Which of the weights take part in freezing, and the counts of each."""
-    part = taking_part([name for name, _ in weights], config.place)
-    shapes = [shape for _, shape in weights]
-    return part, frozen_counts(shapes, *config.ratios, config.allocation, part)
+def _parts(
+    shapes: Mapping[str, Sequence[int]],
+    config: FreezeConfig,
+    units: Mapping[str, Units] | None = None,
+    prefix: str = "",
+    *,
+    whole: bool = False,
+) -> tuple[list[bool], list[FrozenPart]]:
+    """Which of the weights take part in freezing, and what is frozen of each.
+
+    Raises:
+        ConfigError: if the source has no ticket of the sparsity.
+    """
+    part = taking_part(list(shapes), config.place)
+    found = frozen_parts(
+        {_prefixed(name, prefix): shape for name, shape in shapes.items()},
+        *config.ratios,
+        config.allocation,
+        part,
+        seed=config.seed,
+        draw=config.draw,
+        connected=config.connected,
+        units={_prefixed(name, prefix): each for name, each in (units or {}).items()},
+    )
+    if whole:
+        return part, found
+    counts = [p.counts for p in found]
+    if not config.has_exact_counts:
+        check_window(counts, config.sparsity)
+    if config.threshold == "layer":
+        check_layer_sparsity(counts, config.sparsity)
+    return part, found
+
+
+def _prefixed(name: str, prefix: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
 
 
 def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
@@ -333,15 +459,13 @@ def _check_whole(module: nn.Module) -> None:
             )
 
 
-def _checked(module: nn.Module, config: FreezeConfig) -> list[tuple[str, torch.Size]]:
+def _checked(module: nn.Module) -> list[tuple[str, torch.Size]]:
     """The weights that will be frozen; what cannot be is refused before anything is changed."""
     _check_whole(module)
     _check_plain(module)
     weights = _frozen_or_not(module)
     if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
-    _, counts = _counts(weights, config)
-    Supermask(counts, sparsity=config.sparsity, threshold=config.threshold)
     return weights
 
 

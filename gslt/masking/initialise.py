@@ -7,13 +7,12 @@ import math
 import torch
 from torch import nn
 
-from gslt.config import WeightInit
+from gslt.config import Allocation, Draw, FreezeConfig, TrainConfig, WeightInit
 from gslt.errors import ConfigError
-from gslt.freezing import frozen_counts
 from gslt.masking.fan_in import fan_in_of, padding_row
-from gslt.masking.freeze import weights_of
+from gslt.masking.freeze import FreezeReport, weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
-from gslt.masking.trained import emptied_layers, put_mask, random_masks
+from gslt.masking.trained import emptied_layers, put_mask, random_masks, units_in
 
 
 def initialise(
@@ -21,10 +20,12 @@ def initialise(
     weight_init: WeightInit,
     seed: int,
     sparsity: float = 0.0,
-    allocation: str = "uniform",
+    allocation: Allocation = "uniform",
     *,
+    draw: Draw = "exact",
+    connected: bool = False,
     rewired: bool = False,
-) -> str:
+) -> list[str]:
     """Give an unfrozen module the random weights that its frozen twin of this seed would have.
 
     With a sparsity, a random mask removes that share of all weights, divided over the layers as a
@@ -38,30 +39,62 @@ def initialise(
         seed: seed of weights and mask.
         sparsity: fraction of the weights that the mask removes.
         allocation: a key of :data:`gslt.freezing.ALLOCATIONS`.
+        draw: how the mask is drawn, as in :class:`gslt.FreezeConfig`.
+        connected: whether every unit keeps a weight, likewise.
         rewired: whether the mask will be rewired while the weights are trained.
 
     Returns:
-        A sentence on layers that the mask leaves no weight; empty without one.
+        What there is to say of the mask: layers that it leaves no weight, an allocation that falls
+        short of what the sparsity leaves.
 
     Raises:
         ConfigError: if the module is frozen, or the mask keeps no weight.
     """
     if frozen_weights(module):
         raise ConfigError("the module is frozen: its weights follow from its seed")
-    targets = list(weights_of(module))
-    shapes = {name: tuple(weight.shape) for name, _, _, weight in targets}
-    counts = frozen_counts(list(shapes.values()), sparsity, 0.0, allocation)
-    masks = random_masks(shapes, counts, seed) if sparsity else {}
-    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
+    source = FreezeConfig(
+        sparsity=sparsity,
+        prune_ratio=sparsity,
+        allocation=allocation,
+        seed=seed,
+        draw=draw,
+        connected=connected,
+    )
+    masks, kept = random_masks(module, source) if sparsity else {}, {}
+    for name, owner, attribute, weight in list(weights_of(module)):
         fan_in = fan_in_of(module, name, weight.shape)
         value = random_weight(weight.shape, fan_in, weight_init, seed, name).view(weight.shape)
-        if c.pruned:
-            value = value / math.sqrt(max(c.searched, 1) / c.total)
+        if masks:
+            kept[name] = (int(torch.count_nonzero(masks[name])), weight.numel())
+            value = value / math.sqrt(max(kept[name][0], 1) / max(weight.numel(), 1))
         with torch.no_grad():
             weight.copy_(value)
             if (row := padding_row(owner)) is not None:
                 weight[row] = 0.0
         if masks:
             put_mask(owner, attribute, masks[name], rewired=rewired)
-    kept = {name: (c.searched, c.total) for name, c in zip(shapes, counts, strict=True)}
-    return emptied_layers(kept) if masks else ""
+    if not masks:
+        return []
+    shapes = {name: masks[name].shape for name in kept}
+    report = FreezeReport.of(shapes, source, units=units_in(module), whole=True)
+    return [sentence for sentence in (report.shortfall, emptied_layers(kept)) if sentence]
+
+
+def initialise_training(module: nn.Module, config: TrainConfig, seed: int) -> list[str]:
+    """:func:`initialise` as a training begins.
+
+    Args:
+        module: any module.
+        config: of the training; its own seed is that of the first run.
+        seed: of the run.
+    """
+    return initialise(
+        module,
+        config.weight_init,
+        seed,
+        config.mask_sparsity,
+        config.allocation,
+        draw=config.draw,
+        connected=config.connected,
+        rewired=bool(config.rewire_every),
+    )

@@ -7,6 +7,7 @@ network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each la
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -215,6 +216,12 @@ class Supermask:
             stacklevel=2,
         )
 
+    @property
+    def source_sparsity(self) -> float:
+        """Fraction of all weights that are pruned before the search: the densest mask's."""
+        whole = FrozenCounts.sum(self.counts)
+        return whole.pruned / max(whole.total, 1)
+
     def budgets(self) -> list[int]:
         """Searched weights to keep: one number for the network, or one per layer.
 
@@ -343,6 +350,35 @@ def check_layer_sparsity(counts: Sequence[FrozenCounts], sparsity: float) -> Non
                 f"so it cannot have sparsity {sparsity:g} by itself; use threshold='global' or "
                 "allocation='uniform'"
             )
+
+
+def check_window(counts: Sequence[FrozenCounts], sparsity: float) -> None:
+    """Refuse a sparsity that a source does not have with the counts that it really has.
+
+    Args:
+        counts: frozen counts of each layer.
+        sparsity: fraction of all weights that the ticket is to remove.
+
+    Raises:
+        ConfigError: with the figures and the sparsities that there are.
+    """
+    c = FrozenCounts.sum(counts)
+    keep = round((1.0 - sparsity) * c.total)
+    if c.locked <= keep <= c.total - c.pruned:
+        return
+    # Rounded inwards, so that what is named is possible.
+    low = math.ceil(1e6 * c.pruned / c.total) / 1e6
+    high = math.floor(1e6 * (c.total - c.locked) / c.total) / 1e6
+    problem = (
+        f"prunes {c.pruned:,} of {c.total:,} weights, so that {c.total - c.pruned:,} are left"
+        if keep > c.locked
+        else f"locks {c.locked:,} of {c.total:,} weights"
+    )
+    raise ConfigError(
+        f"this source {problem}, but a ticket of sparsity {sparsity:g} keeps {keep:,}; its tickets "
+        f"have sparsities from {low:g} to {high:g}: take one of them, or prune or lock less (the "
+        "counts of this draw, allocation and seed are not those of the ratios)"
+    )
 
 
 def _budget(counts: FrozenCounts, sparsity: float) -> int:

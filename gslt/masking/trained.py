@@ -6,14 +6,16 @@ part of the module's state; one that is rewired on the way is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, listed
-from gslt.freezing import SEARCHED, FrozenCounts, freezing_pattern
+from gslt.freezing import SEARCHED, FrozenCounts, Units, freezing_pattern, frozen_parts
+from gslt.masking.fan_in import fan_in_of, units_of
 from gslt.masking.freeze import weights_of
 
 #: The mask of ``weight`` is the buffer ``weight_mask`` of the same layer.
@@ -77,15 +79,13 @@ def put_mask(owner: nn.Module, attribute: str, kept: Tensor, *, rewired: bool = 
         weight.register_hook(lambda grad: grad * getattr(owner, name).to(grad.device))
 
 
-def random_masks(
-    shapes: Mapping[str, Sequence[int]], counts: Sequence[FrozenCounts], seed: int
-) -> dict[str, Tensor]:
-    """Which weights a random mask keeps: what the freezing pattern of the seed leaves to a search.
+def random_masks(module: nn.Module, source: FreezeConfig) -> dict[str, Tensor]:
+    """Which weights a random mask keeps: all that the source neither prunes nor locks.
 
     Args:
-        shapes: of the weights, by the qualified names that name the random streams.
-        counts: how many of each are pruned, see :func:`gslt.freezing.frozen_counts`.
-        seed: of the pattern.
+        module: not frozen; names and shapes of its weights count.
+        source: the frozen source network, with nothing locked: pruning ratio, allocation, draw,
+            correction and seed count.
 
     Returns:
         Boolean masks of the weights' shapes, by name.
@@ -93,17 +93,37 @@ def random_masks(
     Raises:
         ConfigError: if no weight at all is kept.
     """
-    whole = FrozenCounts.sum(counts)
+    shapes = {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
+    parts = frozen_parts(
+        shapes,
+        *source.ratios,
+        source.allocation,
+        seed=source.seed,
+        draw=source.draw,
+        connected=source.connected,
+        units=units_in(module),
+    )
+    whole = FrozenCounts.sum(part.counts for part in parts)
     if not whole.searched:
         raise ConfigError(
-            f"a mask of sparsity {whole.pruned / max(whole.total, 1):g} has no room: it keeps none "
-            f"of the {whole.total:,} weights; a sparsity of at most "
-            f"{max(0.0, 1 - 1 / max(whole.total, 1)):.6g} keeps one"
+            f"a mask of sparsity {source.ratios[0]:g} has no room: it keeps none of the "
+            f"{whole.total:,} weights; a sparsity of at most {1 - 1 / max(whole.total, 1):.6g} "
+            "keeps one"
         )
-    return {
-        name: torch.from_numpy(freezing_pattern(c, seed, name) == SEARCHED).view(*shape)
-        for (name, shape), c in zip(shapes.items(), counts, strict=True)
-    }
+    masks = {}
+    for (name, shape), part in zip(shapes.items(), parts, strict=True):
+        pattern = part.pattern
+        if pattern is None:
+            pattern = freezing_pattern(part.counts, source.seed, name)
+        masks[name] = torch.from_numpy(pattern == SEARCHED).view(shape)
+    return masks
+
+
+def units_in(module: nn.Module) -> dict[str, Units]:
+    """What the weights of a module that is not frozen connect, by name."""
+    shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
+    fan_in = {name: fan_in_of(module, name, shape) for name, shape in shapes.items()}
+    return {name: units_of(module, name, shape, fan_in[name]) for name, shape in shapes.items()}
 
 
 def emptied_layers(kept: Mapping[str, tuple[int, int]], remedy: str = WEAK_REMEDY) -> str:

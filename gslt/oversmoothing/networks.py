@@ -21,7 +21,7 @@ from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, TicketError, warn
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
-from gslt.masking.initialise import initialise
+from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.oversmoothing.source import SourceConfig
@@ -222,6 +222,8 @@ def of_ticket(path: Path) -> Network:
         allocation=source.allocation,
         weight_init=source.weight_init,
         seed=source.seed,
+        draw=source.draw,
+        connected=source.connected,
     )
     return _network(trained, trained, dataset, path, _from_ticket(path))
 
@@ -396,14 +398,13 @@ def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         made = GNN(dataset.num_features, dataset.num_classes, model, get_backend("pyg"))
         if isinstance(source, TrainConfig):
-            sparsity, allocation = source.mask_sparsity, source.allocation
-            initialise(made, source.weight_init, source.seed, sparsity, allocation)
+            initialise_training(made, source, source.seed)
             return made
         freeze(made, source)
         if isinstance(source, SearchConfig):
             supermask = frozen_weights(made)[0].supermask
             assert supermask is not None
-            supermask.sparsity = source.sparsity_at(0)
+            supermask.sparsity = source.sparsity_at(0, supermask.source_sparsity)
         return made
 
     return make

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from gslt.config import SearchConfig, TrainConfig, WeightInit
+from gslt.config import RunConfig, SearchConfig, TrainConfig, WeightInit
 from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts
+from gslt.ticket import Ticket
 from gslt.training.results import AT_BEST, AT_LAST, Result
 
 
@@ -283,6 +285,17 @@ class Measured:
 _OWN_MEANS = ("test_accuracy", "val_accuracy")
 
 
+def _ratios(config: RunConfig, ticket: Ticket | None) -> tuple[float, float] | tuple[None, None]:
+    """Pruning and locking ratio; by the true counts where the config alone does not tell them."""
+    if not isinstance(config, SearchConfig):
+        return None, None
+    report = None if config.has_exact_counts or ticket is None else ticket.report
+    if report is None:
+        return config.ratios
+    part = FrozenCounts.sum(layer.counts for layer in report.layers if layer.takes_part)
+    return part.pruned / max(part.total, 1), part.locked / max(part.total, 1)
+
+
 def measured(result: Result) -> dict[str, Any]:
     """What a search or training found and what it costs: columns of every table.
 
@@ -292,7 +305,7 @@ def measured(result: Result) -> dict[str, Any]:
     """
     ticket, config, best = result.ticket, result.config, result.best
     total = sum(p.numel() for p in result.model.parameters())
-    prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
+    prune, lock = _ratios(config, ticket)
     size = ticket.size() if ticket else None
     return {
         "test_accuracy": result.test_accuracy,

@@ -52,7 +52,7 @@ WEIGHTS_PER_FILE_BYTE = 2**7
 #: Fields that came later, and the value that is not written, so that older files stay as they are
 #: and older readers refuse what they would misread.
 _ADDED: dict[type[Any], dict[str, Any]] = {
-    FreezeConfig: {"place": "all"},
+    FreezeConfig: {"place": "all", "draw": "exact", "connected": False},
     ModelConfig: {"residual": False, "unit_gain": False, "pair_norm": False, "edges": "all"},
 }
 

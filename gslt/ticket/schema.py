@@ -6,7 +6,6 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -18,7 +17,8 @@ from gslt.config import FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.supermask import Supermask
+from gslt.masking.freeze import FreezeReport
+from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 
 #: What every reader can hold in a signed word.
@@ -105,19 +105,25 @@ def check_ticket(ticket: StoredTicket) -> None:
     if ticket.values:
         _check_values(ticket)
     if ticket.architecture is not None:
-        counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
+        counts = _counts_of(ticket, ticket.architecture)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
         _check_kept(ticket, counts)
-    elif ticket.config.threshold == "global":
-        _check_kept(ticket, _global_counts(ticket))
-    _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
+        _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    else:
+        counts = _global_counts(ticket)
+        if ticket.config.threshold == "global":
+            _check_kept(ticket, counts)
+        _expect_equal("counts of the source", counts, [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
 
 
 def _check_values(ticket: StoredTicket) -> None:
     """Refuse trained weights that are not those of the masks."""
-    if ticket.source.locked or ticket.config.scale != "none":
+    config = ticket.config
+    if ticket.source.locked or config.ratios[1] or config.scale != "none":
         raise ValueError("its weights are trained, so that none is locked and no scale is on them")
+    if (config.place, config.threshold) != ("all", "global"):
+        raise ValueError("a mask on trained weights has no place and no threshold of layers")
     _expect_equal("names of trained weights", [*ticket.masks], [*ticket.values])
     if not any(map(len, ticket.values.values())):
         raise ValueError("it keeps no trained weight")
@@ -148,11 +154,9 @@ def unstorable(value: Any) -> str:
     return ""
 
 
-def _counts_of(
-    architecture: Architecture, config: FreezeConfig, total: int, names: Iterable[str]
-) -> list[FrozenCounts]:
-    """Frozen counts of every layer that the architecture has, which must have those names."""
-    model, expected = architecture.model, list(names)
+def _counts_of(ticket: StoredTicket, architecture: Architecture) -> list[FrozenCounts]:
+    """Frozen counts of every layer that the architecture has, which must be those of the masks."""
+    model, expected, total = architecture.model, list(ticket.masks), ticket.source.total
     a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
     # First what bounds the work: a layer is no larger than the network.
     largest = hidden * max(a, b, hidden if model.num_layers > 2 else 0)
@@ -167,23 +171,38 @@ def _counts_of(
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    part = taking_part(list(shapes), config.place)
-    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
+    report = FreezeReport.of(shapes, ticket.config, whole=bool(ticket.values))
+    return [layer.counts for layer in report.layers]
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
-    """Counts of the whole network: in layers that do not take part, every weight is searched."""
-    part = taking_part(list(ticket.masks), ticket.config.place)
+    """Counts of the whole network of a module of one's own, whose shapes nobody knows here.
+
+    In layers that do not take part, every weight is searched. Counts that the ratios alone do not
+    tell are taken as the file says them; :meth:`Ticket.restore` compares them.
+    """
+    config, source = ticket.config, ticket.source
+    part = taking_part(list(ticket.masks), config.place)
     outside = sum(n for n, takes in zip(_searched(ticket), part, strict=True) if not takes)
-    if outside > ticket.source.total:
-        raise ValueError(f"more searched weights than the {ticket.source.total} of the source")
-    shapes = [(ticket.source.total - outside,), (outside,)]
-    counts = frozen_counts(shapes, *ticket.config.ratios, "epl", [any(part), False])
-    return [FrozenCounts.sum(counts)]
+    if outside > source.total:
+        raise ValueError(f"more searched weights than the {source.total} of the source")
+    shapes = [(source.total - outside,), (outside,)]
+    counts = FrozenCounts.sum(frozen_counts(shapes, *config.ratios, "epl", [any(part), False]))
+    if config.has_exact_counts:
+        return [counts]
+    if not any(config.ratios) and source.searched < source.total:
+        raise ValueError("weights of its source are frozen, where its settings freeze none")
+    if not ticket.values:
+        check_window([source], config.sparsity)
+    return [source]
 
 
 def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:
     config = ticket.config
+    if ticket.values and any(config.ratios):
+        # What the mask removes is pruned, and all the rest was trained.
+        _expect_equal("kept weights", _searched(ticket), [*map(kept_bits, ticket.masks.values())])
+        return
     budgets = Supermask(counts, sparsity=config.sparsity, threshold=config.threshold).budgets()
     kept = [kept_bits(mask) for mask in ticket.masks.values()]
     _expect_equal("kept weights", budgets, kept if config.threshold == "layer" else [sum(kept)])

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import warnings
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from gslt.nn.gnn import GNN, weight_shapes
 from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
-from gslt.ticket.weak import other_values, put_trained, shapes_of, weak_ticket
+from gslt.ticket.weak import dense, other_values, put_trained, source_report, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
@@ -225,8 +225,8 @@ class Ticket(StoredTicket):
         Args:
             source: of a search, or :attr:`gslt.TrainConfig.masked_source`.
         """
-        dense = replace(source, sparsity=self.config.sparsity, prune_ratio=None, lock_ratio=None)
-        return self.config in ([source, dense] if self.is_weak else [source])
+        rewired = dense(source, self.config.sparsity)
+        return self.config in ([source, rewired] if self.is_weak else [source])
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
@@ -290,7 +290,7 @@ class Ticket(StoredTicket):
                 f"{type(module).__name__} is frozen, and the weights of a weak ticket are trained; "
                 "restore it into a module that is newly built"
             )
-        report = FreezeReport.of(shapes_of(module), self.config)
+        report = source_report(module, self.config)
         self._check_fit({layer.name: layer.counts for layer in report.layers})
         self._check_others(other_values(module))
         put_trained(self, module)
@@ -357,7 +357,7 @@ class Ticket(StoredTicket):
             return None
         a = self.architecture
         shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
-        return FreezeReport.of(shapes, self.config)
+        return FreezeReport.of(shapes, self.config, whole=self.is_weak)
 
     @property
     def emptied(self) -> str:

@@ -14,7 +14,7 @@ from gslt.config import FreezeConfig
 from gslt.errors import TicketError, listed
 from gslt.freezing import PRUNED, SEARCHED
 from gslt.masking.freeze import FreezeReport, weights_of
-from gslt.masking.trained import MASK_SUFFIX, masked_weights, put_mask, random_masks
+from gslt.masking.trained import MASK_SUFFIX, masked_weights, put_mask, random_masks, units_in
 from gslt.nn.gnn import GNN
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 
@@ -40,18 +40,18 @@ def weak_ticket(
     Raises:
         TicketError: if a weight has no mask, or the module holds what no ticket can store.
     """
-    held, shapes = {each.name: each for each in masked_weights(module)}, shapes_of(module)
-    bare = [name for name in shapes if name not in held]
-    if bare or not shapes:
+    held = {each.name: each for each in masked_weights(module)}
+    bare = [name for name, *_ in weights_of(module) if name not in held]
+    if bare or not held:
         names = listed(bare) or "any weight"
         raise TicketError(f"there is no mask on {names}, so that this is no weak ticket")
     kept = {name: each.kept.flatten().cpu() for name, each in held.items()}
-    searched = _searched_places(shapes, source)
+    searched = _searched_places(module, source)
     if any(not torch.equal(kept[name], places) for name, places in searched.items()):
         # Rewired: any weight could have been kept.
         count, total = (sum(map(f, kept.values())) for f in (kept_bits, torch.numel))
-        source = replace(source, sparsity=1.0 - count / total, prune_ratio=None)
-        searched = _searched_places(shapes, source)
+        source = dense(source, 1.0 - count / total)
+        searched = _searched_places(module, source)
     architecture = None
     if isinstance(module, GNN):
         architecture = Architecture(module.config, module.in_channels, module.out_channels)
@@ -66,7 +66,7 @@ def weak_ticket(
     return StoredTicket(
         source,
         {name: kept[name][places] for name, places in searched.items()},
-        FreezeReport.of(shapes, source).counts,
+        source_report(module, source).counts,
         _checksum(weights, kept, searched),
         architecture,
         dataset,
@@ -88,8 +88,7 @@ def put_trained(ticket: StoredTicket, module: nn.Module) -> None:
     Raises:
         TicketError: if the mask that the seed regenerates is not that of the training.
     """
-    shapes = shapes_of(module)
-    searched, kept, weights = _searched_places(shapes, ticket.config), {}, {}
+    searched, kept, weights = _searched_places(module, ticket.config), {}, {}
     for name, mask in ticket.masks.items():
         kept[name] = searched[name].clone()
         kept[name][searched[name]] = mask
@@ -108,9 +107,21 @@ def put_trained(ticket: StoredTicket, module: nn.Module) -> None:
         module.load_state_dict({**module.state_dict(), **ticket.state})
 
 
-def shapes_of(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Shapes of the weights of a module that is not frozen, by name."""
-    return {name: tuple(weight.shape) for name, _, _, weight in weights_of(module)}
+def dense(source: FreezeConfig, sparsity: float) -> FreezeConfig:
+    """The source of a ticket whose mask was rewired: what its mask began with, with nothing pruned.
+
+    Args:
+        source: what the mask began with.
+        sparsity: of the mask that it has come to.
+    """
+    exact: dict[str, Any] = {"draw": "exact", "connected": False}
+    return replace(source, sparsity=sparsity, prune_ratio=None, lock_ratio=None, **exact)
+
+
+def source_report(module: nn.Module, source: FreezeConfig) -> FreezeReport:
+    """What the source of a weak ticket prunes of a module that is not frozen, layer by layer."""
+    shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
+    return FreezeReport.of(shapes, source, units=units_in(module), whole=True)
 
 
 def other_values(module: nn.Module) -> dict[str, Any]:
@@ -120,13 +131,9 @@ def other_values(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in module.state_dict().items() if name not in own}
 
 
-def _searched_places(
-    shapes: Mapping[str, tuple[int, ...]], config: FreezeConfig
-) -> dict[str, Tensor]:
+def _searched_places(module: nn.Module, config: FreezeConfig) -> dict[str, Tensor]:
     """Where each weight is searched, flat and boolean, by name; no weight is made."""
-    counts = [layer.counts for layer in FreezeReport.of(shapes, config).layers]
-    masks = random_masks(shapes, counts, config.seed)
-    return {name: mask.flatten() for name, mask in masks.items()}
+    return {name: mask.flatten() for name, mask in random_masks(module, config).items()}
 
 
 def _checksum(

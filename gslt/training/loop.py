@@ -333,8 +333,8 @@ class Loop:
     def _set_sparsity(self, epoch: int) -> float | None:
         if not isinstance(self.config, SearchConfig):
             return None
-        sparsity = self.config.sparsity_at(epoch)
         assert self.supermask is not None
+        sparsity = self.config.sparsity_at(epoch, self.supermask.source_sparsity)
         self.supermask.sparsity = sparsity
         return sparsity
 

@@ -14,10 +14,10 @@ from gslt.config import RunConfig, SearchConfig, TrainConfig
 from gslt.data import NodeDataset, as_dataset
 from gslt.errors import ConfigError, FreezingWarning, warn
 from gslt.files.log import Log
-from gslt.masking.freeze import freeze
-from gslt.masking.initialise import initialise
+from gslt.masking.freeze import FreezeReport, freeze
+from gslt.masking.initialise import initialise_training
 from gslt.nn import memory
-from gslt.nn.gnn import GNN
+from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.graph import Backend
 from gslt.training.loop import Loop, OnEpoch, Probe, identity, inputs_of, predict
 from gslt.training.memory_budget import check_forward, check_memory
@@ -48,8 +48,8 @@ def search(
     Returns:
         The runs, each with its ticket at the best validation epoch.
 
-    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, once,
-    and where a layer of a ticket has lost every weight.
+    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights or an
+    allocation falls short of the ratios, once, and where a layer of a ticket has lost every weight.
 
     Raises:
         DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
@@ -62,15 +62,17 @@ def search(
     if not isinstance(config, SearchConfig):
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
     dataset = as_dataset(dataset)
+    _check_sources(dataset, config)
 
     def prepare(model: GNN, seed: int) -> None:
         report = freeze(model, replace(config, seed=seed))
-        # The counts are the same for every seed.
-        if report.concentration and not told:
-            told.append(report.concentration)
-            warnings.warn(report.concentration, FreezingWarning, stacklevel=4)
+        # The counts are the same for every seed, or nearly so.
+        if not told:
+            for sentence in filter(None, [report.shortfall, report.concentration]):
+                warnings.warn(sentence, FreezingWarning, stacklevel=4)
+        told.append(seed)
 
-    told: list[str] = []
+    told: list[int] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
@@ -94,7 +96,11 @@ def train(
         probe: measures the model on its way.
 
     Returns:
-        The runs, each with its model at the best validation epoch.
+        The runs, each with its model at the best validation epoch, and under a mask with the weak
+        ticket that it is.
+
+    A :class:`gslt.errors.FreezingWarning` names layers that the mask leaves no weight, and says
+    where its allocation falls short of the sparsity.
 
     Raises:
         ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
@@ -109,17 +115,11 @@ def train(
     dataset = as_dataset(dataset)
 
     def prepare(model: GNN, seed: int) -> None:
-        emptied = initialise(
-            model,
-            config.weight_init,
-            seed,
-            config.mask_sparsity,
-            config.allocation,
-            rewired=bool(config.rewire_every),
-        )
-        if emptied and emptied not in told:
-            told.append(emptied)
-            warn(emptied, FreezingWarning)
+        for sentence in initialise_training(model, config, seed):
+            # With exact counts they are the same for every seed.
+            if sentence not in told:
+                told.append(sentence)
+                warn(sentence, FreezingWarning)
 
     told: list[str] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
@@ -168,6 +168,18 @@ def check_runnable(config: RunConfig) -> tuple[torch.device, Backend]:
             "devices; use --device cpu"
         )
     return torch.device(config.device), get_backend(config.backend)
+
+
+def _check_sources(dataset: NodeDataset, config: SearchConfig) -> None:
+    """Refuse a seed whose source has no ticket of the sparsity before another one is searched."""
+    if config.has_exact_counts:
+        return
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    for seed in range(config.seed, config.seed + config.runs):
+        try:
+            FreezeReport.of(shapes, replace(config, seed=seed))
+        except ConfigError as error:
+            raise ConfigError(f"seed {seed}: {error}") from None
 
 
 def _repeat(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_modules import mlp
 
+from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS, frozen_counts
+from gslt.masking.freeze import FreezeReport
 from gslt.masking.initialise import initialise
 from gslt.masking.trained import emptied_layers, masked_weights, put_mask, random_masks
 
@@ -21,7 +25,8 @@ def test_every_scheme_makes_a_mask_with_its_counts(allocation: str) -> None:
     counts = frozen_counts(shapes, 0.6, 0.0, allocation)
     assert [int(each.kept.sum()) for each in weights] == [c.searched for c in counts]
     total = sum(c.total for c in counts)
-    assert sum(c.searched for c in counts) == round(0.4 * total)
+    left = sum(c.searched for c in counts)
+    assert left <= round(0.4 * total) if allocation == "balanced" else left == round(0.4 * total)
     for each in weights:
         assert torch.equal(each.weight != 0, each.kept)
 
@@ -43,13 +48,39 @@ def test_a_sparsity_without_room_is_refused() -> None:
 
 
 def test_layers_without_any_weight_are_named() -> None:
-    shapes = {"wide": (20, 20), "narrow": (1, 2)}
-    counts = frozen_counts(list(shapes.values()), 0.99, 0.0, "uniform")
-    assert [c.searched for c in counts] == [4, 0]
-    kept = {name: (c.searched, c.total) for name, c in zip(shapes, counts, strict=True)}
-    assert emptied_layers(kept).startswith("1 of 2 layers have lost every weight (narrow, 2 weig")
-    assert not random_masks(shapes, counts, 0)["narrow"].any()
+    model = torch.nn.Sequential(torch.nn.Linear(20, 20), torch.nn.Linear(2, 1))
+    (sentence,) = initialise(model, "ku", 0, 0.99)
+    assert sentence.startswith(
+        "1 of 2 layers have lost every weight (1.weight, 2 weights), so that"
+    )
+    assert sentence.endswith("a lower mask_sparsity or another allocation keeps some")
+    assert [int(each.kept.sum()) for each in masked_weights(model)] == [4, 0]
     assert emptied_layers({"wide": (1, 2)}) == ""
+
+
+def test_an_allocation_that_falls_short_is_said() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(20, 20), torch.nn.Linear(2, 1))
+    (sentence,) = initialise(model, "ku", 0, 0.9, "balanced")
+    assert sentence.startswith("allocation balanced does not divide what a full layer cannot hold")
+    assert initialise(mlp(), "ku", 0, 0.5, "erk") == []
+
+
+def test_masks_of_every_draw_are_what_the_source_leaves() -> None:
+    model = mlp()
+    shapes = {name: w.shape for name, w in model.named_parameters() if w.dim() > 1}
+    drawn = FreezeConfig(sparsity=0.8, prune_ratio=0.8, seed=5, draw="bernoulli", connected=True)
+    exact = replace(drawn, draw="exact", connected=False)
+    for source in (drawn, exact):
+        masks = random_masks(model, source)
+        report = FreezeReport.of(shapes, source, whole=True)
+        kept = {layer.name: layer.counts.searched for layer in report.layers}
+        assert {name: int(mask.sum()) for name, mask in masks.items()} == kept
+    for mask in random_masks(model, drawn).values():
+        assert bool(mask.any(dim=0).all() and mask.any(dim=1).all())
+    assert not all(
+        torch.equal(random_masks(model, drawn)[name], random_masks(model, exact)[name])
+        for name in shapes
+    )
 
 
 @pytest.mark.parametrize("rewired", [False, True])

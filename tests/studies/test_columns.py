@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_runs import small_search
 
 import gslt
 from gslt.diagnostics import MEASURES
@@ -133,6 +134,24 @@ def test_measured_of_a_ticket_by_hand() -> None:
         "least_layer_density": 0.25,
         "emptied_layers": 0,
     }
+
+
+@pytest.mark.parametrize("place", ["all", "hidden"])
+def test_ratios_are_those_of_the_counts_where_the_config_does_not_tell_them(
+    blocks: gslt.NodeDataset, place: str
+) -> None:
+    config = small_search(
+        num_layers=4, sparsity=0.8, prune_ratio=0.45, lock_ratio=0.1, draw="bernoulli", place=place
+    )
+    found = gslt.search(blocks, config, progress=False)
+    assert found.ticket is not None
+    size, row = found.ticket.size(), measured(found)
+    # Widths 8, 16, 16, 16, 3 and the head: 128 + 256 + 256 + 48 + 48, the two in the middle hidden.
+    total = {"all": 736, "hidden": 512}[place]
+    assert row["prune_ratio"] == size.pruned / total != 0.45
+    assert row["lock_ratio"] == size.locked / total
+    assert row["freezing_ratio"] == pytest.approx((size.pruned + size.locked) / total)
+    assert row["searched"] == size.searched
 
 
 def test_measured_of_trained_weights_by_hand() -> None:

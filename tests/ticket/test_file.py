@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import torch
 from forging import State, open_ticket, seal_again, state_of
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import gslt
@@ -24,9 +26,11 @@ from gslt import random as streams
 from gslt.backends import get_backend
 from gslt.files.container import info_of
 from gslt.freezing import (
+    ALLOCATIONS,
     FrozenCounts,
     freezing_pattern,
     frozen_counts,
+    frozen_parts,
     search_window,
     taking_part,
 )
@@ -54,7 +58,7 @@ def hexes(values: Any) -> list[str]:
 def test_every_block_is_tested() -> None:
     assert set(VECTORS) == {
         *("masks", "streams", "as241", "windows", "counts", "places", "patterns", "weights"),
-        *("state", "file", "weak"),
+        *("state", "file", "weak", "draws"),
     }
 
 
@@ -114,6 +118,52 @@ def test_patterns() -> None:
     for v in VECTORS["patterns"]:
         counts = FrozenCounts(v["total"], v["pruned"], v["locked"])
         assert freezing_pattern(counts, v["seed"], v["layer"]).tolist() == v["pattern"]
+
+
+@pytest.mark.parametrize("v", VECTORS["draws"], ids=lambda v: f"{v['draw']} {v['allocation']}")
+def test_draws(v: dict[str, Any]) -> None:
+    options = {"seed": v["seed"], "draw": v["draw"], "connected": v["connected"]}
+    found = frozen_parts(v["shapes"], v["p"], v["l"], v["allocation"], **options)
+    assert [p.pattern is not None and p.pattern.tolist() for p in found] == v["patterns"]
+    assert v["connected"] == any(part.added for part in found)
+    freeze = {"sparsity": v["p"], "freezing_ratio": None, "prune_ratio": v["p"]}
+    freeze |= {"lock_ratio": v["l"], "allocation": v["allocation"], **options}
+    shapes = {name: tuple(shape) for name, shape in v["shapes"].items()}
+    read = read_ticket.frozen_parts(freeze, shapes, [True, True])
+    assert [pattern.tolist() for pattern in read] == v["patterns"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5),
+    st.sampled_from(sorted(ALLOCATIONS)),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from(["exact", "bernoulli"]),
+    st.booleans(),
+)
+def test_both_readers_draw_the_same(
+    shapes: list[tuple[int, int]],
+    allocation: str,
+    prune: float,
+    portion: float,
+    seed: int,
+    draw: str,
+    connected: bool,
+) -> None:
+    lock = (1 - prune) * portion
+    named = {f"layers.{i}.nn.weight": shape for i, shape in enumerate(shapes)}
+    options: dict[str, Any] = {"seed": seed, "draw": draw, "connected": connected}
+    found = frozen_parts(named, prune, lock, allocation, **options)
+    freeze = {"sparsity": prune, "freezing_ratio": None, "prune_ratio": prune, "lock_ratio": lock}
+    read = read_ticket.frozen_parts(
+        {**freeze, "allocation": allocation, **options}, named, [True] * len(shapes)
+    )
+    for part, pattern, name in zip(found, read, named, strict=True):
+        drawn = part.pattern
+        if drawn is None:
+            drawn = freezing_pattern(part.counts, seed, name)
+        assert drawn.tolist() == pattern.tolist()
 
 
 def test_weights() -> None:
@@ -223,6 +273,18 @@ def read_alone(ticket: Path, graph: Path, out: Path) -> subprocess.CompletedProc
         {"architecture": "gin", "head": False, "batch_norm": False, "scale": "none"},
         {"architecture": "gin", "threshold": "layer", "allocation": "uniform", "lock_ratio": 0.1},
         {"architecture": "gin", "allocation": "igq", "prune_ratio": 0.2, "lock_ratio": 0.3},
+        {"architecture": "gin", "allocation": "pyramidal", "prune_ratio": 0.5, "sparsity": 0.8},
+        {"architecture": "sage", "allocation": "balanced", "prune_ratio": 0.3, "sparsity": 0.8},
+        {"architecture": "gcn", "draw": "bernoulli", "freezing_ratio": 0.4},
+        {
+            "architecture": "gin",
+            "draw": "bernoulli",
+            "connected": True,
+            "place": "hidden,input",
+            "prune_ratio": 0.9,
+            "sparsity": 0.9,
+        },
+        {"architecture": "gcn", "connected": True, "prune_ratio": 0.8, "sparsity": 0.8},
         {"architecture": "gcn", "num_layers": 4, "residual": True},
         {"architecture": "sage", "batch_norm": False, "residual": True, "unit_gain": True},
         {"architecture": "gin", "batch_norm": False, "unit_gain": True},
@@ -457,6 +519,95 @@ def test_a_truncated_file(result, tmp_path, length):
     path.write_bytes(result.ticket.to_bytes()[:length])
     with pytest.raises(gslt.TicketError, match="damaged or no ticket"):
         gslt.load_ticket(path)
+
+
+# Random sources
+
+#: Half pruned by chance, every unit connected, four fifths removed.
+RANDOM = {"sparsity": 0.8, "prune_ratio": 0.5, "draw": "bernoulli", "connected": True, "seed": 4}
+
+
+def random_ticket(architecture: bool = True, **options: Any) -> gslt.Ticket:
+    config = gslt.SearchConfig(num_layers=3, hidden_channels=12, **{**RANDOM, **options})
+    module: nn.Module = nn.Sequential(nn.Conv2d(3, 8, 3, groups=1), nn.Flatten(), nn.Linear(8, 3))
+    if architecture:
+        module = gslt.GNN(5, 3, config, get_backend("pyg"))
+    gslt.freeze(module, config)
+    return gslt.Ticket.of(module)
+
+
+def test_fields_that_came_later_are_written_where_they_differ() -> None:
+    values = json.loads(open_ticket(random_ticket().to_bytes())[0])
+    assert list(values["freeze"])[-3:] == ["seed", "draw", "connected"]
+    plain = random_ticket(draw="exact", connected=False)
+    assert list(json.loads(open_ticket(plain.to_bytes())[0])["freeze"])[-1] == "seed"
+    assert values["version"] == 2
+
+
+@pytest.mark.parametrize("architecture", [True, False])
+def test_the_realised_counts_are_in_the_ticket(architecture: bool) -> None:
+    ticket = random_ticket(architecture)
+    size = ticket.size()
+    assert size.kept == round(0.2 * size.total)
+    # By chance and by connection, not half.
+    assert size.pruned != round(0.5 * size.total)
+    assert size.pruned + size.searched == size.total
+    again = gslt.Ticket.from_bytes(ticket.to_bytes())
+    assert again.to_bytes() == ticket.to_bytes()
+    assert again.source == ticket.source
+    if architecture:
+        assert again.report is not None
+        assert again.report.counts == ticket.source
+        again.model()
+    assert read_ticket.read(ticket.to_bytes())[0]["source"]["pruned"] == size.pruned
+
+
+FORGED: dict[str, Any] = {
+    "exact": put("exact", "freeze", "draw"),
+    "another draw": put("poisson", "freeze", "draw"),
+    "a number": put(1, "freeze", "connected"),
+    "unconnected": put(False, "freeze", "connected"),
+    "without": lambda values: values["freeze"].pop("draw"),
+    "without connections": lambda values: values["freeze"].pop("connected"),
+    "another seed": put(5, "freeze", "seed"),
+    "another ratio": put(0.4, "freeze", "prune_ratio"),
+    "fewer pruned": lambda values: values["source"].update(pruned=values["source"]["pruned"] - 1),
+    "locked for pruned": lambda values: values["source"].update(
+        pruned=values["source"]["pruned"] - 1, locked=1
+    ),
+    "beyond the source": put(0.5, "freeze", "sparsity"),
+}
+
+
+@pytest.mark.parametrize("change", FORGED)
+def test_forged_random_sources_are_refused_by_both_readers(change: str) -> None:
+    data = forge(FORGED[change], random_ticket().to_bytes())
+    with pytest.raises(gslt.TicketError):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+def test_of_a_module_of_ones_own_the_counts_are_checked_when_it_is_restored() -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))
+
+    ticket = random_ticket(False)
+    module = network()
+    ticket.restore(module)
+    assert gslt.Ticket.of(module).to_bytes() == ticket.to_bytes()
+    one = {"source": FrozenCounts(240, ticket.source.pruned - 1, 1)}
+    moved = gslt.Ticket(**{**vars(ticket), **one, "masks": dict(ticket.masks)})
+    with pytest.raises(gslt.TicketError, match="kept weights"):
+        moved.to_bytes()
+    other = gslt.Ticket(**{**vars(ticket), "config": gslt.FreezeConfig(**{**RANDOM, "seed": 5})})
+    for readable in (other.to_bytes(),):
+        assert read_ticket.read(readable)[0]["freeze"]["seed"] == 5
+        with pytest.raises(gslt.TicketError, match="does not fit the network"):
+            gslt.Ticket.from_bytes(readable).restore(network())
+    dense = gslt.FreezeConfig(**{**RANDOM, "prune_ratio": 0.0})
+    with pytest.raises(gslt.TicketError, match="where its settings freeze none"):
+        gslt.Ticket(**{**vars(ticket), "config": dense}).to_bytes()
 
 
 # State

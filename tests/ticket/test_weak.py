@@ -127,6 +127,26 @@ def test_the_file_says_what_it_stores(trained: Result, blocks: gslt.NodeDataset)
     assert values.tolist() == by_hand
 
 
+@pytest.mark.parametrize("sparsity", [0.5, 0.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_independent_draws_keep_what_they_keep(
+    blocks: gslt.NodeDataset, sparsity: float, seed: int
+) -> None:
+    """More or fewer weights than the share: the ticket is of what was drawn."""
+    config = TrainConfig(
+        **{**SMALL, "seed": seed, "epochs": 2},
+        mask_sparsity=sparsity,
+        draw="bernoulli",
+        connected=bool(seed % 2),
+    )
+    result = gslt.train(blocks, config, progress=False)
+    ticket = gslt.Ticket.from_bytes(ticket_of(result).to_bytes())
+    kept = sum(int((weight != 0).sum()) for weight in result.model.parameters())
+    assert ticket.size().kept == kept != round((1 - sparsity) * 480)
+    assert gslt.evaluate(ticket.model(), blocks)["test"] == result.test_accuracy
+    assert ticket.began_with(config.masked_source)
+
+
 @pytest.mark.parametrize("architecture", ["gin", "gcn", "sage"])
 def test_an_architecture_crosses_backends(blocks: gslt.NodeDataset, architecture: str) -> None:
     pytest.importorskip("dgl")
