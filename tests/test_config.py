@@ -299,3 +299,42 @@ def test_choices_are_named() -> None:
     check_choice("norm", "both", ("none", "both"))
     with pytest.raises(ConfigError, match="norm must be one of none, both, got 'all'"):
         check_choice("norm", "all", ("none", "both"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"mask_sparsity": 1.0}, r"mask_sparsity must lie in \[0, 1\), got 1.0"),
+        ({"mask_sparsity": -0.1}, r"mask_sparsity must lie in \[0, 1\), got -0.1"),
+        ({"mask": "dense"}, "mask must be one of er, got 'dense'"),
+        ({"rewire_every": -1}, "rewire_every must be at least 0"),
+        ({"rewire_every": 5}, "rewire_every 5 has no mask to rewire; set mask_sparsity above 0"),
+        ({"rewire_every": 1, "mask_sparsity": 0.5}, "rewire_every must be at least 2, got 1"),
+        ({"rewire_fraction": 0.0}, r"rewire_fraction must lie in \(0, 1\), got 0.0"),
+        ({"rewire_fraction": 1.0}, r"rewire_fraction must lie in \(0, 1\), got 1.0"),
+        ({"rewire_until": 0.0}, r"rewire_until must lie in \(0, 1\], got 0.0"),
+        ({"rewire_until": 1.5}, r"rewire_until must lie in \(0, 1\], got 1.5"),
+        ({"regrow": "all"}, "regrow must be one of gradient, random, got 'all'"),
+        (
+            {"rewire_every": 30, "mask_sparsity": 0.5, "epochs": 40},
+            "rewire_every 30 rewires nothing before epoch 30, where rewire_until 0.75 of 40 epochs",
+        ),
+    ],
+)
+def test_masks_of_training_that_cannot_be(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        TrainConfig(**values)  # type: ignore[arg-type]
+
+
+def test_what_a_mask_of_training_begins_with() -> None:
+    config = TrainConfig(
+        mask_sparsity=0.9, allocation="erk", draw="bernoulli", connected=True, seed=4
+    )
+    source = config.masked_source
+    assert (source.ratios, source.allocation, source.draw) == ((0.9, 0.0), "erk", "bernoulli")
+    assert (source.connected, source.scale, source.seed) == (True, "none", 4)
+    assert list(TrainConfig(epochs=10, mask_sparsity=0.5, rewire_every=2).rewirings) == [2, 4, 6]
+    assert TrainConfig().idle == (
+        *("mask", "allocation", "draw", "connected"),
+        *("rewire_fraction", "rewire_until", "regrow"),
+    )

@@ -319,6 +319,8 @@ class Study:
         common = dict(self.settings)
         if methods == ["train"]:
             known = {item.name for item in dataclasses.fields(TrainConfig)} | set(PLACE)
+            if not {**common, **own}.get("mask_sparsity"):
+                known -= set(TrainConfig().idle)
             common = {name: value for name, value in common.items() if name in known}
         return {**common, **own}
 
