@@ -64,6 +64,9 @@ class FrozenLayer:
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 #: … and the room of PyG's; DGL's have no parameter.
 HOST_NORMS = "torch_geometric.nn.norm."
+#: The mask under which ``weight`` is trained is the buffer of this name of the same layer, see
+#: :mod:`gslt.masking.trained`.
+MASK_SUFFIX = "_gslt_mask"
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
 
@@ -227,7 +230,8 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     """Turn a module into a frozen source network, in place.
 
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
-    belongs to a norm; its initial value is discarded. Every other parameter stops being one:
+    belongs to a norm; its initial value is discarded, and a mask under which it was trained. Every
+    other parameter stops being one:
     biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
     value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
     nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
@@ -262,6 +266,7 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
     # What cannot be is refused before anything is changed.
     _parts(dict(weights), config, units, prefix)
     _thaw(module)
+    _unmask(module)
     targets = list(weights_of(module))
     shapes = {name: weight.shape for name, _, _, weight in targets}
     part, parts = _parts(shapes, config, units, prefix)
@@ -607,6 +612,14 @@ def _thaw(module: nn.Module) -> None:
         delattr(owner, attribute)
         blank = torch.zeros(weight.shape, device=score.device, dtype=score.dtype)
         owner.register_parameter(attribute, nn.Parameter(blank))
+
+
+def _unmask(module: nn.Module) -> None:
+    """Take away the masks under which weights were trained, and what keeps gradients from them."""
+    for _, owner, attribute, weight in list(weights_of(module)):
+        if f"{attribute}{MASK_SUFFIX}" in owner._buffers:
+            delattr(owner, f"{attribute}{MASK_SUFFIX}")
+            owner.register_parameter(attribute, nn.Parameter(weight.detach().clone()))
 
 
 def frozen_root(module: nn.Module) -> nn.Module:

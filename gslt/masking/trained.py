@@ -16,10 +16,8 @@ from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, listed
 from gslt.freezing import SEARCHED, FrozenCounts, Units, freezing_pattern, frozen_parts
 from gslt.masking.fan_in import fan_in_of, units_of
-from gslt.masking.freeze import weights_of
+from gslt.masking.freeze import MASK_SUFFIX, weights_of
 
-#: The mask of ``weight`` is the buffer ``weight_mask`` of the same layer.
-MASK_SUFFIX = "_mask"
 #: What leaves a layer of a weak ticket some weights.
 WEAK_REMEDY = "a lower mask_sparsity or another allocation keeps some"
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from gslt.config import FreezeConfig
 from gslt.errors import TicketError, listed
 from gslt.freezing import PRUNED, SEARCHED
-from gslt.masking.freeze import FreezeReport, weights_of
-from gslt.masking.trained import MASK_SUFFIX, masked_weights, put_mask, random_masks, units_in
+from gslt.masking.freeze import MASK_SUFFIX, FreezeReport, weights_of
+from gslt.masking.trained import masked_weights, put_mask, random_masks, units_in
 from gslt.nn.gnn import GNN
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 

@@ -11,7 +11,7 @@ from small_modules import mlp
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS, frozen_counts
-from gslt.masking.freeze import FreezeReport
+from gslt.masking.freeze import FreezeReport, freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.trained import emptied_layers, masked_weights, put_mask, random_masks
 
@@ -88,9 +88,25 @@ def test_only_a_mask_that_changes_is_part_of_the_state(rewired: bool) -> None:
     layer = torch.nn.Linear(2, 2, bias=False)
     kept = torch.tensor([[True, False], [False, True]])
     put_mask(layer, "weight", kept, rewired=rewired)
-    assert ("weight_mask" in layer.state_dict()) == rewired
+    assert ("weight_gslt_mask" in layer.state_dict()) == rewired
     assert torch.equal(layer.weight != 0, kept)
     layer(torch.ones(1, 2)).sum().backward()
     assert layer.weight.grad is not None
     # Whoever rewires wants the gradient of the whole weight.
     assert torch.equal(layer.weight.grad, torch.ones(2, 2) if rewired else kept.float())
+
+
+@pytest.mark.parametrize("rewired", [False, True])
+def test_freezing_takes_the_mask_away(rewired: bool) -> None:
+    model, fresh = mlp(), mlp()
+    initialise(model, "ku", 0, 0.5, rewired=rewired)
+    config = FreezeConfig(prune_ratio=0.2, seed=3)
+    freeze(model, config)
+    freeze(fresh, config)
+    assert not any("mask" in name for name, _ in model.named_buffers())
+    x = torch.ones(2, model[0].in_features)
+    for each in (model, fresh):
+        each(x).sum().backward()
+    for one, other in zip(model.parameters(), fresh.parameters(), strict=True):
+        assert one.grad is not None
+        assert torch.equal(one.grad, other.grad)
