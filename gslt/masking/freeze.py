@@ -231,10 +231,9 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
 
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
     belongs to a norm; its initial value is discarded, and a mask under which it was trained. Every
-    other parameter stops being one:
-    biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
-    value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
-    nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
+    other parameter stops being one: biases are fixed at 0, the scales of normalisation layers at 1,
+    anything else at its present value (as buffers of the same name). Afterwards
+    ``module.parameters()`` are the scores and nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
     network. The random weights have variance 2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`;
     the padding row of an embedding stays zero.
 
