@@ -103,6 +103,8 @@ def _inspect(options: Namespace) -> None:
                 frozen += f"{layer.added:>6,} added to connect units, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
         print(f"  {name:<{width}} {frozen}{kept}")
+    if ticket.pattern:
+        print(f"pattern   given, not drawn: {s.pattern_bytes:,} bytes")
     if ticket.state:
         print(f"state     {s.stored:,} values beside the masks, {s.stored_bytes:,} bytes")
     for name, value in ticket.state.items():

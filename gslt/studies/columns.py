@@ -284,7 +284,8 @@ def _ratios(config: RunConfig, ticket: Ticket | None) -> tuple[float, float] | t
     """Pruning and locking ratio; by the true counts where the config alone does not tell them."""
     if not isinstance(config, SearchConfig):
         return None, None
-    report = None if config.has_exact_counts or ticket is None else ticket.report
+    told = ticket is None or (config.has_exact_counts and not ticket.pattern)
+    report = None if ticket is None or told else ticket.report
     if report is None:
         return config.ratios
     part = FrozenCounts.sum(layer.counts for layer in report.layers if layer.takes_part)

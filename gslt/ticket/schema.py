@@ -6,7 +6,6 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -19,6 +18,7 @@ from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.freeze import FreezeReport
+from gslt.masking.given import given_parts
 from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 
@@ -68,6 +68,9 @@ class StoredTicket:
     statistics, by qualified name; of any shape ``(…)``."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
+    pattern: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Which weights are frozen, where that was given (:func:`gslt.freeze`) and no seed tells it: by
+    the names of the masks, int8 ``(n,)``, −1 pruned, +1 locked, 0 searched; else empty."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -100,17 +103,39 @@ def check_ticket(ticket: StoredTicket) -> None:
         raise ValueError(f"the node classifier of gslt has no value {next(iter(ticket.state))!r}")
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
+    if ticket.pattern:
+        _check_pattern(ticket)
     if ticket.architecture is not None:
-        counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
+        counts = _counts_of(ticket)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
         _check_kept(ticket, counts)
         _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    elif ticket.pattern:
+        layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+        _check_kept(ticket, [layer.counts for layer in layers])
     else:
         counts = _global_counts(ticket)
         if ticket.config.threshold == "global":
             _check_kept(ticket, counts)
         _expect_equal("counts of the source", counts, [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
+
+
+def _check_pattern(ticket: StoredTicket) -> None:
+    """Refuse a given pattern that is not of these masks, or that this source cannot have."""
+    if list(ticket.pattern) != list(ticket.masks):
+        raise ValueError("its pattern is not of the weights of its masks")
+    if any(value.dtype != torch.int8 or value.dim() != 1 for value in ticket.pattern.values()):
+        raise ValueError("its pattern is not of flat int8 tensors")
+    layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+    counts = [layer.counts for layer in layers]
+    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+    _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    check_window(counts, ticket.config.sparsity)
+
+
+def _flat_shapes(ticket: StoredTicket) -> dict[str, tuple[int, ...]]:
+    return {name: (value.numel(),) for name, value in ticket.pattern.items()}
 
 
 def unstorable(value: Any) -> str:
@@ -130,10 +155,10 @@ def unstorable(value: Any) -> str:
     return ""
 
 
-def _counts_of(
-    architecture: Architecture, config: FreezeConfig, total: int, names: Iterable[str]
-) -> list[FrozenCounts]:
-    """Frozen counts of every layer that the architecture has, which must have those names."""
+def _counts_of(ticket: StoredTicket) -> list[FrozenCounts]:
+    """Frozen counts of every layer of the architecture, which must have the names of the masks."""
+    architecture, total, names = ticket.architecture, ticket.source.total, ticket.masks
+    assert architecture is not None
     model, expected = architecture.model, list(names)
     a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
     # First what bounds the work: a layer is no larger than the network.
@@ -149,7 +174,8 @@ def _counts_of(
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    return [layer.counts for layer in FreezeReport.of(shapes, config).layers]
+    report = FreezeReport.of(shapes, ticket.config, ticket.pattern or None)
+    return [layer.counts for layer in report.layers]
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:

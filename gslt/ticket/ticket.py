@@ -33,7 +33,7 @@ from gslt.masking.freeze import (
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
-from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
+from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 
@@ -63,6 +63,8 @@ class TicketSize:
     """Bytes of these values."""
     bytes: int
     """Size of the ticket file, with its header and metadata."""
+    pattern_bytes: int = 0
+    """Bytes of a freezing pattern that was given, which no seed regenerates."""
 
     @property
     def sparsity(self) -> float:
@@ -83,15 +85,15 @@ class TicketSize:
     def ratio(self) -> float:
         """How many times smaller than float32 weights the mask is, with what is stored beside it.
 
-        32 N / (bits + 8 stored_bytes).
+        32 N / (bits + 8 stored_bytes + 8 pattern_bytes).
         """
-        bits = self.bits + 8 * self.stored_bytes
+        bits = self.bits + 8 * (self.stored_bytes + self.pattern_bytes)
         return 32 * self.total / bits if bits else float("inf")
 
     @property
     def header_bytes(self) -> int:
         """Bytes of the ticket file that are no content: header and metadata."""
-        return self.bytes - self.coded_bytes - self.stored_bytes
+        return self.bytes - self.coded_bytes - self.stored_bytes - self.pattern_bytes
 
     @property
     def file_ratio(self) -> float:
@@ -120,8 +122,9 @@ class Ticket(StoredTicket):
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
-        Beside the masks it stores every tensor of the module's state that has changed since the
-        module was frozen, and the running statistics of a norm that had seen a batch before.
+        Beside the masks it stores a freezing pattern that was given (:func:`gslt.freeze`), every
+        tensor of the module's state that has changed since the module was frozen, and the running
+        statistics of a norm that had seen a batch before.
 
         Args:
             module: a module frozen as one network, or a wrapper around one (``torch.compile``,
@@ -152,6 +155,8 @@ class Ticket(StoredTicket):
         checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
+        given = {w.name: w.given_pattern for w in weights}
+        pattern = {name: value for name, value in given.items() if value is not None}
         return cls(
             config,
             masks,
@@ -163,6 +168,7 @@ class Ticket(StoredTicket):
             dict(results or {}),
             state,
             content_hash,
+            pattern,
         )
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> GNN:
@@ -217,7 +223,7 @@ class Ticket(StoredTicket):
         self._restore(module)
 
     def _restore(self, module: nn.Module) -> None:
-        freeze(module, self.config)
+        freeze(module, self.config, pattern=self.pattern or None)
         weights = frozen_weights(module)
         expected = {w.name: w.counts.searched for w in weights}
         found = {name: mask.numel() for name, mask in self.masks.items()}
@@ -267,7 +273,7 @@ class Ticket(StoredTicket):
             return None
         a = self.architecture
         shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
-        return FreezeReport.of(shapes, self.config)
+        return FreezeReport.of(shapes, self.config, self.pattern or None)
 
     @property
     def emptied(self) -> str:
@@ -294,6 +300,7 @@ class Ticket(StoredTicket):
             stored=sum(value.numel() for value in self.state.values()),
             stored_bytes=sum(value.nbytes for value in self.state.values()),
             bytes=len(content),
+            pattern_bytes=sum(len(code) for codes in pattern_codes(self.pattern) for code in codes),
         )
 
     def save(self, path: str | Path) -> None:

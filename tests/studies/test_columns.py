@@ -116,7 +116,7 @@ def test_measured_of_a_ticket_by_hand() -> None:
     size = SimpleNamespace(total=8, searched=4, bits=4, bytes=90, ratio=64.0)
     size.sparsity = size.density = size.search_space = 0.5
     config = gslt.SearchConfig(prune_ratio=0.3, lock_ratio=0.2, weight_init="ku")
-    assert measured(result_of(config, SimpleNamespace(size=lambda: size))) == FOUND | {
+    assert measured(result_of(config, SimpleNamespace(size=lambda: size, pattern={}))) == FOUND | {
         "weight_init": "ku",
         "sparsity": 0.5,
         "density": 0.5,
