@@ -86,6 +86,8 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "a module of one's own": None,
     "a module of one's own, placed": None,
     "a module of one's own, random source": None,
+    "a module of one's own, given pattern": None,
+    "given pattern": {"sparsity": 0.6},
     "running statistics": None,
     "values of every type": None,
 }
@@ -111,6 +113,10 @@ def tickets() -> Iterator[tuple[str, bytes]]:
             config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, **options})
             model = gslt.GNN(5, 3, config, get_backend("pyg"))
         gslt.freeze(model, config)
+        if name.endswith("given pattern"):
+            pattern = gslt.found_pattern(model, locked=0.4, pruned=0.3)
+            config = replace(config, freezing_ratio=None)
+            gslt.freeze(model, config, pattern=pattern)
         with torch.no_grad():
             for number, weight in enumerate(frozen_weights(model)):
                 weight.score().mul_(1 + 0.3 * number)
@@ -262,9 +268,9 @@ READERS: dict[str, Callable[[bytes, bytes], str]] = {"gslt": verdict, "independe
 
 
 def _content(ticket: Ticket) -> object:
-    own = ("masks", "state", "values")
-    tensors = {f"{kind}.{n}": v for kind in own for n, v in getattr(ticket, kind).items()}
-    others = {name: v for name, v in vars(ticket).items() if name not in own}
+    parts = ("masks", "state", "pattern", "values")
+    tensors = {f"{part}.{name}": v for part in parts for name, v in vars(ticket)[part].items()}
+    others = {name: v for name, v in vars(ticket).items() if name not in parts}
     return repr(others), [
         (name, value.dtype, value.shape, bytes_of(value)) for name, value in tensors.items()
     ]

@@ -143,6 +143,8 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     described["masks"] = ("U8", [len(tensors.get("masks", b""))])
     if "values" in meta:
         described["values"] = ("F32", [meta["values"]])
+    if "pattern" in meta:
+        described["pattern"] = ("U8", [len(tensors.get("pattern", b""))])
     found = {name: (info["dtype"], info["shape"]) for name, info in infos.items()}
     check(found == described, "other tensors than in the metadata")
     return meta, tensors
@@ -227,11 +229,12 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    weak = "values" in meta
-    check(weak == (meta["version"] == 5), "another version for trained weights")
-    data = meta["version"] == 4 or (weak and "data_sha256" in meta)
-    state = meta["version"] == 3 or ((data or weak) and "state" in meta)
-    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}{' values' * weak}")
+    weak, given = "values" in meta, "pattern" in meta
+    check(weak + given == (meta["version"] == 5), "another version than its fields have")
+    data = meta["version"] == 4 or (meta["version"] == 5 and "data_sha256" in meta)
+    state = meta["version"] == 3 or (meta["version"] >= 4 and "state" in meta)
+    last = f"{' pattern' * given}{' values' * weak}"
+    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}{last}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
         count(value, name, least=1 if name == "total" else 0)
@@ -264,9 +267,29 @@ def check_metadata(meta: dict) -> None:
         check(everywhere, "trained weights with a place, or thresholds of layers")
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
+    if given:
+        check_given(meta)
     if state:
         check(meta["architecture"] is None, "state in a network that has none")
         check_state(meta["state"])
+
+
+def check_given(meta: dict) -> None:
+    """Counts of a pattern that was given, which stands in the place of all ratios."""
+    rows, freeze = meta["pattern"], meta["freeze"]
+    check(isinstance(rows, list) and len(rows) == len(meta["layers"]) > 0, "a pattern is missing")
+    for row in rows:
+        check(isinstance(row, list) and len(row) == 4, "a layer of the pattern has not four values")
+        for value in row:
+            count(value, "a number of the pattern")
+    ratio = any(freeze[f"{name}_ratio"] for name in ("freezing", "prune", "lock"))
+    usual = freeze["allocation"] == "epl" and not set(freeze) & {"place", "draw", "connected"}
+    check(usual and not ratio, "the pattern and other settings say what is frozen")
+    searched = sum(layer[1] for layer in meta["layers"])
+    pruned, locked = (sum(row[i] for row in rows) for i in range(2))
+    source = meta["source"]
+    check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the pattern")
+    check(source["total"] == searched + pruned + locked, "another number of weights in the pattern")
 
 
 def check_state(state: object) -> None:
@@ -325,7 +348,10 @@ def check_limits(meta: dict, size: int) -> None:
     """What the network and the masks may cost, given the bytes of the file."""
     total = meta["source"]["total"]
     check(total <= WEIGHTS, "too many weights")
-    check(sum(layer[1] for layer in meta["layers"]) <= BITS, "too many bits")
+    bits = sum(layer[1] for layer in meta["layers"])
+    if rows := meta.get("pattern"):
+        bits = 2 * bits + 2 * sum(row[0] + row[1] for row in rows)
+    check(bits <= BITS, "too many bits")
     if meta["architecture"] is not None:
         allowed = SMALL_FILE_WEIGHTS + WEIGHTS_PER_FILE_BYTE * size
         check(total <= allowed, "too many weights for so small a file")
@@ -347,6 +373,28 @@ def read_masks(meta: dict, payload: bytes) -> list[np.ndarray]:
         masks.append(mask)
         start += length
     return masks
+
+
+def read_pattern(meta: dict, payload: bytes) -> list[np.ndarray]:
+    """The freezing pattern of every layer, where the file has it."""
+    rows, total = meta["pattern"], meta["source"]["total"]
+    used = sum(row[2] + row[3] for row in rows)
+    check(len(payload) == max(used, -(-total // 256)), "the pattern has another length")
+    check(not any(payload[used:]), "the bytes behind the pattern are not zero")
+    patterns, start = [], 0
+    for (name, searched, _, _), (pruned, locked, one, two) in zip(
+        meta["layers"], rows, strict=True
+    ):
+        held, middle = pruned + locked, start + one
+        frozen = read_mask(payload[start:middle], searched + held, held)
+        kept = read_mask(payload[middle : middle + two], held, locked)
+        numbers = int(frozen.sum()), int(kept.sum())
+        check(numbers == (held, locked), f"the pattern of {name} has other numbers")
+        pattern = np.zeros(searched + held, np.int8)
+        pattern[frozen] = np.where(kept, 1, -1)
+        patterns.append(pattern)
+        start = middle + two
+    return patterns
 
 
 def read_mask(code: bytes, n: int, k: int) -> np.ndarray:
@@ -644,14 +692,17 @@ def connect(pattern: np.ndarray, seed: int, name: str) -> None:
                 row[math.floor(u[i] * len(row))] = 0
 
 
-def exact_counts(freeze: dict) -> bool:
+def exact_counts(meta: dict) -> bool:
     """Whether the ratios alone tell the counts of the source."""
+    freeze = meta["freeze"]
+    if "pattern" in meta:
+        return False
     drawn = freeze.get("draw", "exact") != "exact" or freeze.get("connected", False)
     return not drawn and freeze["allocation"] != "balanced"
 
 
-def check_counts(meta: dict) -> list[np.ndarray]:
-    """Patterns of every layer, or nothing without an architecture; all counts are checked."""
+def check_counts(meta: dict, given: list[np.ndarray]) -> list[np.ndarray]:
+    """Patterns of every layer, or nothing where nobody knows them; all counts are checked."""
     freeze, source, layers = meta["freeze"], meta["source"], meta["layers"]
     (prune, lock), total = ratios(freeze), source["total"]
     part = takes_part([layer[0] for layer in layers], freeze.get("place", "all"))
@@ -659,21 +710,23 @@ def check_counts(meta: dict) -> list[np.ndarray]:
     held = total - sum(layer[1] for layer, takes in zip(layers, part, strict=True) if not takes)
     check(held >= 0, "more searched weights than weights")
     pruned, locked = source["pruned"], source["locked"]
-    if exact_counts(freeze):
+    if exact_counts(meta):
         expected = frozen_totals(held, prune, lock)
         check((pruned, locked) == expected, "other counts of the source")
     searched = sum(layer[1] for layer in layers)
     check(searched == total - pruned - locked, "other searched weights than those of the source")
-    check(prune + lock > 0 or searched == total, "frozen weights in a dense source")
-    patterns = []
+    check(given or prune + lock > 0 or searched == total, "frozen weights in a dense source")
+    patterns, sizes = given, [len(pattern) for pattern in given]
     if meta["architecture"] is not None:
         named = checked_shapes(meta)
-        patterns = frozen_parts(freeze, named, part)
+        patterns = patterns or frozen_parts(freeze, named, part)
+        sizes = [math.prod(shape) for shape in named.values()]
+        check([len(pattern) for pattern in patterns] == sizes, "a pattern of other shapes")
+    if patterns:
         counts = [(int((p == -1).sum()), int((p == 1).sum())) for p in patterns]
         totals = tuple(map(sum, zip(*counts, strict=True)))
         check(totals == (pruned, locked), "other counts of the source")
-        for shape, (cut, fixed), layer in zip(named.values(), counts, layers, strict=True):
-            n = math.prod(shape)
+        for n, (cut, fixed), layer in zip(sizes, counts, layers, strict=True):
             check(layer[1] == n - cut - fixed, f"{layer[0]} has other searched weights")
             if freeze["threshold"] == "layer":
                 keep = round((1 - freeze["sparsity"]) * n)
@@ -684,7 +737,7 @@ def check_counts(meta: dict) -> list[np.ndarray]:
         check(all(layer[1] == layer[2] for layer in layers), "another number of kept weights")
         return patterns
     keep = round((1 - freeze["sparsity"]) * total) - locked
-    if not exact_counts(freeze):
+    if not exact_counts(meta):
         check(0 <= keep <= searched, "the source has no ticket of this sparsity")
     if freeze["threshold"] == "global":
         kept = sum(layer[2] for layer in layers)
@@ -787,7 +840,8 @@ def read(
     alone may have state.
     """
     meta, tensors = open_ticket(data)
-    patterns = check_counts(meta)
+    given = read_pattern(meta, tensors["pattern"]) if "pattern" in meta else []
+    patterns = check_counts(meta, given)
     masks = read_masks(meta, tensors["masks"])
     state, values = read_state(meta, tensors), trained_values(meta, tensors)
     if not meta["architecture"]:

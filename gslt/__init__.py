@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         freeze,
         reset_scores,
     )
+    from gslt.masking.given import found_pattern
     from gslt.nn.gnn import GNN
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
@@ -62,6 +63,7 @@ __all__ = [
     "as_dataset",
     "bake",
     "evaluate",
+    "found_pattern",
     "freeze",
     "list_datasets",
     "load_dataset",
@@ -85,6 +87,7 @@ _HOMES = {
         "freeze",
         "reset_scores",
     ],
+    "masking.given": ["found_pattern"],
     "nn.gnn": ["GNN"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],

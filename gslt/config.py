@@ -400,13 +400,10 @@ class SearchConfig(RunConfig, FreezeConfig):
 
         Args:
             epoch: number of updates so far; 0 is before the first.
-            source: s₀, the share of all weights that the source really prunes. Where all layers
-                take part and the counts are those of the ratios, s₀ is the pruning ratio, and so
-                it is by default.
+            source: s₀, the share of all weights that the source really prunes, where the pruning
+                ratio does not tell it; default: that.
         """
-        if source is None or (self.place == "all" and self.has_exact_counts):
-            source = self.ratios[0]
-        start = min(source, self.sparsity)
+        start = min(self.ratios[0] if source is None else source, self.sparsity)
         done = min(1.0, epoch / max(1, self.epochs // 2))
         if self.sparsity_schedule == "constant" or done == 1.0:
             return self.sparsity

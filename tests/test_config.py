@@ -155,12 +155,9 @@ def test_levels_by_hand() -> None:
     # Only the last is the target, to the bit.
     assert [geometric.sparsity_at(e) == 0.9 for e in range(5)] == [False] * 3 + [True] * 2
     # From what the source really prunes, where the ratio does not tell it.
-    assert geometric.sparsity_at(0, 0.3) == pytest.approx(0.2)
-    for options in ({"draw": "bernoulli"}, {"place": "hidden"}):
-        drawn = dataclasses.replace(geometric, **options)
-        assert drawn.sparsity_at(0, 0.3) == pytest.approx(0.3)
-        assert 1 - drawn.sparsity_at(1, 0.3) == pytest.approx(0.7 * (0.1 / 0.7) ** (1 / 3))
-        assert drawn.sparsity_at(6, 0.3) == 0.9
+    assert geometric.sparsity_at(0, 0.3) == pytest.approx(0.3)
+    assert 1 - geometric.sparsity_at(1, 0.3) == pytest.approx(0.7 * (0.1 / 0.7) ** (1 / 3))
+    assert geometric.sparsity_at(6, 0.3) == 0.9
     # Seven levels in ten epochs: level i begins with the first epoch of at least 10 i / 7.
     seven = SearchConfig(
         sparsity=0.7, sparsity_schedule="linear_levels", sparsity_levels=7, epochs=20

@@ -98,7 +98,8 @@ def size_line(ticket: Any) -> str:
     """What a ticket weighs, in two lines."""
     s = ticket.size()
     what = "bytes of trained weights" if ticket.is_weak and not ticket.state else "stored bytes"
-    stored = f" and {s.stored_bytes:,} {what}" if s.stored else ""
+    besides = s.stored_bytes + s.pattern_bytes
+    stored = f" and {besides:,} {what}" if besides else ""
     return (
         f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
         f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "

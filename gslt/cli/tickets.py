@@ -110,6 +110,8 @@ def _inspect(options: Namespace) -> None:
     if ticket.is_weak:
         how = "regenerated from the seed" if not s.bits else "stored, as it was rewired"
         print(f"weak      {s.kept:,} trained weights, {4 * s.kept:,} bytes; their mask is {how}")
+    if ticket.pattern:
+        print(f"pattern   given, not drawn: {s.pattern_bytes:,} bytes")
     if ticket.state:
         count = sum(value.numel() for value in ticket.state.values())
         size = sum(value.nbytes for value in ticket.state.values())

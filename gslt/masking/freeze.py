@@ -32,6 +32,7 @@ from gslt.files.container import flat_bytes
 from gslt.freezing import FrozenCounts, FrozenPart, Units, frozen_parts, taking_part
 from gslt.freezing.allocation import FALLING_SHORT
 from gslt.masking.fan_in import fan_in_of, padding_row, units_of
+from gslt.masking.given import given_parts
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.supermask import Supermask, check_layer_sparsity, check_window
 from gslt.masking.twins import watch
@@ -88,6 +89,7 @@ class FreezeReport:
         cls,
         shapes: Mapping[str, Sequence[int]],
         config: FreezeConfig,
+        pattern: Mapping[str, Tensor] | None = None,
         *,
         units: Mapping[str, Units] | None = None,
         whole: bool = False,
@@ -97,6 +99,7 @@ class FreezeReport:
         Args:
             shapes: of its weights by name, see :func:`gslt.nn.gnn.weight_shapes`.
             config: the frozen source network.
+            pattern: which weights are frozen, where config and seed do not say it.
             units: what the weights connect; default :meth:`gslt.freezing.Units.of`.
             whole: for a mask on trained weights, which keeps all that is searched, so that its
                 sparsity is that of the source, whatever the config says.
@@ -104,7 +107,8 @@ class FreezeReport:
         Raises:
             ConfigError: see :func:`freeze`.
         """
-        return cls._of(shapes, *_parts(shapes, config, units, whole=whole), (), config)
+        parts = _parts(shapes, config, units, pattern=pattern, whole=whole)
+        return cls._of(shapes, *parts, (), config)
 
     @classmethod
     def _of(
@@ -226,16 +230,23 @@ def _departs(layer: FrozenLayer) -> bool:
     return max(differences) > 1 + 1e-6 or layer.added > 0
 
 
-def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
+def freeze(
+    module: nn.Module,
+    config: FreezeConfig,
+    *,
+    prefix: str = "",
+    pattern: Mapping[str, Tensor] | None = None,
+) -> FreezeReport:
     """Turn a module into a frozen source network, in place.
 
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
     belongs to a norm; its initial value is discarded, and a mask under which it was trained. Every
     other parameter stops being one: biases are fixed at 0, the scales of normalisation layers at 1,
     anything else at its present value (as buffers of the same name). Afterwards
-    ``module.parameters()`` are the scores and nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
-    network. The random weights have variance 2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`;
-    the padding row of an embedding stays zero.
+    ``module.parameters()`` are the scores and nothing else. A module that is frozen already, or
+    holds frozen layers, is frozen anew as one network. The random weights have variance
+    2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`; the padding row of an embedding stays
+    zero.
 
     Args:
         module: any torch, PyG or DGL module.
@@ -243,6 +254,10 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         prefix: put before the qualified names that name the random streams. Give each layer its own
             when you freeze layers one by one, or layers of equal shape get equal weights; where two
             such, or copies of one, become parts of one module, a ``GsltWarning`` says so.
+        pattern: which weights are frozen, in the place of the ratios, which are then left out, and
+            of the seed: by the module's own names −1 pruned, +1 locked, 0 searched, whole numbers
+            ``(n,)`` or of the weight's shape. Weights without a name in it are searched. See
+            :func:`gslt.found_pattern`; a ticket stores it.
 
     Which layers have frozen weights, ``config.place`` says, with the names of the module's
     parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
@@ -257,18 +272,18 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         ConfigError: for a module without weights, with shared or uninitialised weights, with
             another parametrization on a weight, or that is a part of a frozen network; for a place
             that it does not have, or ratios where no layer takes part; for a sparsity that the
-            source does not have with its true counts.
+            source does not have with its true counts; for a pattern that does not fit.
     """
     weights = _checked(module)
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
     units = {name: units_of(module, name, shape, fan_in[name]) for name, shape in weights}
     # What cannot be is refused before anything is changed.
-    _parts(dict(weights), config, units, prefix)
+    _parts(dict(weights), config, units, prefix, pattern)
     _thaw(module)
     _unmask(module)
     targets = list(weights_of(module))
     shapes = {name: weight.shape for name, _, _, weight in targets}
-    part, parts = _parts(shapes, config, units, prefix)
+    part, parts = _parts(shapes, config, units, prefix, pattern)
     supermask = Supermask(
         [p.counts for p in parts],
         sparsity=config.sparsity,
@@ -295,6 +310,9 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = fix_others(module)
     seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
+    supermask.has_drawn_counts = (
+        pattern is not None or config.place != "all" or not config.has_exact_counts
+    )
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
     return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
@@ -375,29 +393,34 @@ def _parts(
     config: FreezeConfig,
     units: Mapping[str, Units] | None = None,
     prefix: str = "",
+    pattern: Mapping[str, Tensor] | None = None,
     *,
     whole: bool = False,
 ) -> tuple[list[bool], list[FrozenPart]]:
     """Which of the weights take part in freezing, and what is frozen of each.
 
     Raises:
-        ConfigError: if the source has no ticket of the sparsity.
+        ConfigError: if the source has no ticket of the sparsity, or the pattern does not fit.
     """
     part = taking_part(list(shapes), config.place)
-    found = frozen_parts(
-        {_prefixed(name, prefix): shape for name, shape in shapes.items()},
-        *config.ratios,
-        config.allocation,
-        part,
-        seed=config.seed,
-        draw=config.draw,
-        connected=config.connected,
-        units={_prefixed(name, prefix): each for name, each in (units or {}).items()},
+    found = (
+        given_parts(shapes, config, pattern)
+        if pattern is not None
+        else frozen_parts(
+            {_prefixed(name, prefix): shape for name, shape in shapes.items()},
+            *config.ratios,
+            config.allocation,
+            part,
+            seed=config.seed,
+            draw=config.draw,
+            connected=config.connected,
+            units={_prefixed(name, prefix): each for name, each in (units or {}).items()},
+        )
     )
     if whole:
         return part, found
     counts = [p.counts for p in found]
-    if not config.has_exact_counts:
+    if pattern is not None or not config.has_exact_counts:
         check_window(counts, config.sparsity)
     if config.threshold == "layer":
         check_layer_sparsity(counts, config.sparsity)

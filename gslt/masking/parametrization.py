@@ -156,6 +156,10 @@ class FrozenWeight(nn.Module):
         weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
         # Counts and seed do not tell a pattern that is given.
         self.pattern_sha256 = None if pattern is None else sha256(pattern.tobytes()).hexdigest()
+        # What was drawn is drawn again; anything else a ticket stores, int8 ``(n,)``.
+        self.given_pattern: Tensor | None = None
+        if pattern is not None and config.draw == "exact" and not config.connected:
+            self.given_pattern = torch.from_numpy(pattern.copy())
         if pattern is None:
             pattern = freezing_pattern(counts, config.seed, name)
         places = torch.from_numpy(pattern)

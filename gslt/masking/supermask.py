@@ -152,6 +152,9 @@ class Supermask:
         self.fixed: dict[str, str] = {}
         """Fingerprints of what else the network holds, by name, where freezing finds it as it is
         built; what is not among them, a ticket has to store."""
+        self.has_drawn_counts = False
+        """Whether the pruning ratio of the config does not tell how much of the network is pruned:
+        a part of it was frozen, or counts were drawn or given."""
         self.threshold = threshold
         self.ranking = ranking
         self._selection: _Selection | None = None
@@ -217,10 +220,10 @@ class Supermask:
         )
 
     @property
-    def source_sparsity(self) -> float:
-        """Fraction of all weights that are pruned before the search: the densest mask's."""
+    def source_sparsity(self) -> float | None:
+        """Fraction of all weights that are pruned before the search, where no ratio tells it."""
         whole = FrozenCounts.sum(self.counts)
-        return whole.pruned / max(whole.total, 1)
+        return whole.pruned / max(whole.total, 1) if self.has_drawn_counts else None
 
     def budgets(self) -> list[int]:
         """Searched weights to keep: one number for the network, or one per layer.

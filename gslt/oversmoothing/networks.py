@@ -419,6 +419,8 @@ def _settings(*configs: Any) -> dict[str, Any]:
     for config in configs:
         if isinstance(config, FreezeConfig):
             values["prune_ratio"], values["lock_ratio"] = config.ratios
+        if isinstance(config, TrainConfig):
+            values = {name: v for name, v in values.items() if name not in config.idle}
     return {name: value for name, value in values.items() if name not in _NO_SETTING}
 
 

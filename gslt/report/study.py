@@ -21,6 +21,7 @@ from gslt.report.figures import (
     both_names,
     canvas,
     forest,
+    in_rows,
     number_axis,
     panel_title,
     save_both,
@@ -66,6 +67,8 @@ TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
 _LEAST_RANGE = 1.0
+#: Panels of a figure stand side by side up to this number; more have rows.
+_PANELS = 3
 #: Settings that are told below the figure where all runs share them.
 _FACTS = {
     "architecture": "{}",
@@ -412,8 +415,9 @@ class StudyReport:
         x = self.groups.x
         parts = self.groups.panels if x else {"": self.groups.frame}
         title = f"{self.title}\n{self.results.dataset}"
+        rows = in_rows(list(parts), min(len(parts), _PANELS))
         figure = canvas(
-            [list(parts)],
+            rows,
             title,
             self._caption(bool(x)),
             width=7.5 if len(parts) == 1 else 5.2,
@@ -430,8 +434,9 @@ class StudyReport:
             drawn.append((axes, self._lines(groups, x)))
             draw_lines(*drawn[-1])
             self._scale(axes, x)
+        for row in rows:
+            figure.panels[row[0]].set_ylabel(self._label)
         first = drawn[0][0]
-        first.set_ylabel(self._label)
         bottom, top = first.get_ylim()
         if (lack := _LEAST_RANGE - (top - bottom)) > 0:
             first.set_ylim(bottom - lack / 2, top + lack / 2)

@@ -289,7 +289,8 @@ def _ratios(config: RunConfig, ticket: Ticket | None) -> tuple[float, float] | t
     """Pruning and locking ratio; by the true counts where the config alone does not tell them."""
     if not isinstance(config, SearchConfig):
         return None, None
-    report = None if config.has_exact_counts or ticket is None else ticket.report
+    told = ticket is None or (config.has_exact_counts and not ticket.pattern)
+    report = None if ticket is None or told else ticket.report
     if report is None:
         return config.ratios
     part = FrozenCounts.sum(layer.counts for layer in report.layers if layer.takes_part)
@@ -307,6 +308,8 @@ def measured(result: Result) -> dict[str, Any]:
     total = sum(p.numel() for p in result.model.parameters())
     prune, lock = _ratios(config, ticket)
     size = ticket.size() if ticket else None
+    # Also before its first rewiring a mask that is rewired could keep any weight.
+    everywhere = getattr(config, "rewire_every", 0) > 0
     return {
         "test_accuracy": result.test_accuracy,
         "val_accuracy": result.val_accuracy,
@@ -319,8 +322,8 @@ def measured(result: Result) -> dict[str, Any]:
         "prune_ratio": prune,
         "lock_ratio": lock,
         "freezing_ratio": None if prune is None or lock is None else prune + lock,
-        "searched": size.searched if size else total,
-        "search_space": size.search_space if size else 1.0,
+        "searched": size.searched if size and not everywhere else total,
+        "search_space": size.search_space if size and not everywhere else 1.0,
         "num_weights": size.total if size else total,
         "model_bytes": size.content_bytes if size else 4 * total,
         "times_smaller": size.ratio if size else 1.0,

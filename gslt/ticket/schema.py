@@ -18,6 +18,7 @@ from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
 from gslt.masking.freeze import FreezeReport
+from gslt.masking.given import given_parts
 from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 
@@ -67,6 +68,9 @@ class StoredTicket:
     statistics, by qualified name; of any shape ``(…)``."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
+    pattern: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Which weights are frozen, where that was given (:func:`gslt.freeze`) and no seed tells it: by
+    the names of the masks, int8 ``(n,)``, −1 pruned, +1 locked, 0 searched; else empty."""
     values: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """Of a weak ticket: the trained weights that each mask keeps, float32 ``(k,)``, by weight name;
     the weights themselves, which no scale multiplies. Empty in a strong one."""
@@ -104,11 +108,16 @@ def check_ticket(ticket: StoredTicket) -> None:
         raise ValueError("it has no weight")
     if ticket.values:
         _check_values(ticket)
+    if ticket.pattern:
+        _check_pattern(ticket)
     if ticket.architecture is not None:
-        counts = _counts_of(ticket, ticket.architecture)
+        counts = _counts_of(ticket)
         _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
         _check_kept(ticket, counts)
         _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    elif ticket.pattern:
+        layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+        _check_kept(ticket, [layer.counts for layer in layers])
     else:
         counts = _global_counts(ticket)
         if ticket.config.threshold == "global":
@@ -120,6 +129,8 @@ def check_ticket(ticket: StoredTicket) -> None:
 def _check_values(ticket: StoredTicket) -> None:
     """Refuse trained weights that are not those of the masks."""
     config = ticket.config
+    if ticket.pattern:
+        raise ValueError("its weights are trained, so that no pattern of frozen ones is given")
     if ticket.source.locked or config.ratios[1] or config.scale != "none":
         raise ValueError("its weights are trained, so that none is locked and no scale is on them")
     if (config.place, config.threshold) != ("all", "global"):
@@ -135,6 +146,23 @@ def _check_values(ticket: StoredTicket) -> None:
         _expect_equal(
             f"trained weights of {name!r}", [kept_bits(ticket.masks[name])], [*value.shape]
         )
+
+
+def _check_pattern(ticket: StoredTicket) -> None:
+    """Refuse a given pattern that is not of these masks, or that this source cannot have."""
+    if list(ticket.pattern) != list(ticket.masks):
+        raise ValueError("its pattern is not of the weights of its masks")
+    if any(value.dtype != torch.int8 or value.dim() != 1 for value in ticket.pattern.values()):
+        raise ValueError("its pattern is not of flat int8 tensors")
+    layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+    counts = [layer.counts for layer in layers]
+    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+    _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    check_window(counts, ticket.config.sparsity)
+
+
+def _flat_shapes(ticket: StoredTicket) -> dict[str, tuple[int, ...]]:
+    return {name: (value.numel(),) for name, value in ticket.pattern.items()}
 
 
 def unstorable(value: Any) -> str:
@@ -154,9 +182,11 @@ def unstorable(value: Any) -> str:
     return ""
 
 
-def _counts_of(ticket: StoredTicket, architecture: Architecture) -> list[FrozenCounts]:
-    """Frozen counts of every layer that the architecture has, which must be those of the masks."""
-    model, expected, total = architecture.model, list(ticket.masks), ticket.source.total
+def _counts_of(ticket: StoredTicket) -> list[FrozenCounts]:
+    """Frozen counts of every layer of the architecture, which must have the names of the masks."""
+    architecture, total, names = ticket.architecture, ticket.source.total, ticket.masks
+    assert architecture is not None
+    model, expected = architecture.model, list(names)
     a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
     # First what bounds the work: a layer is no larger than the network.
     largest = hidden * max(a, b, hidden if model.num_layers > 2 else 0)
@@ -171,7 +201,8 @@ def _counts_of(ticket: StoredTicket, architecture: Architecture) -> list[FrozenC
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    report = FreezeReport.of(shapes, ticket.config, whole=bool(ticket.values))
+    whole, pattern = bool(ticket.values), ticket.pattern or None
+    report = FreezeReport.of(shapes, ticket.config, pattern, whole=whole)
     return [layer.counts for layer in report.layers]
 
 

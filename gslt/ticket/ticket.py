@@ -34,7 +34,7 @@ from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen
 from gslt.masking.trained import WEAK_REMEDY, emptied_layers
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
-from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
+from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 from gslt.ticket.weak import dense, other_values, put_trained, source_report, weak_ticket
@@ -69,6 +69,8 @@ class TicketSize:
     """Bytes of these values."""
     bytes: int
     """Size of the ticket file, with its header and metadata."""
+    pattern_bytes: int = 0
+    """Bytes of a freezing pattern that was given, which no seed regenerates."""
 
     @property
     def sparsity(self) -> float:
@@ -88,13 +90,13 @@ class TicketSize:
     @property
     def content_bytes(self) -> float:
         """Bytes of the mask, one bit per searched weight, and of what is stored beside it."""
-        return self.bits / 8 + self.stored_bytes
+        return self.bits / 8 + self.stored_bytes + self.pattern_bytes
 
     @property
     def ratio(self) -> float:
         """How many times smaller than float32 weights the mask is, with what is stored beside it.
 
-        32 N / (bits + 8 stored_bytes).
+        32 N / (bits + 8 stored_bytes + 8 pattern_bytes).
         """
         bits = 8 * self.content_bytes
         return 32 * self.total / bits if bits else float("inf")
@@ -102,7 +104,7 @@ class TicketSize:
     @property
     def header_bytes(self) -> int:
         """Bytes of the ticket file that are no content: header and metadata."""
-        return self.bytes - self.coded_bytes - self.stored_bytes
+        return self.bytes - self.coded_bytes - self.stored_bytes - self.pattern_bytes
 
     @property
     def file_ratio(self) -> float:
@@ -134,8 +136,9 @@ class Ticket(StoredTicket):
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
-        Beside the masks it stores every tensor of the module's state that has changed since the
-        module was frozen, and the running statistics of a norm that had seen a batch before.
+        Beside the masks it stores a freezing pattern that was given (:func:`gslt.freeze`), every
+        tensor of the module's state that has changed since the module was frozen, and the running
+        statistics of a norm that had seen a batch before.
 
         Args:
             module: a module frozen as one network, or a wrapper around one (``torch.compile``,
@@ -169,6 +172,8 @@ class Ticket(StoredTicket):
         checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
+        given = {w.name: w.given_pattern for w in weights}
+        pattern = {name: value for name, value in given.items() if value is not None}
         return cls(
             config,
             masks,
@@ -180,6 +185,7 @@ class Ticket(StoredTicket):
             dict(results or {}),
             state,
             content_hash,
+            pattern,
         )
 
     @classmethod
@@ -326,7 +332,7 @@ class Ticket(StoredTicket):
         if self.is_weak:
             self._restore_trained(module)
             return
-        freeze(module, self.config)
+        freeze(module, self.config, pattern=self.pattern or None)
         weights = frozen_weights(module)
         self._check_fit({w.name: w.counts for w in weights})
         others = other_state(module)
@@ -357,7 +363,7 @@ class Ticket(StoredTicket):
             return None
         a = self.architecture
         shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
-        return FreezeReport.of(shapes, self.config, whole=self.is_weak)
+        return FreezeReport.of(shapes, self.config, self.pattern or None, whole=self.is_weak)
 
     @property
     def emptied(self) -> str:
@@ -399,6 +405,7 @@ class Ticket(StoredTicket):
             stored=sum(value.numel() for value in stored),
             stored_bytes=sum(value.nbytes for value in stored),
             bytes=len(content),
+            pattern_bytes=sum(len(code) for codes in pattern_codes(self.pattern) for code in codes),
         )
 
     def save(self, path: str | Path) -> None:

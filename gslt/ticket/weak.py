@@ -74,7 +74,7 @@ def weak_ticket(
         results,
         {name: value.detach().cpu().clone() for name, value in state.items()},
         content_hash,
-        {name: weight[kept[name]].float() for name, weight in weights.items()},
+        values={name: weight[kept[name]].float() for name, weight in weights.items()},
     )
 
 

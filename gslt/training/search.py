@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gslt.backends import get_backend
 from gslt.config import RunConfig, SearchConfig, TrainConfig
@@ -33,6 +34,7 @@ def search(
     on_epoch: OnEpoch | None = None,
     folder: RunFolder | None = None,
     probe: Probe | None = None,
+    pattern: Mapping[str, Tensor] | None = None,
 ) -> Result:
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
@@ -44,6 +46,9 @@ def search(
         folder: where to write metrics, checkpoints, ticket and summary. What is finished there is
             not computed again, so that a run that was killed goes on.
         probe: measures the model on its way, see :class:`gslt.diagnostics.SearchProbe`.
+        pattern: which weights are frozen, in every run, in the place of the config's ratios: see
+            :func:`gslt.freeze` and :func:`gslt.found_pattern`. Not with a folder, which knows a
+            search by its config.
 
     Returns:
         The runs, each with its ticket at the best validation epoch.
@@ -53,7 +58,8 @@ def search(
 
     Raises:
         DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
-        ConfigError: for a device or backend that is not there, or a run that memory cannot hold.
+        ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
+            source that has no ticket of the sparsity.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -61,11 +67,17 @@ def search(
     config = config or SearchConfig()
     if not isinstance(config, SearchConfig):
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
+    if pattern is not None and folder is not None:
+        raise ConfigError(
+            "a run folder knows a search by its config, which has no pattern; leave the folder out "
+            "and save the tickets of the result"
+        )
     dataset = as_dataset(dataset)
-    _check_sources(dataset, config)
+    if pattern is None:
+        _check_sources(dataset, config)
 
     def prepare(model: GNN, seed: int) -> None:
-        report = freeze(model, replace(config, seed=seed))
+        report = freeze(model, replace(config, seed=seed), pattern=pattern)
         # The counts are the same for every seed, or nearly so.
         if not told:
             for sentence in filter(None, [report.shortfall, report.concentration]):

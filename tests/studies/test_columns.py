@@ -118,7 +118,7 @@ def test_measured_of_a_ticket_by_hand() -> None:
     size.sparsity = size.density = size.search_space = 0.5
     config = gslt.SearchConfig(prune_ratio=0.3, lock_ratio=0.2, weight_init="ku")
     kept = {"a": (3, 4), "b": (1, 4), "c": (0, 0)}
-    ticket = SimpleNamespace(size=lambda: size, kept_by_layer=kept)
+    ticket = SimpleNamespace(size=lambda: size, kept_by_layer=kept, pattern={})
     assert measured(result_of(config, ticket)) == FOUND | {
         "weight_init": "ku",
         "sparsity": 0.5,
@@ -193,8 +193,9 @@ def test_measured_of_a_weak_ticket_is_what_its_mask_keeps(
     # EPL: 17 / 3 of each; of what is removed the first layer has the odd one, and keeps 5.
     assert found["least_layer_density"] == 5 / 32
     assert found["emptied_layers"] == 0
-    bits = 56 if found["searched"] == 56 else 0
-    assert found["searched"] in ((56, 17) if rewired else (17,))
+    bits = 8 * (found["model_bytes"] - 4 * 17)
+    assert bits in ((0, 56) if rewired else (0,))
+    assert found["searched"] == (56 if rewired else 17)
     assert found["model_bytes"] == 4 * 17 + bits / 8
     assert found["times_smaller"] == pytest.approx(32 * 56 / (32 * 17 + bits))
 

@@ -58,7 +58,7 @@ def hexes(values: Any) -> list[str]:
 def test_every_block_is_tested() -> None:
     assert set(VECTORS) == {
         *("masks", "streams", "as241", "windows", "counts", "places", "patterns", "weights"),
-        *("state", "file", "weak", "draws"),
+        *("state", "file", "weak", "draws", "pattern"),
     }
 
 
@@ -229,6 +229,29 @@ def test_a_weak_ticket() -> None:
     with torch.no_grad():
         found = model(x, edge_index)
     torch.testing.assert_close(found, torch.tensor(vector["logits"]), atol=1e-5, rtol=0)
+
+
+def test_a_file_with_a_pattern() -> None:
+    vector = VECTORS["pattern"]
+    data = base64.b64decode("".join(vector["base64"]))
+    ticket = gslt.Ticket.from_bytes(data)
+    assert ticket.to_bytes() == data
+    text = json.loads(open_ticket(data)[0])
+    assert (text["version"], text["pattern"]) == (5, vector["rows"])
+    assert {name: value.tolist() for name, value in ticket.pattern.items()} == vector["values"]
+    masks = {name: "".join("01"[bit] for bit in m.int()) for name, m in ticket.masks.items()}
+    assert masks == vector["masks"]
+    meta, *_ = read_ticket.read(data)
+    tensor = state_of(data)["pattern"][2]
+    read = read_ticket.read_pattern(meta, tensor)
+    assert [pattern.tolist() for pattern in read] == list(vector["values"].values())
+    module = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 2, bias=False))
+    ticket.restore(module)
+    assert gslt.Ticket.of(module).to_bytes() == data
+    # By hand: of the first layer the entries 0 and 6 are pruned, 3 and 8 locked.
+    assert vector["values"]["0.weight"] == [-1, 0, 0, 1, 0, 0, -1, 0, 1, 0, 0, 0]
+    assert tensor == bytes([0b01001001, 0b1, 0b1010])
+    assert vector["rows"][0] == [2, 2, 2, 1]
 
 
 def test_limits_in_the_text() -> None:
@@ -608,6 +631,171 @@ def test_of_a_module_of_ones_own_the_counts_are_checked_when_it_is_restored() ->
     dense = gslt.FreezeConfig(**{**RANDOM, "prune_ratio": 0.0})
     with pytest.raises(gslt.TicketError, match="where its settings freeze none"):
         gslt.Ticket(**{**vars(ticket), "config": dense}).to_bytes()
+
+
+# Patterns that were given
+
+
+def given_ticket(architecture: bool = True, **options: Any) -> gslt.Ticket:
+    """A ticket in a source of which half of what another one kept is locked, a third pruned."""
+    config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, "seed": 2, **options})
+    module: nn.Module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))
+    if architecture:
+        module = gslt.GNN(5, 3, config, get_backend("pyg"))
+    gslt.freeze(module, config)
+    pattern = gslt.found_pattern(module, locked=0.5, pruned=0.3)
+    gslt.freeze(module, config, pattern=pattern)
+    return gslt.Ticket.of(module)
+
+
+@pytest.mark.parametrize("architecture", [True, False])
+def test_a_given_pattern_is_stored_and_counted(architecture: bool) -> None:
+    ticket = given_ticket(architecture)
+    data, size = ticket.to_bytes(), ticket.size()
+    again = gslt.Ticket.from_bytes(data)
+    assert again.to_bytes() == data
+    assert all(torch.equal(value, again.pattern[name]) for name, value in ticket.pattern.items())
+    pattern = torch.cat(list(ticket.pattern.values()))
+    assert size.total == pattern.numel()
+    assert (size.pruned, size.locked) == (int((pattern == -1).sum()), int((pattern == 1).sum()))
+    assert 0 < size.pattern_bytes <= size.total / 4 + 2 * len(ticket.masks)
+    assert size.ratio == pytest.approx(32 * size.total / (size.bits + 8 * size.pattern_bytes))
+    assert size.bytes == size.coded_bytes + size.pattern_bytes + size.header_bytes
+    if architecture:
+        model = again.model()
+        assert sum(int(w.mask().sum()) for w in frozen_weights(model)) + size.locked == size.kept
+        assert again.report is not None
+        assert again.report.counts == ticket.source
+    # Without a pattern nothing of it is in the file.
+    plain = random_ticket(architecture)
+    assert (plain.pattern, plain.size().pattern_bytes) == ({}, 0)
+    assert "pattern" not in state_of(plain.to_bytes())
+
+
+def test_the_reader_alone_takes_a_given_pattern(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = gslt.SearchConfig(num_layers=3, hidden_channels=16)
+    model = gslt.GNN(blocks.num_features, blocks.num_classes, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    gslt.freeze(model, config, pattern=gslt.found_pattern(model, locked=0.4, pruned=0.2))
+    paths = [tmp_path / name for name in ("ticket.safetensors", "graph.npz", "logits.npy")]
+    gslt.Ticket.of(model).save(paths[0])
+    np.savez(paths[1], x=blocks.x.numpy(), edge_index=blocks.edge_index.numpy())
+    done = read_alone(*paths)
+    assert done.returncode == 0, done.stderr
+    with torch.no_grad():
+        expected = gslt.load_ticket(paths[0]).model()(blocks.x, blocks.edge_index)
+    assert np.ptp(np.load(paths[2])) > 0.1
+    np.testing.assert_allclose(np.load(paths[2]), expected.numpy(), atol=1e-4)
+
+
+def move_pattern(values):
+    """As many weights, one of them pruned instead of locked."""
+    values["pattern"][0][0] += 1
+    values["pattern"][0][1] -= 1
+
+
+def shift_pattern(values):
+    values["pattern"][0][1] += 1
+    values["pattern"][1][1] -= 1
+
+
+PATTERNS: dict[str, Any] = {
+    "version 4": put(4, "version"),
+    "version 6": put(6, "version"),
+    "none": lambda values: values.pop("pattern"),
+    "empty": put([], "pattern"),
+    "fewer layers": lambda values: values["pattern"].pop(),
+    "three numbers": lambda values: values["pattern"][0].pop(),
+    "a negative number": put(-1, "pattern", 0, 0),
+    "a true number": put(True, "pattern", 0, 3),
+    "absurd": put(10**12, "pattern", 0, 0),
+    "absurd bytes": put(10**12, "pattern", 0, 2),
+    "pruned for locked": move_pattern,
+    "of another layer": shift_pattern,
+    "fewer pruned": lambda values: values["source"].update(pruned=values["source"]["pruned"] - 1),
+    "a ratio": put(0.2, "freeze", "prune_ratio"),
+    "an allocation": put("erk", "freeze", "allocation"),
+    "a place": lambda values: values["freeze"].update(place="hidden"),
+    "a draw": lambda values: values["freeze"].update(draw="bernoulli"),
+    "connected": lambda values: values["freeze"].update(connected=True),
+    "beyond the source": put(0.01, "freeze", "sparsity"),
+    "another sparsity": put(0.55, "freeze", "sparsity"),
+}
+
+
+@pytest.mark.parametrize("architecture", [True, False])
+@pytest.mark.parametrize("change", PATTERNS)
+def test_forged_patterns_are_refused_by_both_readers(change: str, architecture: bool) -> None:
+    data = given_ticket(architecture).to_bytes()
+    text, masks = open_ticket(data)
+    assert seal_again(text, masks, state=state_of(data)) == data
+    values = json.loads(text)
+    PATTERNS[change](values)
+    text = json.dumps(values, separators=(",", ":"))
+    refused_by_both(seal_again(text, masks, state=state_of(data)))
+
+
+@pytest.mark.parametrize("architecture", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: bytes([content[0] ^ 1]) + content[1:],
+        lambda content: bytes([content[0] ^ 1, content[1] ^ 16]) + content[2:],
+        lambda content: b"",
+    ],
+)
+def test_forged_bytes_of_a_pattern_are_refused_by_both_readers(
+    change: Any, architecture: bool
+) -> None:
+    data = given_ticket(architecture).to_bytes()
+    (_, _, content) = state_of(data)["pattern"]
+    wrong = change(content)
+    state = {"pattern": ("U8", [len(wrong)], wrong)}
+    forged = seal_again(*open_ticket(data), state=state)
+    try:
+        found = gslt.Ticket.from_bytes(forged)
+    except gslt.TicketError:
+        refused_by_both(forged)
+        return
+    # Other places of equal counts are another source, which only the weights tell.
+    if architecture:
+        with pytest.raises(gslt.TicketError, match="not the one of the search"):
+            found.model()
+        with pytest.raises(read_ticket.DamagedError):
+            read_ticket.read(forged)
+    else:
+        module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))
+        with pytest.raises(gslt.TicketError, match="not the one of the search"):
+            found.restore(module)
+        read_ticket.read(forged)
+
+
+def refused_by_both(data: bytes) -> None:
+    with pytest.raises(gslt.TicketError):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+def test_a_pattern_beside_state_and_a_hash_of_the_data() -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    pattern = {"0.weight": torch.tensor([[-1, 0, 1, 0]] * 3)}
+    gslt.freeze(module, gslt.FreezeConfig(), pattern=pattern)
+    module(torch.linspace(-1, 1, 20).view(5, 4))
+    ticket = gslt.Ticket.of(module, content_hash="0" * 64)
+    data = ticket.to_bytes()
+    values = json.loads(open_ticket(data)[0])
+    assert list(values)[-3:] == ["state", "data_sha256", "pattern"]
+    assert gslt.Ticket.from_bytes(data).to_bytes() == data
+    meta, _, _, state = read_ticket.read(data)
+    assert meta["version"] == 5
+    assert len(state) == 3
+    fresh = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    ticket.restore(fresh)
+    assert torch.equal(fresh.eval()(torch.ones(2, 4)), module.eval()(torch.ones(2, 4)))
 
 
 # State

@@ -218,6 +218,7 @@ def test_a_weak_ticket_that_contradicts_itself_is_not_written(trained: Result) -
         "wrong trained weights of": {"values": {**ticket.values, name: ticket.values[name][1:]}},
         "wrong names of trained": {"values": {name: ticket.values[name]}},
         "single precision": {"values": {**ticket.values, name: ticket.values[name].double()}},
+        "no pattern": {"pattern": {k: m.to(torch.int8) * 0 for k, m in ticket.masks.items()}},
         "no scale": {"config": dataclasses.replace(ticket.config, scale="static")},
     }
     for message, change in wrong.items():
