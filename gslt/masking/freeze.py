@@ -70,6 +70,8 @@ HOST_NORMS = "torch_geometric.nn.norm."
 MASK_SUFFIX = "_gslt_mask"
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
+#: Allocation of a pattern that was not made by one.
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class FreezeReport:
     fixed: tuple[tuple[str, str], ...]
     """Qualified name of each parameter that is no weight, and how it was fixed."""
     allocation: str = "epl"
-    """How the frozen weights were divided."""
+    """How the frozen weights were divided; :data:`GIVEN` where a pattern says it."""
     ratios: tuple[float, float] = (0.0, 0.0)
     """Pruning and locking ratio that were asked for, of the weights that take part."""
 
@@ -107,8 +109,9 @@ class FreezeReport:
         Raises:
             ConfigError: see :func:`freeze`.
         """
+        how = config.allocation if pattern is None else GIVEN
         parts = _parts(shapes, config, units, pattern=pattern, whole=whole)
-        return cls._of(shapes, *parts, (), config)
+        return cls._of(shapes, *parts, (), config, how)
 
     @classmethod
     def _of(
@@ -118,12 +121,13 @@ class FreezeReport:
         parts: Sequence[FrozenPart],
         fixed: tuple[tuple[str, str], ...],
         config: FreezeConfig,
+        allocation: str,
     ) -> FreezeReport:
         layers = tuple(
             FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
             for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
         )
-        return cls(layers, fixed, config.allocation, config.ratios)
+        return cls(layers, fixed, allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -144,12 +148,15 @@ class FreezeReport:
             return ""
         if not self.counts.searched:
             return ""
+        how = f"allocation {self.allocation}"
+        advice = "place=hidden, or names, lets others take part alone"
+        if self.allocation == GIVEN:
+            how, advice = "this pattern", "freeze more of the others"
         return (
             f"{first.name} ({'×'.join(map(str, first.shape))}) takes {first.frozen:,} of the "
             f"{frozen:,} frozen weights ({100 * first.frozen / frozen:.1f} %), the other "
-            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with allocation "
-            f"{self.allocation} what is measured is freezing of this one layer; place=hidden, or "
-            "names, lets others take part alone"
+            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with {how} what is "
+            f"measured is freezing of this one layer; {advice}"
         )
 
     @property
@@ -315,7 +322,8 @@ def freeze(
     )
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
-    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
+    how = config.allocation if pattern is None else GIVEN
+    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config, how)
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
