@@ -100,8 +100,7 @@ class FreezeReport:
         Raises:
             ConfigError: see :func:`freeze`.
         """
-        how = config.allocation if pattern is None else GIVEN
-        return cls._of(shapes, *_parts(shapes, config, pattern=pattern), (), config, how)
+        return cls._of(shapes, *_parts(shapes, config, pattern=pattern), (), config)
 
     @classmethod
     def _of(
@@ -111,13 +110,15 @@ class FreezeReport:
         parts: Sequence[FrozenPart],
         fixed: tuple[tuple[str, str], ...],
         config: FreezeConfig,
-        allocation: str,
     ) -> FreezeReport:
         layers = tuple(
             FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
             for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
         )
-        return cls(layers, fixed, allocation, config.ratios)
+        # A pattern is made here from counts and seed, drawn by itself, or given.
+        drawn = config.draw != "exact" or config.connected
+        given = not drawn and any(p.pattern is not None for p in parts)
+        return cls(layers, fixed, GIVEN if given else config.allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -310,8 +311,7 @@ def freeze(
     )
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
-    how = config.allocation if pattern is None else GIVEN
-    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config, how)
+    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
