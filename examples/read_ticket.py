@@ -678,18 +678,22 @@ def frozen_parts(
         else:
             pattern = freezing_pattern(seed, name, n, *counts)
         if freeze.get("connected") and prune > 0:
-            connect(pattern.reshape(shape), seed, name)
+            connect(pattern.reshape(shape[0], shape[1], -1), seed, name)
         found.append(pattern)
     return found
 
 
 def connect(pattern: np.ndarray, seed: int, name: str) -> None:
-    """Give every output, then every input without an unpruned weight a searched one, in place."""
-    for role, matrix in (("connect output", pattern), ("connect input", pattern.T)):
-        u = uniform(raw(seed, role, name, len(matrix)))
-        for i, row in enumerate(matrix):
-            if (row == -1).all():
-                row[math.floor(u[i] * len(row))] = 0
+    """Give every output, then every input without an unpruned weight a searched one, in place.
+
+    The pattern is (out, in, entries of the kernel).
+    """
+    both = (("connect output", pattern), ("connect input", pattern.swapaxes(0, 1)))
+    for role, units in both:
+        u = uniform(raw(seed, role, name, len(units)))
+        for i, unit in enumerate(units):
+            if (unit == -1).all():
+                unit[divmod(math.floor(u[i] * unit.size), unit.shape[1])] = 0
 
 
 def exact_counts(meta: dict) -> bool:

@@ -109,9 +109,8 @@ class FreezeReport:
         Raises:
             ConfigError: see :func:`freeze`.
         """
-        how = config.allocation if pattern is None else GIVEN
         parts = _parts(shapes, config, units, pattern=pattern, whole=whole)
-        return cls._of(shapes, *parts, (), config, how)
+        return cls._of(shapes, *parts, (), config)
 
     @classmethod
     def _of(
@@ -121,13 +120,15 @@ class FreezeReport:
         parts: Sequence[FrozenPart],
         fixed: tuple[tuple[str, str], ...],
         config: FreezeConfig,
-        allocation: str,
     ) -> FreezeReport:
         layers = tuple(
             FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
             for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
         )
-        return cls(layers, fixed, allocation, config.ratios)
+        # A pattern is made here from counts and seed, drawn by itself, or given.
+        drawn = config.draw != "exact" or config.connected
+        given = not drawn and any(p.pattern is not None for p in parts)
+        return cls(layers, fixed, GIVEN if given else config.allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -322,8 +323,7 @@ def freeze(
     )
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
-    how = config.allocation if pattern is None else GIVEN
-    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config, how)
+    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
