@@ -835,7 +835,7 @@ def frozen_parts(
         else:
             pattern = freezing_pattern(seed, name, n, *counts)
         if freeze.get("connected") and prune > 0:
-            connect(pattern.reshape(*shape[:2], -1), seed, name)
+            connect(pattern.reshape(shape[0], shape[1], -1), seed, name)
         found.append(pattern)
     return found
 
@@ -843,12 +843,12 @@ def frozen_parts(
 def connect(pattern: np.ndarray, seed: int, name: str) -> None:
     """Give every output, then every input without an unpruned weight a searched one, in place.
 
-    The pattern is (out, in, places of the kernel).
+    The pattern is (out, in, entries of the kernel).
     """
-    views = {"connect output": pattern, "connect input": pattern.swapaxes(0, 1)}
-    for role, view in views.items():
-        u = uniform(raw(seed, role, name, len(view)))
-        for i, unit in enumerate(view):
+    both = (("connect output", pattern), ("connect input", pattern.swapaxes(0, 1)))
+    for role, units in both:
+        u = uniform(raw(seed, role, name, len(units)))
+        for i, unit in enumerate(units):
             if (unit == -1).all():
                 unit[divmod(math.floor(u[i] * unit.size), unit.shape[1])] = 0
 

@@ -70,6 +70,8 @@ HOST_NORMS = "torch_geometric.nn.norm."
 MASK_SUFFIX = "_gslt_mask"
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
+#: Allocation of a pattern that was not made by one.
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class FreezeReport:
     fixed: tuple[tuple[str, str], ...]
     """Qualified name of each parameter that is no weight, and how it was fixed."""
     allocation: str = "epl"
-    """How the frozen weights were divided."""
+    """How the frozen weights were divided; :data:`GIVEN` where a pattern says it."""
     ratios: tuple[float, float] = (0.0, 0.0)
     """Pruning and locking ratio that were asked for, of the weights that take part."""
 
@@ -123,7 +125,10 @@ class FreezeReport:
             FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
             for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
         )
-        return cls(layers, fixed, config.allocation, config.ratios)
+        # A pattern is made here from counts and seed, drawn by itself, or given.
+        drawn = config.draw != "exact" or config.connected
+        given = not drawn and any(p.pattern is not None for p in parts)
+        return cls(layers, fixed, GIVEN if given else config.allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -144,12 +149,15 @@ class FreezeReport:
             return ""
         if not self.counts.searched:
             return ""
+        how = f"allocation {self.allocation}"
+        advice = "place=hidden, or names, lets others take part alone"
+        if self.allocation == GIVEN:
+            how, advice = "this pattern", "freeze more of the others"
         return (
             f"{first.name} ({'×'.join(map(str, first.shape))}) takes {first.frozen:,} of the "
             f"{frozen:,} frozen weights ({100 * first.frozen / frozen:.1f} %), the other "
-            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with allocation "
-            f"{self.allocation} what is measured is freezing of this one layer; place=hidden, or "
-            "names, lets others take part alone"
+            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with {how} what is "
+            f"measured is freezing of this one layer; {advice}"
         )
 
     @property

@@ -52,6 +52,11 @@ def test_a_layer_without_a_pattern_is_searched() -> None:
     module = network()
     report = freeze(module, FreezeConfig(), pattern={"2.weight": PATTERN["2.weight"].view(2, 3)})
     assert [x.counts for x in report.layers] == [FrozenCounts(12, 0, 0), FrozenCounts(6, 2, 1)]
+    assert report.concentration == (
+        "2.weight (2×3) takes 3 of the 3 frozen weights (100.0 %), the other 1 that take part 0: "
+        "with this pattern what is measured is freezing of this one layer; freeze more of the "
+        "others"
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from forging import State, open_ticket, seal_again, state_of
 from hypothesis import given
 from hypothesis import strategies as st
 from images import stripes
+from layer_shapes import shapes_strategy
 from torch import nn
 
 import gslt
@@ -137,7 +138,7 @@ def test_draws(v: dict[str, Any]) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5),
+    shapes_strategy,
     st.sampled_from(sorted(ALLOCATIONS)),
     st.floats(0, 1),
     st.floats(0, 1),
@@ -146,7 +147,7 @@ def test_draws(v: dict[str, Any]) -> None:
     st.booleans(),
 )
 def test_both_readers_draw_the_same(
-    shapes: list[tuple[int, int]],
+    shapes: list[tuple[int, ...]],
     allocation: str,
     prune: float,
     portion: float,
