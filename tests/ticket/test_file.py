@@ -39,7 +39,10 @@ from gslt.freezing import (
     taking_part,
 )
 from gslt.masking.parametrization import frozen_weights, random_weight
+from gslt.nn.equivariant import KINDS
 from gslt.nn.gnn import weight_shapes
+from gslt.nn.source import SourceConfig, SourceNetwork
+from gslt.nn.vision import vision_net
 from gslt.random import Stream
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
 from gslt.ticket.mask_code import decode_mask, encode_mask, share
@@ -1084,4 +1087,178 @@ def test_wrong_networks_of_images_are_refused_by_both_readers(name: str) -> None
     with pytest.raises(gslt.TicketError, match=message):
         gslt.Ticket.from_bytes(data)
     with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+@pytest.mark.parametrize("architecture", ["conv2", "resnet18", "resnet20"])
+@pytest.mark.parametrize("options", [{}, {"rewire_every": 1}, {"connected": True}], ids=str)
+def test_both_readers_read_weak_tickets_of_images(
+    architecture: str, options: dict[str, object]
+) -> None:
+    data = stripes(40)
+    settings = {"width": 0.05, "epochs": 2, "batch_size": 10, "lr": 0.01, **options}
+    config = gslt.TrainConfig(architecture=architecture, mask_sparsity=0.6, **settings)
+    result = gslt.train(data, config, progress=False)
+    ticket = result.ticket
+    assert ticket is not None
+    assert ticket.is_weak
+    again = gslt.Ticket.from_bytes(ticket.to_bytes())
+    meta, _, weights, state = read_ticket.read(ticket.to_bytes())
+    assert (meta["version"], sorted(state)) == (5, sorted(ticket.state))
+    assert bool(state) == (architecture != "conv2")
+    x = data.normalised(data.x[:5])
+    with torch.no_grad():
+        expected = result.model(x)
+        assert torch.equal(again.model()(x), expected)
+    assert again.model().found_on == data.content_hash
+    assert gslt.evaluate(again.model(), data) == gslt.evaluate(result.model, data)
+    found = (
+        read_ticket.residual_logits(meta, weights, state, x.numpy())
+        if state
+        else read_ticket.plain_logits(meta, weights, x.numpy())
+    )
+    torch.testing.assert_close(torch.from_numpy(found).float(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_statistics_that_nobody_stored_are_in_the_checksum() -> None:
+    config = gslt.SearchConfig(architecture="resnet20", width=0.1, sparsity=0.5)
+    model = vision_net(3, 4, config)
+    gslt.freeze(model, config)
+    ticket = gslt.Ticket.of(model)
+    assert not ticket.state
+    assert read_ticket.read(ticket.to_bytes())[3] == {}
+
+
+# --- constructed tickets --------------------------------------------------------------------------
+
+
+def constructed_ticket(kind: str = "cnn", how: str = "2L", **options: object) -> gslt.Ticket:
+    source = SourceConfig(
+        kind=kind, channels=(1, 2, 3, 2), construction=how, copies=(4, 3, 2), seed=2
+    )
+    network = SourceNetwork(source)
+    settings = {"sparsity": 0.6, "prune_ratio": 0.25, "lock_ratio": 0.25, **options}
+    frozen = gslt.FreezeConfig(allocation="uniform", scale="none", seed=2, **settings)
+    gslt.freeze(network, frozen)
+    network.get_buffer("blocks.1.factor").fill_(-2.5)
+    return gslt.Ticket.of(network, dataset="made")
+
+
+@pytest.mark.parametrize("how", ["2L", "L+1"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_both_readers_read_constructed_tickets(kind: str, how: str) -> None:
+    ticket = constructed_ticket(kind, how)
+    assert ticket.construction is not None
+    data = ticket.to_bytes()
+    assert gslt.Ticket.from_bytes(data).to_bytes() == data
+    meta, _, weights, state = read_ticket.read(data)
+    assert meta["version"] == 5
+    assert meta["construction"] == json.loads(json.dumps(dataclasses.asdict(ticket.construction)))
+    assert {name: value.tolist() for name, value in state.items()} == {"blocks.1.factor": -2.5}
+    assert {name: each.shape for name, each in weights.items()} == ticket.construction.shapes
+    network = ticket.model(baked=True)
+    for name, value in weights.items():
+        assert torch.equal(torch.from_numpy(value).double(), network.get_parameter(name))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"draw": "bernoulli", "connected": True, "lock_ratio": 0.0, "sparsity": 0.8},
+        {"threshold": "layer", "lock_ratio": 0.0},
+        {"place": "blocks.1", "prune_ratio": 0.1},
+    ],
+    ids=str,
+)
+def test_counts_of_constructed_tickets_are_the_true_ones(options: dict[str, object]) -> None:
+    ticket = constructed_ticket("sage", "L+1", **options)
+    data = ticket.to_bytes()
+    assert gslt.Ticket.from_bytes(data).to_bytes() == data
+    meta, _, weights, _ = read_ticket.read(data)
+    report = ticket.report
+    assert report is not None
+    assert report.counts == ticket.source
+    assert meta["source"] == dataclasses.asdict(ticket.source)
+    kept = sum(int(np.count_nonzero(value)) for value in weights.values())
+    assert kept == round((1 - ticket.config.sparsity) * ticket.source.total)
+
+
+def test_a_pattern_of_a_constructed_ticket_is_read_by_both() -> None:
+    ticket = constructed_ticket("gin")
+    pattern = gslt.found_pattern(ticket.model(), locked=0.2, pruned=0.3)
+    assert ticket.construction is not None
+    network = SourceNetwork(ticket.construction)
+    gslt.freeze(network, gslt.FreezeConfig(sparsity=0.5, seed=2, scale="none"), pattern=pattern)
+    data = gslt.Ticket.of(network).to_bytes()
+    again = gslt.Ticket.from_bytes(data)
+    assert again.construction == ticket.construction
+    assert again.pattern.keys() == pattern.keys()
+    assert again.to_bytes() == data
+    assert [*read_ticket.read(data)[0]][-2:] == ["construction", "pattern"]
+
+
+BUILT = "construction"
+WRONG_CONSTRUCTIONS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "version 4": (changed("version", to=4), "not written as gslt"),
+    "no version 5": (changed("version", to=3), "not written as gslt"),
+    "another kind": (changed(BUILT, "kind", to="gin"), "24 weights|its construction"),
+    "no kind": (changed(BUILT, "kind", to="cnn2"), "kind of network must be one of"),
+    "a list of kinds": (changed(BUILT, "kind", to=["cnn"]), "damaged or no ticket"),
+    "the other way": (changed(BUILT, "construction", to="L+1"), "weights, its construction"),
+    "no way": (changed(BUILT, "construction", to="3L"), "construction must be one of"),
+    "other widths": (changed(BUILT, "channels", to=[1, 2, 3, 3]), "weights, its construction"),
+    "one layer": (changed(BUILT, "channels", to=[1, 2]), "at least two layers"),
+    "absurd width": (changed(BUILT, "channels", to=[1, 2, 10**30, 2]), "its construction"),
+    "no widths": (changed(BUILT, "channels", to=None), "construction"),
+    "other copies": (changed(BUILT, "copies", to=[4, 3, 3]), "weights, its construction"),
+    "copies exchanged": (changed(BUILT, "copies", to=[4, 2, 3]), "its construction|searched"),
+    "zero copies": (changed(BUILT, "copies", to=[4, 3, 0]), "copies must be integers"),
+    "a true copy": (changed(BUILT, "copies", to=[4, 3, True]), "copies must be integers"),
+    "another seed": (changed(BUILT, "seed", to=3), "its seed is 2, its construction's 3"),
+    "both seeds": (changed("freeze", "seed", to=3), "its seed is 3, its construction's 2"),
+    "a seed with a point": (changed(BUILT, "seed", to=2.0), "seed"),
+    "ratio": (changed(BUILT, "first_prune_ratio", to=1.0), r"first_prune_ratio must lie in"),
+    "true ratio": (changed(BUILT, "first_prune_ratio", to=True), "first_prune_ratio must lie in"),
+    "no construction": (changed(BUILT, to=None), "not written as gslt"),
+    "another field": (changed(BUILT, "more", to=1), "construction"),
+    "no object": (changed(BUILT, to=[1]), "construction"),
+    "a name": (changed("layers", 0, 0, to="blocks.9.weight"), "wrong weights"),
+    "source": (changed("source", "total", to=10**9), "weights|bits"),
+    "a sparsity": (changed("freeze", "sparsity", to=0.61), "kept weights"),
+    "an allocation": (changed("freeze", "allocation", to="epl"), "searched weights"),
+    "values": (changed("values", to=1), "trained weights"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_CONSTRUCTIONS))
+def test_wrong_constructions_are_refused_by_both_readers(name: str) -> None:
+    change, message = WRONG_CONSTRUCTIONS[name]
+    data = change(constructed_ticket().to_bytes())
+    with pytest.raises(gslt.TicketError, match=message):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError):
+        read_ticket.read(data)
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype", "shape", "content"),
+    [
+        ("blocks.3.factor", "F64", [], 8),
+        ("blocks.01.factor", "F64", [], 8),
+        ("blocks.1.first", "F64", [], 8),
+        ("blocks.1.factor", "F64", [1], 8),
+        ("blocks.1.factor", "F32", [], 4),
+        ("blocks.1.factor", "I64", [], 8),
+    ],
+)
+def test_wrong_factors_are_refused_by_both_readers(
+    factor: str, dtype: str, shape: list[int], content: int
+) -> None:
+    text, masks = open_ticket(constructed_ticket().to_bytes())
+    values = {**json.loads(text), "state": [[factor, dtype, shape]]}
+    state: State = {f"state.{factor}": (dtype, shape, bytes(content))}
+    data = seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
+    with pytest.raises(gslt.TicketError, match="construction has no value"):
+        gslt.Ticket.from_bytes(data)
+    with pytest.raises(read_ticket.DamagedError, match="construction has no value"):
         read_ticket.read(data)
