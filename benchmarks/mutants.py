@@ -43,6 +43,8 @@ from gslt.masking.freeze import bytes_of
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.trained import masked_weights
+from gslt.nn.networks import build_network
+from gslt.nn.source import SourceConfig, SourceNetwork
 from gslt.ticket.ticket import Ticket
 from gslt.training.rewire import drop_and_regrow
 
@@ -84,6 +86,8 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "weak": {"mask_sparsity": 0.7, "allocation": "erk", "architecture": "gcn"},
     "weak, rewired": {"mask_sparsity": 0.6, "rewire_every": 2},
     "weak, drawn": {"mask_sparsity": 0.6, "draw": "bernoulli", "connected": True},
+    "weak, of images": None,
+    "constructed": None,
     "a module of one's own": None,
     "a module of one's own, placed": None,
     "a module of one's own, random source": None,
@@ -102,6 +106,9 @@ def tickets() -> Iterator[tuple[str, bytes]]:
     for name, options in KINDS.items():
         if name in WEAK:
             yield name, _weak(gslt.TrainConfig(num_layers=3, hidden_channels=12, **options or {}))
+            continue
+        if name in ("weak, of images", "constructed"):
+            yield name, _images() if name == "weak, of images" else _constructed()
             continue
         if options is None:
             norm = nn.BatchNorm1d(9) if name in STORED else nn.Identity()
@@ -130,12 +137,29 @@ def tickets() -> Iterator[tuple[str, bytes]]:
 
 def _weak(config: gslt.TrainConfig) -> bytes:
     """The file of a weak ticket, as it is before the first epoch, or after a mask was rewired."""
-    model = gslt.GNN(5, 3, config, get_backend("pyg"))
+    model = build_network(5, 3, config, get_backend("pyg"))
     initialise_training(model, config, config.seed)
     for each in masked_weights(model) if config.rewire_every else ():
         each.kept.copy_(drop_and_regrow(each.weight, each.kept, torch.ones_like(each.weight), 3))
     results = {"test": 0.5, "epoch": 3}
     return Ticket.trained(model, config.masked_source, dataset="blöcks", results=results).to_bytes()
+
+
+def _images() -> bytes:
+    """The file of a weak ticket of images, which stores running statistics."""
+    return _weak(gslt.TrainConfig(architecture="resnet20", width=0.05, mask_sparsity=0.6))
+
+
+def _constructed() -> bytes:
+    """The file of a ticket in a constructed source, one of whose factors is not 1."""
+    source = SourceConfig(
+        kind="sage", channels=(3, 2, 2), construction="L+1", copies=(4, 3), seed=1
+    )
+    network = SourceNetwork(source)
+    ratios = {"sparsity": 0.6, "prune_ratio": 0.25, "lock_ratio": 0.25}
+    gslt.freeze(network, gslt.FreezeConfig(**ratios, allocation="uniform", scale="none", seed=1))
+    network.get_buffer("blocks.1.factor").fill_(-2.5)
+    return Ticket.of(network, dataset="blöcks", results={"test": 0.5}).to_bytes()
 
 
 def mutants(data: bytes, count: int, seed: int) -> Iterator[bytes]:
@@ -169,7 +193,7 @@ def verdict(data: bytes, original: bytes) -> Verdict:
     """
     try:
         ticket = Ticket.from_bytes(data)
-        if ticket.architecture is not None:
+        if ticket.architecture is not None or ticket.construction is not None:
             ticket.model()
         text, masks = forging.open_ticket(data)
         values = json.loads(text)

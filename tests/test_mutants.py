@@ -95,6 +95,19 @@ def test_both_readers_agree_on_forged_weak_tickets(name: str) -> None:
     assert found.count(("refused", "refused")) > 150
 
 
+@pytest.mark.parametrize("name", ["constructed", "weak, of images"])
+def test_both_readers_agree_on_forged_tickets_with_state(name: str) -> None:
+    data = dict(mutants.tickets())[name]
+    assert len(forging.state_of(data)) > 0
+    rng, found = random.Random(5), []
+    for kind in [*forging.CHANGES] + 80 * ["header", "values", "counts", "masks", "state"]:
+        mutant = forging.CHANGES[kind](data, rng)
+        verdicts = [read(mutant, data) for read in mutants.READERS.values()]
+        found.append(tuple("read" if v in ("identical", "other") else v for v in verdicts))
+    assert set(found) == {("refused", "refused"), ("read", "read")}
+    assert found.count(("refused", "refused")) > 150
+
+
 @pytest.mark.parametrize("name", mutants.WEAK)
 def test_forged_trained_weights_are_refused_by_both_readers(name: str) -> None:
     data = dict(mutants.tickets())[name]
