@@ -95,6 +95,7 @@ WITHIN = {
     "theory": [
         {"existence"},
         {"construct", "node_targets"},
+        {"coefficients", "width"},
         {"laws", "targets"},
         {"subset_sum"},
     ],

@@ -193,3 +193,28 @@ def test_claims_of_the_paper() -> None:
         number = next(part for part in words.replace("\u2212", "-").split() if "." in part)
         assert f"{abs(contrasts[name]['mean']):.2f}" == number.lstrip("-")
         assert f"{words} ({ends(name)}" in README, name
+
+
+def test_steps_of_images() -> None:
+    record = committed("vision-step")
+    rows = {row["name"]: row for row in record["rows"]}
+    text = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+    names = {
+        "weight training": "weights",
+        "search, dense source": "search",
+        "search, F = 0.4": "search_f0.4",
+        "search, F = 0.8": "search_f0.8",
+        "the published way": "published",
+        "weight training again, at the end": "weights_again",
+    }
+    assert set(names.values()) == set(rows)
+    for name, row in names.items():
+        found = rows[row]
+        seconds = (found[f"{kind}cpu_seconds"] for kind in ("", "min_", "max_"))
+        median, least, most = (f"{each:.2f}" for each in seconds)
+        ratio = found["cpu_seconds"] / rows["weights"]["cpu_seconds"]
+        memory = f"{found['peak_bytes'] / 1e9:.2f} GB"
+        line = f"| {name} | {median} | {least} – {most} | {ratio:.2f} | {memory} |"
+        assert line in text.splitlines()
+    slower = rows["published"]["cpu_seconds"] / rows["search"]["cpu_seconds"]
+    assert f"every update: {slower:.2f} × the time" in text

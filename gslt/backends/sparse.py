@@ -170,7 +170,7 @@ class _Attend(torch.autograd.Function):
             of_x = _weighted(turned, _rows(alpha, order), grad) if ctx.needs_input_grad[0] else None
             said = _products(near, grad, x, alpha).mul_(alpha)
             said -= _rows(near.total(said), near.target).mul_(alpha)
-            said *= torch.where(below, ctx.slope, 1.0)
+            said = torch.where(below, said * ctx.slope, said)
             of_target = near.total(said).to(ctx.given)
             of_source = torch.zeros_like(of_target, dtype=said.dtype)
             of_source.index_add_(0, near.source, said)

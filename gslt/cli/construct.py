@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """A ticket that equals a given network to an error, by construction: nothing is
 searched and nothing in the source is trained. The target is trained first, or loaded; which random
-coefficients are kept are subset sums. Writes ticket.gslt, summary.json, target.safetensors and a
-picture of the errors against the width."""
+coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, target.safetensors
+and a picture of the errors against the width."""
 #: What the folder is called, and its files.
 KIND = "construct"
-FILES = ("ticket.gslt", "summary.json", "target.safetensors", "widths.png", "widths.svg")
+FILES = ("ticket.safetensors", "summary.json", "target.safetensors", "widths.png", "widths.svg")
 
 
 def add(commands: Any) -> None:
@@ -73,13 +73,17 @@ def _construct(options: Namespace) -> None:
     folder.write_bytes("target.safetensors", save_target(target))
     found = construct(target, task.x, task.graph, config, progress=True)
     ticket = ticket_of(found, task)
-    folder.write_bytes("ticket.gslt", ticket.to_bytes())
+    folder.write_bytes("ticket.safetensors", ticket.to_bytes())
     layers = errors_against_width(found, target)
     folder.write_json("summary.json", {**summary(found, target, task), "widths": layers})
     title = f"{kind.target} on {task.name}, output error {config.epsilon:g}: random width"
     save_both(width_figure(layers, SHARES, title), folder, "widths")
     _show(found, task.scores(target), task.scores(found.network))
     print(size_line(ticket))
+    print(
+        f"the target itself has {4 * found.target_weights:,} bytes of float32: a construction "
+        "shows that there is a ticket, and saves nothing"
+    )
     print(f"written to {folder.path}: {', '.join(FILES)}")
 
 

@@ -159,8 +159,11 @@ def _inspect(options: Namespace) -> None:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    said = [report.shortfall, "" if ticket.is_weak else report.concentration] if report else []
-    for sentence in filter(None, [*said, ticket.emptied]):
+    # What is trained is not measured by where it is frozen, and the widths of a constructed source
+    # are as the law has them.
+    uneven = "" if ticket.is_weak or built else report and report.concentration
+    short = report and report.shortfall
+    for sentence in filter(None, [short, uneven, ticket.emptied]):
         print(f"warning   {sentence}")
 
 

@@ -121,7 +121,8 @@ def matrices(data: bytes) -> dict[str, Matrix]:
         matrix = _matrix(content, order) if kind == _MATRIX else None
         if kind != _MATRIX:
             raise ValueError("it holds something that is no matrix")
-        if matrix is not None:
+        # What MATLAB keeps of objects is a matrix without a name.
+        if matrix is not None and matrix.name:
             if matrix.name in found:
                 raise ValueError(f"it holds {matrix.name} twice")
             found[matrix.name] = matrix

@@ -89,7 +89,9 @@ def masked_weight(
     """
     if is_transformed():
         # The same in operations that torch can transform: 0 is added, with the gradient of |z|.
-        sign = torch.where(score < 0, -1.0, 1.0) if ranking == "magnitude" else 1.0
+        sign = torch.ones_like(score)
+        if ranking == "magnitude":
+            sign = torch.where(score < 0, -sign, sign)
         kept = searched_weight * (mask + sign * (score - score.detach()))
         if locked_weight is not None and searched_index is not None:
             kept = locked_weight.index_put((searched_index,), kept)

@@ -221,9 +221,12 @@ def of_ticket(path: Path) -> Network:
     """
     ticket = load_ticket(path)
     if ticket.architecture is None:
+        whose = "of a module of your own, which gslt cannot build"
+        if ticket.construction is not None:
+            whose = "constructed, and what it passes from layer to layer is that of its target"
         raise TicketError(
-            f"the ticket {str(path)!r} is of a module of your own, which gslt cannot build; "
-            "restore it and measure it with gslt.diagnostics.probe"
+            f"the ticket {str(path)!r} is {whose}; call restore and measure it with "
+            "gslt.diagnostics.probe"
         )
     dataset = DatasetChoice(name=ticket.dataset, split=ticket.split)
     found_on = {"content_hash": ticket.content_hash}

@@ -30,66 +30,31 @@ a middle channel, and then no coefficient is a subset sum of its own any more.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
-from gslt.config import FreezeConfig, check_choice, check_values
-from gslt.errors import ConfigError, ConstructionError
-from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
+from gslt.config import FreezeConfig, check_values
+from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import freeze, frozen_places
-from gslt.masking.parametrization import FrozenWeight
 from gslt.nn.budget import check_room
-from gslt.nn.equivariant import EquivariantLinear, EquivariantNetwork
+from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import CONSTRUCTIONS, SourceBlock, SourceConfig, SourceNetwork
-from gslt.random import Stream
-from gslt.theory.laws import Draws, log2_density, predicted_failure
-from gslt.theory.subset_sum import Bool, Float64, check_epsilon, subset_sums
+from gslt.nn.source import SourceBlock, SourceConfig, SourceNetwork
+from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
+from gslt.theory.subset_sum import check_epsilon
+from gslt.theory.width import MAX_COPIES, copies_needed
 
 #: Memory of a weight of a searched matrix while a ticket is constructed.
 BYTES_PER_WEIGHT = 64
-#: Free values that are searched exactly, first for all coefficients, then for those still missed.
-_EXACT = (20, 28, 34, 38)
-#: Values of subset sums at a time.
-_VALUES = 1 << 23
-#: Draws from which the share of failures is predicted, and the shares between which it is
-#: continued: an exponential law, as the lemmas have it.
-_DRAWS, _FIRST_SHARE, _LAST_SHARE = 4_000, 0.2, 5e-3
 #: Products that are made to compute a network as it stands.
 _LITERAL = 10**11
-#: Most random channels for one.
-MAX_COPIES = 1 << 13
-
-
-@dataclass(frozen=True)
-class BlockFacts:
-    """What was found for one layer of the target."""
-
-    layer: str
-    """Basis and widths, in words."""
-    coefficients: int
-    """Of the target's layer, biases among them; copies of a unit counted once each."""
-    copies: int
-    """Random channels in the place of each input channel."""
-    scale: float
-    """Largest coefficient of the target's layer, by which all were divided."""
-    epsilon: float
-    """Largest error of a coefficient that was allowed."""
-    error: float
-    """Largest error of a coefficient that was found."""
-    gain: float
-    """G, by how much the source's layer can enlarge a difference."""
-    both_signs: bool
-    """Whether its inputs can be negative, so that every coefficient is two subset sums."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +109,7 @@ class ConstructConfig:
 
     epsilon: float = 0.01
     """Largest output error on the data."""
-    construction: str = "2L"
+    construction: Literal["2L", "L+1"] = "2L"
     """2L: a pair of random layers for each layer of the target. L+1: one pair, then copies."""
     freezing_ratio: float | None = None
     """F, half of it pruned and half of it locked, in the searched matrices [0]."""
@@ -163,7 +128,6 @@ class ConstructConfig:
     def __post_init__(self) -> None:
         check_values(self)
         check_epsilon(self.epsilon)
-        check_choice("construction", self.construction, CONSTRUCTIONS)
         p, locked = self.ratios
         for name, value in (("prune_ratio", p), ("lock_ratio", locked)):
             if not 0 <= value < 1:
@@ -225,8 +189,52 @@ def construct(
         torch.device("cpu"),
         lambda _: "take a larger epsilon, freeze less, or choose a smaller target",
     )
+    network, frozen = SourceNetwork(source), _frozen_source(config)
+    freeze(network, frozen)
+    masks: dict[str, Tensor] = {}
+    facts: list[BlockFacts] = []
+    share, behind, bound = config.epsilon / len(inputs), 1.0, 0.0
+    order = list(enumerate(zip(target.layers, inputs, strict=True)))[::-1]
+    for number, (layer, field_in) in tqdm(
+        order, desc="layers", unit="layer", disable=None if progress else True
+    ):
+        size = size_of_inputs(layer, field_in, graph)
+        sums = BlockSums(network, number, layer, bool((field_in < 0).any()))
+        with torch.no_grad():
+            mask, fact = sums.solve(share / (size * behind), field_in, graph)
+        masks[f"blocks.{number}.weight"] = mask
+        facts.insert(0, fact)
+        bound += fact.error * size * behind
+        behind *= fact.gain
+    counts = FrozenCounts.sum(weight.counts for *_, weight in frozen_places(network))
+    kept = counts.locked + sum(int(mask.sum()) for mask in masks.values())
+    _keep(network, dataclasses.replace(frozen, sparsity=1.0 - kept / counts.total), masks)
+    with torch.no_grad():
+        found = network(x, graph)
+    return Construction(
+        network=network,
+        blocks=tuple(facts),
+        epsilon=config.epsilon,
+        bound=bound,
+        output_error=float((found - y).abs().max()),
+        agreement=float((found.argmax(1) == y.argmax(1)).double().mean()),
+        literal_error=_literal_error(network, x, graph, y),
+        target_weights=sum(parameter.numel() for parameter in target.parameters()),
+        searched=counts.total,
+        first=source.first_size,
+        kept=kept,
+        locked=counts.locked,
+        pruned=counts.pruned,
+        seconds=time.perf_counter() - started,
+        seed=config.seed,
+        ratios=config.ratios,
+    )
+
+
+def _frozen_source(config: ConstructConfig) -> FreezeConfig:
+    """How the searched matrices are frozen, at a sparsity that is none yet."""
     p, locked = config.ratios
-    frozen = FreezeConfig(
+    return FreezeConfig(
         sparsity=round(p + (1.0 - p - locked) / 2, 12),
         prune_ratio=p,
         lock_ratio=locked,
@@ -234,49 +242,6 @@ def construct(
         scale="none",
         weight_init="ku",
         seed=config.seed,
-    )
-    network = SourceNetwork(source)
-    freeze(network, frozen)
-    masks, facts, bound = {}, [], 0.0
-    share, behind = config.epsilon / len(target.layers), 1.0
-    order = list(enumerate(zip(target.layers, inputs, strict=True)))[::-1]
-    for number, (layer, field_in) in tqdm(
-        order, desc="layers", unit="layer", disable=None if progress else True
-    ):
-        size = _size_of_inputs(layer, field_in, graph)
-        problem = _Problem(network, number, layer, bool((field_in < 0).any()))
-        with torch.no_grad():
-            mask, fact = problem.solve(share / (size * behind), config, graph, field_in)
-        masks[f"blocks.{number}.weight"] = mask
-        facts.append(fact)
-        bound += fact.error * size * behind
-        behind *= fact.gain
-    total = source.searched_size
-    searched_kept = sum(int(mask.sum()) for mask in masks.values())
-    counts = [w.counts for *_, w in frozen_places(network)]
-    locked_count = sum(c.locked for c in counts)
-    kept = searched_kept + locked_count
-    factors = {name: value for name, value in network.named_buffers() if name.endswith("factor")}
-    _keep(network, dataclasses.replace(frozen, sparsity=1.0 - kept / total), masks, factors)
-    with torch.no_grad():
-        found = network(x, graph)
-    return Construction(
-        network=network,
-        blocks=tuple(facts[::-1]),
-        epsilon=config.epsilon,
-        bound=bound,
-        output_error=float((found - y).abs().max()),
-        agreement=float((found.argmax(1) == y.argmax(1)).double().mean()),
-        literal_error=_literal_error(network, x, graph, y),
-        target_weights=sum(parameter.numel() for parameter in target.parameters()),
-        searched=total,
-        first=source.first_size,
-        kept=kept,
-        locked=locked_count,
-        pruned=sum(c.pruned for c in counts),
-        seconds=time.perf_counter() - started,
-        seed=config.seed,
-        ratios=config.ratios,
     )
 
 
@@ -286,7 +251,7 @@ def plan(
     config: ConstructConfig,
     graph: Graph | None = None,
 ) -> SourceConfig:
-    """The source network that is wide enough, by the law of :func:`copies_needed`.
+    """The source that is wide enough, by the law of :func:`gslt.theory.width.copies_needed`.
 
     Args:
         target: the network to be equalled.
@@ -301,14 +266,14 @@ def plan(
     for number in reversed(range(depth)):
         layer, x = target.layers[number], inputs[number]
         pair = config.construction == "2L" or number == 0
-        alpha, beta, scale = _wanted(layer, rows_behind > 1)
+        alpha, beta, scale = wanted_of(layer, rows_behind > 1)
         signs = 2 if pair and bool((x < 0).any()) else 1
         sums = rows_behind * (alpha[0].numel() * signs + beta.size(1)) * len(alpha)
-        epsilon = share / (_size_of_inputs(layer, x, graph) * behind * scale)
+        epsilon = share / (size_of_inputs(layer, x, graph) * behind * scale)
         copies[number] = config.copies or copies_needed(
             epsilon, config.failure / depth / sums, pair=pair, prune_ratio=p, lock_ratio=locked
         )
-        norms = _norms(layer, x, graph)
+        norms = norms_of(layer, x, graph)
         width = 1.0 if pair else copies[number] / 2
         behind *= float((alpha.abs() * norms).sum((1, 2)).max()) * width + (0.0 if pair else scale)
         rows_behind = 1 if config.construction == "2L" else copies[number]
@@ -320,301 +285,6 @@ def plan(
         seed=config.seed,
         first_prune_ratio=p,
     )
-
-
-def copies_needed(
-    epsilon: float,
-    failure: float,
-    *,
-    pair: bool = True,
-    prune_ratio: float = 0.0,
-    lock_ratio: float = 0.0,
-) -> int:
-    """How many random channels serve one coefficient, so that it is missed with this probability.
-
-    Of the channels of a pair half have the right sign, and some entries of the first matrix are
-    missing; the products λ μ of the others, and in copies the weights μ themselves, are locked,
-    pruned or free by chance. The share of targets on [−1, 1] that is missed is predicted by
-    :func:`gslt.theory.laws.log2_density` over 4,000 draws as far as it is above a half per cent,
-    and continued as the exponential in the number of channels that the lemmas say it is: once with
-    ε, once for what lies out of reach whatever ε is. The larger of the two numbers, and a tenth
-    more.
-
-    Args:
-        epsilon: largest error of a coefficient, for coefficients in [−1, 1].
-        failure: probability to miss one.
-        pair: whether the channels are those of a pair, or copies of a unit.
-        prune_ratio: p.
-        lock_ratio: l, in the second matrix of a pair alone.
-
-    Raises:
-        ConfigError: if more than :data:`MAX_COPIES` would be needed.
-    """
-    numbers, shares = [], []
-    step = 8
-    while True:
-        density = _densities(step, pair, prune_ratio, lock_ratio)
-        beyond = float(np.isneginf(density).mean())
-        shares.append((predicted_failure(density, epsilon), beyond))
-        numbers.append(step)
-        if max(shares[-1]) < _LAST_SHARE:
-            break
-        step = math.ceil(step * 1.2)
-        if step > MAX_COPIES:
-            raise ConfigError(
-                f"more than {MAX_COPIES} random channels for one would be needed to come within "
-                f"{epsilon:.2g} of a coefficient at prune_ratio {prune_ratio:g} and lock_ratio "
-                f"{lock_ratio:g}; lock less"
-            )
-    needed = max(_continued(numbers, list(each), failure) for each in zip(*shares, strict=True))
-    return math.ceil(1.1 * needed) + 2
-
-
-def _continued(numbers: list[int], shares: list[float], failure: float) -> float:
-    """Where the line through the logarithms of the last shares is at that of a failure."""
-    if shares[-1] <= failure:
-        return float(next(n for n, share in zip(numbers, shares, strict=True) if share <= failure))
-    last = [
-        (n, math.log(s))
-        for n, s in zip(numbers, shares, strict=True)
-        if _LAST_SHARE <= s <= _FIRST_SHARE
-    ]
-    if len(last) < 2:
-        positive = [(n, math.log(s)) for n, s in zip(numbers, shares, strict=True) if s > 0]
-        last = positive[-2:]
-    if len(last) < 2 or last[-1][1] >= last[0][1]:
-        return float(numbers[-1])
-    slope = (last[-1][1] - last[0][1]) / (last[-1][0] - last[0][0])
-    return last[-1][0] + (math.log(failure) - last[-1][1]) / slope
-
-
-@lru_cache(maxsize=512)
-def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Float64:
-    """Density of the subset sums of n random channels as a coefficient sees them, ``(draws,)``."""
-    return log2_density(drawn(n, pair, prune_ratio, lock_ratio, _DRAWS))
-
-
-def drawn(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
-    """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
-
-    Args:
-        n: channels.
-        pair: whether they are those of a pair, of which half have the right sign.
-        prune_ratio: p.
-        lock_ratio: l.
-        number: of rows.
-    """
-
-    def uniform(role: str, size: int = n) -> Float64:
-        return Stream(0, f"channels {n}", role).uniform(number * size).reshape(number, size)
-
-    state = uniform("pattern")
-    values = 2.0 * uniform("weight") - 1.0
-    locked, pruned = state < lock_ratio, (state >= lock_ratio) & (state < lock_ratio + prune_ratio)
-    if pair:
-        first = 2.0 * uniform("first") - 1.0
-        absent = (first <= 0) | (uniform("first pattern") < prune_ratio)
-        values = values * np.abs(first)
-        locked, pruned = locked & ~absent, pruned | absent
-    return Draws(values, 2.0 * uniform("target", 1).ravel() - 1.0, locked, pruned)
-
-
-def unit_coefficients(target: EquivariantNetwork, number: int) -> Tensor:
-    """Coefficients of a layer without its biases, divided by the layer's largest, ``(q, p, K)``.
-
-    Args:
-        target: the network.
-        number: of the layer.
-    """
-    alpha, _, scale = _wanted(target.layers[number], False)
-    return (alpha / scale).double()
-
-
-class _Problem:
-    """The subset sums of one block."""
-
-    def __init__(
-        self, network: SourceNetwork, number: int, layer: EquivariantLinear, both_signs: bool
-    ) -> None:
-        block = network.blocks[number]
-        assert isinstance(block, SourceBlock)
-        self.block, self.number, self.layer = block, number, layer
-        self.both_signs = both_signs and block.first is not None
-        weight = block.parametrizations.weight[0]  # type: ignore[index, union-attr]
-        assert isinstance(weight, FrozenWeight)
-        values, pattern = weight.regenerated()
-        shape = (block.out_features, block.in_features)
-        # Kaiming uniform weights, as numbers on [−1, 1].
-        unit = math.sqrt(block.in_features / 6.0)
-        self.weights = _split(block, values.double().view(shape) * unit)
-        self.pattern = _split(block, pattern.view(shape))
-        self.unit, self.searched_index = unit, weight.searched_index
-        self.copied = 1
-        self.has_one = block.out_features > layer.weight.size(0)
-
-    def solve(
-        self, epsilon: float, config: ConstructConfig, graph: Graph | None, x: Tensor
-    ) -> tuple[Tensor, BlockFacts]:
-        """The mask of the block's searched weights, and what was found; sets the block's factor."""
-        block, layer = self.block, self.layer
-        alpha, beta, scale = _wanted(layer, self.has_one)
-        self.copied = block.out_features // len(alpha)
-        keep = [torch.zeros(w.shape, dtype=torch.bool) for w in self.weights]
-        errors, realised = 0.0, []
-        for sign in (1, -1) if self.both_signs else (1,):
-            first = None if block.first is None else (sign * block.first).clamp(min=0)
-            found, error = self._sums(0, sign * alpha / scale, first, epsilon / scale, keep[0])
-            realised.append(found.abs())
-            errors = max(errors, error)
-        first = None if block.first is None else block.first[-1:].clamp(min=0)
-        _, error = self._sums(1, beta.unsqueeze(1) / scale, first, epsilon / scale, keep[1])
-        errors = max(errors, error)
-        block.factor.fill_(scale * self.unit)
-        norms = _norms(layer, x, graph)
-        if block.first is not None:
-            row = (torch.stack(realised).amax(0) * norms).sum((1, 2))
-        else:
-            row = self._row_sums(keep, norms)
-        flat = torch.cat([k.flatten(1) for k in keep], 1).flatten()
-        mask = flat if self.searched_index is None else flat[self.searched_index]
-        name = f"{layer.basis} {layer.weight.size(1)} → {layer.weight.size(0)}"
-        return mask, BlockFacts(
-            layer=name,
-            coefficients=layer.weight.numel() + layer.bias.numel(),
-            copies=block.copies,
-            scale=scale,
-            epsilon=epsilon,
-            error=errors * scale,
-            gain=scale * float(row.max()),
-            both_signs=self.both_signs,
-        )
-
-    def _row_sums(self, keep: list[Tensor], norms: Tensor) -> Tensor:
-        """Σ |μ| ‖B‖ over what a row of copies keeps, the constant unit's among them."""
-        sums = []
-        for weight, pattern, kept, norm in zip(
-            self.weights, self.pattern, keep, (norms, torch.ones(1)), strict=True
-        ):
-            inside = kept | (pattern == LOCKED)
-            sums.append((weight.abs() * inside * norm).flatten(1).sum(1))
-        return sums[0] + sums[1]
-
-    def _sums(
-        self, part: int, wanted: Tensor, first: Tensor | None, epsilon: float, keep: Tensor
-    ) -> tuple[Tensor, float]:
-        """Choose for coefficients ``(q, p, K)`` into ``keep``; their sums and largest error."""
-        rows, copies = self.block.out_features, self.block.copies
-        shape = (rows, wanted.size(1), copies, wanted.size(2))
-        # (rows, p, K, copies): a subset sum in each last row.
-        weight, pattern, kept = (
-            each.view(shape).transpose(2, 3)
-            for each in (self.weights[part], self.pattern[part], keep)
-        )
-        if first is None:
-            there = torch.arange(copies).expand(wanted.size(1), copies)
-            size = torch.ones(wanted.size(1), copies, dtype=torch.float64)
-        else:
-            first = first[: wanted.size(1)]
-            # Those of the right sign come first; others only as far as rows differ.
-            there = (first <= 0).to(torch.int8).argsort(dim=1, stable=True)
-            there = there[:, : int((first > 0).sum(1).max())]
-            size = first.gather(1, there)
-        repeated = wanted.repeat_interleave(self.copied, 0)
-        found = torch.zeros(repeated.shape, dtype=torch.float64)
-        step = max(1, _VALUES // (wanted[0].numel() * max(1, there.size(1))))
-        worst = 0.0
-        for start in range(0, rows, step):
-            stop = min(rows, start + step)
-            index = there[None, :, None, :].expand(stop - start, -1, wanted.size(2), -1)
-            values = weight[start:stop].gather(3, index) * size[None, :, None, :]
-            states = pattern[start:stop].gather(3, index)
-            absent = (size == 0)[None, :, None, :].expand_as(states)
-            chosen, sums, errors = _solved(
-                values,
-                repeated[start:stop],
-                (states == LOCKED) & ~absent,
-                (states == PRUNED) | absent,
-                epsilon,
-            )
-            if (missed := errors > epsilon).any():
-                self._refuse(missed, errors, repeated[start:stop], start, part, epsilon)
-            worst = max(worst, float(errors.max(initial=0.0)))
-            # Padding repeats channels of the other sign, whose choice stays.
-            before = kept[start:stop].gather(3, index)
-            free = (states == SEARCHED) & ~absent
-            kept[start:stop].scatter_(3, index, before | (chosen & free))
-            found[start:stop] = sums
-        return found, worst
-
-    def _refuse(
-        self, missed: Bool, errors: Float64, wanted: Tensor, start: int, part: int, epsilon: float
-    ) -> None:
-        """Say which coefficient is missed, and what width would do."""
-        worst = np.unravel_index(int(np.argmax(errors)), errors.shape)
-        q, p, k = (int(i) for i in worst)
-        where = (
-            f"the coefficient of output channel {(start + q) // self.copied}, input channel {p}, "
-            f"element {k}"
-            if part == 0
-            else f"the bias of output channel {(start + q) // self.copied}"
-        )
-        copies = self.block.copies
-        raise ConstructionError(
-            f"{int(missed.sum())} coefficients of layer {self.number} are missed with {copies} "
-            f"random channels for each input channel; the worst, {where}, is "
-            f"{float(wanted[q, p, k]):.4f} of the layer's largest and its nearest sum is "
-            f"{errors[worst]:.2g} away, where {epsilon:.2g} is allowed: leave copies out, so that "
-            f"the law sets them, or set copies to {math.ceil(1.5 * copies)}; freezing less does "
-            "too, or another seed"
-        )
-
-
-def _solved(
-    values: Tensor, wanted: Tensor, locked: Tensor, pruned: Tensor, epsilon: float
-) -> tuple[Tensor, Tensor, Float64]:
-    """Subset sums in the last rows ``(…, n)``: what is chosen, the sums, and their errors."""
-    n = values.size(-1)
-    rows = [each.reshape(-1, n).numpy() for each in (values, locked, pruned)]
-    targets = wanted.reshape(-1).numpy()
-    left = np.arange(len(targets))
-    chosen = np.zeros(rows[0].shape, dtype=np.bool_)
-    sums, errors = np.zeros(len(targets)), np.full(len(targets), np.inf)
-    for exact in _EXACT:
-        x, lock, prune = (each[left] for each in rows)
-        result = subset_sums(x, targets[left], locked=lock, pruned=prune, exact=exact)
-        chosen[left], sums[left], errors[left] = result.chosen, result.sums, result.errors
-        # Those out of reach by more than ε stay so.
-        short = np.maximum(result.low - targets[left], targets[left] - result.high)
-        hopeful = (result.errors > epsilon) & (short <= epsilon) & ~result.optimal
-        left = left[hopeful]
-        if not len(left):
-            break
-    shape = wanted.shape
-    return (
-        torch.from_numpy(chosen).view(*shape, n),
-        torch.from_numpy(sums).view(shape),
-        errors.reshape(shape),
-    )
-
-
-def _wanted(layer: nn.Module, with_one: bool) -> tuple[Tensor, Tensor, float]:
-    """Coefficients ``(q, p, K)``, those of the constant ``(q, constants)``, and the largest.
-
-    With the unit that is constant at 1 behind the others.
-    """
-    assert isinstance(layer, EquivariantLinear)
-    alpha, beta = layer.weight.detach(), layer.bias.detach()
-    if with_one:
-        alpha = torch.cat([alpha, torch.zeros_like(alpha[:1])])
-        one = torch.zeros_like(beta[:1])
-        one[0, 0] = 1.0
-        beta = torch.cat([beta, one])
-    scale = max(float(alpha.abs().max()), float(beta.abs().max()))
-    return alpha, beta, scale or 1.0
-
-
-def _split(block: SourceBlock, matrix: Tensor) -> list[Tensor]:
-    return list(block.split(matrix))
 
 
 def _double(target: EquivariantNetwork) -> EquivariantNetwork:
@@ -637,21 +307,6 @@ def _activations(
     return inputs, target.layers[-1](inputs[-1], graph)
 
 
-def _size_of_inputs(layer: nn.Module, x: Tensor, graph: Graph | None) -> float:
-    """S: how much a change of all coefficients by 1 can change an output on the data."""
-    assert isinstance(layer, EquivariantLinear)
-    ones = torch.ones(1, x.size(1), layer.weight.size(2), dtype=x.dtype)
-    return float(layer.elements.apply(x.abs(), ones, graph).max()) + layer.bias.size(1)
-
-
-def _norms(layer: nn.Module, x: Tensor, graph: Graph | None) -> Tensor:
-    """‖B_k‖ of each element, ``(K,)``: its largest value on ones, as nothing is negative."""
-    assert isinstance(layer, EquivariantLinear)
-    each = torch.eye(layer.weight.size(2), dtype=x.dtype).unsqueeze(1)
-    one = torch.ones_like(x[:1, :1] if graph is None else x[:, :1])
-    return layer.elements.apply(one, each, graph).transpose(0, 1).flatten(1).amax(1)
-
-
 def _literal_error(
     network: SourceNetwork, x: Tensor, graph: Graph | None, y: Tensor
 ) -> float | None:
@@ -665,22 +320,17 @@ def _literal_error(
         return float((network.literal(x[some], graph) - y[some]).abs().max())
 
 
-def _keep(
-    network: SourceNetwork,
-    config: FreezeConfig,
-    masks: Mapping[str, Tensor],
-    factors: Mapping[str, Tensor],
-) -> None:
+def _keep(network: SourceNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
     """Freeze the source at the sparsity that the masks have, and put them into it."""
-    kept = {name: value.clone() for name, value in factors.items()}
+    blocks = [block for block in network.blocks if isinstance(block, SourceBlock)]
+    factors = [float(block.factor) for block in blocks]
     with torch.no_grad():
-        for value in factors.values():
-            value.fill_(1.0)  # As it is built: what differs from that is in the ticket.
+        for block in blocks:
+            block.factor.fill_(1.0)  # As it is built: what differs from that is in the ticket.
         freeze(network, config)
         for name, _, _, weight in frozen_places(network):
             weight.score().copy_(masks[name])
-        for name, value in network.named_buffers():
-            if name in kept:
-                value.copy_(kept[name])
+        for block, factor in zip(blocks, factors, strict=True):
+            block.factor.fill_(factor)
     for name, _, _, weight in frozen_places(network):
         assert torch.equal(weight.mask(), masks[name])

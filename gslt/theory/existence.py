@@ -19,10 +19,12 @@ from gslt.errors import ConfigError
 from gslt.files import reading
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
-from gslt.theory.construct import Construction, drawn, unit_coefficients
+from gslt.theory.coefficients import unit_coefficients
+from gslt.theory.construct import Construction
 from gslt.theory.laws import Draws, log2_density, predicted_log2_error
 from gslt.theory.node_targets import node_field, train_node_target
 from gslt.theory.targets import RECIPES, Task, train_target
+from gslt.theory.width import drawn
 from gslt.ticket.ticket import Ticket
 
 TargetKind = Literal["gin", "gcn", "sage", "mlp", "ign2", "cnn", "c4cnn", "d4cnn"]

@@ -24,14 +24,14 @@ _LOGITS = 8
 _BASE = 64_000_000
 #: Bytes of an edge in both directions of a sparse matrix, and while it is built.
 _EDGE = 56
-#: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
-#: that a layer keeps for the gradient, and of those that live at the same time.
-_ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
 #: Tensors as long as the weights of a network of images: scores, weights, places and effective
 #: weights, gradients, moments, the best state.
 _PER_WEIGHT = 12
 #: Bytes of a weight while its gradient is masked, and while its places are sorted to be rewired.
 _MASKED, _REWIRED = 4, 24
+#: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
+#: that a layer keeps for the gradient, and of those that live at the same time.
+_ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
 
 
 def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:

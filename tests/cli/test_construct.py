@@ -33,7 +33,7 @@ def test_a_ticket_that_equals_its_target(
     assert figures["output_error"] <= figures["bound"] <= 0.001
     assert figures["ticket_scores"] == figures["target_scores"]
 
-    ticket = str(out / "ticket.gslt")
+    ticket = str(out / "ticket.safetensors")
     assert main(["evaluate", ticket, "--dataset", graph]) == 0
     value = 100 * figures["ticket_scores"]["test"]
     assert f"test {value:6.2f} % (at the construction {value:.2f})" in capsys.readouterr().out
@@ -68,7 +68,7 @@ def test_what_cannot_be_is_a_sentence(
 
 def test_a_folder_of_others_stays_as_it_is(graph: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "ticket.gslt").write_text("mine")
+    (tmp_path / "out" / "ticket.safetensors").write_text("mine")
     command = ["construct", "--dataset", graph, "--out", str(tmp_path / "out")]
     assert main(command) == 2
-    assert (tmp_path / "out" / "ticket.gslt").read_text() == "mine"
+    assert (tmp_path / "out" / "ticket.safetensors").read_text() == "mine"

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gslt.config import Ranking
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
 from gslt.masking import selection
@@ -433,3 +434,33 @@ def restored(ticket: Ticket) -> torch.Tensor:
     module = nn.Linear(40, 10)
     ticket.restore(module)
     return module.weight.detach()
+
+
+@pytest.mark.parametrize("ranking", ["magnitude", "raw"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_under_a_transform_weight_and_gradient_are_the_same(
+    ranking: Ranking, dtype: torch.dtype
+) -> None:
+    score = torch.tensor([0.5, -2.0, 0.0, 1.0], dtype=dtype)
+    weight = torch.tensor([1.0, 2.0, -3.0, 4.0], dtype=dtype)
+    mask, scale = torch.tensor([True, False, True, False]), torch.tensor(1.5, dtype=dtype)
+    locked, index = torch.tensor([0, 7.0, 0, 0, 0], dtype=dtype), torch.tensor([0, 2, 3, 4])
+    up = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=dtype)
+
+    def effective(given: Tensor) -> Tensor:
+        return masked_weight(given, weight, mask, scale, locked, index, ranking)
+
+    def loss(given: Tensor) -> tuple[Tensor, Tensor]:
+        out = effective(given)
+        return (out * up).sum(), out
+
+    gradient, out = torch.func.grad(loss, has_aux=True)(score)
+    plain = score.clone().requires_grad_()
+    assert torch.equal(out, effective(plain))
+    assert out.tolist() == [1.5, 10.5, 0.0, -4.5, 0.0]
+    (effective(plain) * up).sum().backward()
+    assert gradient.dtype == dtype
+    assert torch.equal(gradient, plain.grad)
+    # w · scale · upstream, with the sign of the score where |z| is ranked, + at 0.
+    signed = [1.5, -9.0 if ranking == "magnitude" else 9.0, -18.0, 30.0]
+    assert gradient.tolist() == signed

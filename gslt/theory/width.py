@@ -1,0 +1,116 @@
+"""How wide a random network must be, so that no coefficient of a target is missed."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from gslt.errors import ConfigError
+from gslt.random import Stream
+from gslt.theory.laws import Draws, log2_density, predicted_failure
+from gslt.theory.subset_sum import Float64
+
+#: Draws from which the share of failures is predicted, and the shares between which it is
+#: continued: an exponential law, as the lemmas have it.
+_DRAWS, _FIRST_SHARE, _LAST_SHARE = 4_000, 0.2, 5e-3
+#: Most random channels for one.
+MAX_COPIES = 1 << 13
+
+
+def copies_needed(
+    epsilon: float,
+    failure: float,
+    *,
+    pair: bool = True,
+    prune_ratio: float = 0.0,
+    lock_ratio: float = 0.0,
+) -> int:
+    """How many random channels serve one coefficient, so that it is missed with this probability.
+
+    Of the channels of a pair half have the right sign, and some entries of the first matrix are
+    missing; the products λ μ of the others, and in copies the weights μ themselves, are locked,
+    pruned or free by chance. The share of targets on [−1, 1] that is missed is predicted by
+    :func:`gslt.theory.laws.log2_density` over 4,000 draws as far as it is above a half per cent,
+    and continued as the exponential in the number of channels that the lemmas say it is: once with
+    ε, once for what lies out of reach whatever ε is. The larger of the two numbers, and a tenth
+    more.
+
+    Args:
+        epsilon: largest error of a coefficient, for coefficients in [−1, 1].
+        failure: probability to miss one.
+        pair: whether the channels are those of a pair, or copies of a unit.
+        prune_ratio: p.
+        lock_ratio: l, in the second matrix of a pair alone.
+
+    Raises:
+        ConfigError: if more than :data:`MAX_COPIES` would be needed.
+    """
+    numbers, shares = [], []
+    step = 8
+    while True:
+        density = _densities(step, pair, prune_ratio, lock_ratio)
+        beyond = float(np.isneginf(density).mean())
+        shares.append((predicted_failure(density, epsilon), beyond))
+        numbers.append(step)
+        if max(shares[-1]) < _LAST_SHARE:
+            break
+        step = math.ceil(step * 1.2)
+        if step > MAX_COPIES:
+            raise ConfigError(
+                f"more than {MAX_COPIES} random channels for one would be needed to come within "
+                f"{epsilon:.2g} of a coefficient at prune_ratio {prune_ratio:g} and lock_ratio "
+                f"{lock_ratio:g}; lock less"
+            )
+    needed = max(_continued(numbers, list(each), failure) for each in zip(*shares, strict=True))
+    return math.ceil(1.1 * needed) + 2
+
+
+def _continued(numbers: list[int], shares: list[float], failure: float) -> float:
+    """Where the line through the logarithms of the last shares is at that of a failure."""
+    if shares[-1] <= failure:
+        return float(next(n for n, share in zip(numbers, shares, strict=True) if share <= failure))
+    last = [
+        (n, math.log(s))
+        for n, s in zip(numbers, shares, strict=True)
+        if _LAST_SHARE <= s <= _FIRST_SHARE
+    ]
+    if len(last) < 2:
+        positive = [(n, math.log(s)) for n, s in zip(numbers, shares, strict=True) if s > 0]
+        last = positive[-2:]
+    if len(last) < 2 or last[-1][1] >= last[0][1]:
+        return float(numbers[-1])
+    slope = (last[-1][1] - last[0][1]) / (last[-1][0] - last[0][0])
+    return last[-1][0] + (math.log(failure) - last[-1][1]) / slope
+
+
+@lru_cache(maxsize=512)
+def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Float64:
+    """Density of the subset sums of n random channels as a coefficient sees them, ``(draws,)``."""
+    return log2_density(drawn(n, pair, prune_ratio, lock_ratio, _DRAWS))
+
+
+def drawn(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
+    """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
+
+    Args:
+        n: channels.
+        pair: whether they are those of a pair, of which half have the right sign.
+        prune_ratio: p.
+        lock_ratio: l.
+        number: of rows.
+    """
+
+    def uniform(role: str, size: int = n) -> Float64:
+        return Stream(0, f"channels {n}", role).uniform(number * size).reshape(number, size)
+
+    state = uniform("pattern")
+    values = 2.0 * uniform("weight") - 1.0
+    locked, pruned = state < lock_ratio, (state >= lock_ratio) & (state < lock_ratio + prune_ratio)
+    if pair:
+        first = 2.0 * uniform("first") - 1.0
+        absent = (first <= 0) | (uniform("first pattern") < prune_ratio)
+        values = values * np.abs(first)
+        locked, pruned = locked & ~absent, pruned | absent
+    return Draws(values, 2.0 * uniform("target", 1).ravel() - 1.0, locked, pruned)
