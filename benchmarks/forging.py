@@ -432,9 +432,12 @@ def _forge_state(data: bytes, rng: random.Random) -> bytes:
         others = ["", "masks", "state.", "state.\ud800", 'state.ö"\\\n', "state.masks"]
         state[rng.choice([name] * 12 + others)] = rng.choice(kinds)()
     if rng.random() < 0.8:
-        rows = [[key.removeprefix("state."), *state[key][:2]] for key in sorted(state)]
+        named = sorted(state.keys() - {"pattern"})
+        rows = [[key.removeprefix("state."), *state[key][:2]] for key in named]
         values.pop("state", None)
         values.update({"version": 3, "state": rows} if rows else {"version": 2})
+        if (pattern := values.pop("pattern", None)) is not None:
+            values.update({"version": 5, "pattern": pattern})
     if rng.random() < 0.1:
         values["version"] = rng.choice([2, 3, 3.0, 4])
     if rng.random() < 0.1 and isinstance(rows := values.get("state"), list):
@@ -442,6 +445,36 @@ def _forge_state(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.2:
         values["architecture"] = None
     state.pop("masks", None)
+    return seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
+
+
+def _forge_pattern(data: bytes, rng: random.Random) -> bytes:
+    """A freezing pattern in another way, or where there was none."""
+    text, masks = open_ticket(data)
+    values, state = json.loads(text), dict(state_of(data))
+    rows = values.setdefault("pattern", [[0, 0, 0, 0] for _ in values["layers"]])
+    _, _, content = state.get("pattern", ("U8", [0], bytes(-(-values["source"]["total"] // 256))))
+    if rows and rng.random() < 0.6:
+        row = rng.choice(rows)
+        for _ in range(rng.choice([1, 2])):
+            row[rng.randrange(4)] += rng.choice([-1, 1, 1, 8, 256, 10**6, 10**12])
+    if rng.random() < 0.4:
+        content = rng.choice(
+            [
+                _flip(content, rng, rng.choice([1, 2])),
+                content[: rng.randrange(len(content) + 1)],
+                content + bytes(rng.choice([1, 4, 10**5])),
+                rng.randbytes(len(content)),
+            ]
+        )
+    if rng.random() < 0.5:
+        source, layers = values["source"], values["layers"]
+        source["pruned"], source["locked"] = (sum(row[i] for row in rows) for i in range(2))
+        source["total"] = sum(x[1] for x in layers) + source["pruned"] + source["locked"]
+    if rng.random() < 0.2:
+        values["freeze"].update(rng.choice([{"prune_ratio": 0.1}, {"draw": "bernoulli"}]))
+    values["version"] = rng.choice([5, 5, 5, 4, 6])
+    state["pattern"] = ("U8", [len(content)], content)
     return seal_again(json.dumps(values, separators=(",", ":")), masks, state=state)
 
 
@@ -498,5 +531,6 @@ CHANGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "masks": _forge_masks,
     "codes": _forge_code,
     "state": _forge_state,
+    "pattern": _forge_pattern,
     "bombs": _bomb,
 }

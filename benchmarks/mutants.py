@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +40,13 @@ import gslt
 from gslt.backends import get_backend
 from gslt.files.container import DTYPES
 from gslt.masking.freeze import bytes_of
+from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.trained import masked_weights
+from gslt.nn.networks import build_network
+from gslt.nn.source import SourceConfig, SourceNetwork
 from gslt.ticket.ticket import Ticket
+from gslt.training.rewire import drop_and_regrow
 
 Verdict = Literal["refused", "identical", "other", "accepted"]
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -65,31 +71,60 @@ KINDS: dict[str, dict[str, Any] | None] = {
         "hidden_channels": 8,
     },
     "placed": {"place": "head,hidden", "freezing_ratio": 0.2, "edges": "none"},
+    "random source": {
+        "sparsity": 0.8,
+        "prune_ratio": 0.5,
+        "lock_ratio": 0.1,
+        "draw": "bernoulli",
+        "connected": True,
+    },
+    "falling short": {"sparsity": 0.7, "prune_ratio": 0.2, "allocation": "balanced"},
     "PairNorm": {"architecture": "sage", "pair_norm": True, "batch_norm": False},
     "sparsity 0.99": {"sparsity": 0.99, "hidden_channels": 64},
     "one channel": {"hidden_channels": 1, "num_layers": 2},
     "nothing to search": {"freezing_ratio": 1.0},
+    "weak": {"mask_sparsity": 0.7, "allocation": "erk", "architecture": "gcn"},
+    "weak, rewired": {"mask_sparsity": 0.6, "rewire_every": 2},
+    "weak, drawn": {"mask_sparsity": 0.6, "draw": "bernoulli", "connected": True},
+    "weak, of images": None,
+    "constructed": None,
     "a module of one's own": None,
     "a module of one's own, placed": None,
+    "a module of one's own, random source": None,
+    "a module of one's own, given pattern": None,
+    "given pattern": {"sparsity": 0.6},
     "running statistics": None,
     "values of every type": None,
 }
-#: Those that store something beside the masks.
+#: Those of a module of one's own that store something beside the masks.
 STORED = ("running statistics", "values of every type")
+WEAK = ("weak", "weak, rewired", "weak, drawn")
 
 
 def tickets() -> Iterator[tuple[str, bytes]]:
     """Name and file of a sound ticket of every kind."""
     for name, options in KINDS.items():
+        if name in WEAK:
+            yield name, _weak(gslt.TrainConfig(num_layers=3, hidden_channels=12, **options or {}))
+            continue
+        if name in ("weak, of images", "constructed"):
+            yield name, _images() if name == "weak, of images" else _constructed()
+            continue
         if options is None:
             norm = nn.BatchNorm1d(9) if name in STORED else nn.Identity()
             model: nn.Module = nn.Sequential(nn.Linear(5, 9), norm, nn.ReLU(), nn.Linear(9, 3))
             place = "3" if name.endswith("placed") else "all"
             config = gslt.FreezeConfig(sparsity=0.6, freezing_ratio=0.2, place=place)
+            if name.endswith("random source"):
+                config = replace(config, draw="bernoulli", connected=True)
         else:
             config = gslt.SearchConfig(**{"num_layers": 3, "hidden_channels": 12, **options})
             model = gslt.GNN(5, 3, config, get_backend("pyg"))
         gslt.freeze(model, config)
+        if name.endswith("given pattern"):
+            pattern = gslt.found_pattern(model, locked=0.4, pruned=0.3)
+            config = replace(config, freezing_ratio=None)
+            gslt.freeze(model, config, pattern=pattern)
         with torch.no_grad():
             for number, weight in enumerate(frozen_weights(model)):
                 weight.score().mul_(1 + 0.3 * number)
@@ -98,6 +133,33 @@ def tickets() -> Iterator[tuple[str, bytes]]:
         for number, dtype in enumerate(DTYPES.values() if name == "values of every type" else ()):
             model.register_buffer(f"wört{number}", torch.tensor([[1, 0, 1]]).to(dtype))
         yield name, Ticket.of(model, dataset="blöcks", results={"test": 0.5, "epoch": 3}).to_bytes()
+
+
+def _weak(config: gslt.TrainConfig) -> bytes:
+    """The file of a weak ticket, as it is before the first epoch, or after a mask was rewired."""
+    model = build_network(5, 3, config, get_backend("pyg"))
+    initialise_training(model, config, config.seed)
+    for each in masked_weights(model) if config.rewire_every else ():
+        each.kept.copy_(drop_and_regrow(each.weight, each.kept, torch.ones_like(each.weight), 3))
+    results = {"test": 0.5, "epoch": 3}
+    return Ticket.trained(model, config.masked_source, dataset="blöcks", results=results).to_bytes()
+
+
+def _images() -> bytes:
+    """The file of a weak ticket of images, which stores running statistics."""
+    return _weak(gslt.TrainConfig(architecture="resnet20", width=0.05, mask_sparsity=0.6))
+
+
+def _constructed() -> bytes:
+    """The file of a ticket in a constructed source, one of whose factors is not 1."""
+    source = SourceConfig(
+        kind="sage", channels=(3, 2, 2), construction="L+1", copies=(4, 3), seed=1
+    )
+    network = SourceNetwork(source)
+    ratios = {"sparsity": 0.6, "prune_ratio": 0.25, "lock_ratio": 0.25}
+    gslt.freeze(network, gslt.FreezeConfig(**ratios, allocation="uniform", scale="none", seed=1))
+    network.get_buffer("blocks.1.factor").fill_(-2.5)
+    return Ticket.of(network, dataset="blöcks", results={"test": 0.5}).to_bytes()
 
 
 def mutants(data: bytes, count: int, seed: int) -> Iterator[bytes]:
@@ -131,7 +193,7 @@ def verdict(data: bytes, original: bytes) -> Verdict:
     """
     try:
         ticket = Ticket.from_bytes(data)
-        if ticket.architecture is not None:
+        if ticket.architecture is not None or ticket.construction is not None:
             ticket.model()
         text, masks = forging.open_ticket(data)
         values = json.loads(text)
@@ -210,24 +272,30 @@ def independent(data: bytes, original: bytes) -> str:
     import read_ticket
 
     try:
-        meta, masks, _, state = read_ticket.read(data)
+        found = read_ticket.read(data)
     except read_ticket.DamagedError:
         return "refused"
-    same, others, _, stored = read_ticket.read(original)
-    # With equal metadata there are as many of both, of equal shape and type.
-    equal = meta == same and all(
-        one.tobytes() == other.tobytes()
-        for one, other in zip([*masks, *state.values()], [*others, *stored.values()], strict=True)
-    )
-    return "identical" if equal else "other"
+    # With equal metadata there are as many arrays of both, of equal shape and type.
+    same = _read_alike(found, read_ticket.read(original))
+    return "identical" if same else "other"
+
+
+def _read_alike(found: tuple[Any, ...], original: tuple[Any, ...]) -> bool:
+    """Whether metadata, masks, weights and state are the same."""
+    metadata, arrays = [], []
+    for meta, masks, weights, state in (found, original):
+        metadata.append(meta)
+        arrays.append([each.tobytes() for each in [*masks, *weights.values(), *state.values()]])
+    return metadata[0] == metadata[1] and arrays[0] == arrays[1]
 
 
 READERS: dict[str, Callable[[bytes, bytes], str]] = {"gslt": verdict, "independent": independent}
 
 
 def _content(ticket: Ticket) -> object:
-    tensors = {**ticket.masks, **{f"state.{name}": v for name, v in ticket.state.items()}}
-    others = {name: v for name, v in vars(ticket).items() if name not in ("masks", "state")}
+    parts = ("masks", "state", "pattern", "values")
+    tensors = {f"{part}.{name}": v for part in parts for name, v in vars(ticket)[part].items()}
+    others = {name: v for name, v in vars(ticket).items() if name not in parts}
     return repr(others), [
         (name, value.dtype, value.shape, bytes_of(value)) for name, value in tensors.items()
     ]

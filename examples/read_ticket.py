@@ -69,7 +69,7 @@ TYPES = {
 MOST_DIMENSIONS = 32
 FREEZE = (
     "sparsity freezing_ratio prune_ratio lock_ratio allocation place weight_init scale threshold "
-    "ranking score_init seed"
+    "ranking score_init seed draw connected"
 )
 MODEL = (
     "architecture num_layers hidden_channels batch_norm head dropout residual unit_gain pair_norm "
@@ -78,6 +78,8 @@ MODEL = (
 # What is missing from a file where it has this value.
 LEFT_OUT = {
     "place": "all",
+    "draw": "exact",
+    "connected": False,
     "residual": False,
     "unit_gain": False,
     "pair_norm": False,
@@ -88,6 +90,16 @@ LEFT_OUT = {
 # Channels of each pair of convolutions, or of each stage of blocks and the blocks of a stage.
 PLAIN = {"conv2": [64], "conv4": [64, 128], "conv6": [64, 128, 256]}
 RESIDUAL = {"resnet18": ([64, 128, 256, 512], 2), "resnet20": ([16, 32, 64], 3)}
+# Of networks in bases: elements of a layer's basis, and those of its constants, in the first layer,
+# in those behind it and in the last.
+BASES = {
+    **dict.fromkeys(("mlp", "gin", "gcn"), [(1, 1)] * 3),
+    "sage": [(2, 1)] * 3,
+    "cnn": [(9, 1), (9, 1), (1, 1)],
+    "c4cnn": [(9, 1), (36, 1), (1, 1)],
+    "d4cnn": [(9, 1), (72, 1), (1, 1)],
+    "ign2": [(15, 2), (15, 2), (2, 1)],
+}
 # What a network of images does not have stands there as it is where nobody says otherwise.
 OF_GRAPHS = {
     "num_layers": 4,
@@ -98,7 +110,8 @@ OF_GRAPHS = {
     **{name: LEFT_OUT[name] for name in ("residual", "unit_gain", "pair_norm", "edges", "heads")},
 }
 CHOICES = {
-    "allocation": ("epl", "erk", "uniform", "igq"),
+    "allocation": ("epl", "erk", "uniform", "igq", "balanced", "pyramidal"),
+    "draw": ("exact", "bernoulli"),
     "weight_init": ("ku", "kn", "skc"),
     "scale": ("none", "static", "dynamic"),
     "threshold": ("global", "layer"),
@@ -153,6 +166,10 @@ def open_ticket(data: bytes) -> tuple[dict, dict[str, bytes]]:
     check_limits(meta, len(data))
     described = {f"state.{name}": (dtype, shape) for name, dtype, shape in meta.get("state", [])}
     described["masks"] = ("U8", [len(tensors.get("masks", b""))])
+    if "values" in meta:
+        described["values"] = ("F32", [meta["values"]])
+    if "pattern" in meta:
+        described["pattern"] = ("U8", [len(tensors.get("pattern", b""))])
     found = {name: (info["dtype"], info["shape"]) for name, info in infos.items()}
     check(found == described, "other tensors than in the metadata")
     return meta, tensors
@@ -237,10 +254,12 @@ def text(value: object, name: str) -> str:
 
 def check_metadata(meta: dict) -> None:
     """Fields, their order, types and ranges."""
-    version = meta["version"]
+    version, weak, given = meta["version"], "values" in meta, "pattern" in meta
     data = version == 4 or (version == 5 and "data_sha256" in meta)
     state = version == 3 or (version in (4, 5) and "state" in meta)
-    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}")
+    built = version == 5 and "construction" in meta
+    last = f"{' construction' * built}{' pattern' * given}{' values' * weak}"
+    keys(meta, f"{FIELDS}{' state' * state}{' data_sha256' * data}{last}")
     keys(meta["source"], "total pruned locked")
     for name, value in meta["source"].items():
         count(value, name, least=1 if name == "total" else 0)
@@ -262,14 +281,47 @@ def check_metadata(meta: dict) -> None:
     for name, value in meta["results"].items():
         check(abs(number(value, name)) <= sys.float_info.max, f"{name} is not finite")
     check_freeze(meta["freeze"])
+    if weak:
+        count(meta["values"], "values", least=1)
+        kept = sum(layer[2] for layer in meta["layers"])
+        check(meta["values"] == kept, "another number of trained weights than are kept")
+        freeze = meta["freeze"]
+        trained = meta["source"]["locked"] == 0 == ratios(freeze)[1] and freeze["scale"] == "none"
+        check(trained, "trained weights with locked ones, or a scale")
+        everywhere = "place" not in freeze and freeze["threshold"] == "global"
+        check(everywhere, "trained weights with a place, or thresholds of layers")
     if meta["architecture"] is not None:
         check_architecture(meta["architecture"])
+    if given:
+        check_given(meta)
     kind = meta["architecture"] and meta["architecture"]["model"]["architecture"]
-    later = kind in ("gat", *PLAIN, *RESIDUAL)
-    check(later == (version == 5), "a GAT and networks of images are version 5, and nothing else")
+    later = kind in ("gat", *PLAIN, *RESIDUAL) or built or given or weak
+    check(later == (version == 5), "another version than its contents have")
+    check(not (weak and given), "trained weights and a pattern of frozen ones")
     if state:
         check_state(meta["state"])
         check(kind is None or kind in RESIDUAL, "state in a network that has none")
+    if built:
+        check(kind is None and not weak, "a construction of what is a classifier, or was trained")
+        check_construction(meta)
+
+
+def check_given(meta: dict) -> None:
+    """Counts of a pattern that was given, which stands in the place of all ratios."""
+    rows, freeze = meta["pattern"], meta["freeze"]
+    check(isinstance(rows, list) and len(rows) == len(meta["layers"]) > 0, "a pattern is missing")
+    for row in rows:
+        check(isinstance(row, list) and len(row) == 4, "a layer of the pattern has not four values")
+        for value in row:
+            count(value, "a number of the pattern")
+    ratio = any(freeze[f"{name}_ratio"] for name in ("freezing", "prune", "lock"))
+    usual = freeze["allocation"] == "epl" and not set(freeze) & {"place", "draw", "connected"}
+    check(usual and not ratio, "the pattern and other settings say what is frozen")
+    searched = sum(layer[1] for layer in meta["layers"])
+    pruned, locked = (sum(row[i] for row in rows) for i in range(2))
+    source = meta["source"]
+    check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the pattern")
+    check(source["total"] == searched + pruned + locked, "another number of weights in the pattern")
 
 
 def check_state(state: object) -> None:
@@ -285,7 +337,9 @@ def check_state(state: object) -> None:
 
 def check_freeze(freeze: dict) -> None:
     """The frozen source."""
-    place = text(keys_written(freeze, FREEZE)["place"], "place")
+    freeze = keys_written(freeze, FREEZE)
+    place = text(freeze["place"], "place")
+    check(isinstance(freeze["connected"], bool), "connected is neither true nor false")
     names = place.split(",")
     tidy = all(name == name.strip() != "" for name in names) and names == sorted(set(names))
     check(tidy and ("all" not in names or len(names) == 1), "place is not written as it should")
@@ -331,12 +385,38 @@ def check_architecture(architecture: dict) -> None:
         count(architecture[name], name, least=1)
 
 
+def check_construction(meta: dict) -> None:
+    """The source of a constructed ticket."""
+    built = meta["construction"]
+    keys(built, "kind channels construction copies seed first_prune_ratio")
+    check(built["kind"] in [*BASES], "an unknown kind of network")
+    check(built["construction"] in ("2L", "L+1"), "an unknown construction")
+    for name in ("channels", "copies"):
+        check(isinstance(built[name], list), f"{name} is no list")
+        for value in built[name]:
+            count(value, f"a number of {name}", least=1)
+    layers = len(built["copies"])
+    check(2 <= layers == len(built["channels"]) - 1, "copies are not one for each layer")
+    check(0 <= number(built["first_prune_ratio"], "first_prune_ratio") < 1, "a ratio out of range")
+    seed = built["seed"]
+    check(
+        type(seed) is int and seed == meta["freeze"]["seed"], "another seed of the first matrices"
+    )
+    for name, dtype, shape in meta.get("state", []):
+        block = re.fullmatch(r"blocks\.(0|[1-9][0-9]*)\.factor", name)
+        known = block is not None and int(block[1]) < layers
+        check(known and (dtype, shape) == ("F64", []), f"the construction has no value {name}")
+
+
 def check_limits(meta: dict, size: int) -> None:
     """What the network and the masks may cost, given the bytes of the file."""
     total = meta["source"]["total"]
     check(total <= WEIGHTS, "too many weights")
-    check(sum(layer[1] for layer in meta["layers"]) <= BITS, "too many bits")
-    if meta["architecture"] is not None:
+    bits = sum(layer[1] for layer in meta["layers"])
+    if rows := meta.get("pattern"):
+        bits = 2 * bits + 2 * sum(row[0] + row[1] for row in rows)
+    check(bits <= BITS, "too many bits")
+    if rebuilt(meta):
         allowed = SMALL_FILE_WEIGHTS + WEIGHTS_PER_FILE_BYTE * size
         check(total <= allowed, "too many weights for so small a file")
 
@@ -357,6 +437,28 @@ def read_masks(meta: dict, payload: bytes) -> list[np.ndarray]:
         masks.append(mask)
         start += length
     return masks
+
+
+def read_pattern(meta: dict, payload: bytes) -> list[np.ndarray]:
+    """The freezing pattern of every layer, where the file has it."""
+    rows, total = meta["pattern"], meta["source"]["total"]
+    used = sum(row[2] + row[3] for row in rows)
+    check(len(payload) == max(used, -(-total // 256)), "the pattern has another length")
+    check(not any(payload[used:]), "the bytes behind the pattern are not zero")
+    patterns, start = [], 0
+    for (name, searched, _, _), (pruned, locked, one, two) in zip(
+        meta["layers"], rows, strict=True
+    ):
+        held, middle = pruned + locked, start + one
+        frozen = read_mask(payload[start:middle], searched + held, held)
+        kept = read_mask(payload[middle : middle + two], held, locked)
+        numbers = int(frozen.sum()), int(kept.sum())
+        check(numbers == (held, locked), f"the pattern of {name} has other numbers")
+        pattern = np.zeros(searched + held, np.int8)
+        pattern[frozen] = np.where(kept, 1, -1)
+        patterns.append(pattern)
+        start = middle + two
+    return patterns
 
 
 def read_mask(code: bytes, n: int, k: int) -> np.ndarray:
@@ -569,6 +671,25 @@ def shapes_of(architecture: dict) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def bases_of(kind: str, layers: int) -> list[tuple[int, int]]:
+    """Elements of the basis of every layer, and those that multiply its constants."""
+    first, inner, last = BASES[kind]
+    return [first, *[inner] * (layers - 2), last]
+
+
+def constructed_shapes(built: dict) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every searched matrix of a constructed ticket."""
+    channels, copies = built["channels"], built["copies"]
+    found, bases = {}, bases_of(built["kind"], len(copies))
+    for i, (elements, constants) in enumerate(bases):
+        rows = channels[i + 1]
+        if built["construction"] == "L+1" and i < len(copies) - 1:
+            rows = (rows + 1) * copies[i + 1]
+        columns = copies[i] * (channels[i] * elements + constants)
+        found[f"blocks.{i}.weight"] = (rows, columns)
+    return found
+
+
 def ratios(freeze: dict) -> tuple[float, float]:
     """Pruning and locking ratio."""
     both, prune, lock = (freeze[f"{name}_ratio"] for name in ("freezing", "prune", "lock"))
@@ -612,10 +733,6 @@ def takes_part(names: list[str], place: str) -> list[bool]:
 
 def quotas(total: int, sizes: list[int]) -> list[float]:
     """Division by ideal gas quotas."""
-    if total == 0:
-        return [0.0] * len(sizes)
-    if total == sum(sizes):
-        return [float(n) for n in sizes]
     low, high = 0.0, len(sizes) / total
     while True:
         middle = (low + high) / 2
@@ -627,9 +744,37 @@ def quotas(total: int, sizes: list[int]) -> list[float]:
             high = middle
 
 
+def powers(q: float, sizes: list[int]) -> list[float]:
+    """Kept weights where each layer's density is q times that of the one before."""
+    found, power = [], 1.0
+    for n in sizes:
+        power *= q
+        found.append(power * n)
+    return found
+
+
+def pyramid(total: int, sizes: list[int]) -> list[float]:
+    """Division by powers of one density."""
+    low, high = 0.0, 1.0
+    while True:
+        middle = (low + high) / 2
+        if middle in (low, high):
+            return powers(high, sizes)
+        if math.fsum(powers(middle, sizes)) < total:
+            low = middle
+        else:
+            high = middle
+
+
 def divide(total: int, shapes: list[tuple[int, ...]], scheme: str) -> list[float]:
     """Division of the weights that are not frozen over the layers."""
     sizes = [math.prod(shape) for shape in shapes]
+    if scheme in ("igq", "balanced", "pyramidal") and total in (0, sum(sizes)):
+        return [float(n) if total else 0.0 for n in sizes]
+    if scheme == "balanced":
+        return [min(float(n), total / len(sizes)) for n in sizes]
+    if scheme == "pyramidal":
+        return pyramid(total, sizes)
     if scheme == "igq":
         return quotas(total, sizes)
     shares = {"epl": [1] * len(sizes), "erk": [sum(shape) for shape in shapes], "uniform": sizes}
@@ -659,67 +804,132 @@ def frozen_totals(held: int, prune: float, lock: float) -> tuple[int, int]:
     return pruned, min(round(lock * held), held - pruned)
 
 
-def frozen_counts(
-    shapes: list[tuple[int, ...]], prune: float, lock: float, scheme: str, part: list[bool]
-) -> tuple[list[int], list[int]]:
-    """Pruned and locked weights of every layer."""
-    chosen = [shape for shape, takes in zip(shapes, part, strict=True) if takes]
+def frozen_parts(
+    freeze: dict, shapes: dict[str, tuple[int, ...]], part: list[bool]
+) -> list[np.ndarray]:
+    """The freezing pattern of every layer."""
+    prune, lock = ratios(freeze)
+    chosen = [shape for shape, takes in zip(shapes.values(), part, strict=True) if takes]
     sizes = [math.prod(shape) for shape in chosen]
     pruned_total, locked_total = frozen_totals(sum(sizes), prune, lock)
-    u = divide(sum(sizes) - pruned_total, chosen, scheme)
-    v = divide(sum(sizes) - pruned_total - locked_total, chosen, scheme)
-    pruned = to_total([n - a for n, a in zip(sizes, u, strict=True)], pruned_total, sizes)
-    room = [n - c for n, c in zip(sizes, pruned, strict=True)]
-    locked = to_total([a - b for a, b in zip(u, v, strict=True)], locked_total, room)
-    found = iter(zip(pruned, locked, strict=True))
-    both = [next(found) if takes else (0, 0) for takes in part]
-    return [cut for cut, _ in both], [fixed for _, fixed in both]
+    u = divide(sum(sizes) - pruned_total, chosen, freeze["allocation"])
+    v = divide(sum(sizes) - pruned_total - locked_total, chosen, freeze["allocation"])
+    cut = [n - a for n, a in zip(sizes, u, strict=True)]
+    fixed = [a - b for a, b in zip(u, v, strict=True)]
+    if freeze["allocation"] == "balanced":
+        pruned_total = round(math.fsum(cut))
+        locked_total = min(round(math.fsum(fixed)), sum(sizes) - pruned_total)
+    pruned = to_total(cut, pruned_total, sizes)
+    locked = to_total(fixed, locked_total, [n - c for n, c in zip(sizes, pruned, strict=True)])
+    found, numbers = [], iter(zip(pruned, locked, u, v, strict=True))
+    for (name, shape), takes in zip(shapes.items(), part, strict=True):
+        n, seed = math.prod(shape), freeze["seed"]
+        if not takes:
+            found.append(np.zeros(n, np.int8))
+            continue
+        *counts, a, b = next(numbers)
+        if freeze.get("draw") == "bernoulli":
+            of_weight = uniform(raw(seed, "bernoulli", name, n))
+            pattern = (of_weight < (n - b) / n).astype(np.int8)
+            pattern[of_weight < (n - a) / n] = -1
+        else:
+            pattern = freezing_pattern(seed, name, n, *counts)
+        if freeze.get("connected") and prune > 0:
+            connect(pattern.reshape(shape[0], shape[1], -1), seed, name)
+        found.append(pattern)
+    return found
 
 
-def check_counts(meta: dict) -> list[tuple[int, int]]:
-    """Pruned and locked weights of every layer, or nothing without an architecture, all checked."""
+def connect(pattern: np.ndarray, seed: int, name: str) -> None:
+    """Give every output, then every input without an unpruned weight a searched one, in place.
+
+    The pattern is (out, in, entries of the kernel).
+    """
+    both = (("connect output", pattern), ("connect input", pattern.swapaxes(0, 1)))
+    for role, units in both:
+        u = uniform(raw(seed, role, name, len(units)))
+        for i, unit in enumerate(units):
+            if (unit == -1).all():
+                unit[divmod(math.floor(u[i] * unit.size), unit.shape[1])] = 0
+
+
+def exact_counts(meta: dict) -> bool:
+    """Whether the ratios alone tell the counts of the source."""
+    freeze = meta["freeze"]
+    if "pattern" in meta:
+        return False
+    drawn = freeze.get("draw", "exact") != "exact" or freeze.get("connected", False)
+    return not drawn and freeze["allocation"] != "balanced"
+
+
+def check_counts(meta: dict, given: list[np.ndarray]) -> list[np.ndarray]:
+    """Patterns of every layer, or nothing where nobody knows them; all counts are checked."""
     freeze, source, layers = meta["freeze"], meta["source"], meta["layers"]
     (prune, lock), total = ratios(freeze), source["total"]
     part = takes_part([layer[0] for layer in layers], freeze.get("place", "all"))
     check(any(part) or prune + lock == 0, "no layer takes part in freezing")
     held = total - sum(layer[1] for layer, takes in zip(layers, part, strict=True) if not takes)
     check(held >= 0, "more searched weights than weights")
-    pruned, locked = frozen_totals(held, prune, lock)
-    check((source["pruned"], source["locked"]) == (pruned, locked), "other counts of the source")
+    pruned, locked = source["pruned"], source["locked"]
+    if exact_counts(meta):
+        expected = frozen_totals(held, prune, lock)
+        check((pruned, locked) == expected, "other counts of the source")
     searched = sum(layer[1] for layer in layers)
     check(searched == total - pruned - locked, "other searched weights than those of the source")
-    frozen = []
-    if meta["architecture"] is not None:
+    check(given or prune + lock > 0 or searched == total, "frozen weights in a dense source")
+    patterns, sizes = given, [len(pattern) for pattern in given]
+    if rebuilt(meta):
         named = checked_shapes(meta)
-        shapes = list(named.values())
-        counts = frozen_counts(shapes, prune, lock, freeze["allocation"], part)
-        frozen = list(zip(*counts, strict=True))
-        for shape, (cut, fixed), layer in zip(shapes, frozen, layers, strict=True):
-            n = math.prod(shape)
+        patterns = patterns or frozen_parts(freeze, named, part)
+        sizes = [math.prod(shape) for shape in named.values()]
+        check([len(pattern) for pattern in patterns] == sizes, "a pattern of other shapes")
+    if patterns:
+        counts = [(int((p == -1).sum()), int((p == 1).sum())) for p in patterns]
+        totals = tuple(map(sum, zip(*counts, strict=True)))
+        check(totals == (pruned, locked), "other counts of the source")
+        for n, (cut, fixed), layer in zip(sizes, counts, layers, strict=True):
             check(layer[1] == n - cut - fixed, f"{layer[0]} has other searched weights")
             if freeze["threshold"] == "layer":
                 keep = round((1 - freeze["sparsity"]) * n)
                 check(fixed - 1 <= keep <= n - cut + 1, f"{layer[0]} cannot have the sparsity")
                 check(layer[2] == min(max(keep - fixed, 0), layer[1]), f"{layer[0]} keeps others")
+    if "values" in meta and prune > 0:
+        # What the mask removes is pruned, and all the rest was trained.
+        check(all(layer[1] == layer[2] for layer in layers), "another number of kept weights")
+        return patterns
+    keep = round((1 - freeze["sparsity"]) * total) - locked
+    if not exact_counts(meta):
+        check(0 <= keep <= searched, "the source has no ticket of this sparsity")
     if freeze["threshold"] == "global":
-        keep = round((1 - freeze["sparsity"]) * total) - locked
         kept = sum(layer[2] for layer in layers)
         check(kept == min(max(keep, 0), searched), "another number of kept weights")
-    return frozen
+    return patterns
+
+
+def rebuilt(meta: dict) -> bool:
+    """Whether the file says what network it is of."""
+    return meta["architecture"] is not None or "construction" in meta
 
 
 def checked_shapes(meta: dict) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight matrix, which are those of the layers."""
     architecture, layers, total = meta["architecture"], meta["layers"], meta["source"]["total"]
-    model = architecture["model"]
-    # First what bounds the work: numbers may be anything.
-    check(model["num_layers"] <= len(layers), "more layers than masks")
-    widths = architecture["in_channels"], architecture["out_channels"]
-    check(max(widths) <= total, "more inputs or classes than weights")
-    shapes = shapes_of(architecture)
+    if architecture is None:
+        shapes = constructed_shapes(meta["construction"])
+    else:
+        # First what bounds the work: numbers may be anything.
+        check(architecture["model"]["num_layers"] <= len(layers), "more layers than masks")
+        widths = architecture["in_channels"], architecture["out_channels"]
+        check(max(widths) <= total, "more inputs or classes than weights")
+        shapes = shapes_of(architecture)
     check(list(shapes) == [layer[0] for layer in layers], "other layers than the masks")
     check(sum(map(math.prod, shapes.values())) == total, "another number of weights")
     return shapes
+
+
+def uniform(words: np.ndarray) -> np.ndarray:
+    """Numbers on [0, 1) of words."""
+    return (words >> np.uint64(11)).astype(float) * 2.0**-53
 
 
 def random_weights(init: str, seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -729,10 +939,8 @@ def random_weights(init: str, seed: int, name: str, shape: tuple[int, ...]) -> n
         unit = math.sqrt(2.0) * signs(seed, name, n)
     else:
         words = raw(seed, "weight", name, n)
-        uniform = (words >> np.uint64(11)).astype(float) * 2.0**-53
-        unit = (
-            math.sqrt(6.0) * (2 * uniform - 1) if init == "ku" else math.sqrt(2.0) * normal(words)
-        )
+        ku = init == "ku"
+        unit = math.sqrt(6.0) * (2 * uniform(words) - 1) if ku else math.sqrt(2.0) * normal(words)
     return (unit / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
 
 
@@ -746,15 +954,39 @@ def freezing_pattern(seed: int, name: str, n: int, pruned: int, locked: int) -> 
     return pattern
 
 
-def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights of the ticket by name, ``(out, in, …)``, regenerated and checked."""
-    freeze, frozen = meta["freeze"], check_counts(meta)
-    shapes = checked_shapes(meta)
+def trained_values(meta: dict, tensors: dict[str, bytes]) -> list[np.ndarray]:
+    """The trained weights of every layer of a weak ticket; empty for a strong one."""
+    if "values" not in meta:
+        return []
+    values = np.frombuffer(tensors["values"], "<f4")
+    check(bool(np.isfinite(values).all()), "a trained weight is not finite")
+    return np.split(values, np.cumsum([layer[2] for layer in meta["layers"]])[:-1])
+
+
+def trained_weights(
+    meta: dict, masks: list[np.ndarray], patterns: list[np.ndarray], values: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Weights of a weak ticket by name, ``(out, in, …)``: stored values, zeros between them."""
     digest, weights = hashlib.sha256(), {}
-    for (name, shape), mask, (cut, fixed) in zip(shapes.items(), masks, frozen, strict=True):
-        n = math.prod(shape)
+    layers = zip(checked_shapes(meta).items(), masks, patterns, values, strict=True)
+    for (name, shape), mask, pattern, value in layers:
+        w = np.zeros(math.prod(shape), np.float32)
+        w[np.flatnonzero(pattern == 0)[mask]] = value
+        digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
+        weights[name] = w.reshape(shape)
+    check(digest.hexdigest() == meta["weights_sha256"], "another mask than that of the training")
+    return weights
+
+
+def effective_weights(
+    meta: dict, masks: list[np.ndarray], patterns: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Weights of the ticket by name, ``(out, in, …)``, regenerated and checked."""
+    freeze, shapes = meta["freeze"], checked_shapes(meta)
+    digest, weights = hashlib.sha256(), {}
+    for (name, shape), mask, pattern in zip(shapes.items(), masks, patterns, strict=True):
+        n, fixed = math.prod(shape), int((pattern == 1).sum())
         w = random_weights(freeze["weight_init"], freeze["seed"], name, shape)
-        pattern = freezing_pattern(freeze["seed"], name, n, cut, fixed)
         w[pattern == -1] = 0
         digest.update(name.encode() + b"\0" + w.astype("<f4").tobytes() + pattern.tobytes())
         density = {
@@ -765,8 +997,28 @@ def effective_weights(meta: dict, masks: list[np.ndarray]) -> dict[str, np.ndarr
         kept = pattern == 1
         kept[pattern == 0] = mask
         weights[name] = (w * kept / math.sqrt(max(density, 1 / n))).reshape(shape)
+    stored = {name for name, *_ in meta.get("state", [])}
+    for name, value in values_of(meta).items():
+        if name not in stored:
+            digest.update(name.encode() + b"\0" + value.tobytes())
     check(digest.hexdigest() == meta["weights_sha256"], "other weights than those of the search")
     return weights
+
+
+def values_of(meta: dict) -> dict[str, np.ndarray]:
+    """What the network holds beside its weights, as it is built."""
+    if "construction" in meta:
+        copies = meta["construction"]["copies"]
+        return {f"blocks.{i}.factor": np.ones((), "<f8") for i in range(len(copies))}
+    if meta["architecture"]["model"]["architecture"] not in RESIDUAL:
+        return {}
+    norms = residual_shapes(meta["architecture"])[1]
+    # The norm behind the first layer is the last in torch's order.
+    found = {}
+    for name in [*[name for name in norms if name != "norm"], "norm"]:
+        found[f"{name}.running_mean"] = np.zeros(norms[name], "<f4")
+        found[f"{name}.running_var"] = np.ones(norms[name], "<f4")
+    return found
 
 
 def read(
@@ -774,16 +1026,21 @@ def read(
 ) -> tuple[dict, list[np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Metadata, masks, weights and state of a file that keeps every rule.
 
-    The ticket of a user's own module has no weights here: only the module can regenerate them. It
-    and residual networks may have state.
+    The ticket of a user's own module has no weights here: only the module can regenerate them. It,
+    residual networks and constructed ones may have state.
     """
     meta, tensors = open_ticket(data)
-    check_counts(meta)
+    given = read_pattern(meta, tensors["pattern"]) if "pattern" in meta else []
+    patterns = check_counts(meta, given)
     masks = read_masks(meta, tensors["masks"])
-    state = read_state(meta, tensors)
+    state, values = read_state(meta, tensors), trained_values(meta, tensors)
     if state and meta["architecture"] is not None:
         check_statistics(meta, state)
-    return meta, masks, effective_weights(meta, masks) if meta["architecture"] else {}, state
+    if not rebuilt(meta):
+        return meta, masks, {}, state
+    if values:
+        return meta, masks, trained_weights(meta, masks, patterns, values), state
+    return meta, masks, effective_weights(meta, masks, patterns), state
 
 
 # --- the models -----------------------------------------------------------------------------------

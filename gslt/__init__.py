@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         freeze,
         reset_scores,
     )
+    from gslt.masking.given import found_pattern
     from gslt.nn.gnn import GNN
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
@@ -70,6 +71,7 @@ __all__ = [
     "as_dataset",
     "bake",
     "evaluate",
+    "found_pattern",
     "freeze",
     "list_datasets",
     "load_dataset",
@@ -100,6 +102,7 @@ _HOMES = {
         "freeze",
         "reset_scores",
     ],
+    "masking.given": ["found_pattern"],
     "nn.gnn": ["GNN"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],

@@ -16,13 +16,15 @@ from typing_extensions import Self
 
 from gslt.errors import ConfigError
 from gslt.freezing import canonical_place, resolve_ratios
+from gslt.freezing.allocation import FALLING_SHORT
 from gslt.random import Stream
 
-Allocation = Literal["epl", "erk", "uniform", "igq"]
+Allocation = Literal["epl", "erk", "uniform", "igq", "balanced", "pyramidal"]
 Architecture = Literal[
     "gin", "gcn", "sage", "gat", "conv2", "conv4", "conv6", "resnet18", "resnet20"
 ]
 BackendName = Literal["pyg", "dgl"]
+Draw = Literal["exact", "bernoulli"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
@@ -80,7 +82,9 @@ class FreezeConfig:
     """Fraction of the weights locked (always kept) before the search; sets the window by hand."""
     allocation: Allocation = "epl"
     """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
-    the same ratio everywhere, or ideal gas quotas n / (1 + F n) of a layer of n weights."""
+    the same ratio everywhere, ideal gas quotas n / (1 + F n) of a layer of n weights, balanced
+    (equal number per layer, what a full one cannot hold is left out, so that more is pruned than
+    asked for) or pyramidal (density q, q^2, q^3 and so on from layer to layer)."""
     place: str = "all"
     """Layers that take part in freezing: all; hidden, those between the first and the last; input,
     the first; or names with commas between them, such as layers.1,layers.2 or head. The freezing,
@@ -98,6 +102,13 @@ class FreezeConfig:
     """Initial scores: Kaiming normal or Kaiming uniform."""
     seed: int = 0
     """Seed of every random stream (weights, freezing pattern, scores); of the first run."""
+    draw: Draw = "exact"
+    """How the frozen weights of a layer are drawn: exact counts at random places, or bernoulli,
+    every weight by itself (an Erdos-Renyi source), so that the counts are random; the seed decides
+    them, and the ticket still keeps exactly its share of all weights."""
+    connected: bool = False
+    """Give every output and input unit whose weights are all pruned one searched weight at a random
+    place, so that fewer are pruned than the ratios say; the report counts them."""
 
     def __post_init__(self) -> None:
         check_values(self)
@@ -114,6 +125,12 @@ class FreezeConfig:
         (0.2, 0.2)
         """
         return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
+
+    @property
+    def has_exact_counts(self) -> bool:
+        """Whether the ratios alone say how many weights of the network are pruned and locked."""
+        exact = self.draw == "exact" and not self.connected
+        return exact and self.allocation not in FALLING_SHORT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,53 +311,192 @@ class TrainConfig(RunConfig):
     weight_init: WeightInit = "ku"
     """Initial weights: Kaiming uniform, Kaiming normal or signed Kaiming constant."""
     mask_sparsity: float = 0.0
-    """Fraction of each layer's weights that a random mask removes before training (a weak ticket);
-    the others are scaled by 1/sqrt(density)."""
+    """Fraction of all weights that a random mask removes before training (a weak ticket); those
+    that are left of a layer are scaled by 1/sqrt(density of the layer)."""
     seed: int = 0
     """Seed of the initial weights, and of the mask, of the first run."""
+    mask: Literal["er"] = "er"
+    """Where the mask comes from: er, an Erdos-Renyi graph, uniformly random within each layer."""
+    allocation: Allocation = "uniform"
+    """How the removed weights are divided among layers, as in a search: the same fraction of each,
+    equal kept number per layer, Erdos-Renyi-kernel, ideal gas quotas, balanced or pyramidal."""
+    rewire_every: int = 0
+    """Rewire the mask every so many epochs (dynamic sparse training): in each layer a fraction
+    of the kept weights, those of smallest magnitude, is dropped and as many are regrown from 0,
+    in the place of that epoch's first update of the weights. 0: the mask stays; at least 2 where
+    an epoch is one update, as on a graph."""
+    rewire_fraction: float = 0.3
+    """Fraction of a layer's kept weights to be rewired at first; it falls as a half cosine to
+    0.005."""
+    rewire_until: float = 0.75
+    """Share of the epochs after which the mask stays, where the cosine ends."""
+    regrow: Literal["gradient", "random"] = "gradient"
+    """Where weights are regrown: at the largest gradients of the loss, as if all weights were there
+    (RigL, arXiv 1911.11134), or at random (SET, arXiv 1707.04780)."""
+    draw: Draw = "exact"
+    """How the mask is drawn: exact counts of each layer at random places, or bernoulli, every
+    weight by itself, so that the counts are random; the seed decides them."""
+    connected: bool = False
+    """Let the mask keep one weight, at a random place, of every output and input unit that would
+    have none, so that it removes fewer."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.mask_sparsity < 1.0:
             raise ConfigError(f"mask_sparsity must lie in [0, 1), got {self.mask_sparsity}")
         _check_seeds(self.seed, self.runs)
+        self._check_rewiring()
+
+    def _check_rewiring(self) -> None:
+        _at_least(self, "rewire_every", 0)
+        if not 0.0 < self.rewire_fraction < 1.0:
+            raise ConfigError(f"rewire_fraction must lie in (0, 1), got {self.rewire_fraction}")
+        if not 0.0 < self.rewire_until <= 1.0:
+            raise ConfigError(f"rewire_until must lie in (0, 1], got {self.rewire_until}")
+        if not self.rewire_every:
+            return
+        if self.rewire_every == 1 and not self.batch_size:
+            raise ConfigError(
+                "rewire_every must be at least 2, got 1: an update that rewires trains no weight"
+            )
+        if not self.mask_sparsity:
+            raise ConfigError(
+                f"rewire_every {self.rewire_every} has no mask to rewire; set mask_sparsity above 0"
+            )
+        if not self.rewirings:
+            raise ConfigError(
+                f"rewire_every {self.rewire_every} rewires nothing before epoch "
+                f"{self.rewire_until * self.epochs:g}, where rewire_until {self.rewire_until:g} of "
+                f"{self.epochs} epochs ends it; rewire more often, or longer"
+            )
+
+    @property
+    def rewirings(self) -> range:
+        """The epochs whose first update rewires the mask.
+
+        >>> list(TrainConfig(epochs=40, mask_sparsity=0.5, rewire_every=10).rewirings)
+        [10, 20]
+        """
+        if not self.rewire_every:
+            return range(0)
+        end = math.ceil(self.rewire_until * self.epochs)
+        return range(self.rewire_every, end, self.rewire_every)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that nothing follows from: of the mask or of its rewiring, where there is none.
+
+        >>> TrainConfig(mask_sparsity=0.5).idle
+        ('rewire_fraction', 'rewire_until', 'regrow')
+        """
+        rewiring = () if self.rewire_every else ("rewire_fraction", "rewire_until", "regrow")
+        ours = ("mask", "allocation", "draw", "connected")
+        return rewiring if self.mask_sparsity else (*ours, *rewiring)
+
+    @property
+    def masked_source(self) -> FreezeConfig:
+        """The source of a weak ticket: the mask removes what is pruned there, and no more.
+
+        >>> TrainConfig(mask_sparsity=0.9, allocation="erk").masked_source.ratios
+        (0.9, 0.0)
+        """
+        return FreezeConfig(
+            sparsity=self.mask_sparsity,
+            prune_ratio=self.mask_sparsity,
+            allocation=self.allocation,
+            weight_init=self.weight_init,
+            scale="none",
+            seed=self.seed,
+            draw=self.draw,
+            connected=self.connected,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig(RunConfig, FreezeConfig):
     """The search for a ticket in a frozen source network. It is a ``FreezeConfig`` too."""
 
-    sparsity_schedule: Literal["constant", "linear"] = "constant"
-    """Search at the target sparsity, or ramp it linearly from 0 over the first half of the epochs
-    (UGT). Only epochs at the target sparsity can become the ticket."""
+    sparsity_schedule: Literal["constant", "linear", "linear_levels", "geometric_levels"] = (
+        "constant"
+    )
+    """Search at the target sparsity, ramp it linearly from 0 over the first half of the epochs
+    (UGT), or raise it there in levels from the source's sparsity, by equal differences of the
+    sparsity (linear) or equal factors of the kept share (geometric). Only epochs at the target
+    sparsity can become the ticket."""
     l1: float = 0.0
     """Coefficient c of a penalty c * sum |z| over the scores z of all searched weights: beside the
     cross entropy its subgradient c sign(z), 0 at z = 0, is minimised. The losses that are recorded
     are without it."""
+    sparsity_levels: int = 5
+    """Number of steps k of a sparsity_schedule in levels. Level 0 is the source, level k the target
+    sparsity."""
 
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
         if self.l1 < 0:
             raise ConfigError(f"l1 must not be negative, got {self.l1}")
+        self._check_levels()
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)
 
-    def sparsity_at(self, epoch: int) -> float:
-        """Sparsity of the mask after ``epoch`` of ``epochs`` updates, a fraction of all weights.
+    def _check_levels(self) -> None:
+        _at_least(self, "sparsity_levels", 1)
+        levels = self.sparsity_levels
+        if not self.sparsity_schedule.endswith("levels"):
+            if levels != type(self).sparsity_levels:
+                raise ConfigError(
+                    f"sparsity_levels {levels} is for sparsity_schedule linear_levels or "
+                    f"geometric_levels; with {self.sparsity_schedule} leave it out"
+                )
+        elif levels > self.epochs // 2:
+            raise ConfigError(
+                f"{levels} levels of sparsity do not fit into the first half of {self.epochs} "
+                f"epochs; use at least {2 * levels} epochs, or fewer sparsity_levels"
+            )
 
-        A ramp begins at the pruning ratio: what is pruned is missing from the first mask on.
+    def sparsity_at(self, epoch: int, source: float | None = None) -> float:
+        """Sparsity of the mask after ``epoch`` of ``epochs`` epochs, a fraction of all weights.
+
+        What is pruned is missing from the first mask on: with s₀ the sparsity of the source, s the
+        target, k levels and H half of the epochs, in whole ones,
+
+        ================ ==========================================================================
+        linear           max(s₀, s t), t = min(1, epoch / H)
+        linear_levels    s₀ + (s − s₀) i / k, level i = ⌊k t⌋
+        geometric_levels 1 − (1 − s₀) ((1 − s) / (1 − s₀))^(i / k): the kept share falls by an equal
+                         factor at each level
+        ================ ==========================================================================
 
         >>> ramp = SearchConfig(sparsity=0.8, sparsity_schedule="linear", epochs=10)
         >>> [ramp.sparsity_at(epoch) for epoch in (0, 1, 4, 5, 10)]
         [0.0, 0.16000000000000003, 0.6400000000000001, 0.8, 0.8]
 
+        From a kept share of ½ by the factor ½ to an eighth:
+
+        >>> levels = SearchConfig(sparsity=0.875, prune_ratio=0.5, epochs=8, sparsity_levels=2,
+        ...     sparsity_schedule="geometric_levels")
+        >>> [levels.sparsity_at(epoch) for epoch in (0, 1, 2, 3, 4, 8)]
+        [0.5, 0.5, 0.75, 0.75, 0.875, 0.875]
+
         Args:
-            epoch: number of updates so far; 0 is before the first.
+            epoch: number of epochs so far; 0 is before the first.
+            source: s₀, the share of all weights that the source really prunes, where the pruning
+                ratio does not tell it; default: that.
         """
-        if self.sparsity_schedule == "constant":
+        start = min(self.ratios[0] if source is None else source, self.sparsity)
+        done = min(1.0, epoch / max(1, self.epochs // 2))
+        if self.sparsity_schedule == "constant" or done == 1.0:
             return self.sparsity
-        ramp = self.sparsity * min(1.0, epoch / max(1, self.epochs // 2))
-        return max(self.ratios[0], ramp)
+        if self.sparsity_schedule == "linear":
+            return max(start, self.sparsity * done)
+        # In whole numbers, so that no level begins an epoch late.
+        level = self.sparsity_levels * epoch // (self.epochs // 2) / self.sparsity_levels
+        if self.sparsity_schedule == "linear_levels":
+            return start + (self.sparsity - start) * level
+        if start == 1.0:
+            return start
+        factor = (1.0 - self.sparsity) / (1.0 - start)
+        return 1.0 - (1.0 - start) * math.pow(factor, level)
 
 
 #: How a run finds its result, as commands and studies call it, and its settings.

@@ -56,17 +56,18 @@ def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any
             "file_bytes": searched // 8 + 1000,
         }
     else:
+        kept = total - round(config.mask_sparsity * total)
         measured |= {
-            "sparsity": 0.0,
-            "density": 1.0,
+            "sparsity": 1 - kept / total,
+            "density": kept / total,
             "prune_ratio": None,
             "lock_ratio": None,
             "freezing_ratio": None,
-            "searched": total,
-            "search_space": 1.0,
-            "model_bytes": 4 * total,
-            "times_smaller": 1.0,
-            "file_bytes": None,
+            "searched": kept,
+            "search_space": kept / total,
+            "model_bytes": 4 * kept,
+            "times_smaller": total / kept,
+            "file_bytes": 4 * kept + 1000 if config.mask_sparsity else None,
         }
     graph = {"name": "toy", "synthetic": True, "nodes": 10, "edges": 20}
     return Record(spec=spec, measured={**measured, **more}, graph=graph, environment=MACHINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 import pickle
 import re
@@ -165,6 +166,94 @@ def test_learning_rates_by_hand(schedule: Any, epochs: int, expected: list[float
     assert [config.lr_at(epoch) for epoch in range(1, epochs + 1)] == pytest.approx(expected)
 
 
+def test_levels_by_hand() -> None:
+    # Four levels in eight epochs, from 0.2 by 0.15 each to 0.8.
+    linear = SearchConfig(
+        sparsity=0.8,
+        prune_ratio=0.2,
+        sparsity_schedule="linear_levels",
+        sparsity_levels=4,
+        epochs=16,
+    )
+    assert [linear.sparsity_at(e) for e in range(10)] == pytest.approx(
+        [0.2, 0.2, 0.35, 0.35, 0.5, 0.5, 0.65, 0.65, 0.8, 0.8]
+    )
+    # From 0.8 by the factor (0.1 / 0.8)^(1/3) = 1/2: 0.8, 0.4, 0.2, 0.1 are kept.
+    geometric = SearchConfig(
+        sparsity=0.9,
+        prune_ratio=0.2,
+        sparsity_schedule="geometric_levels",
+        sparsity_levels=3,
+        epochs=6,
+    )
+    assert [geometric.sparsity_at(e) for e in range(7)] == pytest.approx(
+        [0.2, 0.6, 0.8, 0.9, 0.9, 0.9, 0.9]
+    )
+    # Only the last is the target, to the bit.
+    assert [geometric.sparsity_at(e) == 0.9 for e in range(5)] == [False] * 3 + [True] * 2
+    # From what the source really prunes, where the ratio does not tell it.
+    assert geometric.sparsity_at(0, 0.3) == pytest.approx(0.3)
+    assert 1 - geometric.sparsity_at(1, 0.3) == pytest.approx(0.7 * (0.1 / 0.7) ** (1 / 3))
+    assert geometric.sparsity_at(6, 0.3) == 0.9
+    # Seven levels in ten epochs: level i begins with the first epoch of at least 10 i / 7.
+    seven = SearchConfig(
+        sparsity=0.7, sparsity_schedule="linear_levels", sparsity_levels=7, epochs=20
+    )
+    assert [round(10 * seven.sparsity_at(e)) for e in range(11)] == [
+        0,
+        0,
+        1,
+        2,
+        2,
+        3,
+        4,
+        4,
+        5,
+        6,
+        7,
+    ]
+
+
+@given(
+    st.sampled_from(["linear", "linear_levels", "geometric_levels"]),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(1, 12),
+    st.integers(0, 100),
+)
+def test_sparsity_rises_from_the_source_to_the_target(
+    schedule: Any, sparsity: float, share: float, levels: int, more: int
+) -> None:
+    source = share * sparsity
+    options = {} if schedule == "linear" else {"sparsity_levels": levels}
+    epochs = 2 * levels + more
+    config = SearchConfig(
+        sparsity=sparsity, prune_ratio=source, sparsity_schedule=schedule, epochs=epochs, **options
+    )
+    found = [config.sparsity_at(epoch) for epoch in range(epochs + 1)]
+    assert all(a <= b + 1e-12 for a, b in itertools.pairwise(found))
+    assert found[0] == pytest.approx(source)
+    assert set(found[epochs // 2 :]) == {sparsity}
+    if options:
+        assert len(set(found)) <= levels + 1
+
+
+def test_refused_levels() -> None:
+    with pytest.raises(ConfigError, match=r"5 levels of sparsity do not fit .* at least 10 epochs"):
+        SearchConfig(sparsity_schedule="linear_levels", epochs=9)
+    with pytest.raises(ConfigError, match="sparsity_levels 3 is for sparsity_schedule linear_lev"):
+        SearchConfig(sparsity_levels=3)
+    with pytest.raises(ConfigError, match="sparsity_levels must be at least 1"):
+        SearchConfig(sparsity_levels=0)
+
+
+def test_which_counts_the_ratios_tell() -> None:
+    assert FreezeConfig(allocation="pyramidal").has_exact_counts
+    assert not FreezeConfig(allocation="balanced").has_exact_counts
+    assert not FreezeConfig(draw="bernoulli").has_exact_counts
+    assert not FreezeConfig(connected=True).has_exact_counts
+
+
 def test_a_ramp_begins_at_the_pruning_ratio() -> None:
     ramp = SearchConfig(sparsity=0.6, prune_ratio=0.3, sparsity_schedule="linear", epochs=8)
     assert [ramp.sparsity_at(e) for e in (0, 2, 3, 4, 8)] == pytest.approx(
@@ -258,4 +347,43 @@ def test_what_nobody_says_is_the_optimiser_of_images_where_the_architecture_is_o
         assert again == config
     assert dataclasses.replace(config, seed=1) == SearchConfig(
         architecture="conv6", lr=0.01, seed=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"mask_sparsity": 1.0}, r"mask_sparsity must lie in \[0, 1\), got 1.0"),
+        ({"mask_sparsity": -0.1}, r"mask_sparsity must lie in \[0, 1\), got -0.1"),
+        ({"mask": "dense"}, "mask must be one of er, got 'dense'"),
+        ({"rewire_every": -1}, "rewire_every must be at least 0"),
+        ({"rewire_every": 5}, "rewire_every 5 has no mask to rewire; set mask_sparsity above 0"),
+        ({"rewire_every": 1, "mask_sparsity": 0.5}, "rewire_every must be at least 2, got 1"),
+        ({"rewire_fraction": 0.0}, r"rewire_fraction must lie in \(0, 1\), got 0.0"),
+        ({"rewire_fraction": 1.0}, r"rewire_fraction must lie in \(0, 1\), got 1.0"),
+        ({"rewire_until": 0.0}, r"rewire_until must lie in \(0, 1\], got 0.0"),
+        ({"rewire_until": 1.5}, r"rewire_until must lie in \(0, 1\], got 1.5"),
+        ({"regrow": "all"}, "regrow must be one of gradient, random, got 'all'"),
+        (
+            {"rewire_every": 30, "mask_sparsity": 0.5, "epochs": 40},
+            "rewire_every 30 rewires nothing before epoch 30, where rewire_until 0.75 of 40 epochs",
+        ),
+    ],
+)
+def test_masks_of_training_that_cannot_be(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        TrainConfig(**values)  # type: ignore[arg-type]
+
+
+def test_what_a_mask_of_training_begins_with() -> None:
+    config = TrainConfig(
+        mask_sparsity=0.9, allocation="erk", draw="bernoulli", connected=True, seed=4
+    )
+    source = config.masked_source
+    assert (source.ratios, source.allocation, source.draw) == ((0.9, 0.0), "erk", "bernoulli")
+    assert (source.connected, source.scale, source.seed) == (True, "none", 4)
+    assert list(TrainConfig(epochs=10, mask_sparsity=0.5, rewire_every=2).rewirings) == [2, 4, 6]
+    assert TrainConfig().idle == (
+        *("mask", "allocation", "draw", "connected"),
+        *("rewire_fraction", "rewire_until", "regrow"),
     )

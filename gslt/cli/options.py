@@ -100,7 +100,9 @@ def given_options(given: Sequence[str]) -> list[str]:
 def size_line(ticket: Any) -> str:
     """What a ticket weighs, in two lines."""
     s = ticket.size()
-    stored = f" and {s.stored_bytes:,} stored bytes" if s.stored else ""
+    what = "bytes of trained weights" if ticket.is_weak and not ticket.state else "stored bytes"
+    besides = s.stored_bytes + s.pattern_bytes
+    stored = f" and {besides:,} {what}" if besides else ""
     return (
         f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
         f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "

@@ -80,7 +80,8 @@ def _evaluate(options: Namespace) -> None:
     print(f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}")
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
-        found = f" (at the search {100 * stored:.2f})" if stored is not None else ""
+        when = "training" if ticket.is_weak else "search"
+        found = f" (at the {when} {100 * stored:.2f})" if stored is not None else ""
         print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
 
 
@@ -133,21 +134,36 @@ def _inspect(options: Namespace) -> None:
         f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
     )
     width, report = max(map(len, ticket.masks)), ticket.report
-    counts = {layer.name: layer.counts for layer in report.layers} if report else {}
+    layers = {layer.name: layer for layer in report.layers} if report else {}
     for name, mask in ticket.masks.items():
         frozen = ""
-        if (c := counts.get(name)) is not None:
+        if (layer := layers.get(name)) is not None:
+            c = layer.counts
             frozen = f"{c.total:>9,} weights: {c.pruned:>9,} pruned, {c.locked:>9,} locked, "
+            if ticket.config.connected:
+                frozen += f"{layer.added:>6,} added to connect units, "
         kept = f"keeps {int(mask.sum()):>9,} of {mask.numel():>9,} searched"
+        if ticket.is_weak:
+            left, total = ticket.kept_by_layer[name]
+            kept += f", density {left / max(1, total):.3f}"
         print(f"  {name:<{width}} {frozen}{kept}")
+    if ticket.is_weak:
+        how = "regenerated from the seed" if not s.bits else "stored, as it was rewired"
+        print(f"weak      {s.kept:,} trained weights, {4 * s.kept:,} bytes; their mask is {how}")
+    if ticket.pattern:
+        print(f"pattern   given, not drawn: {s.pattern_bytes:,} bytes")
     if ticket.state:
-        print(f"state     {s.stored:,} values beside the masks, {s.stored_bytes:,} bytes")
+        count = sum(value.numel() for value in ticket.state.values())
+        size = sum(value.nbytes for value in ticket.state.values())
+        print(f"state     {count:,} values beside the masks, {size:,} bytes")
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
-    # The widths of a constructed source are as the law has them.
-    uneven = report.concentration if report and not built else ""
-    for sentence in filter(None, [uneven, ticket.emptied]):
+    # What is trained is not measured by where it is frozen, and the widths of a constructed source
+    # are as the law has them.
+    uneven = "" if ticket.is_weak or built else report and report.concentration
+    short = report and report.shortfall
+    for sentence in filter(None, [short, uneven, ticket.emptied]):
         print(f"warning   {sentence}")
 
 

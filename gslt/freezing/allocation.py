@@ -13,9 +13,28 @@ erk      c_out + c_in + k_h + k_w             Evci et al. 2020, arXiv 1911.11134
 uniform  n_ℓ                                  the same ratio everywhere
 ======== ==================================== ==================================================
 
-The fourth, ``igq``, has ideal gas quotas (Vysogorets and Kempe 2023, arXiv 2107.02306): layer ℓ
-keeps ``n_ℓ / (1 + F n_ℓ)`` weights, with the one force ``F`` that does so: a layer is a cylinder of
-length n_ℓ and area 1 / n_ℓ. Large layers are sparser, and none is full before all are.
+This ``erk`` divides among the other layers what a full one cannot hold, as its authors' code does,
+and so keeps the global number. A variant in use elsewhere only clamps the density at 1,
+``min(1, c · w_ℓ / n_ℓ)`` with the ``c`` of all layers, and falls short of it; it is not here.
+
+Three more are no water-filling. M is the number of all weights, L that of the layers, d the kept
+share of the whole network:
+
+========= ================================== ===================================================
+scheme    kept weights of layer ℓ            source
+========= ================================== ===================================================
+igq       n_ℓ / (1 + F n_ℓ), F such that     Vysogorets and Kempe 2023, arXiv 2107.02306 (ideal
+          they add up to d M                 gas quotas: large layers are sparser, and none is
+                                             full before all are)
+balanced  min(n_ℓ, d M / L)                  Gadhikar et al. 2023, arXiv 2210.02412 (equal number
+                                             per layer; the overflow is *not* divided: the layers
+                                             fall short of d M where one is full)
+pyramidal q^ℓ n_ℓ, ℓ = 1 … L, q in [0, 1]    the same (the density falls by an equal factor from
+          such that they add up to d M       each layer to the next)
+========= ================================== ===================================================
+
+A layer is here a weight matrix, in the order of the network: both matrices of a GraphSAGE layer
+count, and a head is the last.
 """
 
 from __future__ import annotations
@@ -32,6 +51,8 @@ Shape = Sequence[int]
 def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
     """Divide ``total`` kept weights over layers; real numbers that add up to ``total``.
 
+    But for ``balanced``, where they may add up to less; all of the weights are all in every scheme.
+
     Half of 44 weights, a small layer among two larger ones:
 
     >>> allocate("epl", 22, [(2, 2), (4, 5), (4, 5)])
@@ -43,6 +64,14 @@ def allocate(scheme: str, total: int, shapes: Sequence[Shape]) -> list[float]:
 
     >>> [round(kept, 9) for kept in allocate("igq", 5, [(3, 4), (2, 2)])]
     [3.0, 2.0]
+
+    A third of 22 is more than the small layer has, and what is left over stays so; with q = ½ the
+    densities are ½ and ¼:
+
+    >>> allocate("balanced", 22, [(2, 2), (4, 5), (4, 5)])
+    [4.0, 7.333333333333333, 7.333333333333333]
+    >>> [round(kept, 9) for kept in allocate("pyramidal", 9, [(2, 2), (4, 7)])]
+    [2.0, 7.0]
 
     Args:
         scheme: a key of :data:`ALLOCATIONS`.
@@ -94,13 +123,50 @@ def _quotas(total: int, shapes: Sequence[Shape]) -> list[float]:
     return [size / (1 + high * size) for size in sizes]
 
 
+def _balanced(total: int, shapes: Sequence[Shape]) -> list[float]:
+    """An equal share each, and no more than the layer has."""
+    sizes = [math.prod(shape) for shape in shapes]
+    # A network that keeps everything is dense, whatever the shares of its layers would be.
+    whole = total == sum(sizes)
+    return [float(n) if whole else min(float(n), total / len(sizes)) for n in sizes]
+
+
+def _pyramid(total: int, shapes: Sequence[Shape]) -> list[float]:
+    """Powers of one density; it by bisection, until no other number lies in between.
+
+    The powers are products, each exactly rounded, so that they are the same on every machine.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    if total in (0, sum(sizes)):
+        return [float(size) if total else 0.0 for size in sizes]
+    low, high = 0.0, 1.0
+    while low < (density := (low + high) / 2) < high:
+        if math.fsum(_powers(density, sizes)) < total:
+            low = density
+        else:
+            high = density
+    return _powers(high, sizes)
+
+
+def _powers(density: float, sizes: Sequence[int]) -> list[float]:
+    kept, power = [], 1.0
+    for size in sizes:
+        power *= density
+        kept.append(power * size)
+    return kept
+
+
 #: How a scheme divides a number of kept weights over layers of these weight shapes.
 ALLOCATIONS: dict[str, Callable[[int, Sequence[Shape]], list[float]]] = {
     "epl": partial(_filled, lambda shape: 1.0),
     "erk": partial(_filled, lambda shape: float(sum(shape))),
     "uniform": partial(_filled, lambda shape: float(math.prod(shape))),
     "igq": _quotas,
+    "balanced": _balanced,
+    "pyramidal": _pyramid,
 }
+#: Schemes whose layers may keep fewer weights together than the global number.
+FALLING_SHORT = ("balanced",)
 
 
 def round_to_total(values: Sequence[float], total: int, capacity: Sequence[int]) -> list[int]:

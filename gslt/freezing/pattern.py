@@ -52,7 +52,9 @@ def frozen_counts(
     The scheme is applied to the pruning ratio p and to the freezing ratio F = p + l; what is frozen
     but not pruned is locked (Otsuka et al. 2024, arXiv 2402.14029, where EPL is the best scheme).
     Largest-remainder rounding meets the global counts exactly: N − round((1 − p) N) pruned and
-    round(l N) locked.
+    round(l N) locked. With a scheme that falls short (``balanced``) they are what its layers really
+    have, rounded: with U_ℓ unpruned and V_ℓ searched weights round(Σ n_ℓ − U_ℓ) are pruned and
+    round(Σ U_ℓ − V_ℓ) locked, so that more is pruned than p N, or where p = 0 more locked than l N.
 
     >>> frozen_counts([(2, 2), (4, 5)], prune_ratio=0.5, lock_ratio=0.25, scheme="epl")
     [FrozenCounts(total=4, pruned=0, locked=1), FrozenCounts(total=20, pruned=12, locked=5)]
@@ -96,20 +98,38 @@ def _divided(
 ) -> list[FrozenCounts]:
     """Counts of layers of which these fractions are frozen together."""
     sizes = [math.prod(shape) for shape in shapes]
-    total = sum(sizes)
-    pruned_total = total - round((1.0 - prune_ratio) * total)
-    locked_total = min(round(lock_ratio * total), total - pruned_total)
-    unpruned = allocate(scheme, total - pruned_total, shapes)
-    searched = allocate(scheme, total - pruned_total - locked_total, shapes)
-    pruned = round_to_total(
-        [n - kept for n, kept in zip(sizes, unpruned, strict=True)], pruned_total, sizes
-    )
+    shares = divided(shapes, prune_ratio, lock_ratio, scheme)
+    cut = [n - unpruned for n, (unpruned, _) in zip(sizes, shares, strict=True)]
+    fixed = [unpruned - searched for unpruned, searched in shares]
+    pruned_total = round(math.fsum(cut))
+    locked_total = min(round(math.fsum(fixed)), sum(sizes) - pruned_total)
+    pruned = round_to_total(cut, pruned_total, sizes)
     locked = round_to_total(
-        [kept - left for kept, left in zip(unpruned, searched, strict=True)],
-        locked_total,
-        [n - cut for n, cut in zip(sizes, pruned, strict=True)],
+        fixed, locked_total, [n - cut for n, cut in zip(sizes, pruned, strict=True)]
     )
     return [FrozenCounts(*counts) for counts in zip(sizes, pruned, locked, strict=True)]
+
+
+def divided(
+    shapes: Sequence[Shape], prune_ratio: float, lock_ratio: float, scheme: str
+) -> list[tuple[float, float]]:
+    """Numbers of unpruned and of searched weights that a scheme gives every layer, not rounded.
+
+    >>> divided([(2, 2), (4, 5)], prune_ratio=0.5, lock_ratio=0.25, scheme="epl")
+    [(4.0, 3.0), (8.0, 3.0)]
+
+    Args:
+        shapes: weight shape of each layer that takes part.
+        prune_ratio: p, fraction of their weights.
+        lock_ratio: l, fraction of their weights.
+        scheme: a key of :data:`gslt.freezing.ALLOCATIONS`.
+    """
+    total = sum(math.prod(shape) for shape in shapes)
+    unpruned = round((1.0 - prune_ratio) * total)
+    searched = max(unpruned - round(lock_ratio * total), 0)
+    return list(
+        zip(allocate(scheme, unpruned, shapes), allocate(scheme, searched, shapes), strict=True)
+    )
 
 
 def freezing_pattern(counts: FrozenCounts, seed: int, layer: str) -> npt.NDArray[np.int8]:

@@ -46,8 +46,8 @@ def figures(run: Run) -> dict[str, float]:
     """What is logged of a run that has ended.
 
     Accuracies at its best epoch, and of the model of that epoch: the fraction of its weights that
-    is removed, the fraction that is searched, and its bytes (one bit per searched weight and the
-    running statistics; trained weights are float32). Then the seconds that the run took.
+    is removed, the fraction that is searched, and its bytes (one bit per searched weight and what a
+    ticket stores beside; trained weights are float32). Then the seconds that the run took.
     """
     size = run.ticket.size() if run.ticket else None
     total = sum(p.numel() for p in run.model.parameters())
@@ -57,7 +57,7 @@ def figures(run: Run) -> dict[str, float]:
         run.train_accuracy,
         size.sparsity if size else 0.0,
         size.search_space if size else 1.0,
-        size.bits / 8 + size.stored_bytes if size else 4.0 * total,
+        size.content_bytes if size else 4.0 * total,
         run.seconds,
     )
     return dict(zip(figure_names(run.metric), values, strict=True))

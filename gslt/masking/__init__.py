@@ -8,6 +8,7 @@ come from named streams of one seed, and the mask follows from the scores of all
 from __future__ import annotations
 
 from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+from gslt.masking.given import found_pattern
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.masking.selection import select_largest
@@ -19,6 +20,7 @@ __all__ = [
     "FrozenLinear",
     "FrozenWeight",
     "Supermask",
+    "found_pattern",
     "freeze",
     "frozen_weights",
     "initialise",

@@ -10,6 +10,7 @@ from torch import Size, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from gslt.errors import ConfigError, GsltWarning
+from gslt.freezing import Units
 
 #: Attributes by which layers of torch, PyG and DGL declare the widths of their inputs, …
 INPUTS = (
@@ -118,6 +119,38 @@ def fan_in_of(module: nn.Module, name: str, shape: Size) -> int:
     if told is None and min(shape) > 0:
         told = _read(owner, attribute, shape)
     return max(1, math.prod(shape[1:]) if told is None else told)
+
+
+def units_of(module: nn.Module, name: str, shape: Size, fan_in: int) -> Units:
+    """What the entries of a weight connect.
+
+    ===================================== =========================================================
+    weight                                blocks, outputs, inputs, taps
+    ===================================== =========================================================
+    (out, in)                             1, out, in, 1; also of an (in, out), whose rows come first
+    convolution (out, in / g, *kernel)    g, out / g, in / g, taps of the kernel
+    transposed (in, out / g, *kernel)     g, out / g, in / g, taps of the kernel
+    stack (…, in, out) or (…, out, in)    matrices of the stack, out, in, 1
+    ===================================== =========================================================
+
+    Args:
+        module: holds the weight somewhere.
+        name: its qualified name in the module.
+        shape: shape of the weight.
+        fan_in: see :func:`fan_in_of`; tells a stack of matrices from a kernel.
+    """
+    owner = module.get_submodule(name.rpartition(".")[0])
+    if isinstance(owner, _ConvNd):
+        g, taps = owner.groups, math.prod(shape[2:])
+        first = isinstance(owner, _ConvTransposeNd)
+        one, other = shape[0] // g, shape[1]
+        return Units(g, other if first else one, one if first else other, taps, first)
+    if len(shape) < 3 or math.prod(shape[1:]) == fan_in:
+        return Units.of(shape)
+    blocks = math.prod(shape[:-2])
+    if shape[-2] == fan_in:
+        return Units(blocks, shape[-1], shape[-2], 1, inputs_first=True)
+    return Units(blocks, shape[-2], shape[-1])
 
 
 def padding_row(owner: nn.Module) -> int | None:

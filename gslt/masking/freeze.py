@@ -29,10 +29,12 @@ from torch.nn.utils.weight_norm import WeightNorm
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GsltWarning
 from gslt.files.container import flat_bytes
-from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.fan_in import fan_in_of, is_bias, padding_row
+from gslt.freezing import FrozenCounts, FrozenPart, Units, frozen_parts, taking_part
+from gslt.freezing.allocation import FALLING_SHORT
+from gslt.masking.fan_in import fan_in_of, is_bias, padding_row, units_of
+from gslt.masking.given import given_parts
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
-from gslt.masking.supermask import Supermask
+from gslt.masking.supermask import Supermask, check_layer_sparsity, check_window
 from gslt.masking.twins import watch
 
 M = TypeVar("M", bound=nn.Module)
@@ -48,6 +50,10 @@ class FrozenLayer:
     counts: FrozenCounts
     takes_part: bool = True
     """Whether ``FreezeConfig.place`` lets it have frozen weights."""
+    expected: tuple[float, float] | None = None
+    """Numbers of pruned and locked weights that the allocation gives it; None where nobody said."""
+    added: int = 0
+    """Pruned weights that the connectivity correction made searched ones."""
 
     @property
     def frozen(self) -> int:
@@ -59,8 +65,13 @@ class FrozenLayer:
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 #: … and the room of PyG's; DGL's have no parameter.
 HOST_NORMS = "torch_geometric.nn.norm."
+#: The mask under which ``weight`` is trained is the buffer of this name of the same layer, see
+#: :mod:`gslt.masking.trained`.
+MASK_SUFFIX = "_gslt_mask"
 #: A layer with so large a share of the frozen weights has nearly all of them.
 NEARLY_ALL = 0.9
+#: Allocation of a pattern that was not made by one.
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -71,22 +82,53 @@ class FreezeReport:
     fixed: tuple[tuple[str, str], ...]
     """Qualified name of each parameter that is no weight, and how it was fixed."""
     allocation: str = "epl"
-    """How the frozen weights were divided."""
+    """How the frozen weights were divided; :data:`GIVEN` where a pattern says it."""
+    ratios: tuple[float, float] = (0.0, 0.0)
+    """Pruning and locking ratio that were asked for, of the weights that take part."""
 
     @classmethod
-    def of(cls, shapes: Mapping[str, Sequence[int]], config: FreezeConfig) -> FreezeReport:
+    def of(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        config: FreezeConfig,
+        pattern: Mapping[str, Tensor] | None = None,
+        *,
+        units: Mapping[str, Units] | None = None,
+        whole: bool = False,
+    ) -> FreezeReport:
         """What :func:`freeze` would freeze of a network; no weight is made.
 
         Args:
             shapes: of its weights by name, see :func:`gslt.nn.gnn.weight_shapes`.
             config: the frozen source network.
+            pattern: which weights are frozen, where config and seed do not say it.
+            units: what the weights connect; default :meth:`gslt.freezing.Units.of`.
+            whole: for a mask on trained weights, which keeps all that is searched, so that its
+                sparsity is that of the source, whatever the config says.
 
         Raises:
             ConfigError: see :func:`freeze`.
         """
-        part, counts = _counts(list(shapes.items()), config)
-        layers = map(FrozenLayer, shapes, map(tuple, shapes.values()), counts, part)
-        return cls(tuple(layers), (), config.allocation)
+        parts = _parts(shapes, config, units, pattern=pattern, whole=whole)
+        return cls._of(shapes, *parts, (), config)
+
+    @classmethod
+    def _of(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        part: Sequence[bool],
+        parts: Sequence[FrozenPart],
+        fixed: tuple[tuple[str, str], ...],
+        config: FreezeConfig,
+    ) -> FreezeReport:
+        layers = tuple(
+            FrozenLayer(name, tuple(shape), p.counts, takes, (p.pruned, p.locked), p.added)
+            for (name, shape), takes, p in zip(shapes.items(), part, parts, strict=True)
+        )
+        # A pattern is made here from counts and seed, drawn by itself, or given.
+        drawn = config.draw != "exact" or config.connected
+        given = not drawn and any(p.pattern is not None for p in parts)
+        return cls(layers, fixed, GIVEN if given else config.allocation, config.ratios)
 
     @property
     def counts(self) -> FrozenCounts:
@@ -107,12 +149,36 @@ class FreezeReport:
             return ""
         if not self.counts.searched:
             return ""
+        how = f"allocation {self.allocation}"
+        advice = "place=hidden, or names, lets others take part alone"
+        if self.allocation == GIVEN:
+            how, advice = "this pattern", "freeze more of the others"
         return (
             f"{first.name} ({'×'.join(map(str, first.shape))}) takes {first.frozen:,} of the "
             f"{frozen:,} frozen weights ({100 * first.frozen / frozen:.1f} %), the other "
-            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with allocation "
-            f"{self.allocation} what is measured is freezing of this one layer; place=hidden, or "
-            "names, lets others take part alone"
+            f"{len(part) - 1} that take part {frozen - first.frozen:,}: with {how} what is "
+            f"measured is freezing of this one layer; {advice}"
+        )
+
+    @property
+    def shortfall(self) -> str:
+        """A sentence where the layers of an allocation cannot keep what the ratios leave.
+
+        Empty for allocations that divide the overflow of a full layer among the others.
+        """
+        part = FrozenCounts.sum(layer.counts for layer in self.layers if layer.takes_part)
+        unpruned = round((1 - self.ratios[0]) * part.total)
+        searched = round((1 - sum(self.ratios)) * part.total)
+        short = part.total - part.pruned, part.searched
+        if self.allocation not in FALLING_SHORT or (
+            short[0] >= unpruned - 1 and short[1] >= searched - 1
+        ):
+            return ""
+        return (
+            f"allocation {self.allocation} does not divide what a full layer cannot hold: of "
+            f"{part.total:,} weights {short[0]:,} are unpruned (density "
+            f"{short[0] / part.total:.4f}; {unpruned:,} by the ratios) and {short[1]:,} searched "
+            f"({searched:,} by the ratios)"
         )
 
     def __str__(self) -> str:
@@ -127,21 +193,68 @@ class FreezeReport:
             f"{name:<{width}} {shape:>12} {c.total:>9} {c.pruned:>9} {c.locked:>9} {c.searched:>9}"
             for name, shape, c in rows
         ]
+        lines = [f"{line}{end}" for line, end in zip(lines, self._expectations(), strict=True)]
         lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
-        lines += [f"warning: {sentence}" for sentence in [self.concentration] if sentence]
+        sentences = filter(None, [self.shortfall, self.concentration])
+        lines += [f"warning: {sentence}" for sentence in sentences]
         return "\n".join(lines)
 
+    def _expectations(self) -> list[str]:
+        """What stands behind the head and the rows, where counts are not the allocation's."""
+        if not any(map(_departs, self.layers)):
+            return [""] * (len(self.layers) + 2)
+        head = " " + " ".join(f"{name:>{width}}" for name, width in _EXPECTATION.items())
+        lines, all_pruned, all_locked = [head], 0.0, 0.0
+        for layer in self.layers:
+            pruned, locked = layer.expected or (layer.counts.pruned, layer.counts.locked)
+            all_pruned, all_locked = all_pruned + pruned, all_locked + locked
+            lines.append(_expectation(layer.counts, pruned, locked, layer.added))
+        added = sum(layer.added for layer in self.layers)
+        return [*lines, _expectation(self.counts, all_pruned, all_locked, added)]
 
-def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> FreezeReport:
+
+#: Columns of a report where counts are not those of the allocation, and their widths.
+_EXPECTATION = {
+    "density": 8,
+    "expected density": 16,
+    "expected pruned": 15,
+    "expected locked": 15,
+    "added": 6,
+}
+
+
+def _expectation(counts: FrozenCounts, pruned: float, locked: float, added: int) -> str:
+    """Density of the source, that expected, the pruned and locked weights expected, and added."""
+    density, expected = ((counts.total - n) / counts.total for n in (counts.pruned, pruned))
+    figures = (f"{density:.4f}", f"{expected:.4f}", f"{pruned:.1f}", f"{locked:.1f}", f"{added}")
+    widths = _EXPECTATION.values()
+    return " " + " ".join(f"{x:>{width}}" for x, width in zip(figures, widths, strict=True))
+
+
+def _departs(layer: FrozenLayer) -> bool:
+    """Whether the counts of a layer are not those of the allocation, rounded."""
+    pruned, locked = layer.expected or (layer.counts.pruned, layer.counts.locked)
+    differences = abs(layer.counts.pruned - pruned), abs(layer.counts.locked - locked)
+    return max(differences) > 1 + 1e-6 or layer.added > 0
+
+
+def freeze(
+    module: nn.Module,
+    config: FreezeConfig,
+    *,
+    prefix: str = "",
+    pattern: Mapping[str, Tensor] | None = None,
+) -> FreezeReport:
     """Turn a module into a frozen source network, in place.
 
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
-    belongs to a norm; its initial value is discarded. Every other parameter stops being one:
-    biases are fixed at 0, the scales of normalisation layers at 1, anything else at its present
-    value (as buffers of the same name). Afterwards ``module.parameters()`` are the scores and
-    nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
-    network. The random weights have variance 2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`;
-    the padding row of an embedding stays zero.
+    belongs to a norm; its initial value is discarded, and a mask under which it was trained. Every
+    other parameter stops being one: biases are fixed at 0, the scales of normalisation layers at 1,
+    anything else at its present value (as buffers of the same name). Afterwards
+    ``module.parameters()`` are the scores and nothing else. A module that is frozen already, or
+    holds frozen layers, is frozen anew as one network. The random weights have variance
+    2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`; the padding row of an embedding stays
+    zero.
 
     Args:
         module: any torch, PyG or DGL module.
@@ -149,34 +262,46 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         prefix: put before the qualified names that name the random streams. Give each layer its own
             when you freeze layers one by one, or layers of equal shape get equal weights; where two
             such, or copies of one, become parts of one module, a ``GsltWarning`` says so.
+        pattern: which weights are frozen, in the place of the ratios, which are then left out, and
+            of the seed: by the module's own names −1 pruned, +1 locked, 0 searched, whole numbers
+            ``(n,)`` or of the weight's shape. Weights without a name in it are searched. See
+            :func:`gslt.found_pattern`; a ticket stores it.
 
     Which layers have frozen weights, ``config.place`` says, with the names of the module's
     parameters, without the prefix: see :func:`gslt.freezing.taking_part` for what ``input`` and
     ``hidden`` are in a module of your own.
 
     Returns:
-        What was frozen and what was fixed; ``print`` it. It says where one layer has nearly all of
-        what is frozen.
+        What was frozen and what was fixed; ``print`` it. Its counts are the true ones, beside the
+        expected ones where they differ (``config.draw``, ``config.connected``). It says where one
+        layer has nearly all of what is frozen.
 
     Raises:
         ConfigError: for a module without weights, with shared or uninitialised weights, with
             another parametrization on a weight, or that is a part of a frozen network; for a place
-            that it does not have, or ratios where no layer takes part.
+            that it does not have, or ratios where no layer takes part; for a sparsity that the
+            source does not have with its true counts; for a pattern that does not fit.
     """
     weights = _checked(module)
-    part, counts = _counts(weights, config)
-    supermask = Supermask(
-        counts, sparsity=config.sparsity, threshold=config.threshold, ranking=config.ranking
-    )
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
+    units = {name: units_of(module, name, shape, fan_in[name]) for name, shape in weights}
+    part, parts = _parts(dict(weights), config, units, prefix, pattern)
+    supermask = Supermask(
+        [p.counts for p in parts],
+        sparsity=config.sparsity,
+        threshold=config.threshold,
+        ranking=config.ranking,
+    )
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
+    _unmask(module)
     targets = list(weights_of(module))
     assert [name for name, *_ in targets] == [name for name, _ in weights]
     frozen = []
-    for (name, owner, attribute, weight), c in zip(targets, counts, strict=True):
-        full_name = f"{prefix}.{name}" if prefix else name
-        frozen_weight = FrozenWeight(full_name, weight.shape, fan_in[name], c, config)
+    for (name, owner, attribute, weight), p in zip(targets, parts, strict=True):
+        frozen_weight = FrozenWeight(
+            _prefixed(name, prefix), weight.shape, fan_in[name], p.counts, config, p.pattern
+        )
         if (row := padding_row(owner)) is not None:
             frozen_weight.keep_zero(row)
         frozen_weight.to(device=weight.device, dtype=weight.dtype)
@@ -192,13 +317,12 @@ def freeze(module: nn.Module, config: FreezeConfig, *, prefix: str = "") -> Free
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = fix_others(module)
     seen = {name for name, value in other_state(module).items() if _has_seen_batches(name, value)}
+    supermask.has_drawn_counts = (
+        pattern is not None or config.place != "all" or not config.has_exact_counts
+    )
     supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
     watch(module)
-    layers = tuple(
-        FrozenLayer(f.name, tuple(f.shape), f.counts, takes)
-        for f, takes in zip(frozen, part, strict=True)
-    )
-    return FreezeReport(layers, fixed, config.allocation)
+    return FreezeReport._of({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
@@ -271,13 +395,47 @@ def bake(module: M) -> M:
     return plain
 
 
-def _counts(
-    weights: Sequence[tuple[str, Sequence[int]]], config: FreezeConfig
-) -> tuple[list[bool], list[FrozenCounts]]:
-    """Which of the weights take part in freezing, and the counts of each."""
-    part = taking_part([name for name, _ in weights], config.place)
-    shapes = [shape for _, shape in weights]
-    return part, frozen_counts(shapes, *config.ratios, config.allocation, part)
+def _parts(
+    shapes: Mapping[str, Sequence[int]],
+    config: FreezeConfig,
+    units: Mapping[str, Units] | None = None,
+    prefix: str = "",
+    pattern: Mapping[str, Tensor] | None = None,
+    *,
+    whole: bool = False,
+) -> tuple[list[bool], list[FrozenPart]]:
+    """Which of the weights take part in freezing, and what is frozen of each.
+
+    Raises:
+        ConfigError: if the source has no ticket of the sparsity, or the pattern does not fit.
+    """
+    part = taking_part(list(shapes), config.place)
+    found = (
+        given_parts(shapes, config, pattern)
+        if pattern is not None
+        else frozen_parts(
+            {_prefixed(name, prefix): shape for name, shape in shapes.items()},
+            *config.ratios,
+            config.allocation,
+            part,
+            seed=config.seed,
+            draw=config.draw,
+            connected=config.connected,
+            units={_prefixed(name, prefix): each for name, each in (units or {}).items()},
+        )
+    )
+    if whole:
+        return part, found
+    counts = [p.counts for p in found]
+    if pattern is not None or not config.has_exact_counts:
+        check_window(counts, config.sparsity)
+    if config.threshold == "layer":
+        check_layer_sparsity(counts, config.sparsity)
+    return part, found
+
+
+def _prefixed(name: str, prefix: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
 
 
 def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
@@ -486,6 +644,14 @@ def _thaw(module: nn.Module) -> None:
         delattr(owner, attribute)
         blank = torch.zeros(weight.shape, device=score.device, dtype=score.dtype)
         owner.register_parameter(attribute, nn.Parameter(blank))
+
+
+def _unmask(module: nn.Module) -> None:
+    """Take away the masks under which weights were trained, and what keeps gradients from them."""
+    for _, owner, attribute, weight in list(weights_of(module)):
+        if f"{attribute}{MASK_SUFFIX}" in owner._buffers:
+            delattr(owner, f"{attribute}{MASK_SUFFIX}")
+            owner.register_parameter(attribute, nn.Parameter(weight.detach().clone()))
 
 
 def frozen_root(module: nn.Module) -> nn.Module:

@@ -5,61 +5,96 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from gslt.config import WeightInit
+from gslt.config import Allocation, Draw, FreezeConfig, TrainConfig, WeightInit
 from gslt.errors import ConfigError
-from gslt.freezing import freezing_pattern, frozen_counts
-from gslt.freezing.pattern import PRUNED
 from gslt.masking.fan_in import fan_in_of, padding_row
-from gslt.masking.freeze import weights_of
+from gslt.masking.freeze import FreezeReport, weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
+from gslt.masking.trained import emptied_layers, put_mask, random_masks, units_in
 
 
 def initialise(
-    module: nn.Module, weight_init: WeightInit, seed: int, sparsity: float = 0.0
-) -> None:
+    module: nn.Module,
+    weight_init: WeightInit,
+    seed: int,
+    sparsity: float = 0.0,
+    allocation: Allocation = "uniform",
+    *,
+    draw: Draw = "exact",
+    connected: bool = False,
+    rewired: bool = False,
+) -> list[str]:
     """Give an unfrozen module the random weights that its frozen twin of this seed would have.
 
-    With a sparsity, a random mask removes that share of every weight matrix for good, and what is
-    left is multiplied by 1/√density, as in a ticket. The mask is the pruned part of the pattern of
-    a source of this seed that is frozen altogether with ``allocation="uniform"``. Removed weights
-    are zero and get no gradient, so that no optimizer moves them.
+    With a sparsity, a random mask removes that share of all weights, divided over the layers as a
+    scheme says, and what is left of a layer is multiplied by 1/√density, as in a ticket. The mask
+    is the pruned part of the pattern of a source of this seed and allocation with this pruning
+    ratio. Removed weights are zero and stay so, see :func:`gslt.masking.trained.put_mask`.
 
     Args:
         module: any module; its parameters of two or more dimensions are weights.
         weight_init: distribution of the weights.
         seed: seed of weights and mask.
         sparsity: fraction of the weights that the mask removes.
+        allocation: a key of :data:`gslt.freezing.ALLOCATIONS`.
+        draw: how the mask is drawn, as in :class:`gslt.FreezeConfig`.
+        connected: whether every unit keeps a weight, likewise.
+        rewired: whether the mask will be rewired while the weights are trained.
+
+    Returns:
+        What there is to say of the mask: layers that it leaves no weight, an allocation that falls
+        short of what the sparsity leaves.
 
     Raises:
-        ConfigError: if the module is frozen.
+        ConfigError: if the module is frozen, or the mask keeps no weight.
     """
     if frozen_weights(module):
         raise ConfigError("the module is frozen: its weights follow from its seed")
-    targets = list(weights_of(module))
-    shapes = [weight.shape for *_, weight in targets]
-    counts = frozen_counts(shapes, sparsity, 1.0 - sparsity, "uniform")
-    for (name, owner, _, weight), c in zip(targets, counts, strict=True):
+    source = FreezeConfig(
+        sparsity=sparsity,
+        prune_ratio=sparsity,
+        allocation=allocation,
+        seed=seed,
+        draw=draw,
+        connected=connected,
+    )
+    masks, kept = random_masks(module, source) if sparsity else {}, {}
+    for name, owner, attribute, weight in list(weights_of(module)):
         fan_in = fan_in_of(module, name, weight.shape)
-        value = random_weight(weight.shape, fan_in, weight_init, seed, name)
-        if c.pruned:
-            kept = torch.from_numpy(freezing_pattern(c, seed, name) != PRUNED)
-            value = value * kept / math.sqrt(max(c.total - c.pruned, 1) / c.total)
-            _keep_zero(weight, kept.view(weight.shape))
+        value = random_weight(weight.shape, fan_in, weight_init, seed, name).view(weight.shape)
+        if masks:
+            kept[name] = (int(torch.count_nonzero(masks[name])), weight.numel())
+            value = value / math.sqrt(max(kept[name][0], 1) / max(weight.numel(), 1))
         with torch.no_grad():
-            weight.copy_(value.view(weight.shape))
+            weight.copy_(value)
             if (row := padding_row(owner)) is not None:
                 weight[row] = 0.0
+        if masks:
+            put_mask(owner, attribute, masks[name], rewired=rewired)
+    if not masks:
+        return []
+    shapes = {name: masks[name].shape for name in kept}
+    report = FreezeReport.of(shapes, source, units=units_in(module), whole=True)
+    return [sentence for sentence in (report.shortfall, emptied_layers(kept)) if sentence]
 
 
-def _keep_zero(weight: nn.Parameter, kept: Tensor) -> None:
-    """Let no gradient reach the weights that are not kept; ``kept`` has the weight's shape."""
-    masks = {kept.device: kept}
+def initialise_training(module: nn.Module, config: TrainConfig, seed: int) -> list[str]:
+    """:func:`initialise` as a training begins.
 
-    def mask(grad: Tensor) -> Tensor:
-        if grad.device not in masks:
-            masks[grad.device] = kept.to(grad.device)
-        return grad * masks[grad.device]
-
-    weight.register_hook(mask)  # type: ignore[no-untyped-call]
+    Args:
+        module: any module.
+        config: of the training; its own seed is that of the first run.
+        seed: of the run.
+    """
+    return initialise(
+        module,
+        config.weight_init,
+        seed,
+        config.mask_sparsity,
+        config.allocation,
+        draw=config.draw,
+        connected=config.connected,
+        rewired=bool(config.rewire_every),
+    )

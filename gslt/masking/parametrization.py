@@ -10,9 +10,11 @@ import copy
 import json
 import math
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
@@ -123,6 +125,8 @@ class FrozenWeight(nn.Module):
         fan_in: inputs of one output unit.
         counts: how many weights are frozen.
         config: the frozen source network.
+        pattern: which weights are frozen, int8 ``(n,)`` with these counts. Default: that of the
+            counts and the seed.
     """
 
     searched_weight: Tensor
@@ -139,6 +143,7 @@ class FrozenWeight(nn.Module):
         fan_in: int,
         counts: FrozenCounts,
         config: FreezeConfig,
+        pattern: npt.NDArray[np.int8] | None = None,
     ) -> None:
         super().__init__()
         self.name, self.shape, self.fan_in = name, shape, fan_in
@@ -149,11 +154,19 @@ class FrozenWeight(nn.Module):
         self.number: int | None = 0
         self._copies = [0]
         weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
-        pattern = torch.from_numpy(freezing_pattern(counts, config.seed, name))
+        # Counts and seed do not tell a pattern that is given.
+        self.pattern_sha256 = None if pattern is None else sha256(pattern.tobytes()).hexdigest()
+        # What was drawn is drawn again; anything else a ticket stores, int8 ``(n,)``.
+        self.given_pattern: Tensor | None = None
+        if pattern is not None and config.draw == "exact" and not config.connected:
+            self.given_pattern = torch.from_numpy(pattern.copy())
+        if pattern is None:
+            pattern = freezing_pattern(counts, config.seed, name)
+        places = torch.from_numpy(pattern)
         dense = counts.searched == counts.total
-        index = None if dense else (pattern == SEARCHED).nonzero().flatten()
+        index = None if dense else (places == SEARCHED).nonzero().flatten()
         searched = weight if index is None else weight[index]
-        locked = None if dense else torch.where(pattern == LOCKED, weight, 0.0)
+        locked = None if dense else torch.where(places == LOCKED, weight, 0.0)
         # Not persistent: what the seed regenerates is never stored.
         self.register_buffer("searched_weight", searched, persistent=False)
         self.register_buffer("searched_index", index, persistent=False)
@@ -327,6 +340,7 @@ class FrozenWeight(nn.Module):
             "fan_in": self.fan_in,
             "counts": [c.total, c.pruned, c.locked],
             **{name: getattr(config, name) for name in names},
+            **({"pattern": self.pattern_sha256} if self.pattern_sha256 else {}),
         }
 
     def get_extra_state(self) -> Tensor:
@@ -342,9 +356,9 @@ class FrozenWeight(nn.Module):
         Raises:
             ConfigError: naming what differs.
         """
-        own = self.source()
+        own = {"pattern": None, **self.source()}
         try:
-            found = json.loads(bytes(state.cpu().tolist()))
+            found = {"pattern": None, **json.loads(bytes(state.cpu().tolist()))}
             differing = [name for name, mine in own.items() if found[name] != mine]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the state of {self.name} is none that gslt wrote") from error

@@ -7,6 +7,7 @@ network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each la
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,6 +162,9 @@ class Supermask:
         self.fixed: dict[str, str] = {}
         """Fingerprints of what else the network holds, by name, where freezing finds it as it is
         built; what is not among them, a ticket has to store."""
+        self.has_drawn_counts = False
+        """Whether the pruning ratio of the config does not tell how much of the network is pruned:
+        a part of it was frozen, or counts were drawn or given."""
         self.threshold = threshold
         self.ranking = ranking
         self._selection: _Selection | None = None
@@ -224,6 +228,12 @@ class Supermask:
             GsltWarning,
             stacklevel=2,
         )
+
+    @property
+    def source_sparsity(self) -> float | None:
+        """Fraction of all weights that are pruned before the search, where no ratio tells it."""
+        whole = FrozenCounts.sum(self.counts)
+        return whole.pruned / max(whole.total, 1) if self.has_drawn_counts else None
 
     def budgets(self) -> list[int]:
         """Searched weights to keep: one number for the network, or one per layer.
@@ -353,6 +363,35 @@ def check_layer_sparsity(counts: Sequence[FrozenCounts], sparsity: float) -> Non
                 f"so it cannot have sparsity {sparsity:g} by itself; use threshold='global' or "
                 "allocation='uniform'"
             )
+
+
+def check_window(counts: Sequence[FrozenCounts], sparsity: float) -> None:
+    """Refuse a sparsity that a source does not have with the counts that it really has.
+
+    Args:
+        counts: frozen counts of each layer.
+        sparsity: fraction of all weights that the ticket is to remove.
+
+    Raises:
+        ConfigError: with the figures and the sparsities that there are.
+    """
+    c = FrozenCounts.sum(counts)
+    keep = round((1.0 - sparsity) * c.total)
+    if c.locked <= keep <= c.total - c.pruned:
+        return
+    # Rounded inwards, so that what is named is possible.
+    low = math.ceil(1e6 * c.pruned / c.total) / 1e6
+    high = math.floor(1e6 * (c.total - c.locked) / c.total) / 1e6
+    problem = (
+        f"prunes {c.pruned:,} of {c.total:,} weights, so that {c.total - c.pruned:,} are left"
+        if keep > c.locked
+        else f"locks {c.locked:,} of {c.total:,} weights"
+    )
+    raise ConfigError(
+        f"this source {problem}, but a ticket of sparsity {sparsity:g} keeps {keep:,}; its tickets "
+        f"have sparsities from {low:g} to {high:g}: take one of them, or prune or lock less (the "
+        "counts of this draw, allocation and seed are not those of the ratios)"
+    )
 
 
 def _budget(counts: FrozenCounts, sparsity: float) -> int:

@@ -30,7 +30,7 @@ from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.files import read_bytes, reading
 from gslt.masking.freeze import freeze
-from gslt.masking.initialise import initialise
+from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.oversmoothing.source import SourceConfig
@@ -39,7 +39,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import GridCell, Study
 from gslt.ticket.ticket import Ticket, load_ticket
-from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_about, read_run
+from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_about, read_run, state_file
 
 Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
@@ -229,9 +229,22 @@ def of_ticket(path: Path) -> Network:
             "gslt.diagnostics.probe"
         )
     dataset = DatasetChoice(name=ticket.dataset, split=ticket.split)
-    build = _from_ticket(path)
-    network = _network(ticket.architecture.model, ticket.config, dataset, path, build)
-    return replace(network, found_on={"content_hash": ticket.content_hash})
+    found_on = {"content_hash": ticket.content_hash}
+    model, source = ticket.architecture.model, ticket.config
+    if not ticket.is_weak:
+        network = _network(model, source, dataset, path, _from_ticket(path))
+        return replace(network, found_on=found_on)
+    trained = TrainConfig(
+        **asdict(model),
+        mask_sparsity=source.sparsity,
+        allocation=source.allocation,
+        weight_init=source.weight_init,
+        seed=source.seed,
+        draw=source.draw,
+        connected=source.connected,
+    )
+    network = _network(trained, trained, dataset, path, _from_ticket(path))
+    return replace(network, found_on=found_on)
 
 
 def of_source(config: SourceConfig) -> Network:
@@ -252,11 +265,15 @@ def of_seed(
         seed: one of its seeds.
         dataset: what it was found on.
     """
-    file = path / (TICKET if isinstance(config, SearchConfig) else WEIGHTS)
+    ticket, weights = path / TICKET, path / WEIGHTS
     if config.runs > 1:
-        file = file.with_stem(f"{file.stem}-seed{seed}")
+        ticket, weights = (f.with_stem(f"{f.stem}-seed{seed}") for f in (ticket, weights))
     one = replace(config, seed=seed, runs=1)
-    found = _from_ticket(file, one) if isinstance(one, SearchConfig) else _from_weights(file, one)
+    # An older gslt wrote the weights of a weak ticket.
+    older = not isinstance(config, SearchConfig) and weights.exists()
+    has_ticket = state_file(config) == TICKET and not older
+    file = ticket if has_ticket else weights
+    found = _from_ticket(file, one) if has_ticket else _from_weights(file, one)
     return replace(_network(one, one, dataset, file, found), run=path)
 
 
@@ -353,7 +370,7 @@ def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Net
 # How a network is built
 
 
-def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
+def _from_ticket(path: Path, config: SearchConfig | TrainConfig | None = None) -> Build:
     """Builds the network of a ticket file, which is of a run with this config, where there is one.
 
     Args:
@@ -364,9 +381,8 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         ticket: Ticket = load_ticket(path)
         a = ticket.architecture
-        if config is not None and (ticket.config, a and a.model) != (
-            part(FreezeConfig, config),
-            part(ModelConfig, config),
+        if config is not None and not (
+            ticket.began_with(_source_of(config)) and a and a.model == part(ModelConfig, config)
         ):
             raise RunError(f"{str(path)!r} is the ticket of a run with other settings")
         wanted = (dataset.num_features, dataset.num_classes)
@@ -380,6 +396,10 @@ def _from_ticket(path: Path, config: SearchConfig | None = None) -> Build:
         return model
 
     return make
+
+
+def _source_of(config: SearchConfig | TrainConfig) -> FreezeConfig:
+    return config.masked_source if isinstance(config, TrainConfig) else part(FreezeConfig, config)
 
 
 def _from_weights(path: Path, config: ModelConfig) -> Build:
@@ -408,13 +428,13 @@ def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
     def make(dataset: NodeDataset) -> GNN:
         made = GNN(dataset.num_features, dataset.num_classes, model, get_backend("pyg"))
         if isinstance(source, TrainConfig):
-            initialise(made, source.weight_init, source.seed, source.mask_sparsity)
+            initialise_training(made, source, source.seed)
             return made
         freeze(made, source)
         if isinstance(source, SearchConfig):
             supermask = frozen_weights(made)[0].supermask
             assert supermask is not None
-            supermask.sparsity = source.sparsity_at(0)
+            supermask.sparsity = source.sparsity_at(0, supermask.source_sparsity)
         return made
 
     return make
@@ -429,6 +449,8 @@ def _settings(*configs: Any) -> dict[str, Any]:
     for config in configs:
         if isinstance(config, FreezeConfig):
             values["prune_ratio"], values["lock_ratio"] = config.ratios
+        if isinstance(config, TrainConfig):
+            values = {name: v for name, v in values.items() if name not in config.idle}
     return {name: value for name, value in values.items() if name not in _NO_SETTING}
 
 
@@ -439,8 +461,11 @@ def arm_of(config: FreezeConfig | TrainConfig) -> str:
     ('ticket, frozen source, F = 0.4', 'weak ticket, sparsity 0.5')
     """
     if isinstance(config, TrainConfig):
-        removed = config.mask_sparsity
-        return f"weak ticket, sparsity {removed:g}" if removed else "weight training"
+        if not config.mask_sparsity:
+            return "weight training"
+        kind = "dynamic sparse training" if config.rewire_every else "weak ticket"
+        scheme = "" if config.allocation == "uniform" else f", {config.allocation}"
+        return f"{kind}{scheme}, sparsity {config.mask_sparsity:g}"
     prune, lock = config.ratios
     if not prune + lock:
         source = "dense source"

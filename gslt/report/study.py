@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gslt.data.metrics import METRICS, reworded
-from gslt.errors import RunError
+from gslt.errors import RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
 from gslt.report.escaping import drawn, file_parts
@@ -21,6 +21,7 @@ from gslt.report.figures import (
     both_names,
     canvas,
     forest,
+    in_rows,
     number_axis,
     panel_title,
     save_both,
@@ -66,6 +67,8 @@ TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
 _LEAST_RANGE = 1.0
+#: Panels of a figure stand side by side up to this number; more have rows.
+_PANELS = 3
 #: Settings that are told below the figure where all runs share them.
 _FACTS = {
     "architecture": "{}",
@@ -357,9 +360,25 @@ class StudyReport:
                 f"The study has runs by {' and '.join(known)}: each has tables and a picture of "
                 "its own, and none is compared with another."
             )
+        if self.collapsed:
+            notes.append(f"{self._collapse(8)}: nothing passes through such a layer.")
         if missing := results.total - len(self.whole.records):
             notes.append(f"Partial: {missing} of {results.total} runs are missing.")
         return notes
+
+    @cached_property
+    def collapsed(self) -> list[str]:
+        """The groups in which a ticket has lost every weight of a layer, and of how many layers."""
+        frame = self.groups.frame
+        if "emptied_layers" not in frame:
+            return []
+        means = {group.label: group.emptied_layers for group in frame.itertuples()}
+        return [f"{name} ({n:.3g})" for name, n in means.items() if not is_missing(n) and n > 0]
+
+    def _collapse(self, most: int) -> str:
+        several = "s" if len(self.collapsed) > 1 else ""
+        whose = f"Lost every weight of a layer, in the mean of so many layers: group{several}"
+        return f"{whose} {listed(self.collapsed, most)}"
 
     @property
     def comparison_table(self) -> Table:
@@ -396,8 +415,9 @@ class StudyReport:
         x = self.groups.x
         parts = self.groups.panels if x else {"": self.groups.frame}
         title = f"{self.title}\n{self.results.dataset}"
+        rows = in_rows(list(parts), min(len(parts), _PANELS))
         figure = canvas(
-            [list(parts)],
+            rows,
             title,
             self._caption(bool(x)),
             width=7.5 if len(parts) == 1 else 5.2,
@@ -414,8 +434,9 @@ class StudyReport:
             drawn.append((axes, self._lines(groups, x)))
             draw_lines(*drawn[-1])
             self._scale(axes, x)
+        for row in rows:
+            figure.panels[row[0]].set_ylabel(self._label)
         first = drawn[0][0]
-        first.set_ylabel(self._label)
         bottom, top = first.get_ylim()
         if (lack := _LEAST_RANGE - (top - bottom)) > 0:
             first.set_ylim(bottom - lack / 2, top + lack / 2)
@@ -435,7 +456,9 @@ class StudyReport:
                 facts.append(words.format(str(values[0]).upper()))
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
         when = self.words(f"Accuracy at {EPOCH_WORDS[self.epoch]}")
-        parts = (spread, when, self.majority[:1].upper() + self.majority[1:], ", ".join(facts))
+        lost = self._collapse(3) if self.collapsed else ""
+        majority = self.majority[:1].upper() + self.majority[1:]
+        parts = (spread, when, majority, lost, ", ".join(facts))
         return ". ".join(part for part in parts if part)
 
     @cached_property

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from gslt.config import SearchConfig, TrainConfig, WeightInit
+from gslt.config import RunConfig, SearchConfig, TrainConfig, WeightInit
 from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
+from gslt.freezing import FrozenCounts
+from gslt.ticket import Ticket
 from gslt.training.results import AT_BEST, AT_LAST, Result
 
 
@@ -52,6 +54,8 @@ COLUMNS: dict[str, Column] = {
     "last_train_loss": Column("training loss at the last epoch (nats)"),
     "sparsity": Column("sparsity (fraction of weights removed)"),
     "density": Column("density (fraction of weights kept)"),
+    "least_layer_density": Column("density of the sparsest layer", heading="sparsest layer"),
+    "emptied_layers": Column("layers that have lost every weight", heading="lost layers"),
     "prune_ratio": Column("pruning ratio"),
     "lock_ratio": Column("locking ratio"),
     "freezing_ratio": Column("freezing ratio (pruned + locked)"),
@@ -272,10 +276,25 @@ class Measured:
     last_train_loss: _Loss | None = None
     last_val_loss: _Loss | None = None
     last_test_loss: _Loss | None = None
+    # None in records of an older gslt.
+    least_layer_density: _Ratio | None = None
+    emptied_layers: Count | None = None
 
 
 #: Means that a result has by these names.
 _OWN_MEANS = ("test_accuracy", "val_accuracy")
+
+
+def _ratios(config: RunConfig, ticket: Ticket | None) -> tuple[float, float] | tuple[None, None]:
+    """Pruning and locking ratio; by the true counts where the config alone does not tell them."""
+    if not isinstance(config, SearchConfig):
+        return None, None
+    told = ticket is None or (config.has_exact_counts and not ticket.pattern)
+    report = None if ticket is None or told else ticket.report
+    if report is None:
+        return config.ratios
+    part = FrozenCounts.sum(layer.counts for layer in report.layers if layer.takes_part)
+    return part.pruned / max(part.total, 1), part.locked / max(part.total, 1)
 
 
 def measured(result: Result) -> dict[str, Any]:
@@ -287,10 +306,10 @@ def measured(result: Result) -> dict[str, Any]:
     """
     ticket, config, best = result.ticket, result.config, result.best
     total = sum(p.numel() for p in result.model.parameters())
-    prune, lock = config.ratios if isinstance(config, SearchConfig) else (None, None)
+    prune, lock = _ratios(config, ticket)
     size = ticket.size() if ticket else None
-    # Weight training under a random mask.
-    removed = round(config.mask_sparsity * total) if isinstance(config, TrainConfig) else 0
+    # Also before its first rewiring a mask that is rewired could keep any weight.
+    everywhere = getattr(config, "rewire_every", 0) > 0
     return {
         "test_accuracy": result.test_accuracy,
         "val_accuracy": result.val_accuracy,
@@ -298,16 +317,32 @@ def measured(result: Result) -> dict[str, Any]:
         "best_epoch": best.best_epoch,
         "last_epoch": best.last_epoch,
         "weight_init": config.weight_init,  # type: ignore[attr-defined]
-        "sparsity": size.sparsity if size else removed / total,
-        "density": size.density if size else 1.0 - removed / total,
+        "sparsity": size.sparsity if size else 0.0,
+        "density": size.density if size else 1.0,
         "prune_ratio": prune,
         "lock_ratio": lock,
         "freezing_ratio": None if prune is None or lock is None else prune + lock,
-        "searched": size.searched if size else total - removed,
-        "search_space": size.search_space if size else 1.0 - removed / total,
+        "searched": size.searched if size and not everywhere else total,
+        "search_space": size.search_space if size and not everywhere else 1.0,
         "num_weights": size.total if size else total,
-        "model_bytes": size.bits / 8 + size.stored_bytes if size else 4 * (total - removed),
-        "times_smaller": size.ratio if size else total / max(1, total - removed),
+        "model_bytes": size.content_bytes if size else 4 * total,
+        "times_smaller": size.ratio if size else 1.0,
         "file_bytes": size.bytes if size else None,
         "seconds": best.seconds,
+        **by_layer(ticket.kept_by_layer if ticket else {}),
     }
+
+
+def by_layer(kept: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Density of the sparsest layer, and how many layers have lost every weight.
+
+    >>> by_layer({"wide": (30, 400), "narrow": (0, 20)})
+    {'least_layer_density': 0.0, 'emptied_layers': 1}
+
+    Args:
+        kept: numbers of weights that are kept and that there are, of every layer that has lost
+            some; empty where all weights are there.
+    """
+    densities = [left / total for left, total in kept.values() if total]
+    emptied = sum(not density for density in densities)
+    return {"least_layer_density": min(densities, default=1.0), "emptied_layers": emptied}

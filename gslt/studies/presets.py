@@ -1,4 +1,7 @@
-"""Studies that reproduce every figure and table of the Frozen paper (arXiv 2402.14029)."""
+"""Studies that reproduce every figure and table of the Frozen paper (arXiv 2402.14029).
+
+And the comparison of random sources of the ER paper (arXiv 2210.02412).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from gslt.config import VISION, Architecture, check_choice
+from gslt.freezing import ALLOCATIONS
 from gslt.studies.study import Study, name_of_dataset
 
-Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size"]
+Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size", "er"]
 Size = Literal["quick", "standard", "paper"]
 
 #: Settings of the dense source with each initialisation; the paper leaves Kaiming uniform unscaled.
@@ -70,11 +74,19 @@ class SizeSettings:
     """Sources of the table beside those that every table has, by name."""
     trained: Mapping[str, Any] = field(default_factory=lambda: _TRAINED)
     """Settings of weight training."""
+    schemes: tuple[str, ...] = tuple(ALLOCATIONS)
+    """Allocations in the figure of random sources."""
+    sparsities: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
+    """Values on its axis."""
 
 
 _SIZES: dict[str, SizeSettings] = {
     # A few epochs at a fast rate: enough to see the shape of a figure.
-    "quick": SizeSettings("debian", 16, 64, 0.05, 2, 3, (32, 64)),
+    "quick": SizeSettings(
+        *("debian", 16, 64, 0.05, 2, 3, (32, 64)),
+        schemes=("uniform", "erk", "epl"),
+        sparsities=(0.5, 0.9, 0.99),
+    ),
     # With six seeds a paired test can fall below p = 0.05; with five it cannot.
     "standard": SizeSettings("debian", 60, 128, 0.05, 6, 9, (64, 128, 256)),
     "paper": SizeSettings(
@@ -88,7 +100,10 @@ _SIZES: dict[str, SizeSettings] = {
 #: test files'. A search keeps its rate of 0.1 throughout.
 _IMAGE_SIZES: dict[str, SizeSettings] = {
     "quick": SizeSettings(
-        "cifar10?fractions=0.04,0.02,0.1", 8, 0.125, 0.1, 2, 3, (0.125, 0.25), axis="width"
+        *("cifar10?fractions=0.04,0.02,0.1", 8, 0.125, 0.1, 2, 3, (0.125, 0.25)),
+        axis="width",
+        schemes=("uniform", "erk", "epl"),
+        sparsities=(0.5, 0.9, 0.99),
     ),
     "standard": SizeSettings(
         "cifar10?fractions=0.2,0.05,0.5", 30, 0.25, 0.1, 6, 9, (0.125, 0.25, 0.5), axis="width"
@@ -97,6 +112,10 @@ _IMAGE_SIZES: dict[str, SizeSettings] = {
         "cifar10", 100, 1.0, 0.1, 3, 9, (0.5, 1.0, 2.0), {**SHARES, **_QUARTERS}, axis="width"
     ),
 }
+
+
+#: Data set of a preset of graphs that has another one than its size, where that is not the paper's.
+_DATASETS: dict[str, str] = {"er": "cora"}
 
 
 def sizes_of(size: Size, architecture: Architecture) -> SizeSettings:
@@ -149,14 +168,16 @@ def preset(
     check_choice("size", size, get_args(Size))
     sizes = sizes_of(size, architecture)
     title, x, panel, arms = PRESETS[name](sizes)
+    own = {} if size == "paper" or architecture in VISION else _DATASETS
+    usual = own.get(name, sizes.dataset)
     settings = {
-        "dataset": dataset or sizes.dataset,
+        "dataset": dataset or usual,
         "architecture": architecture,
         "epochs": sizes.epochs,
         sizes.axis: sizes.width,
         "lr": sizes.lr,
     }
-    place = "" if dataset is None or dataset == sizes.dataset else f"-{name_of_dataset(dataset)}"
+    place = "" if dataset is None or dataset == usual else f"-{name_of_dataset(dataset)}"
     return Study(
         name=f"{name}-{architecture}-{size}{place}",
         title=title,
@@ -247,6 +268,25 @@ def _size(sizes: SizeSettings) -> _Parts:
     return "Accuracy against model size", "model_bytes", "", arms
 
 
+def _er(sizes: SizeSettings) -> _Parts:
+    removed, schemes = list(sizes.sparsities), {"allocation": list(sizes.schemes)}
+    weak: dict[str, Any] = {**sizes.trained, "mask_sparsity": removed, **schemes}
+    arms: dict[str, dict[str, Any]] = {
+        "weight training": dict(sizes.trained),
+        "weak ticket": weak,
+        "dynamic sparse training": {**weak, "rewire_every": max(2, sizes.epochs // 20)},
+        # The search removes half of what the source has left; a dense one has no allocation.
+        "strong ticket": {
+            "freezing_ratio": [round(2 * s - 1, 4) for s in removed if s > 0.5],
+            "prune_share": 1.0,
+            "window_position": 0.5,
+            **schemes,
+        },
+    }
+    title = "Random sources: weak, rewired and strong tickets by allocation"
+    return title, "sparsity", "allocation", arms
+
+
 PRESETS: dict[str, Callable[[SizeSettings], _Parts]] = {
     "table": _table,
     "sparsity": _sparsity,
@@ -255,6 +295,7 @@ PRESETS: dict[str, Callable[[SizeSettings], _Parts]] = {
     "freezing": _freezing,
     "width": _width,
     "size": _size,
+    "er": _er,
 }
 
 

@@ -503,7 +503,7 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "metric": record.metric,
         "majority_rate": record.majority_rate,
         **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
-        **spec.resolved,
+        **spec.in_force,
         **_with_figures(record.measured),
         **found,
         **({"collapsed": found.get(LOG_QUOTIENT) == -math.inf} if found else {}),

@@ -109,6 +109,12 @@ class RunSpec:
         values = dataclasses.asdict(self.config)
         return {name: value for name, value in values.items() if name not in _HOW}
 
+    @property
+    def in_force(self) -> dict[str, Any]:
+        """The same without settings of a mask, or of its rewiring, where there is none."""
+        idle = self.config.idle if isinstance(self.config, TrainConfig) else ()
+        return {name: value for name, value in self.resolved.items() if name not in idle}
+
     @cached_property
     def identity(self) -> str:
         """Sixteen hexadecimal digits."""
@@ -156,6 +162,11 @@ class RunSpec:
                 self.config, freezing_ratio=None, prune_ratio=prune, lock_ratio=lock
             )
             object.__setattr__(self, "config", config)
+        elif self.config.idle:
+            # Nor do settings of a mask tell runs apart that have none.
+            fields = {field.name: field.default for field in dataclasses.fields(self.config)}
+            usual: dict[str, Any] = {name: fields[name] for name in self.config.idle}
+            object.__setattr__(self, "config", dataclasses.replace(self.config, **usual))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +333,8 @@ class Study:
         common = dict(self.settings)
         if methods == ["train"]:
             known = {item.name for item in dataclasses.fields(TrainConfig)} | set(PLACE)
+            if not {**common, **own}.get("mask_sparsity"):
+                known -= set(TrainConfig().idle)
             common = {name: value for name, value in common.items() if name in known}
         return {**common, **own}
 

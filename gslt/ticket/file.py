@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,8 @@ from gslt.files.container import (
     read_tensors,
     seal,
 )
-from gslt.freezing import FrozenCounts
+from gslt.freezing import LOCKED, PRUNED, SEARCHED, FrozenCounts
+from gslt.freezing.source import counts_of
 from gslt.nn.source import SourceConfig
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
@@ -39,14 +41,16 @@ from gslt.version import __version__
 
 #: Version of the format of a ticket of masks alone, of one that stores state beside them, of one
 #: that knows the data that it was found on, and of one whose network has attention, is of images or
-#: was constructed.
-MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_NETWORKS = VERSIONS = (2, 3, 4, 5)
+#: was constructed, or that stores a freezing pattern, or trained weights.
+MASKS_ALONE, WITH_STATE, WITH_DATA, WITH_MORE = VERSIONS = (2, 3, 4, 5)
 #: Architectures that older readers do not know.
 _LATER = ("gat", *VISION)
 
-#: Kind of the sealed file, the name of its masks, and what stands before the names of its state.
-KIND, MASKS, STATE = "ticket", "masks", "state."
-#: A byte of the masks stands for at most so many searched weights, and so many weights at all.
+#: Kind of the sealed file, the names of its masks, its pattern and its trained weights, and what
+#: stands before the names of its state.
+KIND, MASKS, PATTERN, VALUES, STATE = "ticket", "masks", "pattern", "values", "state."
+#: A byte of the masks stands for at most so many searched weights, and so many weights at all; a
+#: byte of the pattern for as many weights as one of the masks for searched ones.
 SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE = 2**8, 2**14
 #: Weights that every byte of the whole file allows beyond ``Limits.small_file_weights``, in a
 #: network that gslt builds.
@@ -55,7 +59,7 @@ WEIGHTS_PER_FILE_BYTE = 2**7
 #: Fields that came later, and the value that is not written, so that older files stay as they are
 #: and older readers refuse what they would misread.
 _ADDED: dict[type[Any], dict[str, Any]] = {
-    FreezeConfig: {"place": "all"},
+    FreezeConfig: {"place": "all", "draw": "exact", "connected": False},
     ModelConfig: {
         "residual": False,
         "unit_gain": False,
@@ -86,8 +90,30 @@ def write_ticket(ticket: StoredTicket) -> tuple[bytes, int]:
     searched = sum(mask.numel() for mask in ticket.masks.values())
     payload = payload.ljust(_least_bytes(searched, ticket.source.total), b"\0")
     tensors = {f"{STATE}{name}": value.cpu() for name, value in ticket.state.items()}
+    if ticket.values:
+        tensors[VALUES] = torch.cat([value.cpu() for value in ticket.values.values()])
     tensors[MASKS] = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
-    return seal(KIND, _values(ticket, lengths, __version__), tensors), len(payload)
+    pattern = pattern_codes(ticket.pattern)
+    if pattern:
+        content = b"".join(code for codes in pattern for code in codes)
+        content = content.ljust(-(-ticket.source.total // SEARCHED_PER_BYTE), b"\0")
+        tensors[PATTERN] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    rows = [[*map(len, codes)] for codes in pattern]
+    return seal(KIND, _values(ticket, lengths, __version__, rows), tensors), len(payload)
+
+
+def pattern_codes(pattern: Mapping[str, Tensor]) -> list[tuple[bytes, bytes]]:
+    """A given pattern as two masks a layer: of what is frozen, and of what of that is locked.
+
+    Args:
+        pattern: int8 ``(n,)`` by name, see :attr:`StoredTicket.pattern`.
+    """
+    codes = []
+    for value in pattern.values():
+        flat = value.cpu().numpy()
+        frozen = flat != SEARCHED
+        codes.append((encode_mask(frozen), encode_mask(flat[frozen] == LOCKED)))
+    return codes
 
 
 def read_ticket(file: BinaryIO, size: int, name: str = "this file") -> StoredTicket:
@@ -112,7 +138,8 @@ def read_ticket(file: BinaryIO, size: int, name: str = "this file") -> StoredTic
         ticket = _ticket(metadata, read_tensors(header, file))
         check_ticket(ticket)
         lengths = {layer: length for layer, _, _, length in metadata.layers}
-        if compact(_values(ticket, lengths, metadata.gslt)) != header.text:
+        rows = [[one, other] for _, _, one, other in metadata.pattern]
+        if compact(_values(ticket, lengths, metadata.gslt, rows)) != header.text:
             raise ValueError("its metadata are not written as gslt writes them")
     except (TicketError, OSError):
         raise
@@ -143,10 +170,22 @@ class Metadata:
     data_sha256: str
     """Empty where the file has none."""
     construction: dict[str, Any] | None
+    """None where the ticket was not constructed."""
+    pattern: list[tuple[Count, Count, Count, Count]]
+    """Of every layer pruned and locked weights, and bytes of the two masks; empty without one."""
+    values: Count
+    """Trained weights that the file stores; 0 in a strong ticket."""
 
     def total(self, column: int) -> int:
         """Sum of a column of the layers."""
         return sum(int(layer[column]) for layer in self.layers)
+
+    @property
+    def pattern_bits(self) -> int:
+        """Bits of the masks of the pattern: one a weight, and one more a frozen one."""
+        if not self.pattern:
+            return 0
+        return self.total(1) + sum(2 * int(row[0] + row[1]) for row in self.pattern)
 
 
 def check_limits(metadata: Metadata, size: int, name: str) -> None:
@@ -164,7 +203,7 @@ def check_limits(metadata: Metadata, size: int, name: str) -> None:
     try:
         check_limit("file_bytes", size, f"{name} has")
         check_limit("weights", total, f"{name} describes a network of")
-        check_limit("bits", metadata.total(1), f"{name} has masks of")
+        check_limit("bits", metadata.total(1) + metadata.pattern_bits, f"{name} has masks of")
         if metadata.architecture is not None or metadata.construction is not None:
             check_limit(
                 "small_file_weights",
@@ -183,7 +222,8 @@ def beyond_defaults(ticket: StoredTicket, size: int) -> str:
         size: bytes of its file.
     """
     lengths = dict.fromkeys(ticket.masks, 0)
-    metadata = _metadata(_values(ticket, lengths, __version__))
+    rows = [[0, 0] for _ in ticket.pattern]
+    metadata = _metadata(_values(ticket, lengths, __version__, rows))
     try:
         with raised(**dataclasses.asdict(Limits())):
             check_limits(metadata, size, "this ticket")
@@ -192,10 +232,18 @@ def beyond_defaults(ticket: StoredTicket, size: int) -> str:
     return ""
 
 
-def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> dict[str, Any]:
-    """The metadata, given how many bytes each mask takes and the version of gslt."""
+def _values(
+    ticket: StoredTicket,
+    lengths: Mapping[str, int],
+    version: str,
+    rows: Sequence[Sequence[int]],
+) -> dict[str, Any]:
+    """The metadata, given the bytes of every mask, the version of gslt, and the pattern's bytes."""
     infos = {name: info_of(ticket.state[name]) for name in sorted(ticket.state)}
     state = [[name, info.dtype, list(info.shape)] for name, info in infos.items()]
+    frozen = [counts_of(value.cpu().numpy()) for value in ticket.pattern.values()]
+    pattern = [[c.pruned, c.locked, *row] for c, row in zip(frozen, rows, strict=True)]
+    trained = sum(map(len, ticket.values.values()))
     return {
         "version": _version(ticket),
         "gslt": version,
@@ -213,14 +261,16 @@ def _values(ticket: StoredTicket, lengths: Mapping[str, int], version: str) -> d
         **({"state": state} if state else {}),
         **({"data_sha256": ticket.content_hash} if ticket.content_hash else {}),
         **({"construction": dataclasses.asdict(c)} if (c := ticket.construction) else {}),
+        **({"pattern": pattern} if pattern else {}),
+        **({"values": trained} if trained else {}),
     }
 
 
 def _version(ticket: StoredTicket) -> int:
     """The oldest version of the format that has all of a ticket."""
-    later = ticket.architecture is not None and ticket.architecture.model.architecture in _LATER
-    if later or ticket.construction is not None:
-        return WITH_NETWORKS
+    network = ticket.architecture is not None and ticket.architecture.model.architecture in _LATER
+    if network or ticket.construction is not None or ticket.pattern or ticket.values:
+        return WITH_MORE
     return WITH_DATA if ticket.content_hash else WITH_STATE if ticket.state else MASKS_ALONE
 
 
@@ -240,24 +290,43 @@ def _least_bytes(searched: int, total: int) -> int:
 
 
 def _metadata(values: dict[str, Any]) -> Metadata:
-    given = {"state": [], "data_sha256": "", "construction": None, **values}
+    later: dict[str, Any] = {"construction": None, "pattern": [], "values": 0}
+    given = {"state": [], "data_sha256": "", **later, **values}
     _expect_keys("metadata", given, {field.name for field in dataclasses.fields(Metadata)})
     metadata = parse(Metadata, given)
     # Text that is no Unicode could not be printed.
     metadata.gslt.encode()
     if len({name for name, *_ in metadata.layers}) < len(metadata.layers):
         raise ValueError("two layers have the same name")
+    if metadata.pattern and len(metadata.pattern) != len(metadata.layers):
+        raise ValueError("its pattern has another number of layers")
     return metadata
 
 
 def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> None:
     """Before anything is read or made that is as long as the masks."""
     state = {f"{STATE}{name}": TensorInfo(dtype, shape) for name, dtype, shape in metadata.state}
+    if metadata.values:
+        state[VALUES] = TensorInfo("F32", (metadata.values,))
+        if metadata.values != metadata.total(2):
+            raise ValueError(
+                f"{metadata.values} trained weights do not fit {metadata.total(2)} that are kept"
+            )
     info = tensors.get(MASKS)
     if info is None or info.dtype != "U8" or len(info.shape) != 1:
         raise ValueError(f"it should hold a tensor {MASKS!r} of bytes")
-    if {MASKS: info, **state} != tensors:
-        differing = sorted(dict(tensors.items() ^ {MASKS: info, **state}.items()))
+    expected = {MASKS: info, **state}
+    if metadata.pattern:
+        frozen = sum(int(row[0] + row[1]) for row in metadata.pattern)
+        if metadata.total(1) + frozen != metadata.source.total:
+            raise ValueError("its pattern is not of as many weights as its source")
+        size = max(
+            sum(int(row[2] + row[3]) for row in metadata.pattern),
+            -(-metadata.source.total // SEARCHED_PER_BYTE),
+        )
+        expected[PATTERN] = TensorInfo("U8", (size,))
+    if expected != tensors:
+        differing = sorted(dict(tensors.items() ^ expected.items()))
         raise ValueError(f"its tensors are not those of its metadata; differing: {differing}")
     searched, used = metadata.total(1), metadata.total(3)
     if info.size != max(used, _least_bytes(searched, metadata.source.total)):
@@ -269,9 +338,15 @@ def _check_payload(tensors: Mapping[str, TensorInfo], metadata: Metadata) -> Non
 
 def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
     given, construction = metadata.architecture, metadata.construction
+    values = {}
+    if metadata.values:
+        parts = torch.split(tensors[VALUES], [kept for _, _, kept, _ in metadata.layers])
+        names = (name for name, *_ in metadata.layers)
+        values = {name: part.clone() for name, part in zip(names, parts, strict=True)}
     return StoredTicket(
         config=_build(FreezeConfig, metadata.freeze),
         masks=_masks(metadata, tensors[MASKS]),
+        values=values,
         source=metadata.source,
         weights_checksum=metadata.weights_sha256,
         architecture=None if given is None else _read_architecture(given),
@@ -282,7 +357,25 @@ def _ticket(metadata: Metadata, tensors: Mapping[str, Tensor]) -> StoredTicket:
         state={name: tensors[f"{STATE}{name}"].clone() for name, *_ in metadata.state},
         content_hash=metadata.data_sha256,
         construction=None if construction is None else _read_construction(construction),
+        pattern=_pattern(metadata, tensors[PATTERN]) if metadata.pattern else {},
     )
+
+
+def _pattern(metadata: Metadata, payload: Tensor) -> dict[str, Tensor]:
+    content, start = payload.numpy().data, 0
+    pattern = {}
+    for (name, searched, _, _), (pruned, locked, *lengths) in zip(
+        metadata.layers, metadata.pattern, strict=True
+    ):
+        held = pruned + locked
+        flat = np.full(searched + held, SEARCHED, dtype=np.int8)
+        one, two = start + lengths[0], start + sum(lengths)
+        places = decode_mask(content[start:one], flat.size, held)
+        flat[places] = np.where(decode_mask(content[one:two], held, locked), LOCKED, PRUNED)
+        pattern[name], start = torch.from_numpy(flat), two
+    if bytes(content[start:]).strip(b"\0"):
+        raise ValueError("the bytes behind the pattern are not zero")
+    return pattern
 
 
 def _masks(metadata: Metadata, payload: Tensor) -> dict[str, Tensor]:

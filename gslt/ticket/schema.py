@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -18,7 +18,9 @@ from gslt.config import VISION, FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.supermask import Supermask
+from gslt.masking.freeze import FreezeReport
+from gslt.masking.given import given_parts
+from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 from gslt.nn.source import SourceConfig
 from gslt.nn.vision import norm_shapes
@@ -71,6 +73,12 @@ class StoredTicket:
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
     construction: SourceConfig | None = None
     """The source of a ticket that was constructed, see :mod:`gslt.theory.construct`."""
+    pattern: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Which weights are frozen, where that was given (:func:`gslt.freeze`) and no seed tells it: by
+    the names of the masks, int8 ``(n,)``, −1 pruned, +1 locked, 0 searched; else empty."""
+    values: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Of a weak ticket: the trained weights that each mask keeps, float32 ``(k,)``, by weight name;
+    the weights themselves, which no scale multiplies. Empty in a strong one."""
 
 
 def check_ticket(ticket: StoredTicket) -> None:
@@ -101,37 +109,92 @@ def check_ticket(ticket: StoredTicket) -> None:
             raise ValueError(f"its value {name!r} {reason}")
     if ticket.source.total < 1:
         raise ValueError("it has no weight")
+    if ticket.architecture is not None and ticket.construction is not None:
+        raise ValueError("it is of a classifier and constructed, which exclude each other")
+    if ticket.values:
+        _check_values(ticket)
+    if ticket.pattern:
+        _check_pattern(ticket)
     if ticket.architecture is not None:
-        counts = _counts_of(ticket.architecture, ticket.config, ticket.source.total, ticket.masks)
+        shapes = _shapes_of(ticket, ticket.architecture)
         _check_state(ticket.architecture, ticket.state)
-        _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
-        _check_kept(ticket, counts)
-    elif ticket.config.threshold == "global":
-        _check_kept(ticket, _global_counts(ticket))
-    if ticket.construction is not None:
+        _check_counts(ticket, shapes)
+    elif ticket.construction is not None:
         _check_construction(ticket, ticket.construction)
-    _expect_equal("counts of the source", _global_counts(ticket), [ticket.source])
+        _check_counts(ticket, ticket.construction.shapes)
+    elif ticket.pattern:
+        layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+        _check_kept(ticket, [layer.counts for layer in layers])
+    else:
+        counts = _global_counts(ticket)
+        if ticket.config.threshold == "global":
+            _check_kept(ticket, counts)
+        _expect_equal("counts of the source", counts, [ticket.source])
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
 
 
 def _check_construction(ticket: StoredTicket, source: SourceConfig) -> None:
-    """Refuse a source that has not the masks, the seed and the factors of the ticket."""
-    if ticket.architecture is not None:
-        raise ValueError("it is of a node classifier and constructed, which exclude each other")
+    """Refuse a source that has not the weights, the seed and the factors of the ticket."""
+    if ticket.values:
+        raise ValueError("its weights are trained, and it is constructed, of random ones")
     # First what bounds the work.
     if (size := source.searched_size) != ticket.source.total:
         raise ValueError(f"its source has {ticket.source.total} weights, its construction {size}")
     if source.seed != ticket.config.seed:
         raise ValueError(f"its seed is {ticket.config.seed}, its construction's {source.seed}")
     _expect_equal("weights", list(source.shapes), list(ticket.masks))
-    part = taking_part(list(source.shapes), ticket.config.place)
-    shapes = list(source.shapes.values())
-    counts = frozen_counts(shapes, *ticket.config.ratios, ticket.config.allocation, part)
-    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
-    _check_kept(ticket, counts)
     for name, value in ticket.state.items():
         if name not in source.factors or value.dtype != torch.float64 or value.dim():
             raise ValueError(f"its construction has no value {name!r} of this shape and type")
+
+
+def _check_counts(ticket: StoredTicket, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Refuse masks that weights of these shapes, of this source, do not have."""
+    whole, pattern = bool(ticket.values), ticket.pattern or None
+    report = FreezeReport.of(shapes, ticket.config, pattern, whole=whole)
+    counts = [layer.counts for layer in report.layers]
+    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+    _check_kept(ticket, counts)
+    _expect_equal("counts of the source", [report.counts], [ticket.source])
+
+
+def _check_values(ticket: StoredTicket) -> None:
+    """Refuse trained weights that are not those of the masks."""
+    config = ticket.config
+    if ticket.pattern:
+        raise ValueError("its weights are trained, so that no pattern of frozen ones is given")
+    if ticket.source.locked or config.ratios[1] or config.scale != "none":
+        raise ValueError("its weights are trained, so that none is locked and no scale is on them")
+    if (config.place, config.threshold) != ("all", "global"):
+        raise ValueError("a mask on trained weights has no place and no threshold of layers")
+    _expect_equal("names of trained weights", [*ticket.masks], [*ticket.values])
+    if not any(map(len, ticket.values.values())):
+        raise ValueError("it keeps no trained weight")
+    for name, value in ticket.values.items():
+        if value.dtype != torch.float32 or not bool(value.isfinite().all()):
+            raise ValueError(
+                f"a trained weight of {name!r} is no finite number of single precision"
+            )
+        _expect_equal(
+            f"trained weights of {name!r}", [kept_bits(ticket.masks[name])], [*value.shape]
+        )
+
+
+def _check_pattern(ticket: StoredTicket) -> None:
+    """Refuse a given pattern that is not of these masks, or that this source cannot have."""
+    if list(ticket.pattern) != list(ticket.masks):
+        raise ValueError("its pattern is not of the weights of its masks")
+    if any(value.dtype != torch.int8 or value.dim() != 1 for value in ticket.pattern.values()):
+        raise ValueError("its pattern is not of flat int8 tensors")
+    layers = given_parts(_flat_shapes(ticket), ticket.config, ticket.pattern)
+    counts = [layer.counts for layer in layers]
+    _expect_equal("searched weights", [c.searched for c in counts], _searched(ticket))
+    _expect_equal("counts of the source", [FrozenCounts.sum(counts)], [ticket.source])
+    check_window(counts, ticket.config.sparsity)
+
+
+def _flat_shapes(ticket: StoredTicket) -> dict[str, tuple[int, ...]]:
+    return {name: (value.numel(),) for name, value in ticket.pattern.items()}
 
 
 def unstorable(value: Any) -> str:
@@ -151,38 +214,27 @@ def unstorable(value: Any) -> str:
     return ""
 
 
-def _counts_of(
-    architecture: Architecture, config: FreezeConfig, total: int, names: Iterable[str]
-) -> list[FrozenCounts]:
-    """Frozen counts of every layer that the architecture has, which must have those names."""
-    model, expected = architecture.model, list(names)
-    if model.architecture in VISION:
-        return _checked_counts(architecture, config, total, expected)
+def _shapes_of(ticket: StoredTicket, architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights of the architecture, which must have the names of the masks."""
+    model, total, expected = architecture.model, ticket.source.total, list(ticket.masks)
     a, hidden, b = architecture.in_channels, model.hidden_channels, architecture.out_channels
     # First what bounds the work: a layer is no larger than the network.
     largest = hidden * max(a, b, hidden if model.num_layers > 2 else 0)
-    if model.num_layers > len(expected) or largest > total:
+    of_graph = model.architecture not in VISION
+    if of_graph and (model.num_layers > len(expected) or largest > total):
         raise ValueError(
             f"wrong architecture: {model.num_layers} layers of width {hidden} between {a} features "
             f"and {b} classes do not make {len(expected)} masks and {total} weights"
         )
-    return _checked_counts(architecture, config, total, expected)
-
-
-def _checked_counts(
-    architecture: Architecture, config: FreezeConfig, total: int, expected: list[str]
-) -> list[FrozenCounts]:
-    widths = architecture.in_channels, architecture.out_channels
-    if max(widths) > total:
-        raise ValueError(f"wrong architecture: {max(widths)} inputs or classes of {total} weights")
-    shapes = weight_shapes(*widths, architecture.model)
+    if max(a, b) > total:
+        raise ValueError(f"wrong architecture: {max(a, b)} inputs or classes of {total} weights")
+    shapes = weight_shapes(a, b, model)
     for name, found in zip_longest(shapes, expected):
         if name != found:
             raise ValueError(f"wrong architecture: it has the weight {name}, the mask is {found}'s")
     if (size := sum(map(math.prod, shapes.values()))) != total:
         raise ValueError(f"wrong architecture: it has {size} weights, the source has {total}")
-    part = taking_part(list(shapes), config.place)
-    return frozen_counts(list(shapes.values()), *config.ratios, config.allocation, part)
+    return shapes
 
 
 def _check_state(architecture: Architecture, state: Mapping[str, Tensor]) -> None:
@@ -200,18 +252,33 @@ def _check_state(architecture: Architecture, state: Mapping[str, Tensor]) -> Non
 
 
 def _global_counts(ticket: StoredTicket) -> list[FrozenCounts]:
-    """Counts of the whole network: in layers that do not take part, every weight is searched."""
-    part = taking_part(list(ticket.masks), ticket.config.place)
+    """Counts of the whole network of a module of one's own, whose shapes nobody knows here.
+
+    In layers that do not take part, every weight is searched. Counts that the ratios alone do not
+    tell are taken as the file says them; :meth:`Ticket.restore` compares them.
+    """
+    config, source = ticket.config, ticket.source
+    part = taking_part(list(ticket.masks), config.place)
     outside = sum(n for n, takes in zip(_searched(ticket), part, strict=True) if not takes)
-    if outside > ticket.source.total:
-        raise ValueError(f"more searched weights than the {ticket.source.total} of the source")
-    shapes = [(ticket.source.total - outside,), (outside,)]
-    counts = frozen_counts(shapes, *ticket.config.ratios, "epl", [any(part), False])
-    return [FrozenCounts.sum(counts)]
+    if outside > source.total:
+        raise ValueError(f"more searched weights than the {source.total} of the source")
+    shapes = [(source.total - outside,), (outside,)]
+    counts = FrozenCounts.sum(frozen_counts(shapes, *config.ratios, "epl", [any(part), False]))
+    if config.has_exact_counts:
+        return [counts]
+    if not any(config.ratios) and source.searched < source.total:
+        raise ValueError("weights of its source are frozen, where its settings freeze none")
+    if not ticket.values:
+        check_window([source], config.sparsity)
+    return [source]
 
 
 def _check_kept(ticket: StoredTicket, counts: list[FrozenCounts]) -> None:
     config = ticket.config
+    if ticket.values and any(config.ratios):
+        # What the mask removes is pruned, and all the rest was trained.
+        _expect_equal("kept weights", _searched(ticket), [*map(kept_bits, ticket.masks.values())])
+        return
     budgets = Supermask(counts, sparsity=config.sparsity, threshold=config.threshold).budgets()
     kept = [kept_bits(mask) for mask in ticket.masks.values()]
     _expect_equal("kept weights", budgets, kept if config.threshold == "layer" else [sum(kept)])

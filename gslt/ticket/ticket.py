@@ -31,16 +31,20 @@ from gslt.masking.freeze import (
     other_state,
 )
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
+from gslt.masking.trained import WEAK_REMEDY, emptied_layers
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
 from gslt.nn.source import SourceNetwork
-from gslt.ticket.file import beyond_defaults, read_ticket, write_ticket
+from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
+from gslt.ticket.weak import dense, other_values, put_trained, source_report, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
+#: What leaves a layer of a searched ticket some weights.
+_FULLER = "a lower sparsity, less pruning or threshold=layer keeps some"
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,21 @@ class TicketSize:
     kept: int
     """Weights of the ticket: locked ones and searched ones that the mask keeps."""
     bits: int
-    """Bits of the mask: one per searched weight. The size that papers report."""
+    """Bits of the mask: one per searched weight. The size that papers report. None in a weak ticket
+    whose mask the seed regenerates."""
     entropy_bits: float
     """Least size of the masks: Σ m H(k / m) over the layers, with k kept of m searched weights."""
     coded_bytes: int
     """Bytes of the masks in the ticket file."""
     stored: int
-    """Values beside the masks that the ticket has to store, such as running statistics."""
+    """Values beside the masks that the ticket has to store, such as running statistics, and the
+    trained weights of a weak ticket."""
     stored_bytes: int
     """Bytes of these values."""
     bytes: int
     """Size of the ticket file, with its header and metadata."""
+    pattern_bytes: int = 0
+    """Bytes of a freezing pattern that was given, which no seed regenerates."""
 
     @property
     def sparsity(self) -> float:
@@ -82,18 +90,23 @@ class TicketSize:
         return self.searched / self.total
 
     @property
+    def content_bytes(self) -> float:
+        """Bytes of the mask, one bit per searched weight, and of what is stored beside it."""
+        return self.bits / 8 + self.stored_bytes + self.pattern_bytes
+
+    @property
     def ratio(self) -> float:
         """How many times smaller than float32 weights the mask is, with what is stored beside it.
 
-        32 N / (bits + 8 stored_bytes).
+        32 N / (bits + 8 stored_bytes + 8 pattern_bytes).
         """
-        bits = self.bits + 8 * self.stored_bytes
+        bits = 8 * self.content_bytes
         return 32 * self.total / bits if bits else float("inf")
 
     @property
     def header_bytes(self) -> int:
         """Bytes of the ticket file that are no content: header and metadata."""
-        return self.bytes - self.coded_bytes - self.stored_bytes
+        return self.bytes - self.coded_bytes - self.stored_bytes - self.pattern_bytes
 
     @property
     def file_ratio(self) -> float:
@@ -108,7 +121,10 @@ class TicketSize:
 
 @dataclass(frozen=True, eq=False)
 class Ticket(StoredTicket):
-    """A strong lottery ticket: a subnetwork of a random network that a seed regenerates."""
+    """A lottery ticket: a subnetwork of a random network that a seed regenerates.
+
+    A strong one has the random weights; a weak one was trained under a mask, and stores them.
+    """
 
     @classmethod
     def of(
@@ -122,8 +138,9 @@ class Ticket(StoredTicket):
     ) -> Ticket:
         """The ticket that a frozen module is at this moment.
 
-        Beside the masks it stores every tensor of the module's state that has changed since the
-        module was frozen, and the running statistics of a norm that had seen a batch before.
+        Beside the masks it stores a freezing pattern that was given (:func:`gslt.freeze`), every
+        tensor of the module's state that has changed since the module was frozen, and the running
+        statistics of a norm that had seen a batch before.
 
         Args:
             module: a module frozen as one network, or a wrapper around one (``torch.compile``,
@@ -148,12 +165,17 @@ class Ticket(StoredTicket):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         forget_selections(module)
         masks = {w.name: w.mask().cpu() for w in weights}
-        if emptied := _emptied(masks, {w.name: w.counts for w in weights}):
+        kept = {
+            w.name: (kept_bits(masks[w.name]) + w.counts.locked, w.counts.total) for w in weights
+        }
+        if emptied := emptied_layers(kept, _FULLER):
             warnings.warn(emptied, FreezingWarning, stacklevel=2)
         state = _state(module)
         checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
+        given = {w.name: w.given_pattern for w in weights}
+        pattern = {name: value for name, value in given.items() if value is not None}
         return cls(
             config,
             masks,
@@ -166,7 +188,54 @@ class Ticket(StoredTicket):
             state,
             content_hash,
             module.config if isinstance(module, SourceNetwork) else None,
+            pattern,
         )
+
+    @classmethod
+    def trained(
+        cls,
+        module: nn.Module,
+        source: FreezeConfig,
+        *,
+        dataset: str = "",
+        split: int = 0,
+        results: dict[str, float] | None = None,
+        content_hash: str = "",
+    ) -> Ticket:
+        """The weak ticket that a module is at this moment, whose weights were trained under a mask.
+
+        It stores the values of the weights that the mask keeps, and every other value of the
+        module's state. Where the mask is still the one that the seed of the source regenerates it
+        costs nothing; a mask that was rewired is stored, one bit for every weight, and the ticket's
+        source is the dense one of the same seed, its sparsity that of the mask.
+
+        Args:
+            module: with a mask on every weight, see :func:`gslt.masking.initialise`.
+            source: what the mask began with, see :attr:`gslt.TrainConfig.masked_source`.
+            dataset: name of the data set it was trained on.
+            split: number of its split.
+            results: figures of the training, finite numbers.
+            content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
+
+        Raises:
+            TicketError: if a weight has no mask, or the module holds what no ticket can store.
+        """
+        given = (dataset, split, dict(results or {}), content_hash)
+        return cls(**vars(weak_ticket(module, source, *given)))
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it stores trained weights."""
+        return bool(self.values)
+
+    def began_with(self, source: FreezeConfig) -> bool:
+        """Whether it is of this source; of a mask that was rewired, whether that began there.
+
+        Args:
+            source: of a search, or :attr:`gslt.TrainConfig.masked_source`.
+        """
+        rewired = dense(source, self.config.sparsity)
+        return self.config in ([source, rewired] if self.is_weak else [source])
 
     def model(self, backend: str = "pyg", *, baked: bool = False) -> Network | SourceNetwork:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
@@ -205,16 +274,20 @@ class Ticket(StoredTicket):
             model = _network(self.architecture, backend)
         self._restore(model)
         model.found_on = self.content_hash
+        if self.is_weak:
+            return model.requires_grad_(not baked).eval()
         return (bake(model) if baked else model).eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
 
         The mask becomes scores of 1 (kept) and 0 (removed), which select exactly that mask. What
-        the ticket stores beside it, such as running statistics, takes its place in the module.
+        the ticket stores beside it, such as running statistics, takes its place in the module. Of a
+        weak ticket the module gets the trained weights, and the mask on them as in training.
 
         Args:
-            module: of the ticket's architecture; frozen or not, its weights are discarded.
+            module: of the ticket's architecture; frozen or not, its weights are discarded. For a
+                weak ticket it must not be frozen.
 
         Raises:
             TicketError: if the module is not the ticket's architecture, has not what the ticket
@@ -226,10 +299,21 @@ class Ticket(StoredTicket):
         self._restore(copy.deepcopy(module))
         self._restore(module)
 
-    def _restore(self, module: nn.Module) -> None:
-        freeze(module, self.config)
-        weights = frozen_weights(module)
-        expected = {w.name: w.counts.searched for w in weights}
+    def _restore_trained(self, module: nn.Module) -> None:
+        """Put trained weights and their mask into a module that is not frozen."""
+        if frozen_weights(module):
+            raise TicketError(
+                f"{type(module).__name__} is frozen, and the weights of a weak ticket are trained; "
+                "restore it into a module that is newly built"
+            )
+        report = source_report(module, self.config)
+        self._check_fit({layer.name: layer.counts for layer in report.layers})
+        self._check_others(other_values(module))
+        put_trained(self, module)
+
+    def _check_fit(self, counts: Mapping[str, FrozenCounts]) -> None:
+        """Refuse a network whose weights are not those of the ticket."""
+        expected = {name: c.searched for name, c in counts.items()}
         found = {name: mask.numel() for name, mask in self.masks.items()}
         if expected != found:
             different = sorted(set(expected.items()) ^ set(found.items()))
@@ -237,10 +321,12 @@ class Ticket(StoredTicket):
                 "the ticket does not fit the network; searched weights differ for "
                 + ", ".join(sorted({name for name, _ in different}))
             )
-        source = FrozenCounts.sum(w.counts for w in weights)
+        source = FrozenCounts.sum(counts.values())
         if source != self.source:
             raise TicketError(f"the ticket says {self.source}, but its source has {source}")
-        others = other_state(module)
+
+    def _check_others(self, others: Mapping[str, Any]) -> None:
+        """Refuse a module that has not what the ticket stores beside the masks."""
         wanted = {name: _kind(value) for name, value in self.state.items()}
         if absent := [
             f"{name} ({kind}, in the module {_kind(others.get(name))})"
@@ -251,6 +337,16 @@ class Ticket(StoredTicket):
                 f"the ticket stores {listed(absent)}; build the module as it was at the search, "
                 "and of the same precision"
             )
+
+    def _restore(self, module: nn.Module) -> None:
+        if self.is_weak:
+            self._restore_trained(module)
+            return
+        freeze(module, self.config, pattern=self.pattern or None)
+        weights = frozen_weights(module)
+        self._check_fit({w.name: w.counts for w in weights})
+        others = other_state(module)
+        self._check_others(others)
         if weights_checksum(module, self.state) != self.weights_checksum:
             kept = listed([name for name in others if name not in self.state]) or "none"
             raise TicketError(
@@ -280,14 +376,28 @@ class Ticket(StoredTicket):
             shapes = weight_shapes(a.in_channels, a.out_channels, a.model)
         else:
             return None
-        return FreezeReport.of(shapes, self.config)
+        return FreezeReport.of(shapes, self.config, self.pattern or None, whole=self.is_weak)
 
     @property
     def emptied(self) -> str:
         """A sentence on layers that have lost every weight; empty without any or without report."""
-        if (report := self.report) is None:
+        if self.report is None:
             return ""
-        return _emptied(self.masks, {layer.name: layer.counts for layer in report.layers})
+        return emptied_layers(self.kept_by_layer, WEAK_REMEDY if self.is_weak else _FULLER)
+
+    @property
+    def kept_by_layer(self) -> dict[str, tuple[int, int]]:
+        """Numbers of weights that the ticket keeps and that there are, by weight name.
+
+        Without a report, for a module of your own, they are of the searched weights alone.
+        """
+        report = self.report
+        counts = {layer.name: layer.counts for layer in report.layers} if report else {}
+        found = {}
+        for name, mask in self.masks.items():
+            c = counts.get(name, FrozenCounts(mask.numel(), 0, 0))
+            found[name] = (kept_bits(mask) + c.locked, c.total)
+        return found
 
     def size(self) -> TicketSize:
         """Weights, bits and bytes of the ticket."""
@@ -295,18 +405,20 @@ class Ticket(StoredTicket):
         searched, kept = (sum(column) for column in zip(*counts, strict=True))
         source = self.source
         content, coded_bytes = write_ticket(self)
+        stored = [*self.state.values(), *self.values.values()]
         return TicketSize(
             total=source.total,
             searched=searched,
             pruned=source.pruned,
             locked=source.locked,
             kept=kept + source.locked,
-            bits=searched,
+            bits=0 if self.is_weak and kept == searched else searched,
             entropy_bits=sum(entropy_bits(*pair) for pair in counts),
             coded_bytes=coded_bytes,
-            stored=sum(value.numel() for value in self.state.values()),
-            stored_bytes=sum(value.nbytes for value in self.state.values()),
+            stored=sum(value.numel() for value in stored),
+            stored_bytes=sum(value.nbytes for value in stored),
             bytes=len(content),
+            pattern_bytes=sum(len(code) for codes in pattern_codes(self.pattern) for code in codes),
         )
 
     def save(self, path: str | Path) -> None:
@@ -430,18 +542,6 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "them; search again with a smaller learning rate"
         )
     return weights
-
-
-def _emptied(masks: Mapping[str, Tensor], counts: Mapping[str, FrozenCounts]) -> str:
-    """What there is to say where a layer keeps no weight, searched or locked; else empty."""
-    lost = [name for name, c in counts.items() if not c.locked and not masks[name].any()]
-    if not lost:
-        return ""
-    told = [f"{name}, {counts[name].total:,} weights" for name in lost]
-    return (
-        f"{len(lost)} of {len(counts)} layers have lost every weight ({listed(told)}), so that "
-        "nothing passes through them; a lower sparsity, less pruning or threshold=layer keeps some"
-    )
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from gslt.config import Optimizer, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, loss
-from gslt.errors import GsltError, Interrupted, RunError
+from gslt.errors import ConfigError, GsltError, Interrupted, RunError
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.networks import Network
 from gslt.random import Stream
@@ -26,6 +27,7 @@ from gslt.training.checkpoint import Checkpoint, file_names
 from gslt.training.epochs import EpochKind, FullBatch, MiniBatches
 from gslt.training.inputs import ImageInputs, Inputs
 from gslt.training.results import Epoch, Run, ticket_results
+from gslt.training.rewire import Rewiring
 from gslt.training.run_folder import RunFolder
 from gslt.training.signals import Request, stop_requests
 
@@ -130,6 +132,7 @@ class Loop:
         self.exact_inputs = inputs.of("float32")
         self.supermask = next((w.supermask for w in frozen_weights(model)), None)
         self.optimizer = make_optimizer(model, config)
+        self.rewiring = Rewiring(model, self.optimizer, config, seed)
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
         self.best_state: dict[str, Tensor] = {}
@@ -140,6 +143,11 @@ class Loop:
         if isinstance(dataset, ImageDataset):
             assert isinstance(inputs, ImageInputs)
             self.kind = MiniBatches(dataset, inputs, config.batch_size)
+        if getattr(config, "rewire_every", 0) == self.kind.updates == 1:
+            raise ConfigError(
+                f"all {len(self.train)} training images are one batch, and an update that rewires "
+                "trains no weight; use rewire_every of at least 2, or a smaller batch_size"
+            )
         #: Updates so far; in every epoch there are ``kind.updates``.
         self.updates = 0
 
@@ -284,13 +292,20 @@ class Loop:
             for scores in self.model.parameters():
                 assert scores.grad is not None
                 scores.grad.add_(scores.detach().sign(), alpha=l1)
-        self.optimizer.step()
+        if not self.rewiring.rewire(epoch, first=not self.updates % self.kind.updates):
+            self.optimizer.step()
         self.updates += 1
 
+    def _sparsity_at(self, epoch: int) -> float | None:
+        if not isinstance(self.config, SearchConfig):
+            return None
+        assert self.supermask is not None
+        return self.config.sparsity_at(epoch, self.supermask.source_sparsity)
+
     def _set_sparsity(self, epoch: int) -> None:
-        if isinstance(self.config, SearchConfig):
+        if (sparsity := self._sparsity_at(epoch)) is not None:
             assert self.supermask is not None
-            self.supermask.sparsity = self.config.sparsity_at(epoch)
+            self.supermask.sparsity = sparsity
 
     def _forward(self, epoch: int) -> Tensor:
         generator = None
@@ -316,9 +331,7 @@ class Loop:
 
     def _record_epoch(self, epoch: int, started: float) -> Epoch:
         loss, scores = self.kind.measure(self, epoch)
-        sparsity = None
-        if isinstance(self.config, SearchConfig):
-            sparsity = self.config.sparsity_at(epoch)
+        sparsity = self._sparsity_at(epoch)
         record = Epoch(
             seed=self.seed,
             epoch=epoch,
@@ -345,24 +358,15 @@ class Loop:
         if self.probe is not None:
             epochs, best_epoch = self.config.epochs, self.best.epoch
             self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
-        ticket = None
-        if isinstance(self.config, SearchConfig):
-            scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
-            results = ticket_results(scores, self.best.epoch, self.dataset.metric)
-            ticket = Ticket.of(
-                self.model,
-                dataset=self.dataset.name,
-                split=self.dataset.split,
-                results=results,
-                content_hash=self.dataset.content_hash,
-            )
+        scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
+        results = ticket_results(scores, self.best.epoch, self.dataset.metric)
         return Run(
             seed=self.seed,
             best_epoch=self.best.epoch,
             seconds=seconds,
             history=self.history,
             model=self.model,
-            ticket=ticket,
+            ticket=ticket_of(self.model, self.config, self.seed, self.dataset, results),
             **best,
             **{f"last_{name}": value for name, value in last.items()},
         )
@@ -370,6 +374,31 @@ class Loop:
     def _evaluated(self) -> dict[str, float]:
         """Accuracies and losses of the network as it is now, in single precision."""
         return self.dataset.accuracy_and_loss(self.all_inputs.predict(self.model))
+
+
+def ticket_of(
+    model: Network,
+    config: SearchConfig | TrainConfig,
+    seed: int,
+    dataset: Dataset,
+    results: dict[str, float],
+) -> Ticket | None:
+    """The ticket that a run has found: strong of a search, weak of training under a mask, or none.
+
+    Args:
+        model: of the best epoch.
+        config: of the run.
+        seed: of the run.
+        dataset: that it was found on.
+        results: figures of the run.
+    """
+    on: dict[str, Any] = {"dataset": dataset.name, "split": dataset.split, "results": results}
+    on["content_hash"] = dataset.content_hash
+    if isinstance(config, SearchConfig):
+        return Ticket.of(model, **on)
+    if not config.mask_sparsity:
+        return None
+    return Ticket.trained(model, replace(config.masked_source, seed=seed), **on)
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gslt.config import ModelConfig, RunConfig
+from gslt.config import ModelConfig, RunConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset, NodeDataset
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import weight_shapes
@@ -27,6 +27,8 @@ _EDGE = 56
 #: Tensors as long as the weights of a network of images: scores, weights, places and effective
 #: weights, gradients, moments, the best state.
 _PER_WEIGHT = 12
+#: Bytes of a weight while its gradient is masked, and while its places are sorted to be rewired.
+_MASKED, _REWIRED = 4, 24
 #: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
 #: that a layer keeps for the gradient, and of those that live at the same time.
 _ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
@@ -45,7 +47,7 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
 
     Args:
         dataset: numbers of nodes, edges, features and classes count.
-        config: architecture, depth, width, dropout and precision count.
+        config: architecture, depth, width, dropout, precision and the mask of a training count.
 
     Returns:
         Bytes; the test holds it within a quarter of what is measured.
@@ -54,7 +56,7 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
         batch = config.batch_size or int(dataset.train_mask.sum())
         step, chunk = 2 * kept_bytes(dataset, config, batch), _chunk_bytes(dataset, config)
         both = max(step, chunk) + min(step, chunk) // 2
-        return forward_bytes(dataset, config) - chunk + both
+        return forward_bytes(dataset, config) - chunk + both + _mask_bytes(dataset, config)
     n, hidden = dataset.num_nodes, config.hidden_channels
     kept = (3 if config.architecture in ("sage", "gat") else 2) * (config.num_layers - 1)
     if config.dropout:
@@ -71,7 +73,17 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
         activations += _row_bytes(hidden, narrow) * _ATTENTION_TEMPORARY
         activations += _row_bytes(config.heads * dataset.num_classes, narrow)
     attention = _attention_bytes(dataset, config, _SHARES + _SHARE * config.num_layers)
-    return _BASE + n * (activations + features + logits) + _EDGE * dataset.num_edges + attention
+    graph = n * (activations + features + logits) + _EDGE * dataset.num_edges + attention
+    return _BASE + graph + _mask_bytes(dataset, config)
+
+
+def _mask_bytes(dataset: Dataset, config: RunConfig) -> int:
+    """Masks of a weak ticket, a byte a weight, and what one layer at a time needs to apply them."""
+    if not isinstance(config, TrainConfig) or not config.mask_sparsity:
+        return 0
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    return sum(sizes) + (_REWIRED if config.rewire_every else _MASKED) * max(sizes)
 
 
 def _attention_bytes(dataset: NodeDataset, config: ModelConfig, share: int) -> int:

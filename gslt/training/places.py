@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gslt.config import METHODS
+from gslt.config import METHODS, RunConfig, TrainConfig
 from gslt.errors import GsltError, RunError
 from gslt.files import parse, read_json, read_text, reading, yaml_values
 from gslt.files.folder import ROOM
@@ -52,6 +52,16 @@ class About:
     cores: int | None = None
     threads: Annotated[int, Meta(ge=1)] | None = None
     gpu: str | None = None
+
+
+def state_file(config: RunConfig) -> str:
+    """Name of the file with the result of a run: its ticket, or the weights where none are removed.
+
+    Args:
+        config: of the run.
+    """
+    trains_all = isinstance(config, TrainConfig) and not config.mask_sparsity
+    return WEIGHTS if trains_all else TICKET
 
 
 def read_config(path: Path) -> tuple[str, dict[str, Any]]:

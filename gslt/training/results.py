@@ -70,7 +70,7 @@ class Run:
     model: Network
     """The model in its state of the best epoch."""
     ticket: Ticket | None
-    """None in weight training."""
+    """A strong one of a search, a weak one of training under a mask, else None."""
     train_loss: float = math.nan
     """Of the best epoch, as are the next two: mean cross entropy in nats, in float32. NaN, as all
     that follows, in a run that an older gslt finished."""
@@ -155,7 +155,7 @@ class Result:
 
     @property
     def ticket(self) -> Ticket | None:
-        """The ticket of the best run; None in weight training."""
+        """The ticket of the best run; None where all weights were trained."""
         return self.best.ticket
 
     @property

@@ -44,7 +44,7 @@ from gslt.files.container import seal, unseal
 from gslt.files.log import Log, Mark, check_no_link
 from gslt.files.writing import json_text
 from gslt.nn.networks import Network
-from gslt.ticket.ticket import load_ticket
+from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
@@ -70,6 +70,7 @@ from gslt.training.places import (
     completed,
     environment_of,
     read_run,
+    state_file,
 )
 from gslt.training.results import AT_BEST, AT_LAST, Epoch, Result, Run, ticket_results
 
@@ -383,7 +384,7 @@ class RunFolder:
         if not best <= last <= self.config.epochs or not self.config.is_last(last, best):
             raise ValueError("it is of another number of epochs")
         ticket, model = None, build()
-        if isinstance(self.config, SearchConfig):
+        if state_file(self.config) == TICKET:
             ticket = load_ticket(self._state_path(seed))
             ticket.restore(model)
             if ticket.results != _ticket_results(found.record, metric):
@@ -588,7 +589,7 @@ class RunFolder:
         for log in (*self._logs.values(), *self._watched.values()):
             log.sync()
         if len(result.runs) > 1:
-            self._write(TICKET if result.ticket else WEIGHTS, _state(result.best))
+            self._write(state_file(self.config), _state(result.best))
         self._write(SUMMARY, json_text(summary(result)).encode())
         for run in result.runs:
             with suppress(OSError):
@@ -602,7 +603,7 @@ class RunFolder:
         self.files.write_bytes(name, data)
 
     def _state_path(self, seed: int) -> Path:
-        name = TICKET if isinstance(self.config, SearchConfig) else WEIGHTS
+        name = state_file(self.config)
         return self.path / (_named(name, seed) if self.config.runs > 1 else name)
 
     def _warn_once(self, message: str) -> None:
@@ -669,7 +670,8 @@ def summary(result: Result) -> dict[str, object]:
 
     Beside each run, the means over the runs: ``AT_BEST`` at the best validation epoch of each, and
     ``AT_LAST`` at the last epoch. ``metric`` says what the accuracies are, and
-    ``<split>_majority_rate`` what it is of a network that says the same of every node.
+    ``<split>_majority_rate`` what it is of a network that says the same of every node. Where there
+    is a ticket, ``layers`` says what the best one keeps of each layer.
     """
     best = result.best
     num_weights = sum(p.numel() for p in best.model.parameters())
@@ -687,6 +689,15 @@ def summary(result: Result) -> dict[str, object]:
         **{n: plain(result.mean(n)) for n in (*AT_BEST, *AT_LAST) if n not in named},
         "runs": [record(run) for run in result.runs],
         "size": size,
+        **({"layers": _layers(best.ticket)} if best.ticket else {}),
+    }
+
+
+def _layers(ticket: Ticket) -> dict[str, dict[str, float]]:
+    """Weights of each layer of a ticket, how many it keeps, and the fraction that these are."""
+    return {
+        name: {"total": total, "kept": kept, "density": kept / max(1, total)}
+        for name, (kept, total) in ticket.kept_by_layer.items()
     }
 
 

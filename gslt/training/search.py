@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig, RunConfig, SearchConfig, TrainConfig
@@ -15,10 +16,10 @@ from gslt.data import Dataset, ImageDataset, as_dataset
 from gslt.data.content import hold_to_data
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
 from gslt.files.log import Log
-from gslt.masking.freeze import freeze
-from gslt.masking.initialise import initialise
+from gslt.masking.freeze import FreezeReport, freeze
+from gslt.masking.initialise import initialise_training
 from gslt.nn import memory
-from gslt.nn.gnn import GNN
+from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.graph import Backend
 from gslt.nn.networks import Network, build_network
 from gslt.training.inputs import network_inputs
@@ -36,6 +37,7 @@ def search(
     on_epoch: OnEpoch | None = None,
     folder: RunFolder | None = None,
     probe: Probe | None = None,
+    pattern: Mapping[str, Tensor] | None = None,
 ) -> Result:
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
@@ -48,17 +50,21 @@ def search(
         folder: where to write metrics, checkpoints, ticket and summary. What is finished there is
             not computed again, so that a run that was killed goes on.
         probe: measures the model on its way, see :class:`gslt.diagnostics.SearchProbe`.
+        pattern: which weights are frozen, in every run, in the place of the config's ratios: see
+            :func:`gslt.freeze` and :func:`gslt.found_pattern`. Not with a folder, which knows a
+            search by its config.
 
     Returns:
         The runs, each with its ticket at the best validation epoch.
 
-    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, once,
-    and where a layer of a ticket has lost every weight.
+    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights or an
+    allocation falls short of the ratios, once, and where a layer of a ticket has lost every weight.
 
     Raises:
         DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
         ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
-            network of graphs on images, or the other way round.
+            source that has no ticket of the sparsity, or for a network of graphs on images, or the
+            other way round.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -66,16 +72,24 @@ def search(
     config = config or SearchConfig()
     if not isinstance(config, SearchConfig):
         raise ConfigError("gslt.search takes a SearchConfig; gslt.train takes a TrainConfig")
-    dataset = _any_dataset(dataset)
+    if pattern is not None and folder is not None:
+        raise ConfigError(
+            "a run folder knows a search by its config, which has no pattern; leave the folder out "
+            "and save the tickets of the result"
+        )
+    dataset = _dataset_for(config, dataset)
+    if pattern is None:
+        _check_sources(dataset, config)
 
     def prepare(model: Network, seed: int) -> None:
-        report = freeze(model, replace(config, seed=seed))
-        # The counts are the same for every seed.
-        if report.concentration and not told:
-            told.append(report.concentration)
-            warnings.warn(report.concentration, FreezingWarning, stacklevel=4)
+        report = freeze(model, replace(config, seed=seed), pattern=pattern)
+        # The counts are the same for every seed, or nearly so.
+        if not told:
+            for sentence in filter(None, [report.shortfall, report.concentration]):
+                warnings.warn(sentence, FreezingWarning, stacklevel=4)
+        told.append(seed)
 
-    told: list[str] = []
+    told: list[int] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
@@ -99,11 +113,15 @@ def train(
         probe: measures the model on its way.
 
     Returns:
-        The runs, each with its model at the best validation epoch.
+        The runs, each with its model at the best validation epoch, and under a mask with the weak
+        ticket that it is.
+
+    A :class:`gslt.errors.FreezingWarning` names layers that the mask leaves no weight, and says
+    where its allocation falls short of the sparsity.
 
     Raises:
         ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
-            network of graphs on images, or the other way round.
+            mask that keeps no weight, or for a network of graphs on images, or the other way round.
         GsltError: if the loss becomes infinite or NaN.
         Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
@@ -111,11 +129,16 @@ def train(
     config = config or TrainConfig()
     if not isinstance(config, TrainConfig):
         raise ConfigError("gslt.train takes a TrainConfig; gslt.search takes a SearchConfig")
-    dataset = _any_dataset(dataset)
+    dataset = _dataset_for(config, dataset)
 
     def prepare(model: Network, seed: int) -> None:
-        initialise(model, config.weight_init, seed, config.mask_sparsity)
+        for sentence in initialise_training(model, config, seed):
+            # With exact counts they are the same for every seed.
+            if sentence not in told:
+                told.append(sentence)
+                warn(sentence, FreezingWarning)
 
+    told: list[str] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 
 
@@ -139,8 +162,7 @@ def evaluate(model: Network, dataset: Any, *, allow_other_data: bool = False) ->
         ConfigError: if the data set has other numbers of features or classes than the model, is of
             another kind, or memory cannot hold the forward pass.
     """
-    data = _any_dataset(dataset)
-    check_kind(model.config, data)
+    data = _dataset_for(model.config, dataset)
     if (data.num_features, data.num_classes) != (model.in_channels, model.out_channels):
         what = "channels" if isinstance(data, ImageDataset) else "features"
         raise ConfigError(
@@ -160,8 +182,11 @@ def evaluate(model: Network, dataset: Any, *, allow_other_data: bool = False) ->
     return data.evaluate(network_inputs(backend, data).predict(model))
 
 
-def _any_dataset(data: Any) -> Dataset:
-    return data if isinstance(data, ImageDataset) else as_dataset(data)
+def _dataset_for(config: ModelConfig, data: Any) -> Dataset:
+    """Either kind of data, and the one that the network is of."""
+    dataset = data if isinstance(data, ImageDataset) else as_dataset(data)
+    check_kind(config, dataset)
+    return dataset
 
 
 def check_kind(config: ModelConfig, dataset: Dataset) -> None:
@@ -207,6 +232,18 @@ def check_runnable(config: RunConfig) -> tuple[torch.device, Backend | None]:
     return torch.device(config.device), backend
 
 
+def _check_sources(dataset: Dataset, config: SearchConfig) -> None:
+    """Refuse a seed whose source has no ticket of the sparsity before another one is searched."""
+    if config.has_exact_counts:
+        return
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    for seed in range(config.seed, config.seed + config.runs):
+        try:
+            FreezeReport.of(shapes, replace(config, seed=seed))
+        except ConfigError as error:
+            raise ConfigError(f"seed {seed}: {error}") from None
+
+
 def _repeat(
     dataset: Dataset,
     config: SearchConfig | TrainConfig,
@@ -216,7 +253,6 @@ def _repeat(
     folder: RunFolder | None,
     probe: Probe | None,
 ) -> Result:
-    check_kind(config, dataset)
     device, backend = check_runnable(config)
     if folder is not None and folder.config != config:
         raise ConfigError("the folder was opened with another config")

@@ -82,6 +82,40 @@ def test_flags_win_over_the_file(as_debian, tmp_path):
     assert (tmp_path / "r" / "weights.safetensors").is_file()
 
 
+@pytest.mark.parametrize("more", [[], ["--rewire_every", "2", "--epochs", "6", "--lr", "0.1"]])
+def test_training_under_a_mask_writes_a_weak_ticket(as_debian, blocks, tmp_path, capsys, more):
+    out = tmp_path / "run"
+    mask = ["--mask", "er", "--mask_sparsity", "0.6", "--allocation", "erk"]
+    assert main(["train", *TINY, *mask, *more, "--out", str(out)]) == 0
+    assert "bytes of trained weights" in capsys.readouterr().out
+    assert not (out / "weights.safetensors").exists()
+    summary = json.loads((out / "summary.json").read_text())
+    kept = sum(layer["kept"] for layer in summary["layers"].values())
+    total = sum(layer["total"] for layer in summary["layers"].values())
+    assert kept == round(0.4 * total) == summary["size"]["kept"]
+    assert summary["size"]["stored_bytes"] == 4 * kept
+    assert summary["layers"]["head.weight"]["density"] > 0.4  # ERK: small layers are denser.
+    ticket = str(out / "ticket.safetensors")
+    assert main(["evaluate", ticket, "--dataset", "debian"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(" test"))
+    expected = 100 * summary["test_accuracy"]
+    assert line.startswith(f" test {expected:6.2f} %, majority rate ")
+    assert line.endswith(f" (at the training {expected:.2f})")
+    assert main(["inspect", ticket]) == 0
+    shown = capsys.readouterr().out
+    assert f"weak      {kept:,} trained weights, {4 * kept:,} bytes; their mask is" in shown
+    assert "density 0." in shown
+    # Once more: it is finished, and its result comes from the ticket.
+    assert main(["train", "--resume", str(out)]) == 0
+    assert "is finished" in capsys.readouterr().out
+
+
+def test_a_mask_without_room_is_one_sentence(as_debian, tmp_path, capsys):
+    mask = ["--mask_sparsity", "0.99999"]
+    assert main(["train", *TINY, *mask, "--out", str(tmp_path / "run")]) == 2
+    assert "has no room: it keeps none of the" in capsys.readouterr().err
+
+
 def test_a_refused_run_leaves_no_folder(as_debian, tmp_path, capsys, monkeypatch):
     out = tmp_path / "run"
     assert main(["search", *TINY, "--out", str(out), "--device", "cuda:99"]) == 2

@@ -10,7 +10,7 @@ from hypothesis import given
 from layer_shapes import PAPER_GIN, N, fraction, schemes, shapes_strategy
 
 from gslt.errors import ConfigError
-from gslt.freezing.allocation import allocate, round_to_total
+from gslt.freezing.allocation import ALLOCATIONS, FALLING_SHORT, allocate, round_to_total
 from gslt.freezing.pattern import FrozenCounts, frozen_counts
 
 EPL = {
@@ -25,6 +25,20 @@ ERK = {
     0.6: (48_974, 73_557, 73_557, 15_440, 15_440),
     0.5: (39_526, 59_366, 59_366, 15_440, 15_440),
     0.2: (13_363, 20_071, 20_071, 11_075, 11_075),
+}
+
+# A fifth of d N each, 37,828 and 15,131.2 and 3,782.8, where the layer has as many.
+BALANCED = {
+    0.5: (37_828, 37_828, 37_828, 15_440, 15_440),
+    0.2: (15_131.2, 15_131.2, 15_131.2, 15_131.2, 15_131.2),
+    0.05: (3_782.8, 3_782.8, 3_782.8, 3_782.8, 3_782.8),
+}
+
+# q = 0.744517768, 0.479740997 and 0.214131972: roots of Σ q^ℓ n_ℓ = d N by numpy.roots.
+PYRAMIDAL = {
+    0.5: (36_785.134, 82_589.482, 61_489.337, 4_744.031, 3_532.016),
+    0.2: (23_703.043, 34_291.642, 16_451.106, 817.852, 392.357),
+    0.05: (10_579.832, 6_831.839, 1_462.915, 32.462, 6.951),
 }
 
 
@@ -75,6 +89,45 @@ def test_kept_counts_of_the_paper_gin(scheme: str, ratio: float, expected: tuple
     pruned = frozen_counts(PAPER_GIN, 1 - ratio, 0.0, scheme)
     assert [c.total - c.pruned for c in pruned] == pytest.approx(expected, abs=1)
     assert sum(c.pruned for c in pruned) == N - round(ratio * N)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ratio", "expected"),
+    [("balanced", r, e) for r, e in BALANCED.items()]
+    + [("pyramidal", r, e) for r, e in PYRAMIDAL.items()],
+)
+def test_kept_numbers_of_random_sources(
+    scheme: str, ratio: float, expected: tuple[float, ...]
+) -> None:
+    assert allocate(scheme, round(ratio * N), PAPER_GIN) == pytest.approx(expected, abs=6e-4)
+    pruned = frozen_counts(PAPER_GIN, 1 - ratio, 0.0, scheme)
+    assert [c.total - c.pruned for c in pruned] == pytest.approx(expected, abs=1)
+    # What is kept in truth: 144,364 of the 189,140 weights wanted at half of them.
+    assert sum(c.total - c.pruned for c in pruned) == round(sum(expected))
+
+
+def test_balanced_counts_are_the_true_ones() -> None:
+    shapes = [(2, 2), (4, 5), (4, 5)]  # 4 + 20 + 20 = 44 weights
+    # 33 are to be unpruned, 11 each; 22 searched, 7 1/3 each: the 4 of the small layer are full.
+    counts = frozen_counts(shapes, 0.25, 0.25, "balanced")
+    assert counts == [FrozenCounts(4, 0, 0), FrozenCounts(20, 9, 4), FrozenCounts(20, 9, 3)]
+    # Where nothing is pruned nothing is; what the searched numbers fall short of is locked.
+    counts = frozen_counts(shapes, 0.0, 0.5, "balanced")
+    assert counts == [FrozenCounts(4, 0, 0), FrozenCounts(20, 0, 13), FrozenCounts(20, 0, 12)]
+    assert frozen_counts(shapes, 0.0, 0.0, "balanced") == [
+        FrozenCounts(n, 0, 0) for n in (4, 20, 20)
+    ]
+
+
+def test_densities_of_a_pyramid_fall_by_one_factor() -> None:
+    kept = allocate("pyramidal", 500, [(10, 10), (20, 30), (7, 90)])
+    densities = [k / n for k, n in zip(kept, (100, 600, 630), strict=True)]
+    assert densities[1] / densities[0] == pytest.approx(densities[0])
+    assert densities[2] / densities[1] == pytest.approx(densities[0])
+    # q = ½: 4 / 2 + 28 / 4; all and nothing are all and nothing.
+    assert allocate("pyramidal", 9, [(2, 2), (4, 7)]) == pytest.approx([2.0, 7.0])
+    assert allocate("pyramidal", 32, [(2, 2), (4, 7)]) == [4.0, 28.0]
+    assert allocate("pyramidal", 0, [(2, 2), (4, 7)]) == [0.0, 0.0]
 
 
 def test_hand_computed_toy() -> None:
@@ -140,7 +193,11 @@ def test_allocation_fits_adds_up_and_grows(
     sizes = [math.prod(s) for s in shapes]
     low, high = sorted((round(first * sum(sizes)), round(second * sum(sizes))))
     some, more = allocate(scheme, low, shapes), allocate(scheme, high, shapes)
-    assert math.fsum(some) == pytest.approx(low, abs=1e-9)
+    if scheme in FALLING_SHORT:
+        assert math.fsum(some) <= low + 1e-9
+        assert all(k == n or k == low / len(sizes) for k, n in zip(some, sizes, strict=True))
+    else:
+        assert math.fsum(some) == pytest.approx(low, abs=1e-9)
     for a, b, size in zip(some, more, sizes, strict=True):
         assert 0 <= a <= b + 1e-9
         assert b <= size
@@ -169,5 +226,6 @@ def test_refused_totals_and_schemes() -> None:
     for total in (-1, 5):
         with pytest.raises(ConfigError, match="cannot keep"):
             allocate("epl", total, [(2, 2)])
-    with pytest.raises(ConfigError, match="epl, erk, uniform"):
-        allocate("balanced", 1, [(2, 2)])
+    with pytest.raises(ConfigError, match="epl, erk, uniform, igq, balanced, pyramidal"):
+        allocate("snip", 1, [(2, 2)])
+    assert set(FALLING_SHORT) < set(ALLOCATIONS)

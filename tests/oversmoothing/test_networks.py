@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from small_networks import NAME, SMALL, made_up, measured, on
 
 import gslt
 from gslt.backends import get_backend
+from gslt.config import TrainConfig
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.oversmoothing.measuring import Measurement, Measurements, load, rename_distinctly
-from gslt.oversmoothing.networks import DatasetChoice, Network, of_seed
+from gslt.oversmoothing.networks import DatasetChoice, Network, arm_of, of_seed
 from gslt.oversmoothing.report import _groups, as_json
 
 
@@ -123,6 +125,35 @@ def test_untrained_begins_where_the_schedule_does(blocks: gslt.NodeDataset) -> N
         assert torch.equal(weight.nn.weight, wanted.nn.weight)
 
 
+def test_a_weak_ticket_is_measured_as_its_run_is(
+    runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    path = runs / "trained"
+    (run,) = measured(path, out=tmp_path / "run", data=blocks)
+    (file,) = measured(path / "ticket.safetensors", out=tmp_path / "file", data=blocks)
+    assert run.network.arm == file.network.arm == "weak ticket, sparsity 0.5"
+    assert run.profile == file.profile
+    for each in (run, file):
+        start = each.network.start(blocks)
+        assert sum(int((p == 0).sum()) for p in start.parameters()) == 60
+    # An older gslt wrote weights in the place of the ticket.
+    older = tmp_path / "older"
+    shutil.copytree(path, older)
+    model = gslt.load_ticket(path / "ticket.safetensors").model()
+    safetensors.torch.save_file(model.state_dict(), older / "weights.safetensors")
+    (older / "ticket.safetensors").unlink()
+    (again,) = measured(older, out=tmp_path / "again", data=blocks)
+    assert again.profile == run.profile
+
+
+def test_arms_of_trainings_under_a_mask() -> None:
+    masked = {"mask_sparsity": 0.9, "epochs": 20}
+    assert arm_of(TrainConfig(**masked)) == "weak ticket, sparsity 0.9"
+    assert arm_of(TrainConfig(**masked, allocation="erk")) == "weak ticket, erk, sparsity 0.9"
+    rewired = TrainConfig(**masked, rewire_every=5)
+    assert arm_of(rewired) == "dynamic sparse training, sparsity 0.9"
+
+
 def test_errors_say_what_to_do(
     runs: Path, blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
 ) -> None:
@@ -135,8 +166,11 @@ def test_errors_say_what_to_do(
         attempt(tmp_path)
     with pytest.raises(RunError, match="nothing to measure"):
         attempt(runs / "begun")
+    whole = gslt.TrainConfig(**SMALL, num_layers=2)
+    with gslt.RunFolder(tmp_path / "whole", whole, {"dataset": NAME}) as folder:
+        gslt.train(blocks, whole, progress=False, folder=folder)
     with pytest.raises(TicketError, match="damaged or no ticket"):
-        attempt(runs / "trained" / "weights.safetensors")
+        attempt(tmp_path / "whole" / "weights.safetensors")
     module = torch.nn.Sequential(torch.nn.Linear(8, 3))
     gslt.freeze(module, gslt.FreezeConfig())
     gslt.Ticket.of(module).save(tmp_path / "own.safetensors")
@@ -146,8 +180,10 @@ def test_errors_say_what_to_do(
     fit = "nothing to measure: .* takes 8 features and gives 3 classes, but wide has 16"
     with pytest.raises(RunError, match=fit):
         attempt(runs / "frozen3", wide)
-    with pytest.raises(RunError, match=r"nothing to measure: the weights of .* do not fit wide"):
+    with pytest.raises(RunError, match=fit):
         attempt(runs / "trained", wide)
+    with pytest.raises(RunError, match=r"nothing to measure: the weights of .* do not fit wide"):
+        attempt(tmp_path / "whole", wide)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".gslt"]
 
 

@@ -87,6 +87,23 @@ def test_summary_by_hand(folder: StudyFolder) -> None:
     assert "DGL" not in notes
 
 
+def test_lost_layers_are_named_below_tables_and_figure(tmp_path: Path) -> None:
+    weak = {"method": "train", "mask_sparsity": [0.9, 0.99]}
+    study = Study(name="s", x="mask_sparsity", seeds=2, arms={"weak": weak, "other": {}})
+    folder = StudyFolder(tmp_path / "studies")
+    folder.add(study)
+    for cell in study.cells:
+        lost = 2 * (cell.axes.get("mask_sparsity") == 0.99) + cell.spec.config.seed
+        lost *= cell.arm == "weak" and cell.axes["mask_sparsity"] == 0.99
+        folder.write(fabricated(cell.spec, 0.5, emptied_layers=lost, least_layer_density=0.0))
+    found = StudyReport(folder.results(study))
+    assert found.collapsed == ["weak, mask sparsity 0.99 (2.5)"]
+    sentence = "in the mean of so many layers: group weak, mask sparsity 0.99 (2.5)"
+    assert sentence in found.summary.markdown()
+    caption = found.figure().texts[-1].get_text().replace("\n", " ")
+    assert sentence in caption
+
+
 def test_a_report_of_the_last_epoch_says_so(folder: StudyFolder) -> None:
     """Test accuracy is 2 points lower there, validation 1 point, training 3 points higher."""
     write_report(folder, epoch="last")

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 import gslt
-from gslt.freezing import split_ratio, window_sparsity
+from gslt.freezing import ALLOCATIONS, split_ratio, window_sparsity
 from gslt.report import write_report
 from gslt.studies.execute import run_study
 from gslt.studies.presets import Preset, Size, preset
@@ -23,7 +23,8 @@ def test_every_preset_is_possible(name, size, architecture):
     assert study.runs
     assert all(run.config.architecture == architecture for run in study.runs.values())
     datasets = {run.dataset for run in study.runs.values()}
-    assert datasets == {"ogbn-arxiv" if size == "paper" else "debian"}
+    usual = "cora" if name == "er" else "debian"
+    assert datasets == {"ogbn-arxiv" if size == "paper" else usual}
 
 
 def test_the_paper_has_the_papers_numbers():
@@ -68,6 +69,26 @@ def test_locking_preset_changes_nothing_but_what_is_locked(size):
         assert [c.sparsity for c in configs] == [c.sparsity for c in dense]
         # Inside of every arm's window, so that each has something to search.
         assert 0.2 < min(c.sparsity for c in configs) < max(c.sparsity for c in configs) < 0.8
+
+
+def test_random_sources_are_compared_at_equal_sparsity():
+    study = preset("er")
+    found = {}
+    for cell in study.cells:
+        config = cell.spec.config
+        if cell.arm == "strong ticket":
+            prune, lock = config.ratios
+            assert lock == 0
+            assert 1 - config.sparsity == pytest.approx((1 - prune) / 2)
+        sparsity = getattr(config, "mask_sparsity", None) or getattr(config, "sparsity", 0.0)
+        found.setdefault(cell.arm, set()).add((config.allocation, round(sparsity, 6)))
+    # Training of all weights has neither a mask nor an allocation.
+    assert found.pop("weight training") == {("uniform", 0.0)}
+    grid = {(scheme, s) for scheme in ALLOCATIONS for s in (0.5, 0.75, 0.9, 0.95, 0.98, 0.99)}
+    assert found["weak ticket"] == found["dynamic sparse training"] == grid
+    assert found["strong ticket"] == {place for place in grid if place[1] > 0.5}
+    rewired = {c.spec.config.rewire_every for c in study.cells if c.arm.startswith("dynamic")}
+    assert rewired == {3}
 
 
 @pytest.mark.parametrize("name", get_args(Preset))

@@ -200,6 +200,33 @@ def test_settings_of_the_search_do_not_apply_to_training():
     assert study.cells[2].spec.config == TrainConfig(epochs=7, seed=4)
 
 
+def test_settings_of_a_mask_apply_where_there_is_one():
+    study = Study(
+        name="s",
+        seeds=[4],
+        settings={"allocation": ["epl", "erk"], "draw": "bernoulli"},
+        arms={"trained": {"method": "train"}, "weak": {"method": "train", "mask_sparsity": 0.5}},
+    )
+    assert [(c.arm, c.axes) for c in study.cells] == [
+        ("trained", {}),
+        ("weak", {"allocation": "epl"}),
+        ("weak", {"allocation": "erk"}),
+    ]
+    assert study.cells[0].spec.config == TrainConfig(seed=4)
+    weak = study.cells[2].spec
+    assert weak.config == TrainConfig(seed=4, mask_sparsity=0.5, allocation="erk", draw="bernoulli")
+    # A mask that stays is not told apart by how it would be rewired.
+    rewired = RunSpec.from_values({**weak.values, "rewire_fraction": 0.2, "regrow": "random"})
+    assert rewired.identity == weak.identity
+    values = {**weak.values, "rewire_every": 4}
+    assert RunSpec.from_values(values).identity != weak.identity
+    assert "regrow" not in weak.in_force
+    assert weak.in_force["allocation"] == "erk"
+    trained = RunSpec.from_values({"method": "train", "allocation": "erk"})
+    assert trained.identity == RunSpec.from_values({"method": "train"}).identity
+    assert {"allocation", "draw", "connected", "mask"}.isdisjoint(trained.in_force)
+
+
 def test_arms_share_runs():
     study = Study(name="s", seeds=1, arms={"a": {"sparsity": [0.4, 0.5]}, "b": {}})
     assert len(study.cells) == 3

@@ -70,11 +70,18 @@ def test_a_ticket_crosses_backends(blocks, tmp_path, architecture, found_on, use
         {"prune_ratio": 0.4, "lock_ratio": 0.0, "freezing_ratio": None},
         {"allocation": "erk"},
         {"allocation": "igq"},
+        {"allocation": "pyramidal"},
+        {"allocation": "balanced", "sparsity": 0.8},
+        {"draw": "bernoulli"},
+        {"draw": "bernoulli", "connected": True, "prune_ratio": 0.8, "sparsity": 0.9},
         {"sparsity_schedule": "linear"},
+        {"sparsity_schedule": "linear_levels", "sparsity_levels": 3},
         {"dropout": 0.5},
     ],
 )
 def test_every_config_survives_the_file(blocks, tmp_path, options):
+    if "prune_ratio" in options:
+        options = {"freezing_ratio": None, **options}
     config = dataclasses.replace(TICKET, **options)
     result = gslt.search(blocks, config, progress=False)
     result.ticket.save(tmp_path / "t.safetensors")

@@ -18,8 +18,10 @@ from run_folders import Crash, contents, run
 import gslt
 from gslt.data.images import Variation
 from gslt.diagnostics import SearchProbe
-from gslt.masking.initialise import initialise
+from gslt.errors import ConfigError
+from gslt.masking.initialise import initialise_training
 from gslt.masking.supermask import Supermask
+from gslt.masking.trained import masked_weights
 from gslt.nn.vision import vision_net
 from gslt.random import Stream
 from gslt.training.epochs import MiniBatches
@@ -42,6 +44,8 @@ def images() -> gslt.ImageDataset:
         gslt.SearchConfig(**TINY, freezing_ratio=0.4, seed=3),
         gslt.SearchConfig(**RESNET, sparsity_schedule="linear", runs=2),
         gslt.TrainConfig(**RESNET),
+        gslt.TrainConfig(**RESNET, mask_sparsity=0.6, rewire_every=1),
+        gslt.TrainConfig(**TINY, mask_sparsity=0.6, allocation="erk", runs=2),
     ],
 )
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(
@@ -83,7 +87,7 @@ def made(images: gslt.ImageDataset, config: Any) -> Loop:
     if isinstance(config, gslt.SearchConfig):
         gslt.freeze(model, config)
     else:
-        initialise(model, config.weight_init, config.seed)
+        initialise_training(model, config, config.seed)
     return Loop(images, config, config.seed, model, ImageInputs(images))
 
 
@@ -281,3 +285,61 @@ def test_memory_by_hand(images: gslt.ImageDataset) -> None:
     weights = 4 * 12 * sum(p.numel() for p in vision_net(3, 4, config).parameters())
     expected = 64_000_000 + weights + chunk + 12 * per_image
     assert estimated_bytes(images, config) == expected
+
+
+@pytest.mark.parametrize("regrow", ["gradient", "random"])
+def test_the_first_update_of_an_epoch_rewires(images: gslt.ImageDataset, regrow: str) -> None:
+    config = gslt.TrainConfig(
+        **TINY, mask_sparsity=0.5, rewire_every=2, rewire_until=1.0, regrow=regrow, lr=0.01
+    )
+    loop = made(images, config)
+    masked = list(masked_weights(loop.model))
+    moved: list[tuple[int, int]] = []
+    came: list[torch.Tensor] = []
+    usual = loop._update
+
+    def update(epoch: int, loss: torch.Tensor) -> None:
+        before = [(each.kept.clone(), each.weight.detach().clone()) for each in masked]
+        usual(epoch, loss)
+        pairs = list(zip(before, masked, strict=True))
+        if not all(torch.equal(kept, each.kept) for (kept, _), each in pairs):
+            moved.append((epoch, loop.updates))
+            came[:] = [each.kept & ~kept for (kept, _), each in pairs]
+            # No step of the optimizer: what stays is as it was, what is new is 0.
+            for (kept, weight), each in pairs:
+                stays = kept & each.kept
+                assert torch.equal(each.weight[stays], weight[stays])
+                assert not each.weight[each.kept & ~kept].any()
+        for (kept, _), each in pairs:
+            assert kept.sum() == each.kept.sum()
+            assert not each.weight[~each.kept].any()
+
+    loop._update = update  # type: ignore[method-assign]
+    for epoch in (1, 2, 3):
+        loop.kind.run(epoch)
+    # 30 images in batches of 12: three updates an epoch; the fourth rewires.
+    assert moved == [(2, 4)]
+    # What was regrown has been trained in the epoch's other updates.
+    assert any(each.weight[new].any() for each, new in zip(masked, came, strict=True))
+
+
+def test_every_epoch_of_mini_batches_may_rewire_but_not_every_update(
+    images: gslt.ImageDataset,
+) -> None:
+    mask: dict[str, Any] = {"mask_sparsity": 0.5, "rewire_every": 1}
+    assert list(gslt.TrainConfig(**TINY, **mask).rewirings) == [1, 2]
+    with pytest.raises(ConfigError, match="rewire_every must be at least 2, got 1"):
+        gslt.TrainConfig(**{**TINY, "batch_size": 0}, **mask)
+    config = gslt.TrainConfig(**{**TINY, "batch_size": 30}, **mask)
+    with pytest.raises(ConfigError, match="all 30 training images are one batch"):
+        gslt.train(images, config, progress=False)
+
+
+def test_memory_of_masks_on_images_by_hand(images: gslt.ImageDataset) -> None:
+    config = gslt.TrainConfig(**TINY)
+    masked = dataclasses.replace(config, mask_sparsity=0.5)
+    rewired = dataclasses.replace(masked, rewire_every=1)
+    sizes = [p.numel() for p in vision_net(3, 4, config).parameters()]
+    usual = estimated_bytes(images, config)
+    assert estimated_bytes(images, masked) - usual == sum(sizes) + 4 * max(sizes)
+    assert estimated_bytes(images, rewired) - usual == sum(sizes) + 24 * max(sizes)

@@ -131,6 +131,40 @@ def test_the_last_epoch_is_that_of_a_run_that_has_no_other(
     assert of_ticket["test"] == whole.last_test_accuracy
 
 
+@pytest.mark.parametrize("schedule", ["linear", "linear_levels", "geometric_levels"])
+def test_a_schedule_begins_at_what_the_source_really_prunes(
+    blocks: gslt.NodeDataset, schedule: Any
+) -> None:
+    config = small_search(
+        sparsity=0.9,
+        prune_ratio=0.5,
+        draw="bernoulli",
+        connected=True,
+        sparsity_schedule=schedule,
+        epochs=12,
+    )
+    run = gslt.search(blocks, config, progress=False).best
+    assert run.ticket is not None
+    size = run.ticket.size()
+    pruned = size.pruned / size.total
+    assert pruned not in (0.5, 0.0)
+    found = [epoch.sparsity for epoch in run.history]
+    assert found[0] == pytest.approx(pruned)
+    assert found[5:] == [0.9] * 7
+    assert found == sorted(found)
+    assert run.best_epoch >= 6
+    assert size.kept == round(0.1 * size.total)
+
+
+def test_a_seed_without_a_ticket_is_refused_before_others_are_searched(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_search(sparsity=0.5, prune_ratio=0.5, draw="bernoulli", runs=9)
+    monkeypatch.setattr(Loop, "run", None)
+    with pytest.raises(gslt.ConfigError, match=r"seed [0-8]: this source prunes .* sparsities fr"):
+        gslt.search(blocks, config, progress=False)
+
+
 def test_only_epochs_at_the_target_sparsity_can_be_best(
     blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

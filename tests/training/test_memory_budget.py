@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gslt
-from gslt.config import SearchConfig
+from gslt.config import SearchConfig, TrainConfig
 from gslt.errors import GsltWarning
 from gslt.nn import budget
 from gslt.nn.budget import Room
@@ -45,6 +45,16 @@ def test_estimate_by_hand(blocks: gslt.NodeDataset) -> None:
     gat = replace(config, architecture="gat", heads=2)
     extra = 120 * 64 * (2 + 2 + 1) + (672 + 120) * (56 + 2 * (24 + 5 * 3))
     assert memory_budget.estimated_bytes(blocks, gat) == expected + extra
+
+
+def test_masks_by_hand(blocks: gslt.NodeDataset) -> None:
+    # Layers of 8 · 10, 10 · 10, 10 · 3 and the head's 10 · 3 weights.
+    config = TrainConfig(num_layers=3, hidden_channels=10)
+    whole = memory_budget.estimated_bytes(blocks, config)
+    masked = replace(config, mask_sparsity=0.5)
+    assert memory_budget.estimated_bytes(blocks, masked) == whole + 240 + 4 * 100
+    rewired = replace(masked, rewire_every=2)
+    assert memory_budget.estimated_bytes(blocks, rewired) == whole + 240 + 24 * 100
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
