@@ -8,6 +8,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import pandas
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -232,3 +234,12 @@ def test_running_statistics() -> None:
     assert expected in text
     assert record["data"]["train"] == 4000
     assert "jpeg" in record["data"]["name"]
+
+
+def test_the_deciding_cells_at_the_papers_width() -> None:
+    runs = pandas.read_csv(RESULTS / "study-debian-128" / "locking-386.csv")
+    by_arm = runs.pivot(index="seed", columns="arm", values="test_accuracy")
+    apart = 100 * (by_arm["all locked"] - by_arm["all pruned"])
+    assert len(apart) == 6
+    assert (apart > 0).all()
+    assert f"386 wide {apart.mean():.2f}, " in README
