@@ -242,4 +242,4 @@ def test_the_deciding_cells_at_the_papers_width() -> None:
     apart = 100 * (by_arm["all locked"] - by_arm["all pruned"])
     assert len(apart) == 6
     assert (apart > 0).all()
-    assert f"386 wide {apart.mean():.2f}, " in README
+    assert f"386 wide {apart.mean():.2f} (" in README
