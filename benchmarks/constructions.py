@@ -25,9 +25,15 @@ import torch
 from torch import Tensor
 
 from gslt.nn.equivariant import EquivariantNetwork
-from gslt.nn.source import SourceNetwork
+from gslt.nn.source import ConstructedNetwork
 from gslt.theory.construct import ConstructConfig, construct
-from gslt.theory.existence import NODES, TargetConfig, make_target, summary, ticket_of
+from gslt.theory.existence import (
+    NODES,
+    TargetConfig,
+    constructed_ticket,
+    construction_facts,
+    make_target,
+)
 from gslt.theory.targets import Task
 from gslt.ticket.ticket import Ticket
 
@@ -52,7 +58,7 @@ def moved(kind: str, x: Tensor, generator: torch.Generator) -> Tensor | None:
     return None
 
 
-def defect(kind: str, network: SourceNetwork, task: Task) -> float | None:
+def defect(kind: str, network: ConstructedNetwork, task: Task) -> float | None:
     """Largest change of an output under five random group elements; of nodes, under their order.
 
     None where there is no group. Images that are translated have zeros around them, so far that no
@@ -107,8 +113,8 @@ def constructions(kind: str, folder: Path, seeds: int, quick: bool) -> Iterator[
                 "seed": seed,
                 "cpu_seconds": time.process_time() - started,
                 "equivariance_defect": defect(kind, found.network, task),
-                "ticket_bytes": len(ticket_of(found, task).to_bytes()),
-                **summary(found, target, task),
+                "ticket_bytes": len(constructed_ticket(found, task).to_bytes()),
+                **construction_facts(found, target, task),
             }
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(row))

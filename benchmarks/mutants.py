@@ -44,7 +44,7 @@ from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.trained import masked_weights
 from gslt.nn.networks import build_network
-from gslt.nn.source import SourceConfig, SourceNetwork
+from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.ticket.ticket import Ticket
 from gslt.training.rewire import drop_and_regrow
 
@@ -152,10 +152,8 @@ def _images() -> bytes:
 
 def _constructed() -> bytes:
     """The file of a ticket in a constructed source, one of whose factors is not 1."""
-    source = SourceConfig(
-        kind="sage", channels=(3, 2, 2), construction="L+1", copies=(4, 3), seed=1
-    )
-    network = SourceNetwork(source)
+    source = SourcePlan(kind="sage", channels=(3, 2, 2), construction="L+1", copies=(4, 3), seed=1)
+    network = ConstructedNetwork(source)
     ratios = {"sparsity": 0.6, "prune_ratio": 0.25, "lock_ratio": 0.25}
     gslt.freeze(network, gslt.FreezeConfig(**ratios, allocation="uniform", scale="none", seed=1))
     network.get_buffer("blocks.1.factor").fill_(-2.5)

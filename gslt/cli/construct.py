@@ -50,11 +50,11 @@ def _construct(options: Namespace) -> None:
     from gslt.theory.existence import (
         SHARES,
         TargetConfig,
+        constructed_ticket,
+        construction_facts,
         errors_against_width,
         make_target,
         save_target,
-        summary,
-        ticket_of,
     )
 
     kind, config = part(TargetConfig, options), part(ConstructConfig, options)
@@ -72,10 +72,10 @@ def _construct(options: Namespace) -> None:
     )
     folder.write_bytes("target.safetensors", save_target(target))
     found = construct(target, task.x, task.graph, config, progress=True)
-    ticket = ticket_of(found, task)
+    ticket = constructed_ticket(found, task)
     folder.write_bytes("ticket.safetensors", ticket.to_bytes())
     layers = errors_against_width(found, target)
-    folder.write_json("summary.json", {**summary(found, target, task), "widths": layers})
+    folder.write_json("summary.json", {**construction_facts(found, target, task), "widths": layers})
     title = f"{kind.target} on {task.name}, output error {config.epsilon:g}: random width"
     save_both(width_figure(layers, SHARES, title), folder, "widths")
     _show(found, task.scores(target), task.scores(found.network))

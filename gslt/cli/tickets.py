@@ -52,7 +52,7 @@ def _evaluate(options: Namespace) -> None:
     from gslt.data import NodeDataset, load_dataset
     from gslt.data.catalogue import known_name
     from gslt.data.content import hold_to_data
-    from gslt.nn.source import SourceNetwork
+    from gslt.nn.source import ConstructedNetwork
     from gslt.ticket.ticket import load_ticket
     from gslt.training.results import ticket_results
     from gslt.training.search import evaluate
@@ -70,7 +70,7 @@ def _evaluate(options: Namespace) -> None:
     if said := hold_to_data(known, what, dataset, allowed=options.allow_other_data):
         warn(said, GsltWarning)
     model = ticket.model(options.backend)
-    assert not isinstance(model, SourceNetwork)
+    assert not isinstance(model, ConstructedNetwork)
     model.found_on = None  # It is compared, in a sentence that names the file.
     scores, majority = evaluate(model, dataset), dataset.majority_rate()
     content = ticket.content_hash or ticket.dataset
@@ -88,7 +88,7 @@ def _evaluate(options: Namespace) -> None:
 def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     """The scores of a constructed ticket, beside those at its construction."""
     from gslt.data.content import hold_to_data
-    from gslt.nn.source import SourceNetwork
+    from gslt.nn.source import ConstructedNetwork
     from gslt.theory.existence import NODES, load_task
 
     assert ticket.construction is not None
@@ -105,7 +105,7 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
             warn(said, GsltWarning)
         same = ticket.content_hash == data.content_hash
     model = ticket.model()
-    assert isinstance(model, SourceNetwork)
+    assert isinstance(model, ConstructedNetwork)
     metric = "accuracy" if data is None else data.metric_label
     print(f"{options.ticket}, constructed, on {task.name}: {metric}")
     for name, value in task.scores(model).items():

@@ -48,10 +48,10 @@ class Basis(ABC):
         Returns:
             Field ``(batch, q, …)`` of the output.
         """
-        return mixed(x, weight[:, :, 0])
+        return mix_channels(x, weight[:, :, 0])
 
 
-def mixed(x: Tensor, weight: Tensor) -> Tensor:
+def mix_channels(x: Tensor, weight: Tensor) -> Tensor:
     """Σ_p w_{qp} x_p at every place of a field ``(batch, p, …)``; w ``(q, p)``."""
     return torch.einsum("bp...,qp->bq...", x, weight)
 
@@ -61,7 +61,7 @@ class Linear(Basis):
 
     def apply(self, x: Tensor, weight: Tensor, graph: Graph | None) -> Tensor:
         """W x of x ``(B, p)`` and w ``(q, p, 1)``."""
-        return mixed(x, weight[:, :, 0])
+        return mix_channels(x, weight[:, :, 0])
 
 
 class Messages(Basis):
@@ -78,7 +78,7 @@ class Messages(Basis):
         """Σ_k P_k X W_kᵀ, projected first: operators act on ``(N, q)``."""
         if graph is None:
             raise ConfigError("message passing needs a graph beside the features")
-        projected = [mixed(x, weight[:, :, k]) for k in range(self.size)]
+        projected = [mix_channels(x, weight[:, :, k]) for k in range(self.size)]
         terms = [operator(h, graph) for operator, h in zip(self.operators, projected, strict=True)]
         return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gslt.nn.bases import Basis, expect, mixed
+from gslt.nn.bases import Basis, expect, mix_channels
 from gslt.nn.graph import Graph
 
 Int64 = npt.NDArray[np.int64]
@@ -169,7 +169,7 @@ class Mean(Basis):
             _expect_images(x)
         else:
             _expect_regular(x, self.group)
-        return mixed(x.flatten(2).mean(2), weight[:, :, 0])
+        return mix_channels(x.flatten(2).mean(2), weight[:, :, 0])
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The same as of any field."""

@@ -35,7 +35,7 @@ _CHUNK = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceConfig:
+class SourcePlan:
     """A random network around a target's architecture."""
 
     kind: str
@@ -115,7 +115,7 @@ class SourceConfig:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Names and shapes of the searched matrices, in their order.
 
-        >>> SourceConfig(
+        >>> SourcePlan(
         ...     kind="mlp", channels=(2, 3, 1), construction="2L", copies=(10, 8), seed=0
         ... ).shapes
         {'blocks.0.weight': (3, 30), 'blocks.1.weight': (1, 32)}
@@ -148,7 +148,7 @@ class SourceBlock(nn.Module):
     """What stands in the place of one layer of the target.
 
     y = factor · Σ_{p,j,k} w_{q,(p,j),k} B_k h_{pj} + constants, where h is ReLU(λ x) in a pair, and
-    the block's input as it is otherwise; see :class:`SourceNetwork`.
+    the block's input as it is otherwise; see :class:`ConstructedNetwork`.
 
     Args:
         config: of the network.
@@ -163,7 +163,7 @@ class SourceBlock(nn.Module):
     """Whether every middle channel of a pair is computed. Σ_j w_j ReLU(λ_j x) is the same as
     (Σ_{λ > 0} w |λ|) x⁺ + (Σ_{λ < 0} w |λ|) x⁻, which costs as little as the target."""
 
-    def __init__(self, config: SourceConfig, number: int) -> None:
+    def __init__(self, config: SourcePlan, number: int) -> None:
         super().__init__()
         self.basis = config.basis(number)
         self.in_channels, self.copies = config.channels[number], config.copies[number]
@@ -234,7 +234,7 @@ class SourceBlock(nn.Module):
         return f"{self.in_channels} × {self.copies} → {self.out_features}"
 
 
-class SourceNetwork(nn.Module):
+class ConstructedNetwork(nn.Module):
     """The random network of a construction: blocks with ReLU between them.
 
     ``blocks.i.weight`` are frozen by :func:`gslt.freeze`; the first matrices follow from the seed.
@@ -244,7 +244,7 @@ class SourceNetwork(nn.Module):
         config: the target's architecture and how wide the source is.
     """
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: SourcePlan) -> None:
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(SourceBlock(config, i) for i in range(len(config.copies)))
@@ -279,7 +279,7 @@ class SourceNetwork(nn.Module):
                 block.literal = False  # type: ignore[assignment]
 
 
-def _diamond(config: SourceConfig, number: int) -> Tensor:
+def _diamond(config: SourcePlan, number: int) -> Tensor:
     """The entries of a first matrix at the diamond's places, float64 of float32 values.
 
     The matrix has a row for each middle channel (p, j), and a column for each pair of an input

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gslt.nn.bases import Basis, expect, mixed
+from gslt.nn.bases import Basis, expect, mix_channels
 from gslt.nn.graph import Graph
 
 
@@ -44,13 +44,13 @@ class Order2(Basis):
             torch.einsum("bpnk,qpk->bqn", stacked[..., : part.size(2)], part)
             for part in torch.split(weight[:, :, 2:], [5, 5, 3], 2)
         )
-        out = mixed(x, weight[:, :, 0]) + mixed(x.transpose(2, 3), weight[:, :, 1])
+        out = mix_channels(x, weight[:, :, 0]) + mix_channels(x.transpose(2, 3), weight[:, :, 1])
         return out + on_diagonal.diag_embed() + over_rows[..., None] + over_columns[..., None, :]
 
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The numbers everywhere, and on the diagonal alone, ``(B, q, n, n)``."""
         _expect_square(x)
-        diagonal = mixed(x.diagonal(dim1=2, dim2=3), weight[:, :, 1])
+        diagonal = mix_channels(x.diagonal(dim1=2, dim2=3), weight[:, :, 1])
         return super().constant(x, weight) + diagonal.diag_embed()
 
 
@@ -73,7 +73,7 @@ class Order2Invariants(Basis):
     def constant(self, x: Tensor, weight: Tensor) -> Tensor:
         """The mean of the tensor, ``(B, q)``."""
         _expect_square(x)
-        return mixed(x.mean((2, 3)), weight[:, :, 0])
+        return mix_channels(x.mean((2, 3)), weight[:, :, 0])
 
 
 def permuted(x: Tensor, order: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.masking.parametrization import FrozenWeight
 from gslt.nn.equivariant import EquivariantLinear, EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import SourceBlock, SourceNetwork
+from gslt.nn.source import ConstructedNetwork, SourceBlock
 from gslt.theory.subset_sum import Bool, Float64, subset_sums
 
 #: Free values that are searched exactly, first for all coefficients, then for those still missed.
@@ -56,7 +56,7 @@ class BlockSums:
     """
 
     def __init__(
-        self, network: SourceNetwork, number: int, layer: EquivariantLinear, both_signs: bool
+        self, network: ConstructedNetwork, number: int, layer: EquivariantLinear, both_signs: bool
     ) -> None:
         block = network.blocks[number]
         assert isinstance(block, SourceBlock)

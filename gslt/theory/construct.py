@@ -46,7 +46,7 @@ from gslt.masking.freeze import freeze, frozen_places
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import SourceBlock, SourceConfig, SourceNetwork
+from gslt.nn.source import ConstructedNetwork, SourceBlock, SourcePlan
 from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
 from gslt.theory.subset_sum import check_epsilon
 from gslt.theory.width import MAX_COPIES, copies_needed
@@ -61,7 +61,7 @@ _LITERAL = 10**11
 class Construction:
     """A ticket that was constructed, and how."""
 
-    network: SourceNetwork
+    network: ConstructedNetwork
     """Frozen; its mask is the ticket."""
     blocks: tuple[BlockFacts, ...]
     epsilon: float
@@ -189,7 +189,7 @@ def construct(
         torch.device("cpu"),
         lambda _: "take a larger epsilon, freeze less, or choose a smaller target",
     )
-    network, frozen = SourceNetwork(source), _frozen_source(config)
+    network, frozen = ConstructedNetwork(source), _frozen_source(config)
     freeze(network, frozen)
     masks: dict[str, Tensor] = {}
     facts: list[BlockFacts] = []
@@ -250,7 +250,7 @@ def plan(
     inputs: list[Tensor],
     config: ConstructConfig,
     graph: Graph | None = None,
-) -> SourceConfig:
+) -> SourcePlan:
     """The source that is wide enough, by the law of :func:`gslt.theory.width.copies_needed`.
 
     Args:
@@ -277,7 +277,7 @@ def plan(
         width = 1.0 if pair else copies[number] / 2
         behind *= float((alpha.abs() * norms).sum((1, 2)).max()) * width + (0.0 if pair else scale)
         rows_behind = 1 if config.construction == "2L" else copies[number]
-    return SourceConfig(
+    return SourcePlan(
         kind=target.kind,
         channels=channels,
         construction=config.construction,
@@ -308,7 +308,7 @@ def _activations(
 
 
 def _literal_error(
-    network: SourceNetwork, x: Tensor, graph: Graph | None, y: Tensor
+    network: ConstructedNetwork, x: Tensor, graph: Graph | None, y: Tensor
 ) -> float | None:
     """The error of the network as it stands, on as many examples as the work allows."""
     places = x[0, 0].numel()
@@ -320,7 +320,7 @@ def _literal_error(
         return float((network.literal(x[some], graph) - y[some]).abs().max())
 
 
-def _keep(network: SourceNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
+def _keep(network: ConstructedNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
     """Freeze the source at the sparsity that the masks have, and put them into it."""
     blocks = [block for block in network.blocks if isinstance(block, SourceBlock)]
     factors = [float(block.factor) for block in blocks]

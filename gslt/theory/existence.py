@@ -24,7 +24,7 @@ from gslt.theory.construct import Construction
 from gslt.theory.laws import Draws, log2_density, predicted_log2_error
 from gslt.theory.node_targets import node_field, train_node_target
 from gslt.theory.targets import RECIPES, Task, train_target
-from gslt.theory.width import drawn
+from gslt.theory.width import channel_draws
 from gslt.ticket.ticket import Ticket
 
 TargetKind = Literal["gin", "gcn", "sage", "mlp", "ign2", "cnn", "c4cnn", "d4cnn"]
@@ -173,7 +173,7 @@ def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
     return network
 
 
-def ticket_of(found: Construction, task: Task) -> Ticket:
+def constructed_ticket(found: Construction, task: Task) -> Ticket:
     """The ticket of a construction, with the data that it was verified on.
 
     Args:
@@ -191,7 +191,9 @@ def ticket_of(found: Construction, task: Task) -> Ticket:
     )
 
 
-def summary(found: Construction, target: EquivariantNetwork, task: Task) -> dict[str, Any]:
+def construction_facts(
+    found: Construction, target: EquivariantNetwork, task: Task
+) -> dict[str, Any]:
     """Every figure of a construction, the scores of target and ticket among them.
 
     Args:
@@ -231,7 +233,7 @@ def errors_against_width(found: Construction, target: EquivariantNetwork) -> lis
         pair = found.network.config.is_pair(number)
         rows = []
         for width in _widths(block.copies):
-            made = drawn(width, pair, p, locked, len(wanted))
+            made = channel_draws(width, pair, p, locked, len(wanted))
             made = Draws(made.values, wanted.numpy(), made.locked, made.pruned)
             errors = made.solve(exact=24).errors
             density = log2_density(made)

@@ -88,10 +88,10 @@ def _continued(numbers: list[int], shares: list[float], failure: float) -> float
 @lru_cache(maxsize=512)
 def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Float64:
     """Density of the subset sums of n random channels as a coefficient sees them, ``(draws,)``."""
-    return log2_density(drawn(n, pair, prune_ratio, lock_ratio, _DRAWS))
+    return log2_density(channel_draws(n, pair, prune_ratio, lock_ratio, _DRAWS))
 
 
-def drawn(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
+def channel_draws(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
     """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
 
     Args:

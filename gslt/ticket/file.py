@@ -34,7 +34,7 @@ from gslt.files.container import (
 )
 from gslt.freezing import LOCKED, PRUNED, SEARCHED, FrozenCounts
 from gslt.freezing.source import counts_of
-from gslt.nn.source import SourceConfig
+from gslt.nn.source import SourcePlan
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__
@@ -398,9 +398,9 @@ def _read_architecture(values: dict[str, Any]) -> Architecture:
     return Architecture(**{**values, "model": _build(ModelConfig, values["model"])})
 
 
-def _read_construction(values: dict[str, Any]) -> SourceConfig:
-    _expect_keys("construction", values, {field.name for field in dataclasses.fields(SourceConfig)})
-    return SourceConfig(**values)
+def _read_construction(values: dict[str, Any]) -> SourcePlan:
+    _expect_keys("construction", values, {field.name for field in dataclasses.fields(SourcePlan)})
+    return SourcePlan(**values)
 
 
 def _written(config: FreezeConfig | ModelConfig) -> dict[str, Any]:

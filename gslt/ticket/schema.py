@@ -22,7 +22,7 @@ from gslt.masking.freeze import FreezeReport
 from gslt.masking.given import given_parts
 from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
-from gslt.nn.source import SourceConfig
+from gslt.nn.source import SourcePlan
 from gslt.nn.vision import norm_shapes
 
 #: What every reader can hold in a signed word.
@@ -71,7 +71,7 @@ class StoredTicket:
     qualified name; of any shape ``(…)``. A network of gslt's has running statistics of images."""
     content_hash: str = ""
     """Of the data set, see :attr:`gslt.data.NodeDataset.content_hash`; empty where nobody said."""
-    construction: SourceConfig | None = None
+    construction: SourcePlan | None = None
     """The source of a ticket that was constructed, see :mod:`gslt.theory.construct`."""
     pattern: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """Which weights are frozen, where that was given (:func:`gslt.freeze`) and no seed tells it: by
@@ -133,7 +133,7 @@ def check_ticket(ticket: StoredTicket) -> None:
     _expect_equal("searched weights", ticket.source.searched, sum(_searched(ticket)))
 
 
-def _check_construction(ticket: StoredTicket, source: SourceConfig) -> None:
+def _check_construction(ticket: StoredTicket, source: SourcePlan) -> None:
     """Refuse a source that has not the weights, the seed and the factors of the ticket."""
     if ticket.values:
         raise ValueError("its weights are trained, and it is constructed, of random ones")

@@ -35,7 +35,7 @@ from gslt.masking.trained import WEAK_REMEDY, emptied_layers
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
-from gslt.nn.source import SourceNetwork
+from gslt.nn.source import ConstructedNetwork
 from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
@@ -187,7 +187,7 @@ class Ticket(StoredTicket):
             dict(results or {}),
             state,
             content_hash,
-            module.config if isinstance(module, SourceNetwork) else None,
+            module.config if isinstance(module, ConstructedNetwork) else None,
             pattern,
         )
 
@@ -237,7 +237,7 @@ class Ticket(StoredTicket):
         rewired = dense(source, self.config.sparsity)
         return self.config in ([source, rewired] if self.is_weak else [source])
 
-    def model(self, backend: str = "pyg", *, baked: bool = False) -> Network | SourceNetwork:
+    def model(self, backend: str = "pyg", *, baked: bool = False) -> Network | ConstructedNetwork:
         """The ticket as a model on a backend, ``"pyg"`` or ``"dgl"``.
 
         Its logits equal the searched model's: bit for bit on the same backend.
@@ -266,9 +266,9 @@ class Ticket(StoredTicket):
             torch.device("cpu"),
             lambda there: "use a machine with more memory, or a smaller network",
         )
-        model: Network | SourceNetwork
+        model: Network | ConstructedNetwork
         if self.construction is not None:
-            model = SourceNetwork(self.construction)
+            model = ConstructedNetwork(self.construction)
         else:
             assert self.architecture is not None
             model = _network(self.architecture, backend)

@@ -12,7 +12,7 @@ from gslt.backends import get_backend
 from gslt.errors import ConfigError, ConstructionError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import SourceConfig, SourceNetwork
+from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.theory.construct import ConstructConfig, Construction, construct
 from gslt.ticket.ticket import Ticket, load_ticket
 
@@ -55,7 +55,7 @@ def built(kind: str, source: str, signed: bool = True, **options: object) -> Con
     return construct(*problem(kind, signed), config)
 
 
-def true_mlp(network: SourceNetwork, x: Tensor) -> Tensor:
+def true_mlp(network: ConstructedNetwork, x: Tensor) -> Tensor:
     """The whole masked network as matrices, the first of each pair with all of its zeros."""
     for block in network.blocks:
         x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
@@ -87,7 +87,7 @@ def test_ticket_is_the_target_within_epsilon(kind: str, source: str) -> None:
     assert abs(found.locked - locked * total) <= len(counts)
 
 
-def frozen(network: SourceNetwork) -> list[object]:
+def frozen(network: ConstructedNetwork) -> list[object]:
     from gslt.masking.parametrization import frozen_weights
 
     return list(frozen_weights(network))
@@ -213,12 +213,10 @@ def test_what_cannot_be_constructed_is_refused(options: dict[str, object], words
 
 
 def test_source_counts() -> None:
-    source = SourceConfig(kind="mlp", channels=(4, 5, 3), construction="2L", copies=(10, 8), seed=0)
+    source = SourcePlan(kind="mlp", channels=(4, 5, 3), construction="2L", copies=(10, 8), seed=0)
     # (4 + 1) · 10 columns for 5 rows, (5 + 1) · 8 for 3.
     assert source.searched_size == 5 * 50 + 3 * 48
     # A row for each of the 50 and 48 middle channels, a column for each input and the constant.
     assert source.first_size == 50 * 5 + 48 * 6
-    copies = SourceConfig(
-        kind="mlp", channels=(4, 5, 3), construction="L+1", copies=(10, 8), seed=0
-    )
+    copies = SourcePlan(kind="mlp", channels=(4, 5, 3), construction="L+1", copies=(10, 8), seed=0)
     assert copies.shapes == {"blocks.0.weight": (6 * 8, 50), "blocks.1.weight": (3, 6 * 8)}

@@ -15,12 +15,12 @@ from gslt.theory.construct import ConstructConfig, construct
 from gslt.theory.existence import (
     SHARES,
     TargetConfig,
+    constructed_ticket,
+    construction_facts,
     errors_against_width,
     load_task,
     make_target,
     save_target,
-    summary,
-    ticket_of,
 )
 from gslt.theory.targets import initialise
 
@@ -56,11 +56,11 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
     initialise(network, 0)
     config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4)
     found = construct(network, task.x, task.graph, config)
-    figures = summary(found, network, task)
+    figures = construction_facts(found, network, task)
     assert figures["target_scores"].keys() == {"train", "val", "test"}
     assert figures["ticket_scores"] == figures["target_scores"]
     assert figures["locked"] == figures["pruned"]
-    ticket = ticket_of(found, task)
+    ticket = constructed_ticket(found, task)
     assert ticket.content_hash == task.dataset.content_hash
     assert ticket.results["test_accuracy"] == figures["ticket_scores"]["test"]
     layers = errors_against_width(found, network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gslt.theory.width import copies_needed, drawn
+from gslt.theory.width import channel_draws, copies_needed
 
 
 def test_law_of_the_width() -> None:
@@ -19,7 +19,7 @@ def test_law_of_the_width() -> None:
 
 
 def test_channels_are_there_as_often_as_they_should_be() -> None:
-    made = drawn(40, True, 0.2, 0.3, 4000)
+    made = channel_draws(40, True, 0.2, 0.3, 4000)
     # A channel has the right sign in half of the cases and its entry is there in 0.8 of these; its
     # weight is locked in 0.3 of those, and free in half of them.
     there = 0.5 * 0.8
@@ -28,5 +28,5 @@ def test_channels_are_there_as_often_as_they_should_be() -> None:
     assert abs(float(free.mean()) - there * 0.5) < 0.005
     # Products of two uniform numbers on [-1, 1], the first of them positive: mean square 1 / 9.
     assert abs(float(np.square(made.values[free]).mean()) - 1 / 9) < 0.005
-    copies = drawn(40, False, 0.2, 0.3, 4000)
+    copies = channel_draws(40, False, 0.2, 0.3, 4000)
     assert abs(float(copies.pruned.mean()) - 0.2) < 0.005

@@ -41,7 +41,7 @@ from gslt.freezing import (
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.nn.equivariant import KINDS
 from gslt.nn.gnn import weight_shapes
-from gslt.nn.source import SourceConfig, SourceNetwork
+from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.nn.vision import vision_net
 from gslt.random import Stream
 from gslt.ticket.file import SEARCHED_PER_BYTE, WEIGHTS_PER_BYTE
@@ -1133,10 +1133,10 @@ def test_statistics_that_nobody_stored_are_in_the_checksum() -> None:
 
 
 def constructed_ticket(kind: str = "cnn", how: str = "2L", **options: object) -> gslt.Ticket:
-    source = SourceConfig(
+    source = SourcePlan(
         kind=kind, channels=(1, 2, 3, 2), construction=how, copies=(4, 3, 2), seed=2
     )
-    network = SourceNetwork(source)
+    network = ConstructedNetwork(source)
     settings = {"sparsity": 0.6, "prune_ratio": 0.25, "lock_ratio": 0.25, **options}
     frozen = gslt.FreezeConfig(allocation="uniform", scale="none", seed=2, **settings)
     gslt.freeze(network, frozen)
@@ -1187,7 +1187,7 @@ def test_a_pattern_of_a_constructed_ticket_is_read_by_both() -> None:
     ticket = constructed_ticket("gin")
     pattern = gslt.found_pattern(ticket.model(), locked=0.2, pruned=0.3)
     assert ticket.construction is not None
-    network = SourceNetwork(ticket.construction)
+    network = ConstructedNetwork(ticket.construction)
     gslt.freeze(network, gslt.FreezeConfig(sparsity=0.5, seed=2, scale="none"), pattern=pattern)
     data = gslt.Ticket.of(network).to_bytes()
     again = gslt.Ticket.from_bytes(data)
