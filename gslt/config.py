@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import Self
 
@@ -571,12 +571,15 @@ def check_values(config: Any) -> None:
 def _rules(config: type) -> list[tuple[str, str, tuple[object, ...], tuple[type, ...]]]:
     """Name, type in words, choices and accepted types of every field; none of either: anything."""
     rules = []
+    # Annotations are text in a module that postpones their evaluation.
+    hints = get_type_hints(config)
     for field in dataclasses.fields(config):
-        kinds = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+        hint = hints[field.name]
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         known = all(kind in _PLAIN for kind in kinds)
         accepted = tuple(each for kind in kinds for each in _PLAIN[kind]) if known else ()
-        choices = get_args(field.type) if get_origin(field.type) is Literal else ()
-        words = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        words = hint.__name__ if isinstance(hint, type) else str(hint)
         rules.append((field.name, words, choices, accepted))
     return rules
 
