@@ -45,8 +45,11 @@ Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
 Build = Callable[[NodeDataset], GNN]
 #: Settings that tell no arms apart: depth and seed are told of every network, and the others say
-#: how a run is carried out. The ratios stand for the freezing ratio.
-_NO_SETTING = ("num_layers", "seed", "runs", "device", "backend", "freezing_ratio")
+#: how a run is carried out, or are of images. The ratios stand for the freezing ratio.
+_NO_SETTING = (
+    *("num_layers", "seed", "runs", "device", "backend", "freezing_ratio"),
+    *("width", "batch_size", "augment"),
+)
 #: Axes of a study that are told apart by more than the name of the arm, or not at all.
 _NOT_IN_ARM = ("num_layers", "dataset", "split")
 #: Facts about a graph that no split changes.
