@@ -109,7 +109,7 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     metric = "accuracy" if data is None else data.metric_label
     print(f"{options.ticket}, constructed, on {task.name}: {metric}")
     for name, value in task.scores(model).items():
-        stored = ticket.results.get(f"{name}_accuracy") if same else None
+        stored = ticket.results.get(name) if same else None
         found = f" (at the construction {100 * stored:.2f})" if stored is not None else ""
         print(f"{name:>5} {100 * value:6.2f} %{found}")
 

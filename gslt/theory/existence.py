@@ -181,7 +181,7 @@ def constructed_ticket(found: Construction, task: Task) -> Ticket:
         task: its data.
     """
     data = task.dataset
-    scores = {f"{split}_accuracy": value for split, value in task.scores(found.network).items()}
+    scores = task.scores(found.network)
     return Ticket.of(
         found.network,
         dataset=task.name,

@@ -62,7 +62,7 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
     assert figures["locked"] == figures["pruned"]
     ticket = constructed_ticket(found, task)
     assert ticket.content_hash == task.dataset.content_hash
-    assert ticket.results["test_accuracy"] == figures["ticket_scores"]["test"]
+    assert ticket.results["test"] == figures["ticket_scores"]["test"]
     layers = errors_against_width(found, network)
     assert [layer["copies"] for layer in layers] == list(found.network.config.copies)
     for layer in layers:
