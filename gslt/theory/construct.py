@@ -53,8 +53,8 @@ from gslt.theory.width import MAX_COPIES, copies_needed
 
 #: Memory of a weight of a searched matrix while a ticket is constructed.
 BYTES_PER_WEIGHT = 64
-#: Products that are made to compute a network as it stands.
-_LITERAL = 10**11
+#: Products that are made to compute a network as it stands, and numbers of a middle at a time.
+_LITERAL, _MIDDLE = 10**11, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -312,12 +312,17 @@ def _literal_error(
 ) -> float | None:
     """The error of the network as it stands, on as many examples as the work allows."""
     places = x[0, 0].numel()
-    most = _LITERAL // (network.config.searched_size * places)
+    most = max(1, _LITERAL // (network.config.searched_size * places))
     if graph is not None and most < len(x):
         return None
-    some = slice(0, max(1, most)) if graph is None else slice(None)
+    step = len(x) if graph is not None else max(1, _MIDDLE // (max(network.config.copies) * places))
+    worst = 0.0
     with torch.no_grad():
-        return float((network.literal(x[some], graph) - y[some]).abs().max())
+        for part, wanted in zip(
+            torch.split(x[:most], step), torch.split(y[:most], step), strict=True
+        ):
+            worst = max(worst, float((network.literal(part, graph) - wanted).abs().max()))
+    return worst
 
 
 def _keep(network: ConstructedNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
