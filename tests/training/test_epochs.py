@@ -316,7 +316,7 @@ def test_the_first_update_of_an_epoch_rewires(images: gslt.ImageDataset, regrow:
 
     loop._update = update  # type: ignore[method-assign]
     for epoch in (1, 2, 3):
-        loop.kind.run(epoch)
+        loop.kind.run(loop, epoch)
     # 30 images in batches of 12: three updates an epoch; the fourth rewires.
     assert moved == [(2, 4)]
     # What was regrown has been trained in the epoch's other updates.
