@@ -53,8 +53,10 @@ from gslt.theory.width import MAX_COPIES, copies_needed
 
 #: Memory of a weight of a searched matrix while a ticket is constructed.
 BYTES_PER_WEIGHT = 64
-#: Products that are made to compute a network as it stands, and numbers of a middle at a time.
-_LITERAL, _MIDDLE = 10**11, 1 << 24
+#: Products that are made to compute a network as it stands: of some examples, or a whole graph.
+_LITERAL, _LITERAL_GRAPH = 2 * 10**10, 10**11
+#: Numbers of a middle at a time.
+_MIDDLE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Construction:
     """Share of the data that is given the same class."""
     literal_error: float | None
     """Largest output error with every middle channel computed as it stands, on as much of the data
-    as takes about a minute; None where a graph is too large for that."""
+    as takes some seconds; None where a graph is too large for that."""
     target_weights: int
     """Coefficients and biases of the target."""
     searched: int
@@ -312,7 +314,8 @@ def _literal_error(
 ) -> float | None:
     """The error of the network as it stands, on as many examples as the work allows."""
     places = x[0, 0].numel()
-    most = max(1, _LITERAL // (network.config.searched_size * places))
+    budget = _LITERAL if graph is None else _LITERAL_GRAPH
+    most = max(1, budget // (network.config.searched_size * places))
     if graph is not None and most < len(x):
         return None
     step = len(x) if graph is not None else max(1, _MIDDLE // (max(network.config.copies) * places))
