@@ -46,6 +46,8 @@ VISION_DEFAULTS: dict[str, Any] = {
     "batch_size": 128,
     "augment": True,
 }
+#: Those of them that have no norm; at a rate of 0.1 their weights stay at chance.
+_WITHOUT_NORM = ("conv2", "conv4", "conv6")
 #: What only a network of a graph can have.
 _OF_GRAPHS = (
     "num_layers",
@@ -215,7 +217,8 @@ class RunConfig(ModelConfig):
     search only epochs at the target sparsity count. Learning rate and sparsity follow epochs all
     the same, so that a run that ends early is the beginning of the whole one."""
     lr: float = 0.01
-    """Learning rate of the first epoch. Images: 0.1 unless given."""
+    """Learning rate of the first epoch. Images: 0.1 unless given, and 0.01 where weights of a
+    network without norms are trained."""
     lr_schedule: Literal["cosine", "constant", "multistep"] = "cosine"
     """How it goes on: down to 0 as a half cosine; not at all; or in steps, to a tenth
     after half of the epochs and to a hundredth after three quarters."""
@@ -252,8 +255,9 @@ class RunConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         if self.architecture in VISION:
-            for name in VISION_DEFAULTS.keys() - self.__dict__["_given"]:
-                object.__setattr__(self, name, VISION_DEFAULTS[name])
+            defaults = image_defaults(self.architecture, training=isinstance(self, TrainConfig))
+            for name in defaults.keys() - self.__dict__["_given"]:
+                object.__setattr__(self, name, defaults[name])
         super().__post_init__()
         _at_least(self, "batch_size", 0)
         _at_least(self, "epochs", 1)
@@ -656,18 +660,34 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     return kind(**values)
 
 
-def default_of(item: dataclasses.Field[Any], architecture: object) -> Any:
+def image_defaults(architecture: object, *, training: bool) -> dict[str, Any]:
+    """Settings of a network of images where nobody says otherwise.
+
+    Args:
+        architecture: one of :data:`VISION`.
+        training: whether weights are trained, and not a ticket searched.
+    """
+    slow = training and architecture in _WITHOUT_NORM
+    return {**VISION_DEFAULTS, "lr": 0.01} if slow else VISION_DEFAULTS
+
+
+def default_of(
+    item: dataclasses.Field[Any], architecture: object, *, training: bool = False
+) -> Any:
     """What a setting is where nobody says otherwise.
 
     >>> lr = next(each for each in dataclasses.fields(RunConfig) if each.name == "lr")
-    >>> default_of(lr, "gin"), default_of(lr, "conv6")
-    (0.01, 0.1)
+    >>> default_of(lr, "gin"), default_of(lr, "conv6"), default_of(lr, "conv6", training=True)
+    (0.01, 0.1, 0.01)
 
     Args:
         item: field of a config.
         architecture: of its model.
+        training: whether the config is of weight training.
     """
-    return VISION_DEFAULTS.get(item.name, item.default) if architecture in VISION else item.default
+    if architecture not in VISION:
+        return item.default
+    return image_defaults(architecture, training=training).get(item.name, item.default)
 
 
 def _check_kind(config: ModelConfig) -> None:

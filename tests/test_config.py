@@ -342,6 +342,10 @@ def test_what_nobody_says_is_the_optimiser_of_images_where_the_architecture_is_o
     # What was given stays, also where it is the default of graphs.
     assert (config.lr, config.epochs, config.augment) == (0.01, 100, True)
     assert TrainConfig(architecture="resnet20", optimizer="adamw", momentum=0.0).lr == 0.1
+    # Without norms weights that are trained, and they alone, stay at chance at 0.1.
+    rates = [kind(architecture="conv6").lr for kind in (TrainConfig, SearchConfig)]
+    assert rates == [0.01, 0.1]
+    assert TrainConfig(architecture="conv6", lr=0.1).lr == 0.1
     assert (SearchConfig().optimizer, SearchConfig().batch_size) == ("adamw", 0)
     for again in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
         assert again == config

@@ -23,7 +23,15 @@ from gslt.cli.options import (
     given_options,
     size_line,
 )
-from gslt.config import VISION, VISION_DEFAULTS, RunConfig, SearchConfig, TrainConfig, build, part
+from gslt.config import (
+    VISION,
+    RunConfig,
+    SearchConfig,
+    TrainConfig,
+    build,
+    image_defaults,
+    part,
+)
 from gslt.errors import ConfigError, RunError, RunInUseError
 
 if TYPE_CHECKING:
@@ -59,7 +67,8 @@ def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
     if name not in ACTIONS or options[name].architecture not in VISION:
         return
     given = said()[name]
-    for setting, value in VISION_DEFAULTS.items():
+    defaults = image_defaults(options[name].architecture, training=name == "train")
+    for setting, value in defaults.items():
         if setting not in given:
             options[name][setting] = value
 

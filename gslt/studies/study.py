@@ -96,7 +96,8 @@ class RunSpec:
         }
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
-            default = default_of(item, self.config.architecture)
+            training = self.method == "train"
+            default = default_of(item, self.config.architecture, training=training)
             if item.name not in _HOW and value != default:
                 # 1 and 1.0 are the same setting, and so are 0.0 and -0.0.
                 number = item.type in (float, float | None) and value is not None

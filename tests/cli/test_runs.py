@@ -188,7 +188,7 @@ def test_settings_of_images_come_from_a_file_too(tmp_path):
     file.write_text("architecture: conv6\nmomentum: 0.5\n")
     options = parse(["train", "--config", str(file), "--weight_decay", "0"]).train
     found = (options.momentum, options.weight_decay, options.optimizer, options.lr)
-    assert found == (0.5, 0.0, "sgd", 0.1)
+    assert found == (0.5, 0.0, "sgd", 0.01)
     assert parse(["train", "--epochs", "3"]).train.optimizer == "adamw"
 
 
