@@ -31,3 +31,17 @@ class Through(Dataset[Tensor]):
     def __getitem__(self, row: int) -> Tensor:
         result: Tensor = self.module(self.rows[row : row + 1])[0]
         return result.detach()
+
+
+class Attending(Dataset[Tensor]):
+    """What a layer gives for each node of a graph, computed wherever a loader asks for it."""
+
+    def __init__(self, layer: nn.Module, x: Tensor, edges: Tensor) -> None:
+        self.layer, self.x, self.edges = layer, x, edges
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, node: int) -> Tensor:
+        result: Tensor = self.layer(self.x, self.edges)[node]
+        return result.detach()

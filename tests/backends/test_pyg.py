@@ -17,6 +17,7 @@ import torch
 from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_modules import Attending
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
@@ -1001,21 +1002,6 @@ def test_a_gat_under_autocast_has_the_hosts_types() -> None:
     assert torch.equal(mine, theirs)
     mine.float().sum().backward()
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in frozen.parameters())
-
-
-class Attending(torch.utils.data.Dataset[Tensor]):
-    """What a layer gives for each node, computed wherever a loader asks for it."""
-
-    def __init__(self, layer: nn.Module, x: Tensor, edges: Tensor) -> None:
-        self.layer, self.x, self.edges = layer, x, edges
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, node: int) -> Tensor:
-        with torch.no_grad():
-            out: Tensor = self.layer(self.x, self.edges)[node]
-        return out
 
 
 @pytest.mark.slow
