@@ -24,8 +24,11 @@ import common
 import torch
 from torch import Tensor
 
+from gslt.backends import get_backend
 from gslt.nn.equivariant import EquivariantNetwork
+from gslt.nn.grid_bases import C4, D4
 from gslt.nn.source import ConstructedNetwork
+from gslt.nn.tensor_bases import permuted
 from gslt.theory.construct import ConstructConfig, construct
 from gslt.theory.existence import (
     NODES,
@@ -47,15 +50,10 @@ def moved(kind: str, x: Tensor, generator: torch.Generator) -> Tensor | None:
     if kind == "cnn":
         return x.roll(torch.randint(-1, 2, (2,), generator=generator).tolist(), (-2, -1))
     if kind == "ign2":
-        order = torch.randperm(x.size(-1), generator=generator)
-        return x[..., order, :][..., order]
-    turns = int(torch.randint(4, (1,), generator=generator))
-    if kind == "c4cnn":
-        return torch.rot90(x, turns, (-2, -1))
-    if kind == "d4cnn":
-        turned = torch.rot90(x, turns, (-2, -1))
-        return turned.flip(-1) if int(torch.randint(2, (1,), generator=generator)) else turned
-    return None
+        return permuted(x, torch.randperm(x.size(-1), generator=generator))
+    if (group := {"c4cnn": C4, "d4cnn": D4}.get(kind)) is None:
+        return None
+    return group.turned(x, int(torch.randint(group.size, (1,), generator=generator)))
 
 
 def defect(kind: str, network: ConstructedNetwork, task: Task) -> float | None:
@@ -69,8 +67,6 @@ def defect(kind: str, network: ConstructedNetwork, task: Task) -> float | None:
         if kind in NODES:
             data = task.dataset
             assert data is not None
-            from gslt.backends import get_backend
-
             order = torch.randperm(data.num_nodes, generator=generator)
             place = order.argsort()
             graph = get_backend("pyg").graph(place[data.edge_index], data.num_nodes)
@@ -108,13 +104,16 @@ def constructions(kind: str, folder: Path, seeds: int, quick: bool) -> Iterator[
             )
             started = time.process_time()
             found = construct(target, task.x, task.graph, config)
+            seconds = time.process_time() - started
+            facts = construction_facts(found, target, task)
+            ticket = constructed_ticket(found, task, facts["ticket_scores"])
             row = {
                 "source": source,
                 "seed": seed,
-                "cpu_seconds": time.process_time() - started,
+                "cpu_seconds": seconds,
                 "equivariance_defect": defect(kind, found.network, task),
-                "ticket_bytes": len(constructed_ticket(found, task).to_bytes()),
-                **construction_facts(found, target, task),
+                "ticket_bytes": len(ticket.to_bytes()),
+                **facts,
             }
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(row))

@@ -72,13 +72,14 @@ def _construct(options: Namespace) -> None:
     )
     folder.write_bytes("target.safetensors", save_target(target))
     found = construct(target, task.x, task.graph, config, progress=True)
-    ticket = constructed_ticket(found, task)
+    facts = construction_facts(found, target, task)
+    ticket = constructed_ticket(found, task, facts["ticket_scores"])
     folder.write_bytes("ticket.safetensors", ticket.to_bytes())
     layers = errors_against_width(found, target)
-    folder.write_json("summary.json", {**construction_facts(found, target, task), "widths": layers})
+    folder.write_json("summary.json", {**facts, "widths": layers})
     title = f"{kind.target} on {task.name}, output error {config.epsilon:g}: random width"
     save_both(width_figure(layers, SHARES, title), folder, "widths")
-    _show(found, task.scores(target), task.scores(found.network))
+    _show(found, facts["target_scores"], facts["ticket_scores"])
     print(size_line(ticket))
     print(
         f"the target itself has {4 * found.target_weights:,} bytes of float32: a construction "

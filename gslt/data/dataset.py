@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -120,20 +120,6 @@ class NodeDataset(LabelledData):
         if not (edges[1:] >= edges[:-1]).all():
             edges = edges.sort().values
         yield from (self.x, edges, self.y, *self.splits.values())
-
-    def to(self, device: torch.device | str) -> NodeDataset:
-        """The same data set with its tensors on ``device``; itself where they are there."""
-        if self.x.device == torch.empty(0, device=device).device:
-            return self
-        return replace(
-            self,
-            x=self.x.to(device),
-            edge_index=self.edge_index.to(device),
-            y=self.y.to(device),
-            train_mask=self.train_mask.to(device),
-            val_mask=self.val_mask.to(device),
-            test_mask=self.test_mask.to(device),
-        )
 
     def save(self, path: str | Path) -> None:
         """Write the data set as gslt's own file, at once or not at all, without pickle.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -113,19 +113,6 @@ class ImageDataset(LabelledData):
         """
         mean, deviation = (each.view(1, -1, 1, 1) for each in self.constants)
         return (pixels.float() / 255 - mean) / deviation
-
-    def to(self, device: torch.device | str) -> ImageDataset:
-        """The same data set with its tensors on ``device``; itself where they are there."""
-        if self.x.device == torch.empty(0, device=device).device:
-            return self
-        return replace(
-            self,
-            x=self.x.to(device),
-            y=self.y.to(device),
-            train_mask=self.train_mask.to(device),
-            val_mask=self.val_mask.to(device),
-            test_mask=self.test_mask.to(device),
-        )
 
     def _content(self) -> Iterator[Tensor]:
         yield from (self.x, self.y, *self.splits.values())

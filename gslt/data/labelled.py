@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from gslt.data.metrics import ACCURACY, METRICS, Task, check_metric, constant_logits, loss
 from gslt.errors import DataError
@@ -59,6 +61,14 @@ class LabelledData(ABC):
     def splits(self) -> dict[str, Tensor]:
         """The three masks by name: ``train``, ``val``, ``test``."""
         return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same data set with its tensors on ``device``; itself where they are there."""
+        if self.x.device == torch.empty(0, device=device).device:
+            return self
+        values = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        moved = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)  # type: ignore[type-var]
 
     @property
     @abstractmethod

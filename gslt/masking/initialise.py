@@ -10,9 +10,9 @@ from torch import nn
 from gslt.config import Allocation, Draw, FreezeConfig, TrainConfig, WeightInit
 from gslt.errors import ConfigError
 from gslt.masking.fan_in import fan_in_of, padding_row
-from gslt.masking.freeze import FreezeReport, weights_of
+from gslt.masking.freeze import weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
-from gslt.masking.trained import emptied_layers, put_mask, random_masks, units_in
+from gslt.masking.trained import emptied_layers, put_mask, random_masks, source_report
 
 
 def initialise(
@@ -75,9 +75,8 @@ def initialise(
             put_mask(owner, attribute, masks[name], rewired=rewired)
     if not masks:
         return []
-    shapes = {name: masks[name].shape for name in kept}
-    report = FreezeReport.of(shapes, source, units=units_in(module), whole=True)
-    return [sentence for sentence in (report.shortfall, emptied_layers(kept)) if sentence]
+    shortfall = source_report(module, source).shortfall
+    return [sentence for sentence in (shortfall, emptied_layers(kept)) if sentence]
 
 
 def initialise_training(module: nn.Module, config: TrainConfig, seed: int) -> list[str]:

@@ -16,7 +16,7 @@ from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, listed
 from gslt.freezing import SEARCHED, FrozenCounts, Units, freezing_pattern, frozen_parts
 from gslt.masking.fan_in import fan_in_of, units_of
-from gslt.masking.freeze import MASK_SUFFIX, weights_of
+from gslt.masking.freeze import MASK_SUFFIX, FreezeReport, weights_of
 
 #: What leaves a layer of a weak ticket some weights.
 WEAK_REMEDY = "a lower mask_sparsity or another allocation keeps some"
@@ -122,6 +122,17 @@ def units_in(module: nn.Module) -> dict[str, Units]:
     shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in shapes.items()}
     return {name: units_of(module, name, shape, fan_in[name]) for name, shape in shapes.items()}
+
+
+def source_report(module: nn.Module, source: FreezeConfig) -> FreezeReport:
+    """What the source of a random mask prunes of a module that is not frozen, layer by layer.
+
+    Args:
+        module: whose names and shapes of weights count.
+        source: see :func:`random_masks`.
+    """
+    shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
+    return FreezeReport.of(shapes, source, units=units_in(module), whole=True)
 
 
 def emptied_layers(kept: Mapping[str, tuple[int, int]], remedy: str = WEAK_REMEDY) -> str:

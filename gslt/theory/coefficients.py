@@ -71,8 +71,9 @@ class BlockSums:
         self.weights = list(block.split(values.double().view(shape) * unit))
         self.pattern = list(block.split(pattern.view(shape)))
         self.unit, self.searched_index = unit, weight.searched_index
-        self.copied = 1
-        self.has_one = block.out_features > layer.weight.size(0)
+        has_one = block.out_features > layer.weight.size(0)
+        self.alpha, self.beta, self.scale = wanted_of(layer, has_one)
+        self.copied = block.out_features // len(self.alpha)
 
     def solve(self, epsilon: float, x: Tensor, graph: Graph | None) -> tuple[Tensor, BlockFacts]:
         """The mask of the block's searched weights, and what was found; sets the block's factor.
@@ -85,18 +86,16 @@ class BlockSums:
         Raises:
             ConstructionError: if a coefficient is missed.
         """
-        block, layer = self.block, self.layer
-        alpha, beta, scale = wanted_of(layer, self.has_one)
-        self.copied = block.out_features // len(alpha)
+        block, layer, scale = self.block, self.layer, self.scale
         keep = [torch.zeros(w.shape, dtype=torch.bool) for w in self.weights]
         errors, realised = 0.0, []
         for sign in (1, -1) if self.both_signs else (1,):
             first = None if block.first is None else (sign * block.first).clamp(min=0)
-            found, error = self._sums(0, sign * alpha / scale, first, epsilon / scale, keep[0])
+            found, error = self._sums(0, sign * self.alpha / scale, first, epsilon / scale, keep[0])
             realised.append(found.abs())
             errors = max(errors, error)
         first = None if block.first is None else block.first[-1:].clamp(min=0)
-        _, error = self._sums(1, beta.unsqueeze(1) / scale, first, epsilon / scale, keep[1])
+        _, error = self._sums(1, self.beta.unsqueeze(1) / scale, first, epsilon / scale, keep[1])
         errors = max(errors, error)
         block.factor.fill_(scale * self.unit)
         norms = norms_of(layer, x, graph)

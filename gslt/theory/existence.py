@@ -161,9 +161,10 @@ def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
     with reading(path, ConfigError, "a target"):
         with safetensors.safe_open(str(path), "pt") as file:
             said = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         channels = [int(width) for width in said["channels"].split()]
         network = EquivariantNetwork(said["kind"], channels).double()
-        network.load_state_dict(safetensors.torch.load_file(path))
+        network.load_state_dict(weights)
     wanted = (kind, task.x.size(1), task.classes)
     if (network.kind, channels[0], channels[-1]) != wanted:
         raise ConfigError(
@@ -173,15 +174,15 @@ def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
     return network
 
 
-def constructed_ticket(found: Construction, task: Task) -> Ticket:
+def constructed_ticket(found: Construction, task: Task, scores: dict[str, float]) -> Ticket:
     """The ticket of a construction, with the data that it was verified on.
 
     Args:
         found: the construction.
         task: its data.
+        scores: of the ticket on the data.
     """
     data = task.dataset
-    scores = task.scores(found.network)
     return Ticket.of(
         found.network,
         dataset=task.name,

@@ -31,7 +31,7 @@ from gslt.masking.freeze import (
     other_state,
 )
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
-from gslt.masking.trained import WEAK_REMEDY, emptied_layers
+from gslt.masking.trained import WEAK_REMEDY, emptied_layers, source_report
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
@@ -39,7 +39,7 @@ from gslt.nn.source import ConstructedNetwork
 from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
-from gslt.ticket.weak import dense, other_values, put_trained, source_report, weak_ticket
+from gslt.ticket.weak import dense, other_values, put_trained, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from gslt.config import FreezeConfig
 from gslt.errors import TicketError, listed
 from gslt.freezing import PRUNED, SEARCHED
-from gslt.masking.freeze import MASK_SUFFIX, FreezeReport, weights_of
-from gslt.masking.trained import masked_weights, put_mask, random_masks, units_in
+from gslt.masking.freeze import MASK_SUFFIX, weights_of
+from gslt.masking.trained import masked_weights, put_mask, random_masks, source_report
 from gslt.nn.networks import Network
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 
@@ -116,12 +116,6 @@ def dense(source: FreezeConfig, sparsity: float) -> FreezeConfig:
     """
     exact: dict[str, Any] = {"draw": "exact", "connected": False}
     return replace(source, sparsity=sparsity, prune_ratio=None, lock_ratio=None, **exact)
-
-
-def source_report(module: nn.Module, source: FreezeConfig) -> FreezeReport:
-    """What the source of a weak ticket prunes of a module that is not frozen, layer by layer."""
-    shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
-    return FreezeReport.of(shapes, source, units=units_in(module), whole=True)
 
 
 def other_values(module: nn.Module) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
     assert figures["target_scores"].keys() == {"train", "val", "test"}
     assert figures["ticket_scores"] == figures["target_scores"]
     assert figures["locked"] == figures["pruned"]
-    ticket = constructed_ticket(found, task)
+    ticket = constructed_ticket(found, task, figures["ticket_scores"])
     assert ticket.content_hash == task.dataset.content_hash
     assert ticket.results["test"] == figures["ticket_scores"]["test"]
     layers = errors_against_width(found, network)
