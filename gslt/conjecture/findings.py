@@ -21,7 +21,7 @@ from gslt.data import metrics
 from gslt.environment import versions
 from gslt.errors import ConfigError, RunError
 from gslt.files import plain
-from gslt.masking.freeze import FreezeReport
+from gslt.masking.report import FreezeReport
 from gslt.nn.gnn import weight_shapes
 from gslt.report.statistics import Estimate
 from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
