@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import subprocess
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +190,70 @@ def test_pictures_are_those_that_the_script_draws() -> None:
 def test_a_picture_is_drawn(picture: str, tmp_path: Path) -> None:
     draw.PICTURES[picture](tmp_path / picture)
     assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+API = sorted(
+    module
+    for page in (ROOT / "docs" / "api").glob("*.md")
+    for module in re.findall(r"^::: (gslt[\w.]*)$", page.read_text("utf-8"), re.MULTILINE)
+)
+
+
+def test_every_package_has_a_page_of_the_reference() -> None:
+    packages = {
+        f"gslt.{path.parent.name}"
+        for path in (ROOT / "gslt").glob("*/__init__.py")
+        if path.parent.name not in ("cli", "files")  # Behind the commands.
+    }
+    assert packages | {"gslt", "gslt.backends.pyg", "gslt.backends.dgl"} <= set(API)
+    assert {"gslt.config", "gslt.errors", "gslt.random", "gslt.environment"} <= set(API)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as `make docs` builds it."""
+    out = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return out
+
+
+@pytest.mark.slow
+def test_the_site_has_every_page_and_every_public_name(site: Path) -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert (site / page.relative_to(ROOT / "docs")).with_suffix(".html").exists()
+    inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"\n", 4)[4]).decode()
+    there = {line.split()[0] for line in inventory.splitlines()}
+    # Functions in modules of their names have an entry under the whole name; whole numbers none.
+    elsewhere = {
+        "gslt.diagnostics.probe": "gslt.diagnostics.probe.probe",
+        "gslt.masking.freeze": "gslt.freeze",
+        "gslt.masking.initialise": "gslt.masking.initialise.initialise",
+        "gslt.training.search": "gslt.search",
+    }
+    left_out = {
+        "gslt.__version__",
+        *(f"gslt.freezing.{n}" for n in ("LOCKED", "PRUNED", "SEARCHED")),
+    }
+    for module in API:
+        if module in elsewhere.values():
+            continue
+        for public in getattr(importlib.import_module(module), "__all__", []):
+            full = f"{module}.{public}"
+            assert elsewhere.get(full, full) in there | left_out, full
+
+
+@pytest.mark.slow
+def test_the_site_fetches_nothing_when_it_is_read(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert not re.findall(r"<(?:script|img|iframe)[^>]* src=\"?https?:", text), page
+        assert not re.findall(r"<link[^>]* href=\"?https?:", text), page
 
 
 def test_readme_is_short() -> None:
