@@ -181,28 +181,11 @@ def draw_smoothing(path: Path) -> None:
     data = gslt.load_dataset("debian")
     model = GCN(data.num_features, 64, num_layers=16)
     shown = ("dirichlet_energy", "rayleigh_quotient", "collapse", "effective_rank")
-    watch = diagnostics.probe(model, data, laplacian="augmented", only=shown, steps=["layer"])
+    watch = diagnostics.probe(model, data, only=shown, steps=["layer"])
     with torch.no_grad(), watch as trace:
         model(data.x, data.edge_index)
-    made = canvas(
-        [list(shown)],
-        "An untrained GCN smooths: PyG's, 16 layers, 64 wide, on the Debian graph",
-        "Each layer's own result; augmented Laplacian, which is GCN's. One initialisation.",
-        width=2.9,
-        height=2.3,
-    )
-    for name in shown:
-        axes, entry = made.panels[name], diagnostics.MEASURES[name]
-        values = [getattr(reading.smoothness, name) for reading in trace.readings]
-        axes.plot(range(1, len(values) + 1), values, color=COLOURS[0], marker="o", markersize=3.5)
-        if entry.log:
-            axes.set_yscale("log")
-        else:
-            axes.set_ylim(bottom=0)
-        axes.set_xlabel("layer")
-        axes.set_xticks([1, 4, 8, 12, 16])
-        panel_title(axes, entry.label + (", logarithmic" if entry.log else ""), size=9)
-    save_figure(made.figure, path)
+    title = "An untrained GCN smooths: PyG's, 16 layers, 64 wide, on the Debian graph"
+    save_figure(trace.plot(*shown, title=title), path)
 
 
 PICTURES = {

@@ -128,8 +128,9 @@ def test_every_block_of_python_runs(
     with warnings.catch_warnings():
         # Two equal layers beside each other are the point where one changed import is shown.
         warnings.simplefilter("ignore", gslt.GsltWarning)
-        names |= told[name(page)]() if name(page) in told else {}
+        given = told[name(page)]() if name(page) in told else {}
         for block in code(page, "python"):
+            names |= given
             text = "\n" * (block.line - 1) + block.text
             exec(compile(text, str(page), "exec"), names)
 
