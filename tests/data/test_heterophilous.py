@@ -95,11 +95,17 @@ def write_binary(path: Path) -> Path:
     return write(path, node_features=x, node_labels=np.array([0, 1] * 3), **masks)
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_minesweeper_is_called_synthetic(tmp_path: Path) -> None:
     write_binary(tmp_path / "minesweeper.npz")
     assert load_dataset("minesweeper", tmp_path).synthetic
+    by_path = str(tmp_path / "minesweeper.npz")
+    for option in ("", "?undirected=false"):
+        assert load_dataset(f"{by_path}{option}").synthetic
+    assert not load_dataset(str(write_binary(tmp_path / "mine.npz"))).synthetic
 
 
+@pytest.mark.usefixtures("any_counts")
 @pytest.mark.parametrize("name", ["minesweeper", "tolokers", "questions"])
 def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
     path = write_binary(tmp_path / f"{name}.npz")
@@ -110,6 +116,7 @@ def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
     assert (mine.metric, mine.metric_label) == ("accuracy", "accuracy")
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Path) -> None:
     path = write_binary(tmp_path / "tolokers.npz")
     for option in ("undirected=false", "y=node_labels", "x=node_features"):
