@@ -438,7 +438,8 @@ def load_dataset(
                 DataWarning,
             )
         data = _read(path, split, options)
-        return _named(data, path) if isinstance(data, NodeDataset) else data
+        whole = not set(options.given) - {"metric"}
+        return _named(data, path, whole) if isinstance(data, NodeDataset) else data
     if known is None:
         raise ConfigError(unknown_name(place))
     images = DATASETS[known].layout == "cifar"
@@ -464,12 +465,12 @@ def _marked(data: NodeDataset, known: str) -> NodeDataset:
     return replace(data, synthetic=True) if made else data
 
 
-def _named(data: NodeDataset, path: Path) -> NodeDataset:
+def _named(data: NodeDataset, path: Path, whole: bool) -> NodeDataset:
     """What was found by its path, under a name that is not that of another graph."""
     known = known_name(data.name)
     if known is None or data.synthetic:
         return data
-    if differs := unlike(known, data):
+    if differs := unlike(known, data, whole=whole):
         warn(
             f"{str(path)!r} has the name of {known}, which is another graph: this one has "
             f"{differs}; it is called {another(data.name, data)!r} here, unless you rename it",

@@ -413,21 +413,23 @@ def labels_digest(data: LabelledData) -> str:
     return hashlib.sha256(labels + split.numpy().tobytes()).hexdigest()
 
 
-def unlike(name: str, data: LabelledData) -> str:
+def unlike(name: str, data: LabelledData, *, whole: bool = True) -> str:
     """What data has that the published data set of a name has not, in words; empty if nothing.
 
     Args:
         name: of a data set; one of which nothing is known is like all.
         data: what was found.
+        whole: whether it is as it was found; where other features, labels or edges were asked for,
+            only its nodes are counted.
     """
-    known = COUNTS.get(name, {})
+    known = {k: n for k, n in COUNTS.get(name, {}).items() if whole or k == "nodes"}
     found = {**data.counts, **{split: int(mask.sum()) for split, mask in data.splits.items()}}
     wrong = [
         f"{found[what]:,} {what} and not {count:,}"
         for what, count in known.items()
         if found[what] != count
     ]
-    if not wrong and name in LABELS and labels_digest(data) != LABELS[name]:
+    if whole and not wrong and name in LABELS and labels_digest(data) != LABELS[name]:
         wrong = ["other labels, or another split, of as many nodes"]
     return ", ".join(wrong)
 

@@ -132,3 +132,17 @@ def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Pat
     # Another graph of that name: three classes have no ROC AUC.
     many = write(tmp_path / "questions.npz", node_labels=np.arange(3))
     assert load_dataset(f"{many}?undirected=false").metric == "accuracy"
+
+
+def test_what_was_asked_for_is_no_other_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_binary(tmp_path / "tolokers.npz")
+    known = {"nodes": 6, "edges": load_dataset(str(path.rename(tmp_path / "a.npz"))).num_edges}
+    monkeypatch.setattr("gslt.data.published.COUNTS", {"tolokers": known})
+    path = str(write_binary(tmp_path / "tolokers.npz"))
+    assert load_dataset("tolokers", tmp_path).name == "tolokers"
+    # Its edges are fewer then.
+    data = load_dataset(path, undirected=False)
+    assert data.num_edges < known["edges"]
+    assert data.name == "tolokers"
