@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gslt.config import SourcesConfig
-from gslt.data import Dataset, as_dataset
+from gslt.data import Dataset, ImageDataset, as_dataset
 from gslt.data.catalogue import address
 from gslt.errors import ConfigError, RunError
 from gslt.report.figures import save_figure
@@ -101,8 +101,7 @@ def compare(
 
 
 def _given(data: Any) -> Dataset:
-    found: Dataset = as_dataset(data)
-    return found
+    return data if isinstance(data, ImageDataset) else as_dataset(data)
 
 
 def compare_study(
@@ -295,7 +294,8 @@ def _window(group: Any) -> Cell:
         return Cell(NONE)
     low, high = group.prune_ratio, 1 - group.lock_ratio
     place = (group.sparsity - low) / (high - low)
-    words = "middle" if abs(place - 0.5) < 0.005 else f"at {place:.2f}"
+    # The sparsity is rounded to whole weights.
+    words = "middle" if abs(place - 0.5) < 0.005 + 1 / group.searched else f"at {place:.2f}"
     return Cell(f"{low:.2f} – {high:.2f}, {words}", low)
 
 
@@ -326,8 +326,10 @@ _OF_ARM = (
 
 def _arm_values(group: Any) -> dict[str, Any]:
     values = {name: getattr(group, name, None) for name in _OF_ARM}
-    known = {name: None if is_missing(value) else value for name, value in values.items()}
-    return {**known, "file_times_smaller": times_smaller(group)}
+    # JSON knows no numbers of NumPy's.
+    known = {name: getattr(value, "item", lambda v=value: v)() for name, value in values.items()}
+    missing = {name: None for name, value in known.items() if is_missing(value)}
+    return {**known, **missing, "file_times_smaller": times_smaller(group)}
 
 
 def _contrast_values(each: Contrast) -> dict[str, Any]:

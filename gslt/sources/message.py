@@ -37,6 +37,8 @@ CONTRASTS = (
 #: An interval of fewer seeds is too narrow to be shown.
 LEAST_INTERVAL = 6
 _VALUE = "test_accuracy"
+#: Decimals of points: accuracies have rounding errors, and equal ones differ by nothing.
+_DECIMALS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Contrast:
     def agrees(self) -> bool:
         """Whether all seeds, two at least, have the same sign."""
         signs = np.sign(self.differences)
-        return len(signs) > 1 and abs(signs.sum()) == len(signs)
+        return len(signs) > 1 and bool(abs(signs.sum()) == len(signs))
 
     @property
     def is_order(self) -> bool:
@@ -87,26 +89,25 @@ class Contrast:
 
     def __str__(self) -> str:
         n, way = len(self.differences), "above" if self.mean > 0 else "below"
-        pair = f"{_ticket(self.first)} is {{}}{way} {_ticket(self.second)}"
+        first, second = (_whose(name) for name in (self.first, self.second))
+        points = f"{abs(self.mean):.2f} points"
         each = f"{self.differences.min():+.2f} to {self.differences.max():+.2f}"
+        p = f" (p = {self.p:.2g} by Holm)" if n >= LEAST_INTERVAL else ""
         if self.is_order:
             found = Estimate(self.mean, self.low, self.high).words("+.2f", unit=" points")
-            sentence = f"{pair.format('')}: {found}, {n} seeds, p = {self.p:.2g} by Holm"
+            sentence = f"{first} is {way} {second}: {found}, {n} seeds{p}"
         elif n == 1:
-            size = f"{abs(self.mean):.2f} points "
-            sentence = f"{pair.format(size)} with one seed, which tells no order"
+            sentence = f"{first} is {points} {way} {second} with one seed, which tells no order"
         elif self.agrees:
-            sentence = (
-                f"{pair.format('')} in all {n} seeds, by {abs(self.mean):.2f} points ({each}), "
-                f"which is not yet an order: p = {self.p:.2g} by Holm"
-            )
+            sentence = f"{first} is {way} {second} in all {n} seeds, by {points} ({each}), "
+            sentence += f"which is not yet an order{p}"
         else:
-            pair = f"{_ticket(self.first)} and {_ticket(self.second)}"
-            sentence = f"no order of {pair}: {self.mean:+.2f} points ({each} over {n} seeds)"
+            sentence = f"no order of {first} and {second}: {self.mean:+.2f} points on average, "
+            sentence += f"{each} over {n} seeds{p}"
         return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _ticket(arm: str) -> str:
+def _whose(arm: str) -> str:
     return arm if arm == TRAINED else f"the {arm}'s ticket"
 
 
@@ -126,7 +127,7 @@ def contrasts_of(runs: DataFrame) -> list[Contrast]:
         one, other = (runs[runs["arm"] == name] for name in (first, second))
         both = paired(one, other, ["seed", "dataset", "split"], [_VALUE])
         low, high = sorted((100 * sign * row.low, 100 * sign * row.high))
-        differences = 100 * both[_VALUE].to_numpy(float)
+        differences = (100 * both[_VALUE].to_numpy(float)).round(_DECIMALS)
         found.append(Contrast(first, second, differences, low, high, row.p_seeds_holm))
     return found
 
@@ -139,13 +140,14 @@ def message_of(contrasts: Sequence[Contrast], smaller: Mapping[str, float]) -> l
         smaller: how many times smaller than float32 weights each ticket's file is, by arm.
     """
     lines = [str(each) for each in contrasts]
-    times = ", ".join(f"{name} × {ratio:.1f}" for name, ratio in smaller.items())
-    lines += [f"Ticket files are smaller than float32 weights: {times}."] if times else []
+    times = ", ".join(f"{name} {ratio:.1f}" for name, ratio in smaller.items())
+    if times:
+        lines.append(f"Bytes of float32 weights for a byte of ticket file, header and all: {times}.")
     seeds = min((len(each.differences) for each in contrasts), default=0)
     if contrasts and seeds < (needed := least_seeds(len(contrasts))):
         lines.append(
-            f"{seeds} seed{'' if seeds == 1 else 's'} can order no two arms at p ≤ {LEVEL:g}; "
-            f"--seeds {needed} can, and computes only what is not there."
+            f"{seeds} seed{'' if seeds == 1 else 's'} can order no two arms at p ≤ {LEVEL:g} by "
+            f"Holm; {needed} can (--seeds {needed}), and what is there is not computed again."
         )
     return lines
 
