@@ -83,8 +83,8 @@ def compare(
     if given is not None and workers > 1:
         raise ConfigError(
             f"{workers} workers each read the data set by its name or path, and {given.name!r} is "
-            "in the memory of this process; save it (data.save(path)) and give the path, or leave "
-            "workers out"
+            "in the memory of this process; leave workers out, or give a path "
+            "(data.save('graph.safetensors') writes a graph)"
         )
     place = (given.name, given.split) if given is not None else (name, split)
     study = study_of(config, *place)

@@ -99,8 +99,7 @@ class Contrast:
         elif n == 1:
             sentence = f"{first} is {points} {way} {second} with one seed, which tells no order"
         elif self.agrees:
-            sentence = f"{first} is {way} {second} in all {n} seeds, by {points} ({each}), "
-            sentence += f"which is not yet an order{p}"
+            sentence = f"{first} is {way} {second} in all {n} seeds, by {points} ({each}){p}"
         else:
             sentence = f"no order of {first} and {second}: {self.mean:+.2f} points on average, "
             sentence += f"{each} over {n} seeds{p}"
@@ -140,14 +139,17 @@ def message_of(contrasts: Sequence[Contrast], smaller: Mapping[str, float]) -> l
         smaller: how many times smaller than float32 weights each ticket's file is, by arm.
     """
     lines = [str(each) for each in contrasts]
-    times = ", ".join(f"{name} {ratio:.1f}" for name, ratio in smaller.items())
-    if times:
-        lines.append(f"Bytes of float32 weights for a byte of ticket file, header and all: {times}.")
+    if smaller:
+        times = ", ".join(f"{name} {ratio:.1f}" for name, ratio in smaller.items())
+        what = "Float32 weights take so many times the bytes of a ticket file with its header"
+        lines.append(f"{what}: {times}.")
     seeds = min((len(each.differences) for each in contrasts), default=0)
     if contrasts and seeds < (needed := least_seeds(len(contrasts))):
+        which = "What one seed shows" if seeds == 1 else f"What all {seeds} seeds show"
         lines.append(
-            f"{seeds} seed{'' if seeds == 1 else 's'} can order no two arms at p ≤ {LEVEL:g} by "
-            f"Holm; {needed} can (--seeds {needed}), and what is there is not computed again."
+            f"{which} is not yet an order: sign flips, corrected by Holm for {len(contrasts)} "
+            f"pairs, reach p ≤ {LEVEL:g} with {needed} seeds; --seeds {needed} adds to what is "
+            "there."
         )
     return lines
 
