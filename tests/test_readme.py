@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import statistics
 from pathlib import Path
 from typing import Any
 
 import pandas
+import pytest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MINUS = "\u2212"
 
 
 def committed(name: str) -> dict[str, Any]:
@@ -49,6 +52,48 @@ def test_accuracy() -> None:
         for cell, what in zip(cells[::2], ("trained", "0.5", "0.9"), strict=True):
             found = [run["test_accuracy"] for run in runs[f"{stem}-{what}.yaml"]]
             assert (len(found), cell) == (10, percent(found)), (name, what)
+
+
+def test_demo() -> None:
+    demo = committed("demo")
+    found = table("| method | test accuracy (%) |")
+    assert list(found) == [arm["arm"] for arm in demo["arms"]]
+    for arm in demo["arms"]:
+        cells = found[arm["arm"]]
+        for cell, split in zip(cells, ("test", "val"), strict=False):
+            mean, spread = (100 * arm[f"{split}_accuracy{end}"] for end in ("", "_std"))
+            assert cell == f"{mean:.2f} ± {spread:.2f}"
+        assert cells[3] == f"{arm['sparsity']:.2f} ({arm['density']:.2f})"
+        assert cells[-2:] == [f"{arm[f'{n}times_smaller']:.1f}" for n in ("", "file_")]
+        if arm["method"] == "search":
+            low, high = arm["prune_ratio"], 1 - arm["lock_ratio"]
+            assert cells[4] == f"{low:.2f} – {high:.2f}, middle"
+            assert arm["sparsity"] == pytest.approx((low + high) / 2, abs=1e-4)
+            assert cells[-4:-2] == [f"{arm[n]:,.0f}" for n in ("searched", "file_bytes")]
+    apart = {(each["first"], each["second"]): each for each in demo["differences"]}
+    told = apart["frozen source", "sparse source"]
+    words = (
+        f"{told['points']:+.2f} points, {min(told['by_seed']):+.2f} to {max(told['by_seed']):+.2f}"
+    )
+    assert f"({words.replace('-', MINUS)})" in README
+    assert f"{-apart['dense source', 'weight training']['points']:.2f} points below" in README
+
+
+def test_the_demo_agrees_with_the_studies() -> None:
+    """Wherever all seeds of the demo agree, the study at the paper's width has the same order."""
+    path = RESULTS / "study-debian-gin" / "tables" / "table-gin-standard" / "summary.csv"
+    means = pandas.read_csv(path).set_index("arm")["test_accuracy"]
+    means.index = means.index.str.removesuffix(", SKC")
+    told = 0
+    for each in committed("demo")["differences"]:
+        signs = {math.copysign(1, points) for points in each["by_seed"]}
+        assert not each["is_order"]
+        if len(signs) == 1:
+            told += 1
+            assert means[each["first"]] - means[each["second"]] == pytest.approx(
+                signs.pop() * abs(means[each["first"]] - means[each["second"]])
+            )
+    assert told >= 4
 
 
 def test_speed() -> None:
