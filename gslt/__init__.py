@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gslt.version import __version__
 
 if TYPE_CHECKING:
-    from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
+    from gslt.config import FreezeConfig, ModelConfig, SearchConfig, SourcesConfig, TrainConfig
     from gslt.data import (
         ImageDataset,
         NodeDataset,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gslt.masking.given import found_pattern
     from gslt.masking.report import FreezeReport
     from gslt.nn.gnn import GNN
+    from gslt.sources.compare import Comparison, compare
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
     from gslt.training.run_folder import RunFolder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GNN",
+    "Comparison",
     "ConfigError",
     "DataError",
     "FreezeConfig",
@@ -57,6 +59,7 @@ __all__ = [
     "RunError",
     "RunFolder",
     "SearchConfig",
+    "SourcesConfig",
     "Ticket",
     "TicketError",
     "TicketSize",
@@ -64,6 +67,7 @@ __all__ = [
     "__version__",
     "as_dataset",
     "bake",
+    "compare",
     "evaluate",
     "found_pattern",
     "freeze",
@@ -78,7 +82,7 @@ __all__ = [
 
 #: Where each name is. Loaded when it is asked for: torch alone takes seconds.
 _HOMES = {
-    "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
+    "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "SourcesConfig", "TrainConfig"],
     "data": [
         "ImageDataset",
         "NodeDataset",
@@ -92,6 +96,7 @@ _HOMES = {
     "masking.given": ["found_pattern"],
     "masking.report": ["FreezeReport"],
     "nn.gnn": ["GNN"],
+    "sources.compare": ["Comparison", "compare"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],
     "training.run_folder": ["RunFolder"],
