@@ -167,8 +167,7 @@ def price_figure(groups: StudyGroups, title: str, facts: str) -> Any:
         axes, mine = drawing.panels[target], frame[frame["target"] == target]
         axes.set_yscale("log")
         panel_title(axes, f"{target} on {', '.join(dict.fromkeys(mine['graph']))}", 9)
-        by_ratio = ["prune_ratio", "lock_ratio"]
-        built = mine.groupby(by_ratio, as_index=False)[["freezing_ratio", "random_channels"]].mean()
+        built = _over_epsilons(mine)
         lines = _lines(built, "random_channels", "built: all coefficients", BASELINE)
         for epsilon, colour in colours.items():
             part = mine[mine["epsilon"] == epsilon]
@@ -184,6 +183,14 @@ def price_figure(groups: StudyGroups, title: str, facts: str) -> Any:
     plain_ticks(drawing.panels[targets[0]])
     label_beside(*last, room=None not in rows[-1])
     return drawing.figure
+
+
+def _over_epsilons(groups: DataFrame) -> DataFrame:
+    """Means of each source, whose ratios differ by the rounding to whole weights."""
+    by = ["prune_ratio", "lock_ratio"]
+    names = [*by, "freezing_ratio", "random_channels"]
+    found: DataFrame = groups[names].groupby([groups[name].round(3) for name in by]).mean()
+    return found.reset_index(drop=True)
 
 
 def _lines(groups: DataFrame, name: str, label: str, colour: str) -> list[Line]:

@@ -345,7 +345,7 @@ class StudyReport:
         ]
         found = summary_columns(self.epoch)
         if self.constructed:
-            found = [*_FREEZING, *constructed_columns(True), _SEEDS]
+            found = [_FREEZING[-1], *constructed_columns(True), _SEEDS]
         columns += [(self.words(head), cell) for head, cell in found]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))

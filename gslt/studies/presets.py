@@ -328,8 +328,8 @@ class _Constructions:
 
 
 _CONSTRUCTIONS: dict[str, _Constructions] = {
-    "quick": _Constructions(2, {"ign2": 3, "c4cnn": 3}, 1),
-    "standard": _Constructions(6, {"ign2": None, "c4cnn": 6, "d4cnn": 4}, 1),
+    "quick": _Constructions(6, {"ign2": 3, "c4cnn": 3}, 1),
+    "standard": _Constructions(8, {"ign2": None, "c4cnn": 6, "d4cnn": 4}, 3),
     "paper": _Constructions(None, dict.fromkeys(("ign2", "c4cnn", "d4cnn", "cnn", "mlp")), 3),
 }
 
