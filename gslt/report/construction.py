@@ -158,7 +158,7 @@ def price_figure(groups: StudyGroups, title: str, facts: str) -> Any:
         "law (dashed). Circles: half of the frozen weights pruned, half locked; squares: all "
         f"pruned (ER). {facts}"
     )
-    rows = in_rows(targets, min(len(targets), 3))
+    rows = in_rows(targets, 2 if len(targets) == 4 else min(len(targets), 3))
     drawing = canvas(rows, title, caption, width=4.4, height=3.9, share=True)
     epsilons = sorted(frame["epsilon"].unique(), reverse=True)
     colours = dict(zip(epsilons, ramp(*_SHADES, len(epsilons)), strict=True))
