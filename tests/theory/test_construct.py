@@ -227,8 +227,8 @@ def test_a_source_beyond_memory_is_refused_with_a_cure() -> None:
     config = ConstructConfig(construction="L+1", copies=8000)
     with pytest.raises(ConfigError, match=r"copies² of them .* take 2L"):
         construct(target, torch.ones(2, 40), config=config)
-    # The same width in pairs is 8,000 times smaller, and is no reason to name them.
+    # Pairs are no cure of pairs.
+    large = EquivariantNetwork("mlp", (3000, 3000, 2)).double()
     with pytest.raises(ConfigError, match="take a larger epsilon") as refused:
-        big = EquivariantNetwork("mlp", (3000, 3000, 2)).double()
-        construct(big, torch.ones(2, 3000), config=ConstructConfig(copies=8000))
+        construct(large, torch.ones(2, 3000), config=ConstructConfig(copies=8000))
     assert "2L" not in str(refused.value)
