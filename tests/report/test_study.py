@@ -551,3 +551,25 @@ def test_the_price_of_freezing_by_hand(tmp_path: Path) -> None:
     assert row["equivariance defect"] == "1.0e-15"
     assert not len(found.comparisons)
     assert "at the epoch" not in " ".join(table.notes)
+
+
+def test_searches_and_constructions_in_one_study(tmp_path: Path) -> None:
+    arms = {
+        "ticket": {"sparsity": [0.2, 0.5]},
+        "trained": {"method": "train"},
+        "constructed": {"method": "construct", "target": "mlp", "dataset": "digits"},
+    }
+    study = Study(name="s", title="T", seeds=2, settings={"dataset": "toy"}, arms=arms)
+    found = of_study(tmp_path, study, lambda cell: 0.5 + 0.1 * cell.spec.config.seed)
+    assert not found.constructed
+    assert found.figure().axes
+    rows = {row[0].text: row for row in found.summary.rows}
+    assert rows.keys() == {"ticket", "trained", "constructed"}
+    # What a construction does not have is a dash; and its accuracy is no rival of a search's.
+    assert "–" in {cell.text for cell in rows["constructed"]}
+    assert set(found.comparisons["first"]) | set(found.comparisons["second"]) <= {
+        "ticket",
+        "trained",
+    }
+    assert found.texts
+    assert found.data["groups"]
