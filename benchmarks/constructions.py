@@ -22,66 +22,21 @@ from typing import Any
 
 import common
 import torch
-from torch import Tensor
 
-from gslt.backends import get_backend
 from gslt.nn.equivariant import EquivariantNetwork
-from gslt.nn.grid_bases import C4, D4
-from gslt.nn.source import ConstructedNetwork
-from gslt.nn.tensor_bases import permuted
 from gslt.theory.construct import ConstructConfig, construct
 from gslt.theory.existence import (
-    NODES,
     TargetConfig,
     constructed_ticket,
     construction_facts,
     make_target,
 )
-from gslt.theory.targets import Task
+from gslt.theory.symmetry import equivariance_defect
 from gslt.ticket.ticket import Ticket
 
 KINDS = ("mlp", "gin", "gcn", "sage", "ign2", "cnn", "c4cnn", "d4cnn")
 SOURCES = {"dense": (0.0, 0.0), "sparse": (0.5, 0.0), "frozen": (0.25, 0.25)}
 SEEDS = 5
-
-
-def moved(kind: str, x: Tensor, generator: torch.Generator) -> Tensor | None:
-    """Data after a random element of the group that the outputs must not change under."""
-    if kind == "cnn":
-        return x.roll(torch.randint(-1, 2, (2,), generator=generator).tolist(), (-2, -1))
-    if kind == "ign2":
-        return permuted(x, torch.randperm(x.size(-1), generator=generator))
-    if (group := {"c4cnn": C4, "d4cnn": D4}.get(kind)) is None:
-        return None
-    return group.turned(x, int(torch.randint(group.size, (1,), generator=generator)))
-
-
-def defect(kind: str, network: ConstructedNetwork, task: Task) -> float | None:
-    """Largest change of an output under five random group elements; of nodes, under their order.
-
-    None where there is no group. Images that are translated have zeros around them, so far that no
-    layer sees more than zeros at the border.
-    """
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        if kind in NODES:
-            data = task.dataset
-            assert data is not None
-            order = torch.randperm(data.num_nodes, generator=generator)
-            place = order.argsort()
-            graph = get_backend("pyg").graph(place[data.edge_index], data.num_nodes)
-            before = network(task.x, task.graph)[order]
-            return float((network(task.x[order], graph) - before).abs().max())
-        x = task.x[:100]
-        if kind == "cnn":
-            x = torch.nn.functional.pad(x, [2 * len(network.blocks)] * 4)
-        before, worst = network(x), 0.0
-        for _ in range(5):
-            other = moved(kind, x, generator)
-            if other is None:
-                return None
-            worst = max(worst, float((network(other) - before).abs().max()))
-    return worst
 
 
 def constructions(kind: str, folder: Path, seeds: int, quick: bool) -> Iterator[dict[str, Any]]:
@@ -111,7 +66,7 @@ def constructions(kind: str, folder: Path, seeds: int, quick: bool) -> Iterator[
                 "source": source,
                 "seed": seed,
                 "cpu_seconds": seconds,
-                "equivariance_defect": defect(kind, found.network, task),
+                "equivariance_defect": equivariance_defect(found.network, task),
                 "ticket_bytes": len(ticket.to_bytes()),
                 **facts,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.smoothness import Profile
 from gslt.studies.study import GridCell, RunSpec, Study
+from gslt.theory.existence import ConstructionConfig
 
 MACHINE = {
     "versions": {"gslt": "0.0.0", "torch": "9.9", "DGL": "not installed"},
@@ -25,6 +27,8 @@ MACHINE = {
 def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any) -> Record:
     """A record of a network of ``10 · width²`` weights; ``more`` replaces what was measured."""
     config = spec.config
+    if isinstance(config, ConstructionConfig):
+        return constructed(spec, config, test, **more)
     total = 10 * config.hidden_channels**2
     measured: dict[str, Any] = {
         "test_accuracy": test,
@@ -70,6 +74,45 @@ def fabricated(spec: RunSpec, test: float, val: float | None = None, **more: Any
             "file_bytes": 4 * kept + 1000 if config.mask_sparsity else None,
         }
     graph = {"name": "toy", "synthetic": True, "nodes": 10, "edges": 20}
+    return Record(spec=spec, measured={**measured, **more}, graph=graph, environment=MACHINE)
+
+
+def constructed(spec: RunSpec, config: ConstructionConfig, test: float, **more: Any) -> Record:
+    """A record of a construction of 100 weights; ``more`` replaces what was measured."""
+    prune, lock = config.ratios
+    channels = 100 / (1 - prune - lock) ** 2
+    total = round(100 * channels)
+    searched = round(total * (1 - prune - lock))
+    measured: dict[str, Any] = {
+        **dict.fromkeys(("test_accuracy", "train_accuracy", "target_test_accuracy"), test),
+        **dict.fromkeys(("val_accuracy", "best_epoch", "times_smaller", "literal_error")),
+        "weight_init": "ku",
+        "sparsity": 0.5,
+        "density": 0.5,
+        "prune_ratio": prune,
+        "lock_ratio": lock,
+        "freezing_ratio": prune + lock,
+        "searched": searched,
+        "search_space": searched / total,
+        "num_weights": total,
+        "model_bytes": searched / 8,
+        "file_bytes": searched // 8 + 1000,
+        "seconds": 1.5,
+        "target_weights": 100,
+        "output_error": config.epsilon / 10,
+        "error_bound": config.epsilon / 5,
+        "same_class": 1.0,
+        "equivariance_defect": None if config.target == "mlp" else 1e-15,
+        "searched_per_target_weight": channels,
+        "random_per_target_weight": 3 * channels,
+        "random_channels": round(channels),
+        "channels_for_99": channels / 3 - math.log10(config.epsilon),
+        "law_for_99": channels / 3,
+        "kept": total // 2,
+        "locked": round(lock * total),
+        "pruned": round(prune * total),
+    }
+    graph = {"name": "toy", "synthetic": True, "examples": 10}
     return Record(spec=spec, measured={**measured, **more}, graph=graph, environment=MACHINE)
 
 

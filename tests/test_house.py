@@ -80,8 +80,8 @@ WITHIN = {
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
-        {"construction", "study"},
-        {"explorer"},
+        {"study"},
+        {"construction", "explorer"},
         {"groups"},
         {"figures"},
         {"lines", "page", "statistics", "tables"},
@@ -92,7 +92,7 @@ WITHIN = {
         {"ray_cluster"},
         {"ray_node", "workers"},
         {"execute"},
-        {"records"},
+        {"constructions", "records"},
         {"runs"},
         {"trajectory"},
         {"presets", "smoothness"},
@@ -100,7 +100,7 @@ WITHIN = {
     ],
     "theory": [
         {"existence"},
-        {"construct", "node_targets"},
+        {"construct", "node_targets", "symmetry"},
         {"coefficients", "width"},
         {"laws", "targets"},
         {"subset_sum"},

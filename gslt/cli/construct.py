@@ -9,6 +9,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.options import Action, add_root, add_split, data_folder, size_line
 from gslt.config import part
+from gslt.report.figures import both_names
+from gslt.theory.existence import TARGET
+from gslt.training.places import SUMMARY, TICKET
 
 if TYPE_CHECKING:
     from gslt.theory.construct import Construction
@@ -17,9 +20,9 @@ DESCRIPTION = """A ticket that equals a given network to an error, by constructi
 searched and nothing in the source is trained. The target is trained first, or loaded; which random
 coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, target.safetensors
 and a picture of the errors against the width."""
-#: What the folder is called, and its files.
-KIND = "construct"
-FILES = ("ticket.safetensors", "summary.json", "target.safetensors", "widths.png", "widths.svg")
+#: What the folder is called, its picture, and its files.
+KIND, PICTURE = "construct", "widths"
+FILES = (TICKET, SUMMARY, TARGET, *both_names(PICTURE))
 
 
 def add(commands: Any) -> None:
@@ -50,9 +53,8 @@ def _construct(options: Namespace) -> None:
     from gslt.theory.existence import (
         SHARES,
         TargetConfig,
-        constructed_ticket,
-        construction_facts,
         errors_against_width,
+        keep_construction,
         make_target,
         save_target,
     )
@@ -70,15 +72,13 @@ def _construct(options: Namespace) -> None:
         path=options.load,
         progress=True,
     )
-    folder.write_bytes("target.safetensors", save_target(target))
+    # Whatever becomes of the construction, it need not be trained again.
+    folder.write_bytes(TARGET, save_target(target))
     found = construct(target, task.x, task.graph, config, progress=True)
-    facts = construction_facts(found, target, task)
-    ticket = constructed_ticket(found, task, facts["ticket_scores"])
-    folder.write_bytes("ticket.safetensors", ticket.to_bytes())
     layers = errors_against_width(found, target)
-    folder.write_json("summary.json", {**facts, "widths": layers})
-    title = f"{kind.target} on {task.name}, output error {config.epsilon:g}: random width"
-    save_both(width_figure(layers, SHARES, title), folder, "widths")
+    facts, ticket = keep_construction(folder, found, target, task, widths=layers)
+    title = f"{kind.target} on {task.shown}, output error {config.epsilon:g}: random width"
+    save_both(width_figure(layers, SHARES, title), folder, PICTURE)
     _show(found, facts["target_scores"], facts["ticket_scores"])
     print(size_line(ticket))
     print(

@@ -37,7 +37,8 @@ def _run_parser() -> ArgumentParser:
         description="Compute the runs of a study that have no record yet. The same command again "
         "goes on; several studies in one folder share their common runs."
     )
-    text = "table or figure of the Frozen paper (arXiv 2402.14029)"
+    text = "table or figure of the Frozen paper (arXiv 2402.14029); er: random sources of the ER "
+    text += "paper; construction: targets against constructed tickets (the equivariant paper)"
     parser.add_argument("--preset", type=Preset | None, help=text)
     text = "quick: minutes on a CPU; standard: up to two hours on 2 cores, seeds enough for an "
     text += "ordering; paper: the paper's epochs, width and seeds"

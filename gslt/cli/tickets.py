@@ -107,7 +107,7 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     model = ticket.model()
     assert isinstance(model, ConstructedNetwork)
     metric = "accuracy" if data is None else data.metric_label
-    print(f"{options.ticket}, constructed, on {task.name}: {metric}")
+    print(f"{options.ticket}, constructed, on {task.shown}: {metric}")
     for name, value in task.scores(model).items():
         stored = ticket.results.get(name) if same else None
         found = f" (at the construction {100 * stored:.2f})" if stored is not None else ""

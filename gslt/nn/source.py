@@ -187,10 +187,13 @@ class SourceBlock(nn.Module):
             middle = self.in_channels * self.copies
             out = self.basis.apply(x[:, :middle], main, graph)
             return self.factor * (out + self.basis.constant(x[:, middle:], constant))
-        lit = self.first[-1].clamp(min=0).view(1, -1, *[1] * (x.dim() - 2))
-        out = self.basis.constant(lit * torch.ones_like(x[:, :1]), constant)
+        one, lit = torch.ones_like(x[:, :1]), self.first[-1].clamp(min=0)
         if self.literal:
+            each = lit.view(1, -1, *[1] * (x.dim() - 2)) * one
+            out = self.basis.constant(each, constant)
             return self.factor * (out + self._through_middle(x, main, graph))
+        # All channels of the constant one at once, as of the others.
+        out = self.basis.constant(one, torch.einsum("qrk,r->qk", constant, lit).unsqueeze(1))
         for sign in (1, -1) if bool((x < 0).any()) else (1,):
             size = (sign * self.first[:-1]).clamp(min=0)
             by_input = main.reshape(len(main), *size.shape, self.basis.size)

@@ -38,6 +38,7 @@ from gslt.studies.columns import named, shown_name
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import GridCell, Study
+from gslt.theory.existence import ConstructionConfig
 from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_about, read_run, state_file
 
@@ -337,14 +338,17 @@ def _of_studies(folder: StudyFolder, say: Say) -> Iterator[Network]:
                 yield network
         if missing:
             say(
-                f"{study.name}: {missing} of {len(study.cells)} runs are left out: they have "
-                "neither a finished run folder nor a record with a profile (smoothness: true)"
+                f"{study.name}: {missing} of {len(study.cells)} runs are left out: they are "
+                "constructions, or have neither a finished run folder nor a record with a profile "
+                "(smoothness: true)"
             )
 
 
 def _of_cell(folder: StudyFolder, study: Study, cell: GridCell, say: Say) -> Network | None:
     """One run of a study; None where there is nothing to measure."""
     spec = cell.spec
+    if isinstance(spec.config, ConstructionConfig):
+        return None
     record: Record | None = None
     try:
         with reading(folder.record_path(spec.identity), what="a record"):

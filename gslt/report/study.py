@@ -15,6 +15,7 @@ from gslt.data.ogb import ARXIV
 from gslt.errors import RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
+from gslt.report.construction import CONSTRUCTED_NOTES, constructed_columns, price_figure
 from gslt.report.escaping import drawn, file_parts, in_line
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
@@ -252,7 +253,7 @@ class StudyReport:
     @property
     def value(self) -> str:
         """Column of the test accuracy at the epoch that is shown."""
-        return f"{EPOCH_PREFIX[self.epoch]}test_accuracy"
+        return f"{'' if self.constructed else EPOCH_PREFIX[self.epoch]}test_accuracy"
 
     @cached_property
     def groups(self) -> StudyGroups:
@@ -292,7 +293,9 @@ class StudyReport:
     @cached_property
     def comparisons(self) -> DataFrame:
         """Paired comparisons of the arms, see :func:`gslt.report.statistics.compare_arms`."""
-        return compare_arms(self.groups.runs, self.value)
+        runs = self.groups.runs
+        # Constructed tickets are as accurate as their targets, whatever their source.
+        return compare_arms(runs[runs["method"] != "construct"], self.value)
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -302,7 +305,20 @@ class StudyReport:
     @property
     def picture(self) -> str:
         """Name of the figure's files in the folder, without a suffix."""
-        return f"{FIGURE_FOLDER}/{self.part or self.name}/accuracy"
+        what = "price" if self.constructed else "accuracy"
+        return f"{FIGURE_FOLDER}/{self.part or self.name}/{what}"
+
+    @cached_property
+    def constructed(self) -> bool:
+        """Whether all runs are constructions, of which nothing but the ticket's own counts."""
+        return all(spec.method == "construct" for spec in self.results.study.runs.values())
+
+    @property
+    def shows(self) -> str:
+        """What the figure shows, before the names of the arms."""
+        return (
+            "random channels for one of the target of" if self.constructed else "test accuracy of"
+        )
 
     @property
     def tables(self) -> str:
@@ -353,25 +369,27 @@ class StudyReport:
         columns: list[Column] = [
             ("method", lambda group: text(group.arm)),
             *((name.replace("_", " "), _axis_cell(name)) for name in axes),
-            *((self.words(head), cell) for head, cell in summary_columns(self.epoch)),
         ]
+        found = summary_columns(self.epoch)
+        if self.constructed:
+            found = [_FREEZING[-1], *constructed_columns(True), _SEEDS]
+        columns += [(self.words(head), cell) for head, cell in found]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
 
     def _notes(self) -> list[str]:
         results = self.results
         hardware = dict.fromkeys(record.hardware for record in results.records.values())
+        when = "" if self.constructed else f", at {EPOCH_WORDS[self.epoch]}"
+        spread = f"mean ± unbiased standard deviation over n seeds ({self.groups.seeds} here)"
         notes = [
-            self.words(
-                f"Accuracies: mean ± unbiased standard deviation over n seeds ({self.groups.seeds} "
-                f"here), at {EPOCH_WORDS[self.epoch]}."
-            ),
-            "Parameters: weights of the whole network; search space: those that have a score. "
-            "Model size: one bit per searched weight, or float32 weights.",
+            self.words(f"Accuracies: {spread}{when}."),
+            *(CONSTRUCTED_NOTES if self.constructed else _NOTES),
             f"Hardware: {'; '.join(hardware)}.",
         ]
         if names := results.synthetic:
-            notes.append(f"Synthetic graph, no accuracy on real data: {', '.join(names)}.")
+            what = "data" if self.constructed else "graph"
+            notes.append(f"Synthetic {what}, no accuracy on real data: {', '.join(names)}.")
         if old := int(results.frame[self.value].isna().sum()):
             notes.append(
                 f"Left out: {old} runs of an older gslt, which kept nothing of the last epoch."
@@ -428,9 +446,10 @@ class StudyReport:
     @property
     def runs(self) -> Table:
         """One line a run, for the page."""
-        return Table.of(
-            f"{self.name}: every run", self.groups.runs, run_columns(self.epoch), names=2
-        )
+        columns = run_columns(self.epoch)
+        if self.constructed:
+            columns = [*_RUN, *constructed_columns(False)]
+        return Table.of(f"{self.name}: every run", self.groups.runs, columns, names=2)
 
     # Figure
 
@@ -442,6 +461,9 @@ class StudyReport:
         x = self.groups.x
         parts = self.groups.panels if x else {"": self.groups.frame}
         title = f"{self.title}\n{self.results.dataset}"
+        if self.constructed:
+            facts = f"n = {self.groups.seeds} seeds of the source."
+            return price_figure(self.groups, self.title, facts)
         rows = in_rows(list(parts), min(len(parts), _PANELS))
         figure = canvas(
             rows,
@@ -609,16 +631,25 @@ def summary_columns(epoch: ReportedEpoch) -> list[Column]:
     return [*_SOURCE, *_accuracies(epoch, heads, spread=True), *_SIZE]
 
 
+#: What the summary says below of searches and trainings.
+_NOTES = [
+    "Parameters: weights of the whole network; search space: those that have a score. Model size: "
+    "one bit per searched weight, or float32 weights.",
+]
 #: What the summary says before the accuracies, and after them.
+_FREEZING: list[Column] = [
+    ("pruned / locked", _frozen),
+    ("freezing ratio", lambda group: number(group.freezing_ratio, ".2f")),
+]
 _SOURCE: list[Column] = [
     ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
     ("sparsity (density)", _sparsity),
-    ("pruned / locked", _frozen),
-    ("freezing ratio", lambda group: number(group.freezing_ratio, ".2f")),
+    *_FREEZING,
     ("search space", _search_space),
 ]
+_SEEDS: Column = ("n", lambda group: number(group.n, "d"))
 _SIZE: list[Column] = [
-    ("n", lambda group: number(group.n, "d")),
+    _SEEDS,
     ("model size", lambda group: size(group.model_bytes)),
     ("× smaller", lambda group: number(group.times_smaller, ".1f")),
     ("parameters", lambda group: number(group.num_weights, ",.0f")),

@@ -16,7 +16,9 @@ from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
+from gslt.theory.existence import ConstructionConfig
 from gslt.ticket import Ticket
+from gslt.ticket.ticket import TicketSize
 from gslt.training.results import AT_BEST, AT_LAST, Result
 
 
@@ -75,6 +77,22 @@ COLUMNS: dict[str, Column] = {
     "last_epoch": Column("last epoch"),
     "seconds": Column("time of a run in seconds", log=True),
     "weight_init": Column("initialisation"),
+    "target_test_accuracy": Column("test accuracy of the target (%)", 100),
+    "same_class": Column("examples that target and ticket class alike (%)", 100),
+    "output_error": Column("largest output error", log=True),
+    "error_bound": Column("largest output error that the coefficients allow", log=True),
+    "equivariance_defect": Column("equivariance defect", log=True),
+    "target_weights": Column("weights of the target", log=True),
+    "searched_per_target_weight": Column(
+        "random weights to choose from for each of the target", log=True
+    ),
+    "random_per_target_weight": Column(
+        "random weights for each of the target, first matrices among them", log=True
+    ),
+    "random_channels": Column("random channels in the place of one", log=True),
+    "channels_for_99": Column("random channels for 99 % of the coefficients, simulated", log=True),
+    "law_for_99": Column("random channels for 99 % of the coefficients, predicted", log=True),
+    "epsilon": Column("ε, the output error asked for", log=True),
     "dataset": Column("data set", heading="data set"),
     LOG_QUOTIENT: Column("log of the centred Rayleigh quotient, last hidden layer"),
     f"{LOG_QUOTIENT}_slope": Column("log of the centred Rayleigh quotient, slope per layer"),
@@ -153,7 +171,8 @@ def check_column(name: str, what: str, *, smoothness: bool) -> None:
     Raises:
         ConfigError: if there is none of this name, or only where over-smoothing is measured.
     """
-    settings = {field.name for kind in (SearchConfig, TrainConfig) for field in fields(kind)}
+    kinds = (SearchConfig, TrainConfig, ConstructionConfig)
+    settings = {field.name for kind in kinds for field in fields(kind)}
     logs = (LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT)
     ends = {*logs, *(name for name, measure in MEASURES.items() if measure.endpoint)}
     drops = {f"{name}_drop" for name, measure in MEASURES.items() if measure.drop}
@@ -249,9 +268,10 @@ class Measured:
     """What :func:`measured` gives, as a record has to hold it."""
 
     test_accuracy: _Accuracy
-    val_accuracy: _Accuracy
+    # None of a construction whose data has no such items, and which has no epochs.
+    val_accuracy: _Accuracy | None
     train_accuracy: _Accuracy
-    best_epoch: Annotated[int, Meta(ge=1, le=2**53)]
+    best_epoch: Annotated[int, Meta(ge=1, le=2**53)] | None
     weight_init: WeightInit
     sparsity: _Ratio
     density: _Ratio
@@ -317,19 +337,45 @@ def measured(result: Result) -> dict[str, Any]:
         "best_epoch": best.best_epoch,
         "last_epoch": best.last_epoch,
         "weight_init": config.weight_init,  # type: ignore[attr-defined]
-        "sparsity": size.sparsity if size else 0.0,
-        "density": size.density if size else 1.0,
+        **(size_columns(size) if size else _whole(total)),
+        **({"searched": total, "search_space": 1.0} if everywhere else {}),
         "prune_ratio": prune,
         "lock_ratio": lock,
         "freezing_ratio": None if prune is None or lock is None else prune + lock,
-        "searched": size.searched if size and not everywhere else total,
-        "search_space": size.search_space if size and not everywhere else 1.0,
-        "num_weights": size.total if size else total,
-        "model_bytes": size.content_bytes if size else 4 * total,
-        "times_smaller": size.ratio if size else 1.0,
-        "file_bytes": size.bytes if size else None,
         "seconds": best.seconds,
         **by_layer(ticket.kept_by_layer if ticket else {}),
+    }
+
+
+def size_columns(size: TicketSize) -> dict[str, Any]:
+    """The columns that are the size of a ticket.
+
+    Args:
+        size: of the ticket.
+    """
+    return {
+        "sparsity": size.sparsity,
+        "density": size.density,
+        "searched": size.searched,
+        "search_space": size.search_space,
+        "num_weights": size.total,
+        "model_bytes": size.content_bytes,
+        "times_smaller": size.ratio,
+        "file_bytes": size.bytes,
+    }
+
+
+def _whole(total: int) -> dict[str, Any]:
+    """The same of so many trained weights."""
+    return {
+        "sparsity": 0.0,
+        "density": 1.0,
+        "searched": total,
+        "search_space": 1.0,
+        "num_weights": total,
+        "model_bytes": 4 * total,
+        "times_smaller": 1.0,
+        "file_bytes": None,
     }
 
 

@@ -18,12 +18,14 @@ from gslt.config import SearchConfig, TrainConfig
 from gslt.data import Dataset, load_dataset
 from gslt.data.catalogue import FileStamps, file_stamps
 from gslt.data.metrics import METRICS
-from gslt.errors import GsltError, Interrupted, RunError, RunInUseError
+from gslt.errors import ConfigError, GsltError, Interrupted, RunError, RunInUseError
 from gslt.studies.columns import check_column
+from gslt.studies.constructions import ConstructionFolder, construct_and_record
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
 from gslt.studies.trajectory import trajectory_of, trajectory_probe
+from gslt.theory.existence import ConstructionConfig, task_of
 from gslt.training.loop import Probe
 from gslt.training.places import in_use
 from gslt.training.results import Epoch, Result
@@ -155,7 +157,7 @@ def compute(
         given: the data set, where it is at hand and not loaded by its name.
     """
     try:
-        dataset = given or dataset_of(spec.dataset, dataset_dir, spec.split)
+        dataset = given or data_of(spec, dataset_dir)
         _ = folder.output  # Before there is a run in it: what is not empty would not be gslt's.
         with run_folder(folder.run_path(spec.identity), spec, device) as run:
             if (known := folder.usable(spec.identity)) is not None:
@@ -180,7 +182,7 @@ def cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder:
+def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder | ConstructionFolder:
     """The folder of a run, which no other process can open until its end.
 
     Args:
@@ -192,23 +194,35 @@ def run_folder(path: Path, spec: RunSpec, device: str) -> RunFolder:
         RunInUseError: if another process computes it.
         RunError: if the folder holds something else.
     """
+    if isinstance(spec.config, ConstructionConfig):
+        return ConstructionFolder(path)
     place = {"dataset": spec.dataset, "split": spec.split}
     return RunFolder(path, replace(spec.config, device=device), place)
 
 
-def run_and_record(run: RunFolder, spec: RunSpec, dataset: Dataset, on_epochs: OnEpochs) -> Record:
-    """Search or train in a run folder, and the record of it, which is not written yet.
+def run_and_record(
+    run: RunFolder | ConstructionFolder,
+    spec: RunSpec,
+    dataset: Dataset | None,
+    on_epochs: OnEpochs,
+) -> Record:
+    """Search, train or construct in a run folder, and the record of it, not written yet.
 
     Args:
         run: see :func:`run_folder`.
         spec: the run.
-        dataset: of the run, loaded.
-        on_epochs: called after every epoch.
+        dataset: of the run, see :func:`data_of`.
+        on_epochs: called after every epoch, or the construction.
 
     Raises:
-        Interrupted: if somebody asked to stop; a checkpoint is written.
-        GsltError: for whatever else ends a search or training.
+        Interrupted: if somebody asked to stop; a checkpoint is written, but of constructions.
+        GsltError: for whatever else ends a search, training or construction.
     """
+    if isinstance(run, ConstructionFolder):
+        record = construct_and_record(run, spec, dataset)
+        on_epochs(spec.steps)
+        return record
+    assert dataset is not None
     if not spec.trajectory:
         result = run_in_folder(run, dataset, on_epochs)
         return Record.of(spec, dataset, result, run.environment)
@@ -242,6 +256,19 @@ def run_in_folder(
         return search(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
     assert isinstance(config, TrainConfig)
     return train(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
+
+
+def data_of(spec: RunSpec, root: str | None) -> Dataset | None:
+    """The data set of a run; None where gslt makes the data of a construction.
+
+    Args:
+        spec: the run.
+        root: folder of the data sets.
+
+    Raises:
+        DataError: if it is not there.
+    """
+    return None if spec.has_own_data else dataset_of(spec.dataset, root, spec.split)
 
 
 def dataset_of(name: str, root: str | None, split: int) -> Dataset:
@@ -390,8 +417,8 @@ class _Course:
         specs, self.missing, self.busy = self.missing, [], []
         with (
             tqdm(
-                total=sum(spec.config.epochs for spec in specs),
-                unit="epoch",
+                total=sum(spec.steps for spec in specs),
+                unit="epoch" if any(spec.steps > 1 for spec in specs) else "run",
                 desc=self._count(),
                 disable=None if progress else True,
             ) as bar,
@@ -402,7 +429,7 @@ class _Course:
                 bar.set_description(self._count())
                 if end.record is not None:
                     # A run with patience may have ended before the epochs that were planned.
-                    bar.total -= end.spec.config.epochs - end.record.last_epoch
+                    bar.total -= end.spec.steps - end.record.last_epoch
                     label = METRICS[end.record.metric].label
                     score = 100 * end.record.measured["test_accuracy"]
                     bar.set_postfix_str(f"last test {label} {score:.2f} %")
@@ -471,13 +498,23 @@ def check_study(
     for what, name in (("x", study.x), ("panel", study.panel)):
         if name:
             check_column(name, f"study {study.name!r}: {what}", smoothness=smoothness)
-    places = dict.fromkeys((spec.dataset, spec.split) for spec in study.runs.values())
-    by_backend = {spec.config.backend: spec.config for spec in study.runs.values()}
-    for config in by_backend.values():
+    specs = study.runs.values()
+    places = dict.fromkeys((s.dataset, s.split) for s in specs if not s.has_own_data)
+    configs = [spec.config for spec in specs if not isinstance(spec.config, ConstructionConfig)]
+    if len(configs) < len(specs) and device != "cpu":
+        raise ConfigError(
+            f"tickets are constructed on the CPU, in double precision, and device is {device!r}; "
+            "leave it out"
+        )
+    for config in {config.backend: config for config in configs}.values():
         check_runnable(replace(config, device=device))
     found = {place: given or dataset_of(place[0], dataset_dir, place[1]) for place in places}
-    for spec in study.runs.values():
-        check_kind(spec.config, found[spec.dataset, spec.split])
+    for spec in specs:
+        data = None if spec.has_own_data else found[spec.dataset, spec.split]
+        if isinstance(spec.config, ConstructionConfig):
+            task_of(spec.config, data)
+        elif data is not None:
+            check_kind(spec.config, data)
     return list(found.values())
 
 

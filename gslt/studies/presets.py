@@ -1,19 +1,25 @@
 """Studies that reproduce every figure and table of the Frozen paper (arXiv 2402.14029).
 
-And the comparison of random sources of the ER paper (arXiv 2210.02412).
+And the comparison of random sources of the ER paper (arXiv 2210.02412), and the table of the
+equivariant paper (arXiv 2206.04270), target against constructed ticket.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from gslt.config import VISION, Architecture, check_choice
+from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS
 from gslt.studies.study import Study, name_of_dataset
+from gslt.theory.existence import NODES, own_dataset
 
-Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size", "er"]
+Preset = Literal[
+    "table", "sparsity", "window", "locking", "freezing", "width", "size", "er", "construction"
+]
 Size = Literal["quick", "standard", "paper"]
 
 #: Settings of the dense source with each initialisation; the paper leaves Kaiming uniform unscaled.
@@ -180,9 +186,11 @@ def preset(
 
     Returns:
         A study named ``<name>-<architecture>-<size>``, and the data set where it is not the size's.
+        Of ``construction`` architecture and data set are those of its message passing.
 
     Raises:
-        ConfigError: for a name or size that does not exist.
+        ConfigError: for a name or size that does not exist, or an architecture that the preset
+            does not have.
 
     >>> study = preset("table", "quick")
     >>> study.name, len(study.arms), len(study.runs)
@@ -190,6 +198,8 @@ def preset(
     """
     check_choice("preset", name, get_args(Preset))
     check_choice("size", size, get_args(Size))
+    if name == "construction":
+        return _construction(size, architecture, dataset)
     sizes = sizes_of(size, architecture)
     title, x, panel, arms = PRESETS[name](sizes)
     own = {} if size == "paper" or architecture in VISION else _DATASETS
@@ -314,6 +324,71 @@ def _er(sizes: SizeSettings) -> _Parts:
     }
     title = "Random sources: weak, rewired and strong tickets by allocation"
     return title, "sparsity", "allocation", arms
+
+
+#: Targets of constructions in words.
+_TARGETS = {
+    "gin": "GIN",
+    "gcn": "GCN",
+    "sage": "GraphSAGE",
+    "ign2": "2-order graph network",
+    "c4cnn": "C4-steerable CNN",
+    "d4cnn": "D4-steerable CNN",
+    "cnn": "CNN",
+    "mlp": "MLP",
+}
+#: Sources that the tickets are in.
+_CONSTRUCTED: dict[str, dict[str, Any]] = {
+    "dense source": {},
+    "sparse source": {"freezing_ratio": 0.5, "prune_share": 1.0},
+    "frozen source": {"freezing_ratio": [0.25, 0.5, 0.75], "prune_share": 0.5},
+}
+
+
+@dataclass(frozen=True)
+class _Constructions:
+    """How large the preset of constructions is."""
+
+    passing: int | None
+    """Width of message passing."""
+    widths: Mapping[str, int | None]
+    """Width of the other targets; None: their own."""
+    seeds: int
+
+
+_CONSTRUCTIONS: dict[str, _Constructions] = {
+    "quick": _Constructions(6, {"ign2": 3, "c4cnn": 3}, 1),
+    "standard": _Constructions(8, {"ign2": None, "c4cnn": 6, "d4cnn": 4}, 3),
+    "paper": _Constructions(None, dict.fromkeys(("ign2", "c4cnn", "d4cnn", "cnn", "mlp")), 3),
+}
+
+
+def _construction(size: Size, architecture: Architecture, dataset: str | None) -> Study:
+    """Target against constructed ticket, in sources that are more and more frozen."""
+    if architecture not in NODES:
+        raise ConfigError(
+            f"message passing of the preset construction is {', '.join(NODES)}, got "
+            f"{architecture!r}; its other targets are there whatever it is"
+        )
+    sizes = _CONSTRUCTIONS[size]
+    arms: dict[str, dict[str, Any]] = {}
+    for target, width in {architecture: sizes.passing, **sizes.widths}.items():
+        own: dict[str, Any] = {"target": target}
+        own |= {} if width is None else {"hidden_channels": width}
+        own |= {} if dataset is None or target not in NODES else {"dataset": dataset}
+        for source, settings in _CONSTRUCTED.items():
+            arms[f"{_TARGETS[target]}, {source}"] = copy.deepcopy({**own, **settings})
+    usual = dataset in (None, own_dataset(architecture))
+    place = "" if dataset is None or usual else f"-{name_of_dataset(dataset)}"
+    return Study(
+        name=f"construction-{architecture}-{size}{place}",
+        title="Constructed tickets against their targets, and what freezing costs",
+        x="freezing_ratio",
+        panel="target",
+        seeds=sizes.seeds,
+        settings={"method": "construct", "epsilon": [0.1, 0.01, 0.001]},
+        arms=arms,
+    )
 
 
 PRESETS: dict[str, Callable[[SizeSettings], _Parts]] = {

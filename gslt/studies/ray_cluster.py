@@ -24,7 +24,7 @@ from gslt.studies.execute import (
     OnEpochs,
     RunEnd,
     cause,
-    dataset_of,
+    data_of,
 )
 from gslt.studies.ray_node import compute_on_node, counter_class, packed
 from gslt.studies.records import StudyFolder
@@ -126,7 +126,7 @@ class _Driver:
     ray: Any
     under_way: dict[Any, RunSpec] = field(default_factory=dict)
     """Runs by the reference of what they will send back."""
-    data: dict[tuple[str, int], Any] = field(default_factory=dict)
+    data: dict[tuple[bool, str, int], Any] = field(default_factory=dict)
     """References of the data sets in the object store."""
     tries: Counter[str] = field(default_factory=Counter)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -173,11 +173,10 @@ class _Driver:
         if in_use(options.folder.run_path(spec.identity)):
             yield RunEnd(spec, busy=True)
             return
-        place = (spec.dataset, spec.split)
+        place = (spec.has_own_data, spec.dataset, spec.split)
         try:
             if place not in self.data:
-                dataset = dataset_of(spec.dataset, options.dataset_dir, spec.split)
-                self.data[place] = self.ray.put(packed(dataset))
+                self.data[place] = self.ray.put(packed(data_of(spec, options.dataset_dir)))
         except FAILURES as error:
             yield RunEnd(spec, error=cause(error))
             return

@@ -18,8 +18,10 @@ from gslt.studies.execute import FAILURES, EpochMessages, RunEnd, cause, run_and
 from gslt.studies.study import RunSpec
 
 
-def packed(dataset: Dataset) -> dict[str, Any]:
-    """A data set whose tensors are arrays: workers of a node share their memory."""
+def packed(dataset: Dataset | None) -> dict[str, Any]:
+    """A data set whose tensors are arrays: workers of a node share their memory; None is empty."""
+    if dataset is None:
+        return {}
     parts = {item.name: getattr(dataset, item.name) for item in dataclasses.fields(dataset)}
     return {
         name: part.contiguous().numpy() if isinstance(part, torch.Tensor) else part
@@ -27,8 +29,10 @@ def packed(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def unpacked(parts: dict[str, Any]) -> Dataset:
+def unpacked(parts: dict[str, Any]) -> Dataset | None:
     """The inverse of :func:`packed`. Its tensors lie where the arrays do."""
+    if not parts:
+        return None
     parts = dict(parts)
     with warnings.catch_warnings():
         # Arrays of the object store cannot be written to. Nothing writes to a data set.
@@ -40,7 +44,7 @@ def unpacked(parts: dict[str, Any]) -> Dataset:
 
 
 @lru_cache(maxsize=2)
-def _dataset(reference: Any) -> Dataset:
+def _dataset(reference: Any) -> Dataset | None:
     """The data set of a reference, kept: what a backend makes of a graph hangs on its tensors."""
     import ray
 

@@ -236,9 +236,10 @@ class StudyFolder:
             RunError: if one is of other data, unless that is allowed.
         """
         records = self.results(study).records.values()
-        for name, split in dict.fromkeys((r.spec.dataset, r.spec.split) for r in records):
+        known = [record for record in records if not record.spec.has_own_data]
+        for name, split in dict.fromkeys((r.spec.dataset, r.spec.split) for r in known):
             now = content_facts(load(name, split))
-            here = [r.graph for r in records if (r.spec.dataset, r.spec.split) == (name, split)]
+            here = [r.graph for r in known if (r.spec.dataset, r.spec.split) == (name, split)]
             others = [how for graph in here if (how := data_differ(graph, now))]
             if others:
                 refuse_other_data(
@@ -314,11 +315,12 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     - ``study``, ``arm``, ``label`` (arm and place on its axes, in words);
     - ``axis_<name>`` for everything that some arm varies: the value that the grid names. Missing
       where the arm does not vary it;
-    - ``seed``, ``identity``, ``method`` (search or train), ``dataset``, ``graph`` (its own name),
-      ``split``, ``synthetic``, ``metric`` (what ``…_accuracy`` holds: ``accuracy``, ``roc_auc`` or
-      ``micro_f1``), ``majority_rate`` (of the test nodes; NaN of an older gslt);
-    - every setting of :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, and
-      ``prune_share`` and ``window_position``;
+    - ``seed``, ``identity``, ``method`` (search, train or construct), ``dataset``, ``graph`` (its
+      own name), ``split``, ``synthetic``, ``metric`` (what ``…_accuracy`` holds: ``accuracy``,
+      ``roc_auc`` or ``micro_f1``), ``majority_rate`` (of the test nodes; NaN of an older gslt);
+    - every setting of :class:`gslt.SearchConfig`, :class:`gslt.TrainConfig` and
+      :class:`gslt.theory.existence.ConstructionConfig`, and ``prune_share`` and
+      ``window_position``;
     - what was measured (``test_accuracy``, ``val_accuracy``, ``train_accuracy``, ``test_loss``,
       ``val_loss``, ``train_loss`` at ``best_epoch``; the same with ``last_`` before it at the last
       epoch, ``last_test_accuracy``, …; ``searched``, ``model_bytes``, …). Accuracies and ratios are
@@ -326,6 +328,8 @@ def frame(folder: str | Path, study: str | None = None) -> DataFrame:
       NaN in records of a gslt that did not keep them. Where a setting was measured too (sparsity,
       the ratios), the measured value stands: it differs from that of ``axis_…`` by the rounding to
       whole weights;
+    - of constructions what :func:`gslt.studies.constructions.measured_construction` gives
+      (``target_test_accuracy``, ``output_error``, ``searched_per_target_weight``, …);
     - endpoints of over-smoothing where the study asks for them, and ``collapsed``: a run whose
       last hidden representation has nothing left that varies. Its ``log_quotient`` is −∞;
     - ``hardware`` and ``version_<package>`` of the machine that computed the run.

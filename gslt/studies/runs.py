@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gslt.config import METHODS
+from gslt.config import RunConfig
 from gslt.data import Dataset
 from gslt.data.metrics import ACCURACY, METRICS
 from gslt.diagnostics import MEASURES
@@ -19,7 +19,7 @@ from gslt.errors import ConfigError, RunError
 from gslt.files import parse, plain
 from gslt.studies.columns import LOG_QUOTIENT, Count, Measured, measured, named, shown_name
 from gslt.studies.smoothness import Profile, endpoints, layer_rows, profile
-from gslt.studies.study import DERIVED, GridCell, RunSpec, Study, checksum
+from gslt.studies.study import DERIVED, RUN_METHODS, GridCell, RunSpec, Study, checksum
 from gslt.studies.trajectory import (
     Trajectory,
     check_trajectory,
@@ -86,7 +86,7 @@ class _File:
 _TAKEN = {
     *("study", "arm", "label", "seed", "identity", "method", "dataset", "graph", "split"),
     *("metric", "majority_rate", "synthetic", "collapsed", "hardware", "layer", "hidden", *DERIVED),
-    *(item.name for kind in METHODS.values() for item in dataclasses.fields(kind)),
+    *(item.name for kind in RUN_METHODS.values() for item in dataclasses.fields(kind)),
 } - {item.name for item in dataclasses.fields(Measured)}
 
 
@@ -100,18 +100,14 @@ def check_measured(values: Mapping[str, Any], spec: RunSpec) -> None:
     Raises:
         ValueError: naming the column.
     """
-    for name in ("test_accuracy", "val_accuracy"):
+    has_epochs = isinstance(spec.config, RunConfig)
+    for name in ("test_accuracy", *(("val_accuracy", "best_epoch") if has_epochs else ())):
         value = values.get(name)
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"its {name} is no number: {value}")
     found = parse(Measured, dict(values))
-    last = found.last_epoch or spec.config.epochs
-    if found.best_epoch > last:
-        raise ValueError(f"its best epoch is {found.best_epoch} of {last}")
-    if last > spec.config.epochs or not spec.config.is_last(last, found.best_epoch):
-        raise ValueError(f"its last epoch is {last} of {spec.config.epochs}")
-    if found.weight_init != spec.config.weight_init:
-        raise ValueError(f"it has weight_init {found.weight_init!r} twice, with other values")
+    if isinstance(spec.config, RunConfig):
+        _check_epochs(found, spec.config)
     if found.searched > found.num_weights:
         raise ValueError(f"it searched {found.searched} of {found.num_weights} weights")
     known = {item.name for item in dataclasses.fields(Measured)}
@@ -120,6 +116,21 @@ def check_measured(values: Mapping[str, Any], spec: RunSpec) -> None:
     for name in others:
         if name in _TAKEN or not name.isidentifier() or name.startswith((AXIS, "version_")):
             raise ValueError(f"{name!r} is nothing that is measured")
+
+
+def _check_epochs(found: Measured, config: RunConfig) -> None:
+    """Refuse epochs, or initial weights, that a search or training of this config does not have.
+
+    Raises:
+        ValueError: naming the column.
+    """
+    last, best = found.last_epoch or config.epochs, found.best_epoch or 0
+    if best > last:
+        raise ValueError(f"its best epoch is {best} of {last}")
+    if last > config.epochs or not config.is_last(last, best):
+        raise ValueError(f"its last epoch is {last} of {config.epochs}")
+    if found.weight_init != config.weight_init:  # type: ignore[attr-defined]
+        raise ValueError(f"it has weight_init {found.weight_init!r} twice, with other values")
 
 
 def _check_profile(found: Profile) -> None:
@@ -153,8 +164,11 @@ class Record:
 
     @property
     def last_epoch(self) -> int:
-        """Number of the last epoch; an older gslt knew no other than the config's."""
-        return self.measured.get("last_epoch") or self.spec.config.epochs
+        """Number of the last epoch; an older gslt knew no other than the config's.
+
+        Of a construction 1, as which it is counted.
+        """
+        return self.measured.get("last_epoch") or self.spec.steps
 
     @property
     def graph_name(self) -> str:
@@ -175,7 +189,7 @@ class Record:
     def graph_text(self) -> str:
         """Name and size of the graph."""
         counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
-        counts |= {"images": "images", "channels": "channels"}
+        counts |= {"images": "images", "channels": "channels", "examples": "examples"}
         known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
         return ": ".join([self.graph_name, ", ".join(known)])
 
@@ -213,19 +227,36 @@ class Record:
             RunError: if it found something that cannot be, such as an accuracy that is no number.
         """
         layers = profile(result.model, dataset) if spec.smoothness else None
-        found = plain({**measured(result), **(endpoints(layers) if layers else {})})
+        found = {**measured(result), **(endpoints(layers) if layers else {})}
+        machine = {**environment, "device": result.config.device}
+        record = cls.checked(spec, found, dataset.info(), machine)
+        return dataclasses.replace(record, profile=layers, trajectory=trajectory)
+
+    @classmethod
+    def checked(
+        cls,
+        spec: RunSpec,
+        measured: Mapping[str, Any],
+        graph: Mapping[str, Any],
+        environment: Mapping[str, Any],
+    ) -> Record:
+        """A record of these parts, see the fields.
+
+        Args:
+            spec: the run.
+            measured: what it found.
+            graph: facts about its data.
+            environment: of whoever computed it.
+
+        Raises:
+            RunError: if it found something that cannot be, such as an accuracy that is no number.
+        """
+        found = plain(measured)
         try:
             check_measured(found, spec)
         except ValueError as error:
             raise RunError(f"the run has no usable result: {error}") from error
-        return cls(
-            spec=spec,
-            measured=found,
-            graph=plain(dataset.info()),
-            environment={**environment, "device": result.config.device},
-            profile=layers,
-            trajectory=trajectory,
-        )
+        return cls(spec=spec, measured=found, graph=plain(graph), environment=dict(environment))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with a checksum over them."""
@@ -506,7 +537,7 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "synthetic": bool(record.graph.get("synthetic")),
         "metric": record.metric,
         "majority_rate": record.majority_rate,
-        **{name: cell.settings.get(name) for name in DERIVED if spec.method == "search"},
+        **{name: cell.settings.get(name) for name in DERIVED if spec.method != "train"},
         **spec.in_force,
         **_with_figures(record.measured),
         **found,

@@ -1,4 +1,4 @@
-"""A study: a grid of searches and trainings, each with an identity of its own."""
+"""A study: a grid of searches, trainings and constructions, each with an identity of its own."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from gslt.config import (
     METHODS,
     VISION,
+    RunConfig,
     SearchConfig,
     TrainConfig,
     build,
+    check_choice,
     default_of,
     shortened,
 )
@@ -29,8 +31,14 @@ from gslt.environment import check_limit
 from gslt.errors import ConfigError
 from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
+from gslt.theory.existence import ConstructionConfig, TargetKind, own_dataset
 
-#: Settings of a run beside its config.
+#: How a run of a study finds its result, and its settings.
+RUN_METHODS: dict[str, type[SearchConfig] | type[TrainConfig] | type[ConstructionConfig]] = {
+    **METHODS,
+    "construct": ConstructionConfig,
+}
+#: Settings of a run beside its config; a construction has the data set of its target.
 PLACE = {
     "method": "search",
     "dataset": "debian",
@@ -43,12 +51,14 @@ DERIVED = ("prune_share", "window_position")
 #: Fields that say how a run is carried out, not what it is.
 _HOW = ("device", "runs")
 #: Every setting that some arm may have.
-_SETTINGS = {item.name for kind in METHODS.values() for item in dataclasses.fields(kind)} | {
+_SETTINGS = {item.name for kind in RUN_METHODS.values() for item in dataclasses.fields(kind)} | {
     *PLACE,
     *DERIVED,
 }
 #: What stands beside the settings of a study, and is none.
 _NO_SETTING = ("seed", *_HOW)
+#: Annotations of settings that are numbers, also where their evaluation is postponed.
+_NUMBERS = (float, float | None, "float", "float | None")
 #: No data set has as many.
 _LARGEST_SPLIT = 2**31
 #: Characters, and bytes as the name of a file, that the name of a study has at most.
@@ -67,8 +77,8 @@ class RunSpec:
     """Name or path of the data set."""
     split: int
     """Number of the split, where the data set has several."""
-    config: SearchConfig | TrainConfig
-    """Every setting of the search or training, of one seed."""
+    config: SearchConfig | TrainConfig | ConstructionConfig
+    """Every setting of the search, training or construction, of one seed."""
     smoothness: bool = False
     """Whether over-smoothing is measured in the end."""
     trajectory: bool = False
@@ -76,8 +86,18 @@ class RunSpec:
 
     @property
     def method(self) -> str:
-        """``search`` or ``train``."""
-        return "search" if isinstance(self.config, SearchConfig) else "train"
+        """``search``, ``train`` or ``construct``."""
+        return next(name for name, kind in RUN_METHODS.items() if isinstance(self.config, kind))
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether gslt makes its data: of a target that is not of a data set of nodes."""
+        return isinstance(self.config, ConstructionConfig) and not self.config.is_of_nodes
+
+    @property
+    def steps(self) -> int:
+        """What it is counted as while it is computed: its epochs; 1 for a construction."""
+        return self.config.epochs if isinstance(self.config, RunConfig) else 1
 
     @property
     def trains_all(self) -> bool:
@@ -96,13 +116,17 @@ class RunSpec:
         }
         for item in dataclasses.fields(self.config):
             value = getattr(self.config, item.name)
-            training = self.method == "train"
-            default = default_of(item, self.config.architecture, training=training)
-            if item.name not in _HOW and value != default:
+            if item.name not in _HOW and value != self._default(item):
                 # 1 and 1.0 are the same setting, and so are 0.0 and -0.0.
-                number = item.type in (float, float | None) and value is not None
+                number = item.type in _NUMBERS and value is not None
                 values[item.name] = float(value) + 0.0 if number else value
         return values
+
+    def _default(self, item: dataclasses.Field[Any]) -> Any:
+        """What a setting is where nobody says otherwise."""
+        if isinstance(self.config, ConstructionConfig):
+            return item.default
+        return default_of(item, self.config.architecture, training=self.method == "train")
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -112,8 +136,8 @@ class RunSpec:
 
     @property
     def in_force(self) -> dict[str, Any]:
-        """The same without settings of a mask, or of its rewiring, where there is none."""
-        idle = self.config.idle if isinstance(self.config, TrainConfig) else ()
+        """The same without settings of a mask, its rewiring, or layers, where there is none."""
+        idle = () if isinstance(self.config, SearchConfig) else self.config.idle
         return {name: value for name, value in self.resolved.items() if name not in idle}
 
     @cached_property
@@ -132,10 +156,10 @@ class RunSpec:
         Raises:
             ConfigError: for a setting that does not exist, or a value that it cannot have.
         """
-        settings = {**PLACE, **values}
+        settings = {**PLACE, **_own_place(values), **values}
         method, dataset, split, smoothness, trajectory = (settings.pop(name) for name in PLACE)
-        if not isinstance(method, str) or method not in METHODS:
-            listed = ", ".join(METHODS)
+        if not isinstance(method, str) or method not in RUN_METHODS:
+            listed = ", ".join(RUN_METHODS)
             raise ConfigError(f"method must be one of {listed}, got {shortened(method)}")
         if not isinstance(dataset, str):
             raise ConfigError(f"dataset must be a name or path, got {shortened(dataset)}")
@@ -146,10 +170,18 @@ class RunSpec:
         for name, value in truths.items():
             if not isinstance(value, bool):
                 raise ConfigError(f"{name} must be true or false, got {shortened(value)}")
-        config = build(METHODS[method], _resolve(settings))
+        config = build(RUN_METHODS[method], _resolve(settings))
         return cls(dataset=dataset, split=split, config=config, **truths)
 
     def __post_init__(self) -> None:
+        if isinstance(self.config, ConstructionConfig):
+            self._check_construction(self.config)
+            p, q = self.config.ratios
+            plain = dataclasses.replace(
+                self.config, freezing_ratio=None, prune_ratio=p, lock_ratio=q
+            )
+            object.__setattr__(self, "config", plain)
+            return
         if self.config.architecture in VISION and (self.smoothness or self.trajectory):
             raise ConfigError(
                 "smoothness and trajectory measure over-smoothing, which needs a graph, and "
@@ -168,6 +200,20 @@ class RunSpec:
             fields = {field.name: field.default for field in dataclasses.fields(self.config)}
             usual: dict[str, Any] = {name: fields[name] for name in self.config.idle}
             object.__setattr__(self, "config", dataclasses.replace(self.config, **usual))
+
+    def _check_construction(self, config: ConstructionConfig) -> None:
+        """Refuse what a construction does not measure, and data that is not its target's."""
+        if self.smoothness or self.trajectory:
+            raise ConfigError(
+                "smoothness and trajectory measure a search or a training; a construction has no "
+                "epochs, leave them out"
+            )
+        own = own_dataset(config.target)
+        if self.has_own_data and (self.dataset, self.split) != (own, 0):
+            raise ConfigError(
+                f"{config.target} is trained on {own}, which gslt makes, and not on "
+                f"{self.dataset!r}, split {self.split}; leave dataset and split out"
+            )
 
 
 #: Settings of an arm: one grid, or a list of them.
@@ -190,10 +236,11 @@ class GridCell:
 class Study:
     """A typed grid of runs.
 
-    Settings are ``method`` (search or train), ``dataset``, ``split``, ``smoothness`` (true measures
-    over-smoothing in the end), ``trajectory`` (true measures it at about 20 log-spaced epochs and
-    the best one, and keeps that with accuracies and losses in the record) and the fields of
-    :class:`gslt.SearchConfig` and :class:`gslt.TrainConfig`, which also check their values. A list
+    Settings are ``method`` (search, train or construct), ``dataset``, ``split``, ``smoothness``
+    (true measures over-smoothing in the end), ``trajectory`` (true measures it at about 20
+    log-spaced epochs and the best one, and keeps that with accuracies and losses in the record) and
+    the fields of :class:`gslt.SearchConfig`, :class:`gslt.TrainConfig` and
+    :class:`gslt.theory.existence.ConstructionConfig`, which also check their values. A list
     is an axis: an arm has a run for every combination of its lists, and every seed. Two more
     settings place the search window instead of ``prune_ratio``, ``lock_ratio`` and ``sparsity``:
     ``prune_share``, the share of the frozen weights that is pruned (0: all locked, 1: all pruned),
@@ -345,7 +392,11 @@ class Study:
         method = own.get("method", self.settings.get("method", PLACE["method"]))
         methods = method if isinstance(method, list) else [method]
         common = dict(self.settings)
-        if methods == ["train"]:
+        if methods == ["construct"]:
+            known = {item.name for item in dataclasses.fields(ConstructionConfig)}
+            known |= {*PLACE, "prune_share"}
+            common = {name: value for name, value in common.items() if name in known}
+        elif methods == ["train"]:
             known = {item.name for item in dataclasses.fields(TrainConfig)} | set(PLACE)
             if not {**common, **own}.get("mask_sparsity"):
                 known -= set(TrainConfig().idle)
@@ -482,6 +533,15 @@ def _parts(arm: ArmSettings) -> list[Mapping[str, Any]]:
 
 def _plain(arm: ArmSettings) -> dict[str, Any] | list[dict[str, Any]]:
     return dict(arm) if isinstance(arm, Mapping) else [dict(part) for part in arm]
+
+
+def _own_place(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set of a construction, where its settings name none."""
+    if values.get("method") != "construct" or "dataset" in values:
+        return {}
+    target = values.get("target", ConstructionConfig.target)
+    check_choice("target", target, get_args(TargetKind))
+    return {"dataset": own_dataset(target)}
 
 
 def _resolve(settings: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,7 +47,7 @@ from gslt.masking.weights import frozen_places
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
-from gslt.nn.source import ConstructedNetwork, SourceBlock, SourcePlan
+from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
 from gslt.theory.subset_sum import check_epsilon
 from gslt.theory.width import MAX_COPIES, copies_needed
@@ -80,29 +80,46 @@ class Construction:
     as takes some seconds; None where a graph is too large for that."""
     target_weights: int
     """Coefficients and biases of the target."""
-    searched: int
-    """Coefficients of the source's searched matrices, frozen ones among them."""
-    first: int
-    """Coefficients of first matrices, of which the ticket keeps one for each middle channel."""
     kept: int
     locked: int
     pruned: int
     seconds: float
-    seed: int
-    """Of the source."""
     ratios: tuple[float, float]
     """Pruning ratio p and locking ratio l."""
 
+    @property
+    def seed(self) -> int:
+        """Of the source."""
+        return self.network.config.seed
+
+    @property
+    def searched(self) -> int:
+        """Coefficients of the source's searched matrices, frozen ones among them."""
+        return self.network.config.searched_size
+
+    @property
+    def first(self) -> int:
+        """Coefficients of first matrices, of which the ticket keeps one a middle channel."""
+        return self.network.config.first_size
+
+    @property
+    def searched_per_target_weight(self) -> float:
+        """Random weights to choose from for each of the target."""
+        return self.searched / self.target_weights
+
+    @property
+    def random_per_target_weight(self) -> float:
+        """The same with the first matrices, which are never made."""
+        return (self.searched + self.first) / self.target_weights
+
     def as_dict(self) -> dict[str, Any]:
         """Every figure by name, the network's own aside."""
-        values = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "network"
-        }
+        fields = [field.name for field in dataclasses.fields(self) if field.name != "network"]
+        counts = ("searched", "first", "seed")
+        shares = ("searched_per_target_weight", "random_per_target_weight")
         return {
-            **values,
+            **{name: getattr(self, name) for name in (*fields, *counts, *shares)},
             "blocks": [dataclasses.asdict(block) for block in self.blocks],
-            "searched_per_target_weight": self.searched / self.target_weights,
-            "random_per_target_weight": (self.searched + self.first) / self.target_weights,
         }
 
 
@@ -113,7 +130,8 @@ class ConstructConfig:
     epsilon: float = 0.01
     """Largest output error on the data."""
     construction: Literal["2L", "L+1"] = "2L"
-    """2L: a pair of random layers for each layer of the target. L+1: one pair, then copies."""
+    """2L: a pair of random layers for each layer of the target. L+1: one pair, then copies, with
+    copies² weights to choose from where a pair has copies, which is dear in frozen sources."""
     freezing_ratio: float | None = None
     """F, half of it pruned and half of it locked, in the searched matrices [0]."""
     prune_ratio: float = 0.0
@@ -162,6 +180,8 @@ def construct(
     config: ConstructConfig | None = None,
     *,
     progress: bool = False,
+    on_layer: Callable[[], None] | None = None,
+    literal_products: int | None = None,
 ) -> Construction:
     """A random network's ticket whose outputs are those of a target, to ε, on the data.
 
@@ -172,6 +192,8 @@ def construct(
         graph: of message passing.
         config: ε, source, seed.
         progress: show a progress bar on a terminal.
+        on_layer: called before every layer; what it raises ends the construction.
+        literal_products: how many are made to compute the network as it stands [some seconds].
 
     Returns:
         The frozen source with the ticket's mask, and what was measured.
@@ -190,7 +212,7 @@ def construct(
         BYTES_PER_WEIGHT * source.searched_size,
         f"a source of {source.searched_size:,} searched weights",
         torch.device("cpu"),
-        lambda _: "take a larger epsilon, freeze less, or choose a smaller target",
+        lambda _: _smaller(config),
     )
     network, frozen = ConstructedNetwork(source), _frozen_source(config)
     freeze(network, frozen)
@@ -201,6 +223,8 @@ def construct(
     for number, (layer, field_in) in tqdm(
         order, desc="layers", unit="layer", disable=None if progress else True
     ):
+        if on_layer is not None:
+            on_layer()
         size = size_of_inputs(layer, field_in, graph)
         sums = BlockSums(network, number, layer, bool((field_in < 0).any()))
         with torch.no_grad():
@@ -221,17 +245,22 @@ def construct(
         bound=bound,
         output_error=float((found - y).abs().max()),
         agreement=float((found.argmax(1) == y.argmax(1)).double().mean()),
-        literal_error=_literal_error(network, x, graph, y),
+        literal_error=_literal_error(network, x, graph, y, literal_products),
         target_weights=sum(parameter.numel() for parameter in target.parameters()),
-        searched=counts.total,
-        first=source.first_size,
         kept=kept,
         locked=counts.locked,
         pruned=counts.pruned,
         seconds=time.perf_counter() - started,
-        seed=config.seed,
         ratios=config.ratios,
     )
+
+
+def _smaller(config: ConstructConfig) -> str:
+    """What to do where memory cannot hold the source."""
+    cure = "take a larger epsilon, freeze less, or choose a smaller target"
+    if config.construction == "2L":
+        return cure
+    return f"L+1 has copies² of them for a weight where 2L has copies: take 2L; or {cure}"
 
 
 def _frozen_source(config: ConstructConfig) -> FreezeConfig:
@@ -311,11 +340,11 @@ def _activations(
 
 
 def _literal_error(
-    network: ConstructedNetwork, x: Tensor, graph: Graph | None, y: Tensor
+    network: ConstructedNetwork, x: Tensor, graph: Graph | None, y: Tensor, products: int | None
 ) -> float | None:
     """The error of the network as it stands, on as many examples as the work allows."""
     places = x[0, 0].numel()
-    budget = _LITERAL if graph is None else _LITERAL_GRAPH
+    budget = products or (_LITERAL if graph is None else _LITERAL_GRAPH)
     most = max(1, budget // (network.config.searched_size * places))
     if graph is not None and most < len(x):
         return None
@@ -331,15 +360,9 @@ def _literal_error(
 
 def _keep(network: ConstructedNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
     """Freeze the source at the sparsity that the masks have, and put them into it."""
-    blocks = [block for block in network.blocks if isinstance(block, SourceBlock)]
-    factors = [float(block.factor) for block in blocks]
+    freeze(network, config)
     with torch.no_grad():
-        for block in blocks:
-            block.factor.fill_(1.0)  # As it is built: what differs from that is in the ticket.
-        freeze(network, config)
         for name, _, _, weight in frozen_places(network):
             weight.score().copy_(masks[name])
-        for block, factor in zip(blocks, factors, strict=True):
-            block.factor.fill_(factor)
     for name, _, _, weight in frozen_places(network):
         assert torch.equal(weight.mask(), masks[name])

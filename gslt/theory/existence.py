@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,26 +15,29 @@ import torch
 from torch import Tensor
 
 from gslt.config import TrainConfig, check_values
-from gslt.data import NodeDataset, load_dataset
+from gslt.data import Dataset, NodeDataset, load_dataset
 from gslt.errors import ConfigError
-from gslt.files import reading
+from gslt.files import OutputFolder, reading
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
 from gslt.theory.coefficients import unit_coefficients
-from gslt.theory.construct import Construction
+from gslt.theory.construct import ConstructConfig, Construction
 from gslt.theory.laws import Draws, log2_density, predicted_log2_error
 from gslt.theory.node_targets import node_field, train_node_target
 from gslt.theory.targets import RECIPES, Task, train_target
 from gslt.theory.width import channel_draws
 from gslt.ticket.ticket import Ticket
+from gslt.training.places import SUMMARY, TICKET
 
 TargetKind = Literal["gin", "gcn", "sage", "mlp", "ign2", "cnn", "c4cnn", "d4cnn"]
+#: The file of a target in the folder of a construction.
+TARGET = "target.safetensors"
 #: Kinds whose data is a graph of nodes.
 NODES = ("gin", "gcn", "sage")
 #: Shares of coefficients whose errors are shown against the width.
 SHARES = (0.5, 0.99)
-#: Coefficients that are tried at every width.
-_TRIED = 2000
+#: Coefficients that are tried at every width: for the curves, and for their shares' width.
+_TRIED, _FEW = 2000, 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +47,8 @@ class TargetConfig:
     target: TargetKind = "gin"
     """Message passing (gin, gcn, sage), or the small networks mlp, ign2 (2-order graph network),
     cnn, c4cnn and d4cnn (steerable)."""
-    hidden_channels: int = 16
-    """Width of every hidden layer, of message passing."""
+    hidden_channels: int | None = None
+    """Width of every hidden layer [16 for message passing, else that of the small network]."""
     num_layers: int = 2
     """Number of layers, of message passing."""
     dropout: float = 0.5
@@ -59,8 +63,35 @@ class TargetConfig:
     def __post_init__(self) -> None:
         check_values(self)
         Stream(self.target_seed, "", "check")
-        if self.epochs is not None and self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, got {self.epochs}")
+        for name in ("epochs", "hidden_channels"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}")
+        for name in () if self.is_of_nodes else ("num_layers", "dropout"):
+            if getattr(self, name) != getattr(TargetConfig, name):
+                raise ConfigError(
+                    f"{name} is a setting of message passing ({', '.join(NODES)}), and "
+                    f"{self.target} has layers of its own; leave it out"
+                )
+
+    @property
+    def is_of_nodes(self) -> bool:
+        """Whether it passes messages on a graph, and its data is a data set of nodes."""
+        return self.target in NODES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstructionConfig(TargetConfig, ConstructConfig):
+    """A target, and how its ticket is constructed: the settings of a run of a study."""
+
+    def __post_init__(self) -> None:
+        TargetConfig.__post_init__(self)
+        ConstructConfig.__post_init__(self)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that nothing follows from."""
+        return () if self.is_of_nodes else ("num_layers", "dropout")
 
 
 def make_target(
@@ -90,20 +121,33 @@ def make_target(
     )
     if path is not None:
         return _loaded(path, config.target, task), task
+    return trained_target(config, task, progress=progress), task
+
+
+def trained_target(
+    config: TargetConfig, task: Task, *, progress: bool = False
+) -> EquivariantNetwork:
+    """A network of the kind, trained on its data, in double precision.
+
+    Args:
+        config: kind and training.
+        task: the data of its kind.
+        progress: show a progress bar on a terminal.
+    """
     if task.dataset is not None:
         training = TrainConfig(
             architecture=config.target,  # type: ignore[arg-type]
             num_layers=config.num_layers,
-            hidden_channels=config.hidden_channels,
+            hidden_channels=config.hidden_channels or 16,
             dropout=config.dropout,
             head=False,
             epochs=config.epochs or 200,
             lr=config.lr,
             seed=config.target_seed,
         )
-        return train_node_target(task.dataset, training, progress=progress), task
+        return train_node_target(task.dataset, training, progress=progress)
     recipe = RECIPES[config.target]
-    network = EquivariantNetwork(config.target, recipe.channels(task))
+    network = EquivariantNetwork(config.target, recipe.channels(task, config.hidden_channels))
     train_target(
         network,
         task,
@@ -112,7 +156,7 @@ def make_target(
         seed=config.target_seed,
         progress=progress,
     )
-    return network.double(), task
+    return network.double()
 
 
 def load_task(
@@ -136,15 +180,51 @@ def load_task(
         ConfigError: for a data set beside a kind that has its own.
     """
     if kind in NODES:
-        data = load_dataset(dataset or "cora", dataset_dir, split=split)
-        if not isinstance(data, NodeDataset):
-            raise ConfigError(f"{kind} passes messages on a graph, and {data.name} has images")
-        x, graph = node_field(data)
-        return Task(data.name, x, data.y, data.train_mask, data.test_mask, graph, dataset=data)
-    task = RECIPES[kind].task(seed)
-    if dataset not in (None, task.name, task.name.split()[0]):
-        raise ConfigError(f"{kind} is trained on {task.name}, not on {dataset!r}; leave it out")
-    return task
+        data = load_dataset(dataset or own_dataset(kind), dataset_dir, split=split)
+        return _node_task(kind, data)
+    if dataset not in (None, own_dataset(kind)):
+        raise ConfigError(
+            f"{kind} is trained on {own_dataset(kind)}, not on {dataset!r}; leave it out"
+        )
+    if split:
+        raise ConfigError(f"{own_dataset(kind)} has one split, and split is {split}; leave it out")
+    return RECIPES[kind].task(seed)
+
+
+def own_dataset(kind: str) -> str:
+    """The data of a kind of network by name, where nothing else is said.
+
+    >>> own_dataset("gin"), own_dataset("c4cnn"), own_dataset("ign2")
+    ('cora', 'digits', 'hubs')
+
+    Args:
+        kind: of the network.
+    """
+    return "cora" if kind in NODES else RECIPES[kind].data
+
+
+def task_of(config: TargetConfig, data: Dataset | None) -> Task:
+    """What a target learns.
+
+    Args:
+        config: kind and seed of the target.
+        data: of nodes, for message passing; None for kinds that have data of their own.
+
+    Raises:
+        ConfigError: if message passing is to learn images.
+        MissingPackageError: if data that gslt makes needs a package.
+    """
+    if data is None:
+        return load_task(config.target, seed=config.target_seed)
+    return _node_task(config.target, data)
+
+
+def _node_task(kind: str, data: Dataset) -> Task:
+    if not isinstance(data, NodeDataset):
+        raise ConfigError(f"{kind} passes messages on a graph, and {data.name} has images")
+    x, graph = node_field(data)
+    found = Task(data.name, x, data.y, data.train_mask, data.test_mask, graph, dataset=data)
+    return replace(found, synthetic=data.synthetic)
 
 
 def save_target(network: EquivariantNetwork) -> bytes:
@@ -213,6 +293,29 @@ def construction_facts(
     }
 
 
+def keep_construction(
+    folder: OutputFolder, found: Construction, target: EquivariantNetwork, task: Task, **more: Any
+) -> tuple[dict[str, Any], Ticket]:
+    """Write a construction's target, ticket and summary, which is the last.
+
+    Args:
+        folder: where they go.
+        found: the construction.
+        target: what it equals.
+        task: its data.
+        **more: what else the summary says.
+
+    Returns:
+        Its figures, see :func:`construction_facts`, and the ticket.
+    """
+    facts = construction_facts(found, target, task)
+    ticket = constructed_ticket(found, task, facts["ticket_scores"])
+    folder.write_bytes(TARGET, save_target(target))
+    folder.write_bytes(TICKET, ticket.to_bytes())
+    folder.write_json(SUMMARY, {**facts, **more})
+    return facts, ticket
+
+
 def errors_against_width(found: Construction, target: EquivariantNetwork) -> list[dict[str, Any]]:
     """Errors of up to 2,000 coefficients of each layer at widths up to the source's, and the law.
 
@@ -227,15 +330,12 @@ def errors_against_width(found: Construction, target: EquivariantNetwork) -> lis
         For each layer: its name, the width that was taken, the error that was allowed, and for
         every width tried the simulated and the predicted errors that the :data:`SHARES` keep.
     """
-    p, locked = found.ratios
     layers = []
     for number, block in enumerate(found.blocks):
         wanted = _sample(unit_coefficients(target, number), found.seed)
-        pair = found.network.config.is_pair(number)
         rows = []
         for width in _widths(block.copies):
-            made = channel_draws(width, pair, p, locked, len(wanted))
-            made = Draws(made.values, wanted.numpy(), made.locked, made.pruned)
+            made = _like_source(found, number, width, wanted)
             errors = made.solve(exact=24).errors
             density = log2_density(made)
             rows.append(
@@ -256,6 +356,45 @@ def errors_against_width(found: Construction, target: EquivariantNetwork) -> lis
             }
         )
     return layers
+
+
+def channels_for_most(found: Construction, target: EquivariantNetwork) -> tuple[int, int]:
+    """Random channels for one with which 99 % of a layer's coefficients are within its ε.
+
+    Of up to 400 coefficients of the layer that has most of them, each with fresh random channels of
+    the same distribution as the source's. To within a tenth.
+
+    Args:
+        found: the construction.
+        target: what it equals.
+
+    Returns:
+        By simulation, and by the law of :func:`gslt.theory.laws.predicted_log2_error`; the width
+        that the source has where no smaller one will do.
+    """
+    number = max(range(len(found.blocks)), key=lambda i: found.blocks[i].coefficients)
+    block = found.blocks[number]
+    wanted = _sample(unit_coefficients(target, number), found.seed)[:_FEW]
+    epsilon, share = block.epsilon / block.scale, SHARES[-1]
+    widths = [*sorted({math.ceil(w) for w in np.geomspace(4, max(block.copies, 5), 80)})]
+
+    def simulated(width: int) -> bool:
+        errors = _like_source(found, number, width, wanted).solve(exact=28).errors
+        return bool(np.quantile(errors, share) <= epsilon)
+
+    def predicted(width: int) -> bool:
+        density = log2_density(_like_source(found, number, width, wanted))
+        return predicted_log2_error(density, share) <= math.log2(epsilon)
+
+    first, law = (bisect_left(widths[:-1], True, key=will_do) for will_do in (simulated, predicted))
+    return widths[first], widths[law]
+
+
+def _like_source(found: Construction, number: int, width: int, wanted: Tensor) -> Draws:
+    """Fresh random channels for some coefficients of a layer, of the source's distribution."""
+    pair = found.network.config.is_pair(number)
+    made = channel_draws(width, pair, *found.ratios, len(wanted))
+    return Draws(made.values, wanted.numpy(), made.locked, made.pruned)
 
 
 def _widths(most: int) -> list[int]:

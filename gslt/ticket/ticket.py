@@ -542,6 +542,9 @@ def _state(module: nn.Module) -> dict[str, Tensor]:
     before, found = _fixed(module), fingerprints(module)
     values = other_state(module)
     changed = {name: values[name] for name in values if found[name] != before.get(name)}
+    if isinstance(module, ConstructedNetwork):
+        # Its factors are 1 where it is built anew, whatever they were when it was frozen.
+        changed |= {name: values[name] for name in module.config.factors if values[name] != 1}
     refused = [f"{name} was removed" for name in before if name not in values]
     for name, value in changed.items():
         if isinstance(value, nn.Parameter):

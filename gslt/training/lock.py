@@ -10,6 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gslt.errors import RunInUseError
+from gslt.files import reading
+
 if sys.platform == "linux":
     import fcntl
 
@@ -71,6 +74,25 @@ class FolderLock:
             return False
         self._substitute = substitute
         return True
+
+
+def locked(path: Path, room: Path) -> FolderLock:
+    """The lock of a folder, taken.
+
+    Args:
+        path: of the folder.
+        room: gslt's own in it.
+
+    Raises:
+        RunInUseError: if another process has it.
+        RunError: if something else is in its place.
+    """
+    lock = FolderLock(room)
+    with reading(lock.path, what="a lock"):
+        taken = lock.acquire()
+    if not taken:
+        raise RunInUseError(f"another process is using {str(path)!r}")
+    return lock
 
 
 def is_locked(room: Path) -> bool:

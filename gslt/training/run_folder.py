@@ -32,7 +32,7 @@ from gslt.data.content import content_facts, data_differ, refuse_other_data
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
-from gslt.errors import GsltError, GsltWarning, RunError, RunInUseError, UnwrittenError
+from gslt.errors import GsltError, GsltWarning, RunError, UnwrittenError
 from gslt.files import (
     OutputFolder,
     parse,
@@ -55,7 +55,7 @@ from gslt.training.checkpoint import (
     metric_of,
     read_history,
 )
-from gslt.training.lock import FolderLock
+from gslt.training.lock import locked
 from gslt.training.places import (
     CONFIG,
     ENVIRONMENT,
@@ -159,7 +159,7 @@ class RunFolder:
         self._begun_with = self.values
         self.checkpoint_seconds = checkpoint_seconds
         self.files = OutputFolder(self.path, self.command)
-        self._lock = _locked(self.path, self.files.room)
+        self._lock = locked(self.path, self.files.room)
         try:
             self._open(remembered)
         except BaseException:
@@ -615,21 +615,6 @@ class RunFolder:
         warnings.warn(f"{self.path}: {message}", GsltWarning, stacklevel=4)
 
 
-def _locked(path: Path, room: Path) -> FolderLock:
-    """The lock of a folder, taken.
-
-    Raises:
-        RunInUseError: if another process has it.
-        RunError: if something else is in its place.
-    """
-    lock = FolderLock(room)
-    with reading(lock.path, what="a lock"):
-        taken = lock.acquire()
-    if not taken:
-        raise RunInUseError(f"another process is using {str(path)!r}")
-    return lock
-
-
 def _named(name: str, seed: int) -> str:
     stem, extension = name.split(".")
     return f"{stem}-seed{seed}.{extension}"
@@ -706,7 +691,7 @@ def receive(path: Path, command: str, files: Mapping[str, bytes]) -> None:
 
     Args:
         path: of the run folder, which may hold the beginning of the same run.
-        command: ``"search"`` or ``"train"``.
+        command: ``"search"``, ``"train"`` or ``"construct"``.
         files: by name.
 
     Raises:
@@ -714,7 +699,7 @@ def receive(path: Path, command: str, files: Mapping[str, bytes]) -> None:
         OSError: if they cannot be written.
     """
     folder = OutputFolder(path, command)
-    lock = _locked(path, folder.room)
+    lock = locked(path, folder.room)
     try:
         for name in folder.names():
             if name.startswith("checkpoint-"):

@@ -323,7 +323,7 @@ def smooth(cell: GridCell) -> float:
     spec = cell.spec
     number = sum(map(ord, cell.arm)) % 7
     sparsity = getattr(spec.config, "sparsity", 0.3)
-    width = 0.01 * math.log2(spec.config.hidden_channels)
+    width = 0.01 * math.log2(spec.config.hidden_channels or 16)
     return 0.6 + width - 0.3 * (sparsity - 0.4) ** 2 + 0.004 * number + 0.003 * spec.config.seed
 
 
@@ -351,7 +351,7 @@ def test_labels_of_every_preset_stand_apart_and_in_the_picture(
                 assert extent.x1 <= figure.bbox.x1 + 1
                 assert extent.y0 >= 0
                 assert extent.y1 <= figure.bbox.y1
-        if found.groups.x:
+        if found.groups.x and not found.constructed:
             for axes in figure.axes:
                 written = {text.get_text() for text in axes.texts}
                 assert {
@@ -538,3 +538,63 @@ def test_a_folder_that_gslt_did_not_make_gets_no_report(
     with pytest.raises(RunError, match=r"was not made by gslt .* so that no report is written"):
         write_report(StudyFolder(tmp_path / "copy"))
     assert {path.name for path in (tmp_path / "copy").iterdir()} == {"studies", "records"}
+
+
+# Constructions
+
+
+def test_the_price_of_freezing_by_hand(tmp_path: Path) -> None:
+    arms = {
+        "dense source": {},
+        "sparse source": {"freezing_ratio": 0.5, "prune_share": 1.0},
+        "frozen source": {"freezing_ratio": [0.25, 0.5], "prune_share": 0.5},
+    }
+    settings = {"method": "construct", "target": ["gin", "mlp"], "epsilon": [0.1, 0.01]}
+    study = Study(name="s", title="T", seeds=2, settings=settings, arms=arms, panel="target")
+    found = of_study(tmp_path, study, lambda cell: 0.5)
+    assert found.constructed
+    figure = found.figure()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "gin on toy (synthetic)",
+        "mlp on toy (synthetic)",
+    ]
+    axes = figure.axes[0]
+    solid = [line for line in axes.lines if line.get_marker() == "o"]
+    # The width that was built: dense, and with a quarter and a half of the weights frozen.
+    assert solid[0].get_xdata().tolist() == pytest.approx([0.0, 0.25, 0.5])
+    assert solid[0].get_ydata().tolist() == pytest.approx([100, 178, 400])
+    sparse = [line for line in axes.lines if line.get_marker() == "s"]
+    assert sparse[0].get_xdata().tolist() == [0.5]
+    # Pruned alone, a half of both matrices of a pair is missing: four times the dense width.
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+    ends = sorted(line.get_ydata()[-1] for line in dotted if len(line.get_xdata()) == 60)
+    assert ends == pytest.approx([100 / 0.5 / 0.75, 100 / 0.5 / 0.5])
+    table = found.summary
+    assert "ticket, test (%)" in table.headings
+    row = {head: cell.text for head, cell in zip(table.headings, table.rows[0], strict=True)}
+    assert row["kept / locked / pruned"] == "5,000 / 0 / 0"
+    assert row["equivariance defect"] == "1.0e-15"
+    assert not len(found.comparisons)
+    assert "at the epoch" not in " ".join(table.notes)
+
+
+def test_searches_and_constructions_in_one_study(tmp_path: Path) -> None:
+    arms = {
+        "ticket": {"sparsity": [0.2, 0.5]},
+        "trained": {"method": "train"},
+        "constructed": {"method": "construct", "target": "mlp", "dataset": "digits"},
+    }
+    study = Study(name="s", title="T", seeds=2, settings={"dataset": "toy"}, arms=arms)
+    found = of_study(tmp_path, study, lambda cell: 0.5 + 0.1 * cell.spec.config.seed)
+    assert not found.constructed
+    assert found.figure().axes
+    rows = {row[0].text: row for row in found.summary.rows}
+    assert rows.keys() == {"ticket", "trained", "constructed"}
+    # What a construction does not have is a dash; and its accuracy is no rival of a search's.
+    assert "–" in {cell.text for cell in rows["constructed"]}
+    assert set(found.comparisons["first"]) | set(found.comparisons["second"]) <= {
+        "ticket",
+        "trained",
+    }
+    assert found.texts
+    assert found.data["groups"]

@@ -220,3 +220,15 @@ def test_source_counts() -> None:
     assert source.first_size == 50 * 5 + 48 * 6
     copies = SourcePlan(kind="mlp", channels=(4, 5, 3), construction="L+1", copies=(10, 8), seed=0)
     assert copies.shapes == {"blocks.0.weight": (6 * 8, 50), "blocks.1.weight": (3, 6 * 8)}
+
+
+def test_a_source_beyond_memory_is_refused_with_a_cure() -> None:
+    target = EquivariantNetwork("mlp", (40, 40, 2)).double()
+    config = ConstructConfig(construction="L+1", copies=8000)
+    with pytest.raises(ConfigError, match=r"copies² of them .* take 2L"):
+        construct(target, torch.ones(2, 40), config=config)
+    # Pairs are no cure of pairs.
+    large = EquivariantNetwork("mlp", (3000, 3000, 2)).double()
+    with pytest.raises(ConfigError, match="take a larger epsilon") as refused:
+        construct(large, torch.ones(2, 3000), config=ConstructConfig(copies=8000))
+    assert "2L" not in str(refused.value)

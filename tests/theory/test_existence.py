@@ -15,11 +15,13 @@ from gslt.theory.construct import ConstructConfig, construct
 from gslt.theory.existence import (
     SHARES,
     TargetConfig,
+    channels_for_most,
     constructed_ticket,
     construction_facts,
     errors_against_width,
     load_task,
     make_target,
+    own_dataset,
     save_target,
 )
 from gslt.theory.targets import initialise
@@ -42,7 +44,24 @@ def test_small_targets_have_data_of_their_own(kind: str) -> None:
     with pytest.raises(ConfigError, match="leave it out"):
         load_task(kind, "cora")
     task = load_task(kind)
-    assert task.synthetic == ("synthetic" in task.name) == (kind == "ign2")
+    with pytest.raises(ConfigError, match="has one split"):
+        load_task(kind, split=1)
+    assert task.name.startswith(own_dataset(kind))
+    # Real images that gslt turns are no real data either.
+    assert task.synthetic
+    assert "synthetic" in task.shown
+    facts = task.info()
+    assert facts["examples"] == len(task.y) == int(facts["train"]) + int(facts["test"])
+    assert 1 / task.classes / 2 < float(facts["test_majority_rate"]) < 2 / task.classes
+
+
+def test_widths_of_small_targets_are_settings_and_layers_are_not() -> None:
+    network, _ = make_target(TargetConfig(target="mlp", epochs=1, hidden_channels=3))
+    assert network.channels == (64, 3, 10)
+    with pytest.raises(ConfigError, match=r"num_layers is a setting of message passing .* mlp has"):
+        TargetConfig(target="mlp", num_layers=3)
+    with pytest.raises(ConfigError, match="hidden_channels must be at least 1, got 0"):
+        TargetConfig(hidden_channels=0)
 
 
 def test_summary_ticket_and_curves_of_a_construction_on_nodes(
@@ -72,5 +91,8 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
         first, last = layer["errors"][0], layer["errors"][-1]
         assert last["simulated"][1] <= layer["epsilon"] < first["simulated"][1]
         assert last["predicted"][1] <= layer["epsilon"] < first["predicted"][1]
+    simulated, law = channels_for_most(found, network)
+    assert law / 1.25 <= simulated <= 1.25 * law
+    assert 8 < simulated < max(found.network.config.copies)
     figure = width_figure(layers, SHARES, "a title")
     assert len(figure.axes) == 2

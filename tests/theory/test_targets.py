@@ -25,7 +25,7 @@ def test_digits_are_turned_images() -> None:
     images = torch.from_numpy(datasets.load_digits().images) / 16
     task = digits()
     assert (task.x.shape, task.x.dtype, task.classes) == ((1797, 1, 8, 8), torch.float64, 10)
-    assert (task.name, task.synthetic, parts(task)) == ("digits", False, (1348, 449))
+    assert (task.name, task.synthetic, parts(task)) == ("digits", True, (1348, 449))
     turned = torch.stack([torch.rot90(images, k, (1, 2)) for k in range(4)])
     which = (turned == task.x[:, 0]).all(-1).all(-1)
     # Each is one of the four, and each of the four as often.

@@ -1144,6 +1144,17 @@ def constructed_ticket(kind: str = "cnn", how: str = "2L", **options: object) ->
     return gslt.Ticket.of(network, dataset="made")
 
 
+def test_factors_that_were_there_before_freezing_are_stored() -> None:
+    source = SourcePlan(kind="mlp", channels=(2, 3, 2), construction="2L", copies=(4, 3), seed=2)
+    network = ConstructedNetwork(source)
+    network.get_buffer("blocks.0.factor").fill_(3.0)
+    gslt.freeze(network, gslt.FreezeConfig(sparsity=0.5, scale="none", seed=2))
+    ticket = gslt.Ticket.of(network)
+    assert {name: float(value) for name, value in ticket.state.items()} == {"blocks.0.factor": 3.0}
+    x = torch.rand(5, 2, dtype=torch.float64)
+    assert torch.equal(gslt.Ticket.from_bytes(ticket.to_bytes()).model()(x), network(x))
+
+
 @pytest.mark.parametrize("how", ["2L", "L+1"])
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_both_readers_read_constructed_tickets(kind: str, how: str) -> None:
