@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Columns in which weight training has a number but no place, as it removes nothing.
 _OF_TICKETS = {"sparsity", "density", "search_space"}
+#: Settings of how frozen weights are divided, which say nothing where none is.
+_OF_FROZEN = {"allocation", "place", "draw", "connected"}
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class StudyGroups:
         """Where groups stand on an axis; None where they have no place.
 
         The value that the grid names, else what was measured. Weight training has none among
-        sparsities, unless it is of a weak ticket.
+        sparsities, unless it is of a weak ticket, and a dense source none among allocations.
 
         Args:
             name: a column.
@@ -123,7 +125,8 @@ class StudyGroups:
         asked, found = (
             rows[key].astype(object) if key in rows else nothing for key in (f"{AXIS}{name}", name)
         )
-        none = rows.apply(_trains_all, axis=1) if name in _OF_TICKETS else nothing
+        absent = _trains_all if name in _OF_TICKETS else _is_dense if name in _OF_FROZEN else None
+        none = rows.apply(absent, axis=1) if absent else nothing
         return [
             own if not is_missing(own) else None if out or is_missing(value) else value
             for own, value, out in zip(asked, found, none, strict=True)
@@ -152,8 +155,8 @@ class StudyGroups:
     def lines(self, groups: DataFrame, x: str, panel: str = "") -> list[LineGroups]:
         """The lines of one panel, arm by arm.
 
-        A line runs along the axis that moves its points on ``x``; every combination of the arm's
-        other axes is a line of its own.
+        A line runs along the axis that moves its points on ``x``, and along those that the arm
+        ties to it; every combination of the arm's other axes is a line of its own.
 
         Args:
             groups: rows of :attr:`frame`.
@@ -167,11 +170,21 @@ class StudyGroups:
         for arm, mine in groups.groupby("arm", sort=False):
             axes = [name for name in axis_names(mine) if name != panel]
             along = _along(mine, axes, x, places)
-            parts = by_place(mine, [name for name in axes if name != along])
+            tied = self._tied(str(arm), x)
+            parts = by_place(mine, [name for name in axes if name != along and name not in tied])
             for own, part in parts:
                 label = named(arm, own if len(parts) > 1 else {})
                 found += _line(arm, label, part, places[part.index])
         return found
+
+    def _tied(self, arm: str, x: str) -> set[str]:
+        """Axes of an arm of which its grids have one value for each on the horizontal axis."""
+        cells = [cell.axes for cell in self.results.study.cells if cell.arm == arm]
+        if not all(x in axes for axes in cells):
+            return set()
+        names = {name for axes in cells for name in axes}
+        pairs = {name: {(axes[x], axes.get(name)) for axes in cells} for name in names}
+        return {name for name, found in pairs.items() if len(found) == len(pairs[x])}
 
 
 def _along(groups: DataFrame, axes: Sequence[str], x: str, places: Series) -> str:
@@ -196,5 +209,13 @@ def _line(arm: str, label: str, groups: DataFrame, places: Series) -> list[LineG
 
 
 def _trains_all(group: Series) -> bool:
-    masked = group.get("mask_sparsity")
-    return bool(group["method"] == "train" and (is_missing(masked) or not masked))
+    return group["method"] == "train" and not _positive(group.get("mask_sparsity"))
+
+
+def _is_dense(group: Series) -> bool:
+    """Whether all weights are searched or trained; of weight training no ratio is known."""
+    return not any(_positive(group.get(name)) for name in ("freezing_ratio", "mask_sparsity"))
+
+
+def _positive(value: Any) -> bool:
+    return not is_missing(value) and bool(value)
