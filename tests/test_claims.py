@@ -152,7 +152,8 @@ def test_time_of_measures() -> None:
     said(
         "docs/diagnostics.md",
         f"{row['nodes']:,} nodes × {row['width']} in {row['seconds']:.1f} s on 2 cores (energy "
-        f"alone {alone['dirichlet_energy']} s, MAD {alone['mad']} s, ranks {alone['effective_rank']} s;",
+        f"alone {alone['dirichlet_energy']} s, MAD {alone['mad']} s, "
+        f"ranks {alone['effective_rank']} s;",
         f"{row['mad_gap_seconds']:.1f} s)",
         f"{row['extra_bytes'] / 1e6:.0f} MB beside the {row['representation_bytes'] / 1e6:.0f} MB",
     )

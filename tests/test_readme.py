@@ -280,5 +280,5 @@ def test_sizes_in_the_words_of_readme() -> None:
     model = gslt.GNN(128, 51, config, get_backend("pyg"))
     size = gslt.freeze(model, config).counts
     kept = size.total // 2
-    words = f"{kept:,} of {size.total:,} random weights kept: {size.searched:,} bits, a file of "
+    words = f"{kept:,} of {size.total:,} weights, {size.searched:,} bits, file "
     assert words in PAGES["README.md"]
