@@ -40,7 +40,8 @@ PATIENCE, MEMORY = 60, 12 << 30
 #: What keeps a line that is right short.
 SHORT = {
     "search": ["--epochs", "2", "--hidden_channels", "4", "--num_layers", "2"],
-    "demo": ["--epochs", "1", "--hidden_channels", "4"],
+    "compare": ["--epochs", "1", "--hidden_channels", "4", "--seeds", "1"],
+    "demo": ["--epochs", "1", "--hidden_channels", "4", "--seeds", "1"],
     "compare-backends": ["--epochs", "2", "--hidden_channels", "4"],
     "smooth": ["--untrained", "--hidden_channels", "4", "--num_layers", "2"],
     "conjecture": ["--report_only"],

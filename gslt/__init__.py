@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gslt.version import __version__
 
 if TYPE_CHECKING:
-    from gslt.config import FreezeConfig, ModelConfig, SearchConfig, TrainConfig
+    from gslt.config import FreezeConfig, ModelConfig, SearchConfig, SourcesConfig, TrainConfig
     from gslt.data import (
         ImageDataset,
         NodeDataset,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from gslt.masking.given import found_pattern
     from gslt.nn.gnn import GNN
+    from gslt.sources.compare import Comparison, compare
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
     from gslt.training.run_folder import RunFolder
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GNN",
+    "Comparison",
     "ConfigError",
     "DataError",
     "FreezeConfig",
@@ -63,6 +65,7 @@ __all__ = [
     "RunError",
     "RunFolder",
     "SearchConfig",
+    "SourcesConfig",
     "Ticket",
     "TicketError",
     "TicketSize",
@@ -70,6 +73,7 @@ __all__ = [
     "__version__",
     "as_dataset",
     "bake",
+    "compare",
     "evaluate",
     "found_pattern",
     "freeze",
@@ -84,7 +88,7 @@ __all__ = [
 
 #: Where each name is. Loaded when it is asked for: torch alone takes seconds.
 _HOMES = {
-    "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "TrainConfig"],
+    "config": ["FreezeConfig", "ModelConfig", "SearchConfig", "SourcesConfig", "TrainConfig"],
     "data": [
         "ImageDataset",
         "NodeDataset",
@@ -104,6 +108,7 @@ _HOMES = {
     ],
     "masking.given": ["found_pattern"],
     "nn.gnn": ["GNN"],
+    "sources.compare": ["Comparison", "compare"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],
     "training.run_folder": ["RunFolder"],

@@ -511,24 +511,74 @@ METHODS: dict[str, type[SearchConfig] | type[TrainConfig]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoConfig:
-    """The four arms of the demo. Half the paper's width, a twelfth of its epochs, a faster rate."""
+class SourcesConfig(RunConfig):
+    """Weight training, and the search for tickets in a dense, a sparse and a frozen source.
+
+    All four arms have the same model, epochs, optimiser and seeds; the sparse and the frozen source
+    have search spaces of one size. Each ticket stands at the same place in the search window of its
+    own source, p ≤ s ≤ 1 − l: a dense source has the window [0, 1], the sparse one [F, 1], and the
+    frozen one, of which the share α is pruned, [α F, 1 − (1 − α) F].
+
+    Raises:
+        ConfigError: for a value out of range, or with which arms would be the same.
+    """
+
+    seeds: int = 3
+    """Number of seeds of every arm: seed, seed + 1, and so on."""
+    seed: int = 0
+    """First seed."""
+    sparsity: float = 0.5
+    """Sparsity of the dense source's ticket, in (0, 1), and the place that the other tickets have
+    in the search windows of their sources: 0.5 is the middle of each, where a source has most
+    tickets. What sparsity that is there follows from the freezing ratio."""
+    freezing_ratio: float = 0.4
+    """Fraction of the weights that the sparse source prunes, and that the frozen one prunes or
+    locks, in (0, 1)."""
+    prune_share: float = 0.5
+    """Share of the frozen source's frozen weights that is pruned, in [0, 1); the rest is locked."""
+    allocation: Literal["epl", "erk", "uniform"] = "epl"
+    """How frozen weights are divided among layers: equal kept number per layer, Erdos-Renyi-kernel,
+    or the same ratio everywhere."""
+    weight_init: WeightInit = "skc"
+    """Random weights of the sources: Kaiming uniform, Kaiming normal or signed Kaiming constant.
+    Weights that are trained begin Kaiming uniform."""
+    scale: Scale = "dynamic"
+    """Factor on each layer's random weights: none, static 1/sqrt(density of the ticket), or dynamic
+    1/sqrt(present density of the layer)."""
+    train_lr: float | None = None
+    """Learning rate of weight training. Default: lr; of networks of images without norms 0.01."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "seeds", 1)
+        if self.runs != 1:
+            raise ConfigError(f"runs is {self.runs}, and seeds says how many there are; set seeds")
+        _check_seeds(self.seed, self.seeds)
+        for name, why in (
+            ("sparsity", "at the ends of its window a source has one ticket, and no search"),
+            ("freezing_ratio", "at 0 all sources are dense, and at 1 nothing is searched"),
+        ):
+            if not 0.0 < (value := getattr(self, name)) < 1.0:
+                raise ConfigError(f"{name} must lie in (0, 1), got {value}: {why}")
+        if not 0.0 <= self.prune_share < 1.0:
+            raise ConfigError(
+                f"prune_share must lie in [0, 1), got {self.prune_share}: with 1 the frozen source "
+                "would be the sparse one"
+            )
+        if self.train_lr is not None and self.train_lr <= 0:
+            raise ConfigError(f"train_lr must be positive, got {self.train_lr}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(SourcesConfig):
+    """The demo: a third of the paper's width, a twelfth of its epochs, a faster rate, 3 seeds."""
 
     epochs: int = 32
-    """Number of full-batch updates of each arm."""
-    hidden_channels: int = 192
+    """Number of full-batch updates of each run."""
+    hidden_channels: int = 128
     """Width of the GIN (the paper: 386)."""
     lr: float = 0.05
     """Learning rate of the first epoch (the paper: 0.01)."""
-    sparsity: float = 0.5
-    """Sparsity of the three tickets."""
-    freezing_ratio: float = 0.4
-    """Freezing ratio of the frozen source, and pruning ratio of the sparse source."""
-    seed: int = 0
-    """Seed of every arm."""
-
-    def __post_init__(self) -> None:
-        check_values(self)
 
 
 C = TypeVar("C")

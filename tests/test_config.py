@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gslt.config import (
-    DemoConfig,
     FreezeConfig,
     ModelConfig,
     SearchConfig,
+    SourcesConfig,
     TrainConfig,
     build,
     check_choice,
@@ -313,7 +313,7 @@ VALUES = st.one_of(
 
 
 @given(
-    st.sampled_from([SearchConfig, TrainConfig, FreezeConfig, ModelConfig, DemoConfig]),
+    st.sampled_from([SearchConfig, TrainConfig, FreezeConfig, ModelConfig, SourcesConfig]),
     st.data(),
 )
 def test_whatever_a_value_is_it_is_taken_or_refused(kind: type[Any], data: st.DataObject) -> None:

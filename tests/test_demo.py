@@ -1,4 +1,4 @@
-"""The demo's folder: an earlier demo is set aside, and nothing of anybody else's is moved."""
+"""The demo: gslt compare as a preset, whose folder is a study's, and its record in README."""
 
 from __future__ import annotations
 
@@ -7,28 +7,21 @@ from pathlib import Path
 import pytest
 
 import gslt
-from gslt.config import DemoConfig
-from gslt.demo import FILES, KIND, run_demo, set_aside
-from gslt.errors import ConfigError, RunError
+from gslt.cli import main, parse
+from gslt.config import DemoConfig, SourcesConfig
 from gslt.files import OutputFolder
+from gslt.sources.compare import FILES
+from gslt.studies import execute
 
-QUICK = {"epochs": 2, "hidden_channels": 4}
-
-
-@pytest.fixture(scope="module")
-def made(blocks: gslt.NodeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo that is finished."""
-    out = tmp_path_factory.mktemp("demo") / "demo"
-    demo(out, blocks)
-    return out
+QUICK = ["--epochs", "2", "--hidden_channels", "4", "--seeds", "2"]
 
 
-def demo(out: Path, blocks: gslt.NodeDataset, **settings: int) -> list[str]:
-    """Run a demo; what it said."""
-    said: list[str] = []
-    config = DemoConfig(**{**QUICK, **settings})
-    run_demo(out, config, dataset=blocks, progress=False, say=said.append)
-    return said
+@pytest.fixture
+def in_demo(blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Every data set is the small synthetic graph, in an empty folder."""
+    monkeypatch.setattr(execute, "dataset_of", lambda *_: blocks)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -36,68 +29,60 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_demo_is_set_aside_for_another(made: Path, blocks: gslt.NodeDataset) -> None:
-    before = files(made)
-    said = demo(made, blocks, epochs=1)
-    (aside,) = made.parent.glob("demo-*")
-    assert f"an earlier demo was moved to {aside}" in said
-    assert {name: files(aside)[name] for name in before} == before
-    assert set(FILES) <= set(files(made))
-    assert OutputFolder(made, KIND).names() == sorted(FILES)
-
-
-@pytest.mark.parametrize("name", ["thesis.tex", "table.md", "ticket-dense-source/notes.txt"])
-def test_a_folder_with_files_of_others_is_refused(
-    made: Path, blocks: gslt.NodeDataset, name: str, monkeypatch: pytest.MonkeyPatch
+def test_the_demo_writes_table_and_pictures(
+    in_demo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    usual = (made / name).read_bytes() if (made / name).exists() else None
-    (made / name).write_text("mine")
-    before, beside = files(made.parent), sorted(made.parent.iterdir())
+    assert main(["demo", *QUICK]) == 0
+    said = capsys.readouterr().out
+    out = Path("runs/demo")
+    assert "8 runs: weight training, dense source, sparse source, frozen source; seeds" in said
+    assert "| frozen source | " in said
+    assert "What all 2 seeds show is not yet an order" in said
+    assert f"written: {', '.join(str(out / name) for name in FILES)}" in said
+    assert set(FILES) <= set(OutputFolder(out, "study").names())
+    for name in FILES[-2:]:
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_demo_goes_on_and_another_keeps_its_runs(
+    in_demo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["demo", *QUICK]) == 0
+    before = files(Path("runs/demo"))
     with monkeypatch.context() as patch:
-        patch.setattr("gslt.demo._run_arm", None)
-        with pytest.raises(RunError, match=rf"files that gslt did not write \({name}\)"):
-            demo(made, blocks, epochs=3)
-    assert files(made.parent) == before
-    assert sorted(made.parent.iterdir()) == beside
-    if usual is None:
-        (made / name).unlink()
-    else:
-        (made / name).write_bytes(usual)
+        patch.setattr(execute, "run_in_folder", None)
+        assert main(["demo", *QUICK]) == 0
+    assert files(Path("runs/demo")) == before
+    assert main(["demo", *QUICK, "--epochs", "1"]) == 0
+    now = files(Path("runs/demo"))
+    kept = {name for name in before if name.startswith(("records/", "runs/", "studies/"))}
+    assert {name: now[name] for name in kept} == {name: before[name] for name in kept}
+    assert now["table.md"] != before["table.md"]
 
 
-def test_a_folder_of_somebody_else_is_never_renamed(
-    tmp_path: Path, blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["thesis.tex", "table.md"])
+def test_a_folder_of_somebody_else_is_refused(
+    in_demo: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.tex").write_text("mine")
-    OutputFolder(tmp_path / "smooth", "smooth").write_text("smooth.md", "a table")
-    before = files(tmp_path)
-    monkeypatch.setattr("gslt.demo._run_arm", None)
-    with pytest.raises(RunError, match="not empty and was not made by gslt"):
-        demo(tmp_path / "thesis", blocks)
-    with pytest.raises(RunError, match="the folder of a smooth, no demo"):
-        demo(tmp_path / "smooth", blocks)
-    assert files(tmp_path) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["smooth", "thesis"]
+    Path("mine").mkdir()
+    Path("mine", name).write_text("mine")
+    assert main(["demo", *QUICK, "--out", "mine"]) == 2
+    assert "not empty and was not made by gslt" in capsys.readouterr().err
+    assert files(Path("mine")) == {name: b"mine"}
 
 
-def test_an_empty_folder_of_a_user_within_is_told(tmp_path: Path) -> None:
-    OutputFolder(tmp_path / "demo", KIND).write_text("table.md", "a table")
-    (tmp_path / "demo" / "mine").mkdir()
-    with pytest.raises(RunError, match=r"\(mine\)"):
-        set_aside(tmp_path / "demo")
-    (tmp_path / "demo" / "mine").rmdir()
-    assert set_aside(tmp_path / "none") is None
-    moved = set_aside(tmp_path / "demo")
-    assert moved is not None
-    assert (moved / "table.md").read_text() == "a table"
+def test_a_refused_demo_makes_nothing(in_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--epochs", "0"]) == 2
+    assert main(["demo", "--sparsity", "1"]) == 2
+    assert "sparsity must lie in (0, 1)" in capsys.readouterr().err
+    assert list(in_demo.iterdir()) == []
 
 
-def test_where_the_process_is_is_not_renamed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    OutputFolder(tmp_path, KIND).write_text("table.md", "a table")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="where this process is"):
-        set_aside(Path())
-    assert (tmp_path / "table.md").exists()
+def test_it_has_the_settings_of_a_comparison() -> None:
+    options = parse(["demo"]).demo
+    assert (options.epochs, options.hidden_channels, options.seeds) == (32, 128, 3)
+    assert options.out == Path("runs/demo")
+    changed = {"epochs", "hidden_channels", "lr"}
+    demo, usual = DemoConfig(), SourcesConfig()
+    fields = DemoConfig.__dataclass_fields__
+    assert {name for name in fields if getattr(demo, name) != getattr(usual, name)} == changed

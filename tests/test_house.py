@@ -18,8 +18,7 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 ORDER = [
     {"__main__", "__init__"},
     {"cli"},
-    {"demo"},
-    {"comparison", "conjecture", "oversmoothing"},
+    {"comparison", "conjecture", "oversmoothing", "sources"},
     {"report"},
     {"studies"},
     {"loggers"},
@@ -88,6 +87,7 @@ WITHIN = {
         {"lines", "page", "statistics", "tables"},
         {"escaping"},
     ],
+    "sources": [{"compare"}, {"message", "pictures"}, {"arms"}],
     "studies": [
         {"ray_cluster"},
         {"ray_node", "workers"},

@@ -65,7 +65,7 @@ def test_main_paths(folder: Path) -> None:
         ["train", *TINY, "--out", "weights"],
         ["evaluate", "run/ticket.safetensors"],
         ["inspect", "run/ticket.safetensors"],
-        ["demo", "--epochs", "1", "--hidden_channels", "4", "--out", "demo"],
+        ["demo", "--epochs", "1", "--hidden_channels", "4", "--seeds", "1", "--out", "demo"],
         ["data", "list"],
         ["data", "info", "debian"],
     ]

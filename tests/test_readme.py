@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas
 import pytest
-from committed import PAGES, RESULTS, committed, percent, table
+from committed import PAGES, RESULTS, WORDS, committed, percent, table
 
 import gslt
 from gslt.backends import get_backend
@@ -23,6 +23,51 @@ def test_accuracy() -> None:
         for cell, what in zip(cells[::2], ("trained", "0.5", "0.9"), strict=True):
             found = [run["test_accuracy"] for run in runs[f"{stem}-{what}.yaml"]]
             assert (len(found), cell) == (10, percent(found)), (name, what)
+
+
+def test_demo() -> None:
+    demo = committed("demo")
+    found = table("README.md", "| method | test accuracy (%) |")
+    assert list(found) == [arm["arm"] for arm in demo["arms"]]
+    for arm in demo["arms"]:
+        cells = found[arm["arm"]]
+        for cell, split in zip(cells, ("test", "val"), strict=False):
+            mean, spread = (100 * arm[f"{split}_accuracy{end}"] for end in ("", "_std"))
+            assert cell == f"{mean:.2f} ± {spread:.2f}"
+        assert cells[3] == f"{arm['sparsity']:.2f} ({arm['density']:.2f})"
+        assert cells[-2:] == [f"{arm[f'{n}times_smaller']:.1f}" for n in ("", "file_")]
+        if arm["method"] == "search":
+            low, high = arm["prune_ratio"], 1 - arm["lock_ratio"]
+            assert cells[4] == f"{low:.2f} – {high:.2f}, middle"
+            assert arm["sparsity"] == pytest.approx((low + high) / 2, abs=1e-4)
+            assert cells[-4:-2] == [f"{arm[n]:,.0f}" for n in ("searched", "file_bytes")]
+    apart = {(each["first"], each["second"]): each for each in demo["differences"]}
+    told = apart["frozen source", "sparse source"]
+    numbers = (told["points"], min(told["by_seed"]), max(told["by_seed"]))
+    mean, low, high = (f"{number:+.2f}".replace("-", "\u2212") for number in numbers)
+    assert f"({mean} points, {low} to {high})" in WORDS["README.md"]
+    below = -apart["dense source", "weight training"]["points"]
+    assert f"{below:.2f} points below weight training" in WORDS["README.md"]
+    dense = next(arm for arm in demo["arms"] if arm["arm"] == "dense source")
+    assert (
+        f"ticket is {dense['file_times_smaller']:.1f} times smaller than the weights"
+        in WORDS["README.md"]
+    )
+
+
+def test_the_demo_agrees_with_the_studies() -> None:
+    """Wherever all seeds of the demo agree, the study at the paper's width has the same order."""
+    path = RESULTS / "study-debian-gin" / "tables" / "table-gin-standard" / "summary.csv"
+    means = pandas.read_csv(path).set_index("arm")["test_accuracy"]
+    means.index = means.index.str.removesuffix(", SKC")
+    agreeing = 0
+    for each in committed("demo")["differences"]:
+        assert not each["is_order"]
+        signs = {point > 0 for point in each["by_seed"]}
+        if len(signs) == 1:
+            agreeing += 1
+            assert signs == {means[each["first"]] > means[each["second"]]}, each
+    assert agreeing >= 4
 
 
 def test_speed() -> None:

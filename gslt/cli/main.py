@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from gslt.cli import conjecture, construct, data, runs, smooth, studies, tickets
+from gslt.cli import conjecture, construct, data, runs, smooth, sources, studies, tickets
 from gslt.cli.options import Action
 from gslt.cli.terminal import standard_streams
 from gslt.environment import versions
@@ -142,5 +142,5 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-PARTS = (runs, tickets, studies, smooth, conjecture, construct, data)
+PARTS = (runs, tickets, sources, studies, smooth, conjecture, construct, data)
 COMMANDS: dict[str, Action] = {n: action for part in PARTS for n, action in part.ACTIONS.items()}

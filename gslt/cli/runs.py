@@ -64,7 +64,7 @@ def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
         said: parses again, without any default.
     """
     name = options.command
-    if name not in ACTIONS or options[name].architecture not in VISION:
+    if name not in (*ACTIONS, "compare") or options[name].architecture not in VISION:
         return
     given = said()[name]
     defaults = image_defaults(options[name].architecture, training=name == "train")

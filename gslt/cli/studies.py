@@ -1,4 +1,4 @@
-"""``gslt demo``, ``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
+"""``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from jsonargparse import ArgumentParser, Namespace
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_other_data, add_root, add_split, data_folder
 from gslt.comparison import CompareConfig
-from gslt.config import Architecture, DemoConfig, part
+from gslt.config import Architecture, part
 from gslt.errors import ConfigError, RunError
 from gslt.studies.presets import Preset, Size
 
 
 def add(commands: Any) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand("demo", _demo_parser(), help="the main job on the embedded graph")
     study = ArgumentParser(description="Studies: grids of runs, as in the figures of the paper.")
     commands.add_subcommand("study", study, help="run a grid of runs, or see how far it is")
     actions = study.add_subcommands(dest="action")
@@ -31,16 +30,6 @@ def add(commands: Any) -> None:
     commands.add_subcommand("report", report, help="tables and figures of studies")
     text = "one ticket on every backend: parity, time, memory"
     commands.add_subcommand("compare-backends", _compare_parser(), help=text)
-
-
-def _demo_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Weight training and tickets in a dense, a sparse and a frozen source, on the "
-        "embedded Debian graph: table and pictures."
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
-    parser.add_class_arguments(DemoConfig)
-    return parser
 
 
 def _run_parser() -> ArgumentParser:
@@ -82,16 +71,6 @@ def _compare_parser() -> ArgumentParser:
     add_split(parser)
     parser.add_class_arguments(CompareConfig)
     return parser
-
-
-def _demo(options: Namespace) -> None:
-    from gslt.demo import run_demo, table
-
-    config = part(DemoConfig, options)
-    rows = run_demo(options.out, config)
-    print("\n" + table(rows))
-    names = ("summary.json", "table.md", "accuracy_vs_size.png", "learning_curves.png")
-    print("written: " + ", ".join(str(options.out / name) for name in names))
 
 
 def _study_run(options: Namespace) -> None:
@@ -157,7 +136,6 @@ def _compare_backends(options: Namespace) -> None:
 
 
 ACTIONS: dict[str, Action] = {
-    "demo": _demo,
     "study run": _study_run,
     "study status": _study_status,
     "report": _report,

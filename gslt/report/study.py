@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gslt.config import VISION
 from gslt.data.metrics import METRICS, reworded
 from gslt.errors import RunError, listed
 from gslt.files import OutputFolder
@@ -76,6 +77,8 @@ _FACTS = {
     "hidden_channels": "width {}",
     "epochs": "{} epochs",
 }
+#: Those that a network of images does not have.
+_NOT_OF_IMAGES = ("num_layers", "hidden_channels")
 
 
 def write_report(
@@ -449,17 +452,24 @@ class StudyReport:
 
     def _caption(self, curves: bool) -> str:
         what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
-        runs, facts = self.groups.runs, []
-        for name, words in _FACTS.items():
-            values = runs[name].unique()
-            if len(values) == 1:
-                facts.append(words.format(str(values[0]).upper()))
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
         when = self.words(f"Accuracy at {EPOCH_WORDS[self.epoch]}")
         lost = self._collapse(3) if self.collapsed else ""
         majority = self.majority[:1].upper() + self.majority[1:]
-        parts = (spread, when, majority, lost, ", ".join(facts))
+        parts = (spread, when, majority, lost, self.facts)
         return ". ".join(part for part in parts if part)
+
+    @property
+    def facts(self) -> str:
+        """The settings that people ask for first, where all runs share them."""
+        shared = self.groups.runs[list(_FACTS)]
+        shared = shared.loc[:, shared.nunique(dropna=False) == 1].iloc[0]
+        unknown = _NOT_OF_IMAGES if shared.get("architecture") in VISION else ()
+        return ", ".join(
+            words.format(str(shared[name]).upper())
+            for name, words in _FACTS.items()
+            if name in shared and name not in unknown
+        )
 
     @cached_property
     def _categories(self) -> list[Any]:

@@ -110,6 +110,8 @@ class Here:
     """Folder of the data sets. Default: see :func:`gslt.load_dataset`."""
     device: str = "cpu"
     """Torch device of every run."""
+    given: Dataset | None = None
+    """The data set of every run, where it is at hand; else each is loaded by its name."""
 
     def execute(self, specs: Sequence[RunSpec], on_epochs: OnEpochs) -> Iterator[RunEnd]:
         """See :class:`Executor`.
@@ -122,7 +124,9 @@ class Here:
             for spec in specs:
                 if stop:
                     return
-                end = compute(self.folder, spec, self.dataset_dir, self.device, on_epochs)
+                end = compute(
+                    self.folder, spec, self.dataset_dir, self.device, on_epochs, given=self.given
+                )
                 yield end
                 if end.stopped_by:
                     return
@@ -134,6 +138,8 @@ def compute(
     dataset_dir: str | None,
     device: str,
     on_epochs: OnEpochs,
+    *,
+    given: Dataset | None = None,
 ) -> RunEnd:
     """Compute one run in its run folder, or go on with it, and write its record.
 
@@ -146,9 +152,10 @@ def compute(
         dataset_dir: folder of the data sets. Default (None): see :func:`gslt.load_dataset`.
         device: torch device.
         on_epochs: called after every epoch.
+        given: the data set, where it is at hand and not loaded by its name.
     """
     try:
-        dataset = dataset_of(spec.dataset, dataset_dir, spec.split)
+        dataset = given or dataset_of(spec.dataset, dataset_dir, spec.split)
         _ = folder.output  # Before there is a run in it: what is not empty would not be gslt's.
         with run_folder(folder.run_path(spec.identity), spec, device) as run:
             if (known := folder.usable(spec.identity)) is not None:
@@ -347,8 +354,8 @@ def run_study(
     """
     with stop_requests() as stop:
         folder.add(study)
-        root = getattr(executor, "dataset_dir", None)
-        folder.compare_data(study, lambda name, split: dataset_of(name, root, split))
+        root, given = (getattr(executor, name, None) for name in ("dataset_dir", "given"))
+        folder.compare_data(study, lambda name, split: given or dataset_of(name, root, split))
         course = _Course(study, folder)
         while course.missing and not stop:
             course.run(executor or Here(folder), progress)
@@ -440,13 +447,16 @@ def _started(
     yield from executor.execute(specs, on_epochs)
 
 
-def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Dataset]:
+def check_study(
+    study: Study, dataset_dir: str | None, device: str, *, given: Dataset | None = None
+) -> list[Dataset]:
     """The data sets of a study, loaded, so that what is missing is told before anything runs.
 
     Args:
         study: what is to run.
         dataset_dir: folder of the data sets. Default (None): see :func:`gslt.load_dataset`.
         device: torch device of every run.
+        given: the data set of all runs, where it is at hand.
 
     Returns:
         The data sets, one for every name and split.
@@ -465,7 +475,7 @@ def check_study(study: Study, dataset_dir: str | None, device: str) -> list[Data
     by_backend = {spec.config.backend: spec.config for spec in study.runs.values()}
     for config in by_backend.values():
         check_runnable(replace(config, device=device))
-    found = {place: dataset_of(place[0], dataset_dir, place[1]) for place in places}
+    found = {place: given or dataset_of(place[0], dataset_dir, place[1]) for place in places}
     for spec in study.runs.values():
         check_kind(spec.config, found[spec.dataset, spec.split])
     return list(found.values())

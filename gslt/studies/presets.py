@@ -27,13 +27,37 @@ SHARES = {"all locked": 0.0, "half and half": 0.5, "all pruned": 1.0}
 _QUARTERS = {"a quarter pruned": 0.25, "three quarters pruned": 0.75}
 #: Freezing ratio of the frozen and the sparse sources that are compared with the dense one.
 _FROZEN = 0.4
-#: Settings of the sources that are compared, each with its ticket.
-_SOURCES: dict[str, dict[str, Any]] = {
-    "dense source": {"sparsity": 0.5},
-    # All frozen weights pruned, and the sparsity in the middle of what is left.
-    "sparse source": {"freezing_ratio": _FROZEN, "prune_share": 1.0, "window_position": 0.5},
-    "frozen source": {"freezing_ratio": _FROZEN, "sparsity": 0.5},
-}
+
+
+def sources(
+    freezing_ratio: float, position: float = 0.5, prune_share: float = 0.5
+) -> dict[str, dict[str, Any]]:
+    """Settings of the sources that are compared, each with its ticket, by name.
+
+    Every ticket is at the same place in the search window of its own source, and the sparse and the
+    frozen source have search spaces of one size. At one common sparsity they would stand at
+    different places of their windows, and the place decides (docs/studies.md).
+
+    >>> sources(0.4)["sparse source"]
+    {'freezing_ratio': 0.4, 'prune_share': 1.0, 'window_position': 0.5}
+
+    Args:
+        freezing_ratio: of the frozen source, and pruning ratio of the sparse one.
+        position: of the sparsity in each window, 0.5 is its middle; of the dense source it is the
+            sparsity.
+        prune_share: share of the frozen source's frozen weights that is pruned.
+    """
+    frozen = {"freezing_ratio": freezing_ratio, "window_position": position}
+    return {
+        "dense source": {"sparsity": position},
+        "sparse source": {**frozen, "prune_share": 1.0},
+        "frozen source": {**frozen, "prune_share": prune_share},
+    }
+
+
+#: The same run as with half of it pruned in the middle, written as studies that exist have it.
+_CENTRED = {"frozen source": {"freezing_ratio": _FROZEN, "sparsity": 0.5}}
+_SOURCES: dict[str, dict[str, Any]] = {**sources(_FROZEN), **_CENTRED}
 
 
 #: The paper's GIN is best in the dense range, where locking matters.
@@ -194,8 +218,7 @@ _Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
 
 def _table(sizes: SizeSettings) -> _Parts:
     arms: dict[str, dict[str, Any]] = {"weight training": dict(sizes.trained)}
-    sources = {**_SOURCES, **sizes.sources}
-    for source, settings in sources.items():
+    for source, settings in {**_SOURCES, **sizes.sources}.items():
         for init, more in _INITS.items():
             arms[f"{source}, {init}"] = {**settings, **more}
     return "Weight training and tickets of dense, sparse and frozen sources", "", "", arms

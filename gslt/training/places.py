@@ -15,7 +15,15 @@ from msgspec import Meta
 
 from gslt.config import METHODS, RunConfig, TrainConfig
 from gslt.errors import GsltError, RunError
-from gslt.files import parse, read_json, read_text, reading, yaml_values
+from gslt.files import (
+    json_values,
+    parse,
+    read_bytes,
+    read_json,
+    read_text,
+    reading,
+    yaml_values,
+)
 from gslt.files.folder import ROOM
 from gslt.training.lock import is_locked
 
@@ -121,6 +129,24 @@ def read_about(path: Path) -> About:
                 f"{FORMAT_VERSION}; upgrade gslt"
             )
         return parse(About, values)
+
+
+def read_epochs(path: Path) -> list[dict[str, Any]]:
+    """Every epoch of every seed that a run folder has, as ``metrics.jsonl`` tells it.
+
+    Args:
+        path: of the folder.
+
+    Returns:
+        ``seed``, ``epoch``, ``loss``, ``train``, ``val``, ``test``, ``lr`` and ``sparsity``, see
+        :class:`gslt.training.results.Epoch`.
+
+    Raises:
+        RunError: if there is none, or it is damaged.
+    """
+    with reading(path / METRICS, what="the epochs of a run"):
+        rows = map(json_values, read_bytes(path / METRICS).splitlines())
+        return [parse(dict[str, float | str | None], row) for row in rows]
 
 
 def read_environment(path: Path) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import dataclasses
 
 import pytest
 
-from gslt import demo
-
 
 @pytest.fixture
 def as_debian(blocks, monkeypatch):
@@ -19,5 +17,4 @@ def as_debian(blocks, monkeypatch):
         return dataclasses.replace(blocks, split=split)
 
     monkeypatch.setattr("gslt.data.load_dataset", load)
-    monkeypatch.setattr(demo, "load_dataset", load)
     return asked

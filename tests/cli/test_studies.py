@@ -1,8 +1,7 @@
-"""``gslt demo``, ``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
+"""``gslt study``, ``gslt report`` and ``gslt compare-backends``."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,44 +11,8 @@ import gslt
 from gslt.cli import main, parse
 from gslt.cli.studies import ACTIONS
 from gslt.conjecture.protocol import PLAN
-from gslt.demo import TRAINED
 from gslt.studies import execute
 from gslt.studies.presets import preset
-
-
-def test_a_refused_demo_moves_nothing(as_debian, tmp_path, capsys):
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "table.md").write_text("mine")
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--epochs", "0"]) == 2
-    assert [p.name for p in tmp_path.iterdir()] == ["demo"]
-
-
-def test_demo_writes_table_and_pictures(as_debian, tmp_path, capsys):
-    out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out), "--epochs", "3", "--hidden_channels", "8"]) == 0
-    rows = json.loads((out / "summary.json").read_text())
-    assert [row["method"] for row in rows] == [
-        TRAINED,
-        "ticket, dense source",
-        "ticket, sparse source",
-        "ticket, frozen source",
-    ]
-    dense, sparse, frozen = rows[1:]
-    assert dense["times_smaller"] == 32
-    assert abs(sparse["searched"] - frozen["searched"]) <= 1
-    assert frozen["search_space"] == pytest.approx(0.6, abs=0.01)
-    assert frozen["times_smaller"] == pytest.approx(32 / 0.6, rel=0.01)
-    for name in ("accuracy_vs_size.png", "learning_curves.png"):
-        assert (out / name).read_bytes().startswith(b"\x89PNG")
-    table = (out / "table.md").read_text()
-    assert table in capsys.readouterr().out
-    assert table.count("\n") == 6
-    assert main(["demo", "--out", str(out), "--epochs", "1", "--hidden_channels", "4"]) == 0
-    (old,) = tmp_path.glob("demo-*")
-    assert (old / "table.md").read_text() == table
-
-
-# Studies
 
 
 @pytest.fixture

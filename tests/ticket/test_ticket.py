@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import gslt
 from gslt.backends import get_backend
+from gslt.config import DemoConfig
 from gslt.environment import import_quietly
 from gslt.files.container import DTYPES
 from gslt.masking.parametrization import frozen_weights
@@ -133,7 +134,9 @@ def test_the_file_holds_masks_and_nothing_else(result, tmp_path):
 )
 def test_the_file_of_the_demo_is_as_small_as_entropy_allows(sparsity, freezing_ratio):
     config = gslt.SearchConfig(
-        sparsity=sparsity, freezing_ratio=freezing_ratio, hidden_channels=192
+        sparsity=sparsity,
+        freezing_ratio=freezing_ratio,
+        hidden_channels=DemoConfig().hidden_channels,
     )
     model = gslt.GNN(128, 51, config, get_backend("pyg"))
     gslt.freeze(model, config)

@@ -1,0 +1,51 @@
+"""gslt.sources.pictures: what is drawn, and in whose colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gslt.report.figures import BASELINE, COLOURS
+from gslt.sources import Comparison
+from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
+from gslt.sources.pictures import bytes_of, picture, times_smaller
+
+COLOUR = dict(zip([TRAINED, DENSE, SPARSE, FROZEN], [BASELINE, *COLOURS], strict=False))
+
+
+def test_accuracy_against_size(made: tuple[Path, Comparison]) -> None:
+    found = made[1]
+    (axes,) = picture(found.groups, found.curves, "size").axes
+    points = {line.get_color(): line for line in axes.lines if line.get_marker() not in ("", None)}
+    for group in found.groups.frame.itertuples():
+        (x,), (y,) = (points[COLOUR[group.arm]].get_data()[place] for place in (0, 1))
+        size = 4 * group.num_weights if group.arm == TRAINED else group.file_bytes
+        assert x == pytest.approx(size / 1000) == pytest.approx(bytes_of(group) / 1000)
+        assert y == pytest.approx(100 * group.test_accuracy)
+        assert times_smaller(group) == pytest.approx(4 * group.num_weights / size)
+    names = [text.get_text() for text in axes.texts]
+    assert sorted(name.split(" ")[0] for name in names) == ["dense", "frozen", "sparse", "weight"]
+    assert axes.get_xlabel() == "size in kB, logarithmic"
+
+
+def test_learning_curves_are_means_over_seeds(made: tuple[Path, Comparison]) -> None:
+    found = made[1]
+    (axes,) = picture(found.groups, found.curves, "curves").axes
+    for arm, colour in COLOUR.items():
+        mine = found.curves[found.curves["arm"] == arm]
+        means = 100 * mine.groupby("epoch")["val"].mean()
+        (line,) = (
+            line
+            for line in axes.lines
+            if line.get_color() == colour and line.get_linestyle() == "-" and not line.get_marker()
+        )
+        assert list(line.get_xdata()) == means.index.tolist()
+        assert line.get_ydata() == pytest.approx(means.tolist())
+
+
+def test_both_beside_one_another(made: tuple[Path, Comparison]) -> None:
+    figure = made[1].plot()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["accuracy against size", "validation accuracy during search and training"]
+    assert figure.get_suptitle() == "blocks (synthetic)"
