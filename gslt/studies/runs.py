@@ -486,7 +486,6 @@ def frame_of(found: Sequence[StudyResults]) -> DataFrame:
 
 def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
     spec = cell.spec
-    arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
     found = endpoints(record.profile) if record.profile else {}
     return {
         "study": study.name,
@@ -502,7 +501,7 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "synthetic": bool(record.graph.get("synthetic")),
         "metric": record.metric,
         "majority_rate": record.majority_rate,
-        **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
+        **{name: cell.settings.get(name) for name in DERIVED if spec.method == "search"},
         **spec.in_force,
         **_with_figures(record.measured),
         **found,
