@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with Python 3.11, git and make (requirements/ is for 3.10 to 3.13):
 #   make demo    a ticket on a real graph, with table and pictures
 #   make test    every check that CI runs
+#   make docs    the documentation, in site/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,10 +16,13 @@ CPU_BUILD := $(shell sed -n 's/^torch==\([^ ]*\).*/\1/p' $(PINS)/torch-cpu.txt)
 TORCH ?= $(shell $(BIN)/python -m pip index versions torch 2>&1 | \
 	grep -qF " $(or $(CPU_BUILD),none)" && echo torch-cpu || echo torch)
 
-.PHONY: demo test lint types tests audit pins clean
+.PHONY: demo docs test lint types tests audit pins clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gslt demo
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: lint types tests
 
@@ -38,7 +42,7 @@ tests: $(VENV)/.test
 AUDIT := $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes
 audit: $(VENV)/audit/.done
 	@status=0; \
-	$(AUDIT) $(patsubst %,-r $(PINS)/%.txt,build torch run test) || status=1; \
+	$(AUDIT) $(patsubst %,-r $(PINS)/%.txt,build torch run docs test) || status=1; \
 	$(AUDIT) $(patsubst %,-r $(PINS)/%.txt,audit pins) || status=1; \
 	exit $$status
 
@@ -63,11 +67,16 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml $(PINS)/build.txt $(PINS)/torch.txt 
 	PYTHONWARNINGS=ignore $(BIN)/python $(PIP) --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo $(PINS)/test.txt
+$(VENV)/.docs: $(VENV)/.demo $(PINS)/docs.txt
+	@echo "installing what the documentation is built by into $(VENV) …"
+	$(BIN)/python $(WHEELS) $(PINS)/docs.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.docs $(PINS)/test.txt
 	@echo "installing the test tools, DGL and ogb into $(VENV) …"
 	$(BIN)/python $(WHEELS) $(PINS)/test.txt
 	$(BIN)/python -m pip check
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

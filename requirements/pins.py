@@ -7,6 +7,7 @@ have no pin in common:
     torch.txt      torch as the package index has it, with the CUDA libraries of its Linux build
     torch-cpu.txt  torch's build for the CPU, where pip finds one when the pins are made
     run.txt        what else gslt needs
+    docs.txt       what else the site of its documentation needs
     test.txt       what else its extras and tests need
 
 `audit.txt` and `pins.txt` are the tools of `make audit` and `make pins`, which have virtual
@@ -46,7 +47,7 @@ def main() -> None:
         subprocess.CalledProcessError: There is no resolution; uv has said why on stderr.
     """
     everything = ["pyproject.toml", "--extra", "test", "--group", "build"]
-    old = "".join(pins_of(part) for part in ("build", "torch", "run", "test"))
+    old = "".join(pins_of(part) for part in ("build", "torch", "run", "docs", "test"))
     pins = resolve(everything, old)
     parts = deal(pins)
     for part, its_pins in parts.items():
@@ -86,6 +87,7 @@ def deal(pins: list[str]) -> dict[str, list[str]]:
         "build": {name(pin) for pin in resolve(["--group", "pyproject.toml:build"], text)},
         "torch": {"torch", *cuda_libraries(pins)},
         "run": {name(pin) for pin in resolve(["pyproject.toml"], text)},
+        "docs": {name(pin) for pin in resolve(["pyproject.toml", "--extra", "docs"], text)},
         "test": {name(pin) for pin in pins},
     }
     parts: dict[str, list[str]] = {part: [] for part in needed}

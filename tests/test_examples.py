@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,12 +108,3 @@ def test_shipped_config_runs_on_real_data(config, tmp_path):
     short = ["--epochs", "2", "--runs", "1", "--hidden_channels", "8"]
     arguments = [command_of(config), "--config", str(config), *short, "--out", str(tmp_path / "o")]
     assert main(arguments) == 0
-
-
-def test_readme_names_files_and_commands_that_exist():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "@@" not in text
-    for path in re.findall(r"`((?:examples|benchmarks|docs|gslt)/[\w./-]+)`", text):
-        assert (ROOT / path).exists(), path
-    for target in re.findall(r"make (\w+)", text):
-        assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target

@@ -26,7 +26,7 @@ sys.path.insert(0, str(FOLDER))
 import pins  # noqa: E402
 
 FILES = sorted(path.stem for path in FOLDER.glob("*.txt"))
-TOGETHER = ("build", "torch", "run", "test")
+TOGETHER = ("build", "torch", "run", "docs", "test")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*"))
 PIN = re.compile(
@@ -136,10 +136,12 @@ def test_cuda_is_asked_for_on_linux_alone_and_by_torch_alone() -> None:
     for python in PYTHONS:
         assert versions(("torch",), python, system="darwin", kind="arm64").keys() == {"torch"}
         assert "triton" in versions(("torch",), python)
-        assert not [name for name in versions(("build", "run", "test"), python) if "cuda" in name]
+        assert not [
+            name for name in versions(("build", "run", "docs", "test"), python) if "cuda" in name
+        ]
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "audit", "pins"])
+@pytest.mark.parametrize("target", ["demo", "docs", "test", "audit", "pins"])
 def test_make_installs_by_hash_alone(target: str) -> None:
     installs = [shlex.split(line) for line in dry_run(target) if " pip install " in line]
     for words in installs:
@@ -155,7 +157,8 @@ def test_make_installs_by_hash_alone(target: str) -> None:
         files
         == {
             "demo": ["build", "torch-cpu", "run"],
-            "test": ["build", "torch-cpu", "run", "test"],
+            "docs": ["build", "torch-cpu", "run", "docs"],
+            "test": ["build", "torch-cpu", "run", "docs", "test"],
             "audit": ["audit"],
             "pins": ["pins"],
         }[target]

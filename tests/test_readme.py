@@ -1,4 +1,4 @@
-"""README's figures are those of the committed records in benchmarks/results."""
+"""Figures of README and of the documentation are those of the records in benchmarks/results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from typing import Any
 import pandas
 import pytest
 
+import gslt
+from gslt.backends import get_backend
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
 MINUS = "\u2212"
 
 
@@ -23,9 +29,9 @@ def committed(name: str) -> dict[str, Any]:
     return values
 
 
-def table(heading: str) -> dict[str, list[str]]:
+def table(page: str, heading: str) -> dict[str, list[str]]:
     """Cells of the table whose heading begins so, by the first cell of the row, without bold."""
-    lines = iter(README.splitlines())
+    lines = iter(PAGES[page].splitlines())
     for line in lines:
         if line.startswith(heading):
             break
@@ -35,7 +41,7 @@ def table(heading: str) -> dict[str, list[str]]:
             break
         name, *cells = (cell.strip().strip("*") for cell in line.strip("|").split("|"))
         rows[name] = cells
-    assert rows, f"README has no table {heading!r}"
+    assert rows, f"{page} has no table {heading!r}"
     return {name: cells for name, cells in rows.items() if not name.startswith("---")}
 
 
@@ -46,7 +52,9 @@ def percent(values: list[float]) -> str:
 
 def test_accuracy() -> None:
     runs = {row["config"]: row["runs"] for row in committed("accuracy")["rows"]}
-    for name, cells in table("| test accuracy in % | weight training | UGT").items():
+    for name, cells in table(
+        "docs/reproduction.md", "| test accuracy in % | weight training | UGT"
+    ).items():
         stem = name.lower().replace(" ", "-")
         for cell, what in zip(cells[::2], ("trained", "0.5", "0.9"), strict=True):
             found = [run["test_accuracy"] for run in runs[f"{stem}-{what}.yaml"]]
@@ -55,7 +63,7 @@ def test_accuracy() -> None:
 
 def test_demo() -> None:
     demo = committed("demo")
-    found = table("| method | test accuracy (%) |")
+    found = table("README.md", "| method | test accuracy (%) |")
     assert list(found) == [arm["arm"] for arm in demo["arms"]]
     for arm in demo["arms"]:
         cells = found[arm["arm"]]
@@ -73,11 +81,12 @@ def test_demo() -> None:
     told = apart["frozen source", "sparse source"]
     numbers = (told["points"], min(told["by_seed"]), max(told["by_seed"]))
     mean, low, high = (f"{number:+.2f}".replace("-", MINUS) for number in numbers)
-    assert f"({mean} points, {low} to {high})" in " ".join(README.split())
+    readme = " ".join(PAGES["README.md"].split())
+    assert f"({mean} points, {low} to {high})" in readme
     below = -apart["dense source", "weight training"]["points"]
-    assert f"{below:.2f} points below weight training" in README
+    assert f"{below:.2f} points below weight training" in readme
     dense = next(arm for arm in demo["arms"] if arm["arm"] == "dense source")
-    assert f"ticket is {dense['file_times_smaller']:.1f} times smaller than the weights" in README
+    assert f"ticket is {dense['file_times_smaller']:.1f} times smaller than the weights" in readme
 
 
 def test_the_demo_agrees_with_the_studies() -> None:
@@ -108,7 +117,7 @@ def test_speed() -> None:
         "gslt, weight training": "gslt_train",
         "published, freed memory kept": "published_kept_memory",
     }
-    found = table("| row | seconds | × as fast")
+    found = table("docs/performance.md", "| row | seconds | × as fast")
     assert set(found) == set(names)
     for name, row in names.items():
         seconds = rows[row]["seconds"]
@@ -127,7 +136,7 @@ def test_backends() -> None:
         for each in committed("backends")["settings"]
         if (each["nodes"], each["hidden_channels"]) == (16_000, 256)
     }
-    for name, cells in table("| search epoch, peak memory |").items():
+    for name, cells in table("docs/performance.md", "| search epoch, peak memory |").items():
         routes = settings[{"GraphSAGE": "sage"}.get(name, name.lower())]
         for cell, route in zip(cells, routes.values(), strict=True):
             seconds, peak = route["epoch"]["seconds"], route["memory"]["peak"]
@@ -135,7 +144,7 @@ def test_backends() -> None:
 
 
 def test_study_throughput() -> None:
-    rows = table("| | runs per hour | seconds of epochs per run")
+    rows = table("docs/performance.md", "| | runs per hour | seconds of epochs per run")
     for cells, row in zip(rows.values(), committed("study-throughput")["rows"], strict=True):
         per_hour, run, between, start = cells
         assert per_hour == f"{row['runs_per_hour']:.0f}"
@@ -145,7 +154,7 @@ def test_study_throughput() -> None:
 
 
 def test_runs_that_survive() -> None:
-    rows = table("| what was done | number | outcome |")
+    rows = table("docs/resuming.md", "| what was done | number | outcome |")
 
     def told(begin: str, *sentences: str) -> None:
         """The row that begins so says all of that."""
@@ -187,25 +196,55 @@ def test_nothing_accepted_wrongly_no_traceback_no_hang() -> None:
     assert {commands[name] for name in ("traceback", "hung", "silent")} == {0}
     wrong = ("accepted_by_gslt_alone", "accepted_by_the_other_alone", "accepted_wrongly")
     assert {mutants[name] for name in (*wrong, "hangs", "tracebacks_and_deaths")} == {0}
-    assert "Accepted wrongly: 0. Tracebacks: 0. Hangs: 0." in README
+    assert "Accepted wrongly: 0. Tracebacks: 0. Hangs: 0." in PAGES["docs/resuming.md"]
+
+
+#: Rows of the paper's table, and the arms of the study.
+ARMS = {
+    "dense source": "dense source",
+    "sparse source (pruned)": "sparse source",
+    "frozen source (half pruned, half locked)": "frozen source",
+    "frozen source, dense range (locked)": "frozen source, dense range",
+}
+
+
+def table_of_the_paper() -> dict[str, dict[str, str]]:
+    """Rows of the study's table by arm."""
+    path = RESULTS / "study-debian-gin" / "tables" / "table-gin-standard" / "summary.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["arm"]: row for row in csv.DictReader(file)}
 
 
 def test_table_of_the_paper() -> None:
-    path = RESULTS / "study-debian-gin" / "tables" / "table-gin-standard" / "summary.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = {row["arm"]: row for row in csv.DictReader(file)}
-    names = {
-        "dense source": "dense source",
-        "sparse source (pruned)": "sparse source",
-        "frozen source (half pruned, half locked)": "frozen source",
-        "frozen source, dense range (locked)": "frozen source, dense range",
-    }
-    found = table("| test accuracy in % | sparsity | freezing ratio")
-    for name, arm in names.items():
+    rows = table_of_the_paper()
+    found = table("docs/reproduction.md", "| test accuracy in % | sparsity | freezing ratio")
+    trained = rows["weight training"]
+    mean, spread = (100 * float(trained[f"test_accuracy{end}"]) for end in ("", "_std"))
+    assert found["weight training"][-1] == f"{mean:.2f} ± {spread:.2f}"
+    for name, arm in ARMS.items():
         for cell, init in zip(found[name][-2:], ("SKC", "KU"), strict=True):
             row = rows[f"{arm}, {init}"]
             mean, spread = (100 * float(row[f"test_accuracy{end}"]) for end in ("", "_std"))
             assert cell == f"{mean:.2f} ± {spread:.2f}", (name, init)
+
+
+def test_results_of_readme() -> None:
+    rows = table_of_the_paper()
+    long = table("docs/reproduction.md", "| test accuracy in % | sparsity | freezing ratio")
+    short = table("README.md", "| | sparsity | freezing ratio | test accuracy (%)")
+    assert short.keys() == long.keys()
+    weights = float(rows["weight training"]["model_bytes"])
+    for name, cells in short.items():
+        sparsity, ratio, accuracy, bits, file, smaller = cells
+        assert [sparsity, ratio] == long[name][:2]
+        assert accuracy == long[name][-1 if name == "weight training" else -2]
+        if name == "weight training":
+            assert (file, smaller) == (f"{weights:,.0f}", "1")
+            continue
+        row = rows[f"{ARMS[name]}, SKC"]
+        assert bits == f"{int(row['searched']):,}"
+        assert file == f"{float(row['file_bytes']):,.0f}"
+        assert smaller == f"{weights / float(row['file_bytes']):.1f}"
 
 
 def test_claims_of_the_paper() -> None:
@@ -238,13 +277,13 @@ def test_claims_of_the_paper() -> None:
     for name, words in wanted.items():
         number = next(part for part in words.replace("\u2212", "-").split() if "." in part)
         assert f"{abs(contrasts[name]['mean']):.2f}" == number.lstrip("-")
-        assert f"{words} ({ends(name)}" in README, name
+        assert f"{words} ({ends(name)}" in PAGES["docs/reproduction.md"], name
 
 
 def test_steps_of_images() -> None:
     record = committed("vision-step")
     rows = {row["name"]: row for row in record["rows"]}
-    text = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+    text = PAGES["docs/images.md"]
     names = {
         "weight training": "weights",
         "search, dense source": "search",
@@ -269,7 +308,7 @@ def test_steps_of_images() -> None:
 def test_running_statistics() -> None:
     record = committed("running-statistics")
     rows = {row["name"]: f"{100 * row['test']:.1f} %" for row in record["rows"]}
-    text = " ".join((ROOT / "docs" / "images.md").read_text(encoding="utf-8").split())
+    text = " ".join(PAGES["docs/images.md"].split())
     stored, anew, tenth = (rows[name] for name in ("stored", "measured anew", "from a tenth"))
     expected = (
         f"classifies {stored} of 1,000 test images with the stored statistics, {anew} with those "
@@ -286,4 +325,39 @@ def test_the_deciding_cells_at_the_papers_width() -> None:
     apart = 100 * (by_arm["all locked"] - by_arm["all pruned"])
     assert len(apart) == 6
     assert (apart > 0).all()
-    assert f"386 wide {apart.mean():.2f} (" in README
+    assert f"386 wide {apart.mean():.2f} (" in PAGES["docs/reproduction.md"]
+
+
+#: Settings of the networks in docs/ticket-format.md, by their names there.
+NETWORKS = {
+    "386 wide, dense source, sparsity 0.5": {},
+    "386 wide, frozen source, F = 0.4, sparsity 0.5": {"freezing_ratio": 0.4},
+    "386 wide, dense source, sparsity 0.9": {"sparsity": 0.9},
+    "386 wide, dense source, sparsity 0.99": {"sparsity": 0.99},
+    "2 layers, 16 wide, dense source, sparsity 0.5": {"hidden_channels": 16, "num_layers": 2},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sizes_of_tickets(name: str, tmp_path: Path) -> None:
+    rows = table("docs/ticket-format.md", "| ticket | float32 weights | one bit")
+    assert rows.keys() - {"ticket"} == NETWORKS.keys()
+    config = gslt.SearchConfig(**NETWORKS[name])
+    model = gslt.GNN(128, 40, config, get_backend("pyg"))
+    gslt.freeze(model, config)
+    ticket = gslt.Ticket.of(model)
+    ticket.save(tmp_path / "ticket.safetensors")
+    size, file = ticket.size(), (tmp_path / "ticket.safetensors").stat().st_size
+    assert size.bytes == file
+    weights = 4 * size.total
+    numbers = (weights, size.bits / 8, size.entropy_bits / 8, size.coded_bytes, file)
+    assert rows[name] == [*(f"{number:,.0f}" for number in numbers), f"{weights / file:.1f}"]
+
+
+def test_sizes_in_the_words_of_readme() -> None:
+    config = gslt.SearchConfig(freezing_ratio=0.4, hidden_channels=64)
+    model = gslt.GNN(128, 51, config, get_backend("pyg"))
+    size = gslt.freeze(model, config).counts
+    kept = size.total // 2
+    words = f"{kept:,} of {size.total:,} random weights kept: {size.searched:,} bits, a file of "
+    assert words in PAGES["README.md"]

@@ -18,7 +18,6 @@ from gslt.diagnostics.laplacians import (
     decay_rate,
     dominant_eigenvectors,
     laplacian_matrix,
-    laplacian_of,
     spectral_gap,
 )
 from gslt.diagnostics.measures import (
@@ -30,7 +29,8 @@ from gslt.diagnostics.measures import (
     numerical_rank,
     rayleigh_quotient,
 )
-from gslt.diagnostics.probe import PROBE, SearchProbe, Trace, probe
+from gslt.diagnostics.probe import PROBE, SearchProbe, probe
+from gslt.diagnostics.propagation import laplacian_of
 from gslt.diagnostics.representation import Average, Form, Representation
 from gslt.diagnostics.separation import linear_probe, linear_probe_val, nc1
 from gslt.diagnostics.smoothness import (
@@ -43,6 +43,7 @@ from gslt.diagnostics.smoothness import (
 )
 from gslt.diagnostics.steps import Reading, Step
 from gslt.diagnostics.topology import Topology, as_topology
+from gslt.diagnostics.trace import Trace
 
 __all__ = [
     "DEFAULT_MEASURES",

@@ -28,35 +28,6 @@ DENSE = 256
 #: restarts before it gives up, and relative error that it may leave.
 _SOUGHT, _VECTORS, _RESTARTS, _TOLERANCE = 8, 40, 500, 1e-12
 
-_OF_ARCHITECTURE: dict[str, Laplacian] = {
-    "gin": "random_walk",
-    "sage": "random_walk",
-    "gcn": "augmented",
-    "gat": "random_walk",
-}
-
-
-def laplacian_of(architecture: str) -> Laplacian:
-    """The Laplacian of an architecture's own propagation.
-
-    A mean over neighbours, as in gslt's ``gin`` and ``sage``, is D⁻¹A = I − (random-walk
-    Laplacian). The propagation of ``gcn`` is I − (augmented Laplacian). That of ``gat`` is another
-    at every layer and head, and no Laplacian's: its rows, which sum to 1, leave alone what is
-    constant on each component, whatever the attention. So does the random walk, which is named for
-    it: energies say how far from that kernel a representation is, rates of decay are not GAT's.
-
-    Args:
-        architecture: ``"gin"``, ``"gcn"``, ``"sage"`` or ``"gat"``.
-
-    Raises:
-        ConfigError: for an architecture that gslt does not have.
-
-    >>> laplacian_of("gcn")
-    'augmented'
-    """
-    check_choice("architecture", architecture, tuple(_OF_ARCHITECTURE))
-    return _OF_ARCHITECTURE[architecture]
-
 
 def edge_factor(topology: Topology, laplacian: Laplacian) -> Tensor | None:
     """Factor s ``(n,)`` in E(X) = Σ over edges ‖s_i x_i − s_j x_j‖²; None stands for ones.

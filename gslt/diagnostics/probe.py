@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
 from pathlib import Path
@@ -17,44 +17,20 @@ from msgspec import Meta
 from torch import nn
 
 from gslt.diagnostics.labels import Labels
-from gslt.diagnostics.laplacians import Laplacian, laplacian_of
-from gslt.diagnostics.steps import Reading, Step, watching
+from gslt.diagnostics.laplacians import Laplacian
+from gslt.diagnostics.propagation import propagation_of
+from gslt.diagnostics.steps import Step, watching
 from gslt.diagnostics.topology import as_topology, is_a
+from gslt.diagnostics.trace import Trace
 from gslt.errors import ConfigError, GsltWarning, RunError
 from gslt.files import json_values, parse, plain, reading
 from gslt.files.log import Log
-from gslt.nn.gnn import GNN
 
 if TYPE_CHECKING:
     from gslt.data import NodeDataset
 
 #: Name of the file in a run folder.
 PROBE = "probe.jsonl"
-
-
-@dataclass
-class Trace:
-    """What a probe measured, in the order of the computation."""
-
-    laplacian: Laplacian
-    """What the measures took."""
-    readings: list[Reading] = field(default_factory=list)
-    """Every measurement."""
-
-    def layers(self, call: int = -1) -> list[Reading]:
-        """The results of the layers in one call of the model, in order.
-
-        Args:
-            call: number of the call; default: the last.
-        """
-        calls = sorted({reading.call for reading in self.readings})
-        if not calls:
-            return []
-        return [r for r in self.readings if r.call == calls[call] and r.step == "layer"]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Every measurement as a flat row."""
-        return [reading.as_dict() for reading in self.readings]
 
 
 @contextmanager
@@ -90,8 +66,8 @@ def probe(
         model: any torch, PyG or DGL model.
         graph: what :func:`gslt.diagnostics.as_topology` takes; of an ``edge_index`` it must be told
             the number of nodes, so hand over ``as_topology(edge_index, num_nodes)``.
-        laplacian: see :func:`gslt.diagnostics.measure`. Default: that of the model's propagation
-            where it is a :class:`gslt.GNN`, else ``"combinatorial"``.
+        laplacian: see :func:`gslt.diagnostics.measure`. Default: that of the model's propagation,
+            see :func:`gslt.diagnostics.laplacian_of`.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
@@ -100,16 +76,17 @@ def probe(
 
     Raises:
         GraphError: if the graph cannot be read.
-        ConfigError: for a layer that the model does not have.
+        ConfigError: for a layer that the model does not have, or if no Laplacian is given and none
+            can be told from the model's layers.
     """
     topology = as_topology(graph)
+    trace = Trace(laplacian or "combinatorial", model=type(model).__name__)
     if laplacian is None:
-        laplacian = "combinatorial"
-        if isinstance(model, GNN):
-            laplacian = laplacian_of(model.config.architecture)
-    trace = Trace(laplacian)
+        found = propagation_of(model, topology)
+        trace.laplacian, trace.propagation = found.laplacian, found.layers
     labels = Labels.of(graph) if labels is None else labels
-    with watching(model, topology, laplacian, trace.readings.append, only, steps, layers, labels):
+    take = trace.readings.append
+    with watching(model, topology, trace.laplacian, take, only, steps, layers, labels):
         yield trace
 
 

@@ -59,6 +59,16 @@ class Measure:
     """What ``function`` sums over the edges by :meth:`Representation.edge_sum`, if anything:
     :func:`measure` takes the sums of all its measures in one pass."""
 
+    @property
+    def title(self) -> str:
+        """Label and unit, and whether its axis is logarithmic: what stands over a panel.
+
+        >>> MEASURES["mad"].title, MEASURES["dirichlet_energy"].title
+        ('MAD (cosine distance of neighbours)', 'Dirichlet energy (log)')
+        """
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.label}{unit}{' (log)' if self.log else ''}"
+
 
 #: Every measure by name. A new one is one entry here; all else reads this registry.
 MEASURES: dict[str, Measure] = {

@@ -231,7 +231,7 @@ def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: 
     # A GNN says itself what its layers give.
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
-        is_layer = name in layers if layers is not None else _is_layer(module)
+        is_layer = name in layers if layers is not None else is_graph_layer(module)
         step = "layer" if is_layer and id(module) not in own else None
         if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
             step = "normalisation"
@@ -259,7 +259,12 @@ def _hook_one(
         stack.callback(handle.remove)
 
 
-def _is_layer(module: nn.Module) -> bool:
+def is_graph_layer(module: nn.Module) -> bool:
+    """Whether a module is a layer of gslt, PyG or DGL.
+
+    Args:
+        module: anything; a layer may consist of layers.
+    """
     if isinstance(module, _LAYERS) or _is_message_passing(module):
         return True
     # A frozen layer has a class of its own, of another module.

@@ -40,6 +40,9 @@ class Topology:
     neighbours is a component of its own."""
     num_components: int
     """Number of connected components."""
+    num_loops: int = 0
+    """Nodes with a self-loop in the graph that this was made of; no measure counts them, but a
+    layer that adds none propagates by them, see :func:`gslt.diagnostics.laplacian_of`."""
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> Topology:
@@ -61,6 +64,7 @@ class Topology:
         key = torch.unique((low * num_nodes + high)[low != high])
         divisor = max(1, num_nodes)
         edges = torch.stack([key // divisor, key % divisor])
+        loops = int(torch.unique(low[low == high]).numel())
         count, label = connected_components(_adjacency(edges, num_nodes), directed=False)
         return cls(
             num_nodes=num_nodes,
@@ -68,6 +72,7 @@ class Topology:
             degree=torch.bincount(edges.flatten(), minlength=num_nodes).double(),
             component=torch.from_numpy(label.astype(np.int64)),
             num_components=int(count) if num_nodes else 0,
+            num_loops=loops,
         )
 
     @property

@@ -13,14 +13,15 @@ from gslt.oversmoothing.measuring import Measurements
 from gslt.report.figures import (
     COLOURS,
     Look,
+    Panel,
     canvas,
     depth_axis,
-    in_rows,
     looks,
     panel_title,
+    panels_over,
     plain_ticks,
 )
-from gslt.report.lines import COLLAPSED, Line, draw_lines, label_beside, mark_collapsed, short
+from gslt.report.lines import COLLAPSED, Line, mark_collapsed, short
 from gslt.report.statistics import averages
 from gslt.studies.columns import LOG_QUOTIENT, column, span
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 _QUOTIENT = "centred_rayleigh_quotient"
 _SEARCH = ("dirichlet_energy", _QUOTIENT)
 _DEPTH = (_QUOTIENT, "effective_rank")
-#: Sizes of a panel, and of the room for names beside the last one, in inches.
-_WIDTH, _HEIGHT, _NAMES = 3.1, 2.9, 2.2
 #: Lines of the picture of the steps, whose marks are coloured.
 _GREY = "#777777"
 #: Most arms of that picture.
@@ -125,27 +124,15 @@ def _over(
     metric: str = ACCURACY,
 ) -> Any:
     """A panel for each measure that is there, one line per arm, named beside the last panel."""
-    from matplotlib.ticker import MaxNLocator
-
-    lines = {name: _lines(rows, x, name, look) for name in names if name in rows}
-    cells = in_rows(list(lines), min(4, len(lines)))
-    free = cells[-1][-1] is None
-    width = _WIDTH + (0 if free else _NAMES / len(cells[0]))
-    caption += COLLAPSED if any(line.collapsed for each in lines.values() for line in each) else ""
-    made = canvas(cells, title, caption, width=width, height=_HEIGHT)
-    for name, axes in made.panels.items():
-        panel_title(axes, _title(name, metric), 9.5)
-        axes.set_yscale("log" if _is_log(name) else "linear")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        draw_lines(axes, lines[name])
-        plain_ticks(axes)
-        axes.set_xlabel(x)
-        finish(axes)
-        axes.tick_params(labelsize=8)
-        axes.xaxis.label.set_size(9)
-    name, axes = list(made.panels.items())[-1]
-    label_beside(axes, lines[name], room=not free)
-    return made.figure
+    panels = {
+        name: Panel(
+            title=_title(name, metric), lines=_lines(rows, x, name, look), log=_is_log(name)
+        )
+        for name in names
+        if name in rows
+    }
+    gone = any(line.collapsed for panel in panels.values() for line in panel.lines)
+    return panels_over(panels, x, title, caption + (COLLAPSED if gone else ""), finish)
 
 
 def _lines(
@@ -190,11 +177,7 @@ def _is_log(name: str) -> bool:
 
 def _title(name: str, metric: str = ACCURACY) -> str:
     """What stands over a panel of one layer's or step's measure."""
-    if name not in MEASURES:
-        return column(name, metric).label
-    measure = MEASURES[name]
-    unit = f" ({measure.unit})" if measure.unit else ""
-    return f"{measure.label}{unit}{' (log)' if measure.log else ''}"
+    return MEASURES[name].title if name in MEASURES else column(name, metric).label
 
 
 def _about(runs: DataFrame) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,15 @@ from typing import Any
 
 from gslt.files import OutputFolder, replacing
 from gslt.report.escaping import drawn, in_line
-from gslt.report.lines import darker, mark_collapsed, mixed, short
+from gslt.report.lines import (
+    Line,
+    darker,
+    draw_lines,
+    label_beside,
+    mark_collapsed,
+    mixed,
+    short,
+)
 
 #: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -240,6 +248,66 @@ def plain_ticks(axes: Any) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:,.10g}")
+
+
+# Panels of lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """What one panel shows over the axis that all panels of a figure have."""
+
+    title: str
+    lines: Sequence[Line]
+    log: bool = False
+    """Whether its vertical axis is logarithmic."""
+
+
+#: Sizes of such a panel and of a single one, and of the room for names beside the last, in inches.
+_PANEL, _SINGLE, _HEIGHT, _NAMES = 3.1, 5.6, 2.9, 2.2
+
+
+def panels_over(
+    panels: Mapping[Any, Panel],
+    x: str,
+    title: str,
+    caption: str,
+    finish: Callable[[Any], None] = lambda axes: None,
+) -> Any:
+    """Panels over one axis of whole numbers, their lines named once, beside the last panel.
+
+    Args:
+        panels: by any key, one at least, all with the same lines.
+        x: label of the axis.
+        title: above the figure.
+        caption: below it.
+        finish: called with the axes of each panel once its lines are drawn.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    cells = in_rows(list(panels), min(4, len(panels)))
+    named = any(line.label for panel in panels.values() for line in panel.lines)
+    free = cells[-1][-1] is None
+    width = _SINGLE if len(panels) == 1 and not named else _PANEL
+    width += _NAMES / len(cells[0]) if named and not free else 0
+    made = canvas(cells, title, caption, width=width, height=_HEIGHT)
+    for key, axes in made.panels.items():
+        panel_title(axes, panels[key].title, 9.5)
+        axes.set_yscale("log" if panels[key].log else "linear")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        draw_lines(axes, panels[key].lines)
+        plain_ticks(axes)
+        axes.set_xlabel(x)
+        finish(axes)
+        axes.tick_params(labelsize=8)
+        axes.xaxis.label.set_size(9)
+    key, axes = list(made.panels.items())[-1]
+    if named:
+        label_beside(axes, panels[key].lines, room=not free)
+    return made.figure
 
 
 # Other pictures than lines

@@ -184,7 +184,7 @@ class Record:
         """The machine and the versions, in words; those of all that had a part in it."""
         found = self.environment
         others = found.get("continued_by") or []
-        return ", continued on ".join(_machine_words(each) for each in (found, *others))
+        return ", continued on ".join(machine_words(each) for each in (found, *others))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -290,7 +290,12 @@ class Record:
         return record
 
 
-def _machine_words(found: Mapping[str, Any]) -> str:
+def machine_words(found: Mapping[str, Any]) -> str:
+    """A machine and its versions, in words.
+
+    Args:
+        found: of :func:`gslt.environment.environment`, or what a record has of it.
+    """
     parts = [str(found.get("processor") or ""), str(found.get("system") or "unknown")]
     for name, one in (("cores", "core"), ("threads", "thread")):
         if number := found.get(name):

@@ -65,8 +65,9 @@ def test_measures_of_classes_need_them(blocks: gslt.NodeDataset) -> None:
 def test_a_probe_of_a_data_set_takes_them(blocks: gslt.NodeDataset) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(blocks.x.size(1), 3))
     found = []
+    where: Any = {"laplacian": "combinatorial", "layers": ["0"], "steps": ["layer"]}
     for graph, own in ((blocks, None), (as_topology(blocks), Labels.of(blocks))):
-        with probe(model, graph, layers=["0"], steps=["layer"], labels=own) as trace:
+        with probe(model, graph, labels=own, **where) as trace:
             model(blocks.x)
         found.append(trace.layers()[0].smoothness)
     assert found[0] == found[1]

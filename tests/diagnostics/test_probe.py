@@ -161,7 +161,9 @@ def test_backends_see_the_same() -> None:
 def test_layers_of_a_users_own() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     x = features(NODES, 6, torch.float32)
-    with probe(model, TOPOLOGY, layers=["0", "2"], steps=["layer", "activation"]) as trace:
+    with probe(
+        model, TOPOLOGY, laplacian="combinatorial", layers=["0", "2"], steps=["layer", "activation"]
+    ) as trace:
         model(x)
         model(2 * x)
     assert places(trace) == 2 * [
@@ -171,7 +173,7 @@ def test_layers_of_a_users_own() -> None:
     ]
     assert [r.call for r in trace.readings] == [0, 0, 0, 1, 1, 1]
     assert [r.width for r in trace.layers(0)] == [5, 2]
-    unknown = probe(model, TOPOLOGY, layers=["third"])
+    unknown = probe(model, TOPOLOGY, laplacian="symmetric", layers=["third"])
     with pytest.raises(ConfigError, match="the model has no module 'third'"):
         unknown.__enter__()
 

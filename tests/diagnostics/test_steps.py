@@ -61,7 +61,7 @@ class Shifted(nn.Module):
 def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> None:
     model, x = InPlace(), features(NODES, 6, torch.float32)
     shifted = x + model.layer.bias.detach()
-    with mode(), probe(model, TOPOLOGY, layers=["layer"]) as trace:
+    with mode(), probe(model, TOPOLOGY, laplacian="combinatorial", layers=["layer"]) as trace:
         model(x)
     assert [r.step for r in trace.readings] == ["input", "projection", "layer", "activation"]
     for reading, wanted in zip(trace.readings, (x, x, shifted, shifted.relu()), strict=True):
@@ -74,7 +74,7 @@ def test_what_is_written_in_place_is_measured_anew(mode: Callable[[], Any]) -> N
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_a_function_and_its_module_are_one_step(mode: Callable[[], Any]) -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
-    with mode(), probe(model, TOPOLOGY, layers=["2"]) as trace:
+    with mode(), probe(model, TOPOLOGY, laplacian="combinatorial", layers=["2"]) as trace:
         model(features(NODES, 6, torch.float32))
     steps = ["input", "projection", "normalisation", "activation", "layer"]
     assert [r.step for r in trace.readings] == steps
@@ -96,7 +96,7 @@ def test_a_model_of_pyg() -> None:
 
     model, x = Net().eval(), features(NODES, 6, torch.float32)
     expected = model(x, EDGES)
-    with probe(model, TOPOLOGY) as trace:
+    with probe(model, TOPOLOGY, laplacian="combinatorial") as trace:
         assert torch.equal(model(x, EDGES), expected)
     assert places(trace) == [
         (0, "", "input", 6),
@@ -114,7 +114,6 @@ def test_a_model_of_pyg() -> None:
         (3, "last", "aggregation", 6),
         (3, "last", "layer", 6),
     ]
-    # The model knows no architecture of gslt's.
     assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
 
 
