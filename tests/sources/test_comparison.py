@@ -19,7 +19,7 @@ from gslt.errors import ConfigError, DataError, DataWarning, RunError
 from gslt.files import OutputFolder
 from gslt.sources import Comparison, study_of
 from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
-from gslt.sources.compare import FILES
+from gslt.sources.comparison import FILES
 from gslt.studies import execute
 from gslt.studies.records import StudyFolder
 from gslt.training.places import read_epochs
