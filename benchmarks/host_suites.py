@@ -36,7 +36,7 @@ import pytest
 from torch import nn
 
 import gslt
-from gslt.masking.freeze import weights_of
+from gslt.masking.weights import weights_of
 
 WAYS = {
     "host": "the host's layers",

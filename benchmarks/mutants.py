@@ -39,10 +39,10 @@ from torch import nn
 import gslt
 from gslt.backends import get_backend
 from gslt.files.container import DTYPES
-from gslt.masking.freeze import bytes_of
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.trained import masked_weights
+from gslt.masking.weights import bytes_of
 from gslt.nn.networks import build_network
 from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.ticket.ticket import Ticket

@@ -28,17 +28,11 @@ if TYPE_CHECKING:
         RunError,
         TicketError,
     )
-    from gslt.masking.freeze import (
-        FreezeReport,
-        FrozenConv2d,
-        FrozenLinear,
-        bake,
-        freeze,
-        reset_scores,
-    )
+    from gslt.masking.freeze import FrozenConv2d, FrozenLinear, bake, freeze, reset_scores
     from gslt.masking.given import found_pattern
+    from gslt.masking.report import FreezeReport
     from gslt.nn.gnn import GNN
-    from gslt.sources.compare import Comparison, compare
+    from gslt.sources.comparison import Comparison, compare
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
     from gslt.training.run_folder import RunFolder
@@ -98,17 +92,11 @@ _HOMES = {
         "random_split",
     ],
     "errors": [name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))],
-    "masking.freeze": [
-        "FreezeReport",
-        "FrozenConv2d",
-        "FrozenLinear",
-        "bake",
-        "freeze",
-        "reset_scores",
-    ],
+    "masking.freeze": ["FrozenConv2d", "FrozenLinear", "bake", "freeze", "reset_scores"],
     "masking.given": ["found_pattern"],
+    "masking.report": ["FreezeReport"],
     "nn.gnn": ["GNN"],
-    "sources.compare": ["Comparison", "compare"],
+    "sources.comparison": ["Comparison", "compare"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],
     "training.run_folder": ["RunFolder"],

@@ -52,3 +52,10 @@ def synthetic_dataset(
 @pytest.fixture(scope="session")
 def blocks() -> gslt.NodeDataset:
     return synthetic_dataset()
+
+
+@pytest.fixture
+def any_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small graphs may have the names of published ones."""
+    monkeypatch.setattr("gslt.data.published.COUNTS", {})
+    monkeypatch.setattr("gslt.data.published.LABELS", {})

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GraphError, MissingPackageError
-from gslt.masking.freeze import fix_others, freeze, reset_scores, weights_of
+from gslt.masking.freeze import fix_others, freeze, reset_scores
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.weights import weights_of
 from gslt.nn import memory
 from gslt.nn.graph import Graph, Propagation
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -161,6 +161,7 @@ def _run(kind: type[Any], options: Namespace) -> None:
                 f"kept: make room, then gslt {action.__name__} --resume {folder.path}"
             ) from error
     _show(result)
+    _show_leaderboard(result, folder.environment)
     print(f"written to {folder.path}")
 
 
@@ -168,6 +169,28 @@ def _show(result: Result) -> None:
     print(result)
     if result.ticket is not None:
         print(size_line(result.ticket))
+
+
+def _show_leaderboard(result: Result, machine: Mapping[str, Any]) -> None:
+    """The line of OGB's leaderboard, of OGBN-Arxiv and enough runs."""
+    from gslt.data.ogb import ARXIV
+    from gslt.studies.columns import measured
+    from gslt.studies.runs import machine_words
+    from gslt.training.results import LEADERBOARD_HEAD, LEADERBOARD_RUNS, leaderboard_line
+
+    if result.dataset != ARXIV or len(result.runs) < LEADERBOARD_RUNS:
+        return
+    ticket = result.ticket
+    kind = "" if ticket is None else f", {'weak' if ticket.is_weak else 'strong'} lottery ticket"
+    line = leaderboard_line(
+        f"{result.config.architecture.upper()}{kind}",
+        (result.test_accuracy, result.test_std),
+        (result.val_accuracy, result.val_std),
+        runs=len(result.runs),
+        params=measured(result)["num_weights"],
+        hardware=machine_words(machine),
+    )
+    print(f"for OGB's leaderboard, {LEADERBOARD_HEAD}:\n{line}")
 
 
 def _opened(

@@ -21,7 +21,7 @@ from gslt.data import metrics
 from gslt.environment import versions
 from gslt.errors import ConfigError, RunError
 from gslt.files import plain
-from gslt.masking.freeze import FreezeReport
+from gslt.masking.report import FreezeReport
 from gslt.nn.gnn import weight_shapes
 from gslt.report.statistics import Estimate
 from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
@@ -350,6 +350,6 @@ def find(folder: StudyFolder, plan: Plan) -> Findings:
 
 def _protocol(study: Study) -> dict[str, Any]:
     """What a study runs: data sets, depths, seeds, epochs, width, and the settings of its arms."""
-    arms = {name: dict(settings) for name, settings in study.arms.items()}
-    settings: dict[str, Any] = json.loads(json.dumps({**study.settings, "arms": arms}))
+    values = {**study.settings, "arms": study.values["arms"]}
+    settings: dict[str, Any] = json.loads(json.dumps(values))
     return {"name": study.name, "seeds": study.seed_list, "runs": len(study.runs), **settings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +19,21 @@ from gslt.data.formats import ENDINGS, read_file, tell_direction
 from gslt.data.heterophilous import SOURCE as HETEROPHILOUS_SOURCE
 from gslt.data.heterophilous import is_heterophilous, load_heterophilous
 from gslt.data.images import ImageDataset
-from gslt.data.ogb import ARXIV, STANDIN_SOURCE, load_ogb, missing_files
+from gslt.data.ogb import (
+    ARXIV,
+    STANDIN_SOURCE,
+    find_arxiv,
+    load_ogb,
+    missing_files,
+    missing_members,
+    ogb_folder,
+)
 from gslt.data.ogb import SOURCE as ARXIV_SOURCE
 from gslt.data.options import Fractions, ReadOptions, split_address, with_options
 from gslt.data.parts import Parts
 from gslt.data.planetoid import SOURCE as PLANETOID_SOURCE
 from gslt.data.planetoid import load_planetoid, raw_files
-from gslt.data.published import PUBLISHED
+from gslt.data.published import PUBLISHED, another, unlike
 from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
 from gslt.data.webkb import SOURCE as WEBKB_SOURCE
@@ -52,6 +61,20 @@ class Layout:
     is_complete: Callable[[Path, str], bool] = lambda path, _name: path.is_file()
     """Whether what lies at a path has every file that the data set of this name needs."""
     several_splits: bool = False
+    find: Callable[[Path], Path | None] = lambda _root: None
+    """Finds it below a root by what is in it, where it lies at none of its places."""
+
+
+def _load_ogb(path: Path, name: str) -> NodeDataset:
+    return load_ogb(path, name) if path.is_dir() else read_folder(path, name)
+
+
+def _is_whole_ogb(path: Path) -> bool:
+    if path.is_dir():
+        return not missing_files(ogb_folder(path))
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        return not missing_members(archive.namelist())
+    return False
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -62,9 +85,10 @@ LAYOUTS: dict[str, Layout] = {
         lambda path, name: all((path / file).is_file() for file in raw_files(name)),
     ),
     "ogb": Layout(
-        lambda path, name, _split: load_ogb(path, name),
+        lambda path, name, _split: _load_ogb(path, name),
         ARXIV_SOURCE,
-        lambda path, _name: not missing_files(path),
+        lambda path, _name: _is_whole_ogb(path),
+        find=find_arxiv,
     ),
     "standin": Layout(
         lambda path, name, _split: load_ogb(path, name),
@@ -126,13 +150,20 @@ def _twitch(country: str) -> Entry:
     return Entry(f"Twitch gamers of {country} and who follows whom", "twitch", places)
 
 
+#: Where ogb puts OGBN-Arxiv, and where it lies if ogb did not come to its end.
+ARXIV_PLACES = tuple(
+    f"{stem}{end}"
+    for end in ("", "_pyg", "_dgl", ".zip")
+    for stem in ("ogbn_arxiv", "ogbn-arxiv", "arxiv")
+)
+
 #: Every data set that is known by name.
 DATASETS: dict[str, Entry] = {
     "debian": Entry("packages of Debian 12 and what they depend on", "embedded"),
     "cora": _planetoid("Cora", "machine learning papers and their citations"),
     "citeseer": _planetoid("Citeseer", "computer science papers and their citations"),
     "pubmed": _planetoid("Pubmed", "papers on diabetes and their citations"),
-    ARXIV: Entry("computer science papers on arXiv and their citations", "ogb", ("ogbn_arxiv",)),
+    ARXIV: Entry("computer science papers on arXiv and their citations", "ogb", ARXIV_PLACES),
     f"{ARXIV}-synthetic": Entry(
         "synthetic stand-in with the counts of OGBN-Arxiv", "standin", (STANDIN_FOLDER,), True
     ),
@@ -189,11 +220,22 @@ def _normal(name: str) -> str:
     return name.strip().lower().replace("_", "-")
 
 
+#: OGB's other data sets of nodes: what there is to say of each, behind its name.
+_OTHERS_OF_OGB = {
+    "ogbn-products": "is read by the path of its folder or zip",
+    "ogbn-mag": "is of several kinds of nodes, and gslt's networks take one",
+    "ogbn-proteins": "has no features of nodes, and features of edges, which gslt does not read",
+    "ogbn-papers100m": "is stored in another layout, which gslt does not read",
+}
+
+
 def unknown_name(name: str) -> str:
     """The sentence that refuses a name, or its beginning, with the closest known one."""
     name = name[:_LONGEST_NAME]
     close = difflib.get_close_matches(_normal(name), DATASETS, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
+    if (why := _OTHERS_OF_OGB.get(_normal(name))) is not None:
+        hint = f": {_normal(name)} {why}."
     known = ", ".join(DATASETS)
     return f"there is no data set {name!r}, by name or by path{hint} Known are {known}"
 
@@ -278,7 +320,10 @@ def find_dataset(name: str, root: Path) -> Path | None:
     entry = DATASETS[name]
     if entry.layout == "embedded":
         return DEBIAN_FILE
-    return next(filter(None, (_descend(root, place) for place in entry.places)), None)
+    places = [found for place in entry.places if (found := _descend(root, place)) is not None]
+    if len(places) > 1:
+        places.sort(key=lambda path: not is_complete(name, path))
+    return places[0] if places else LAYOUTS[entry.layout].find(root)
 
 
 def is_complete(name: str, path: Path) -> bool:
@@ -392,7 +437,9 @@ def load_dataset(
                 f" here, and not the data set {known}; run elsewhere to have that",
                 DataWarning,
             )
-        return _read(path, split, options)
+        data = _read(path, split, options)
+        whole = not set(options.given) - {"metric"}
+        return _named(data, path, whole) if isinstance(data, NodeDataset) else data
     if known is None:
         raise ConfigError(unknown_name(place))
     images = DATASETS[known].layout == "cifar"
@@ -404,8 +451,33 @@ def load_dataset(
     if images:
         return _load_images(found, known, split, options)
     data = _load(DATASETS[known].layout, found, known, split)
-    made = DATASETS[known].synthetic and isinstance(data, NodeDataset) and not data.synthetic
+    if differs := unlike(known, data):
+        raise DataError(
+            f"what lies at {str(found)!r} is not {known} as it was published: it has {differs}; "
+            "name its path instead to have it under a name of its own, or move it away"
+        )
+    return _marked(data, known) if isinstance(data, NodeDataset) else data
+
+
+def _marked(data: NodeDataset, known: str) -> NodeDataset:
+    """The data set of a known name, which says that it is synthetic if it is."""
+    made = DATASETS[known].synthetic and not data.synthetic
     return replace(data, synthetic=True) if made else data
+
+
+def _named(data: NodeDataset, path: Path, whole: bool) -> NodeDataset:
+    """What was found by its path, under a name that is not that of another graph."""
+    known = known_name(data.name)
+    if known is None or data.synthetic:
+        return data
+    if differs := unlike(known, data, whole=whole):
+        warn(
+            f"{str(path)!r} has the name of {known}, which is another graph: this one has "
+            f"{differs}; it is called {another(data.name, data)!r} here, unless you rename it",
+            DataWarning,
+        )
+        return replace(data, name=another(data.name, data))
+    return _marked(data, known)
 
 
 def place_and_options(text: str) -> tuple[str, ReadOptions]:
@@ -428,8 +500,7 @@ def _read(path: Path, split: int, options: ReadOptions) -> Dataset:
         return _load_images(path, None, split, options)
     if path.is_dir() or (path.suffix.lower() not in ENDINGS and is_part(path)):
         folder = path.resolve() if path.is_dir() or path.suffix == ".zip" else path.resolve().parent
-        own = ARXIV if folder.name == "ogbn_arxiv" else folder.stem
-        return read_folder(path, own, split, options)
+        return read_folder(path, folder.stem, split, options)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(
             f"{path.name!r} ends in none of {', '.join(ENDINGS)}, by which the kind of a file is "
@@ -488,9 +559,10 @@ def _absence(name: str, root: Path) -> str:
         how = "write this synthetic graph with `gslt data synthesize`"
     elif name not in PUBLISHED:
         how = f"{by_hand(name)} there"
+    places = " and ".join(DATASETS[name].places[:3])
     return (
-        f"data set {name!r} is not on disk (looked for {' and '.join(DATASETS[name].places)} below "
-        f"{root}); {how}, or set {ROOT_VARIABLE} to the folder that holds it"
+        f"data set {name!r} is not on disk (looked for {places} below {root}); {how}, or set "
+        f"{ROOT_VARIABLE} to the folder that holds it"
     )
 
 

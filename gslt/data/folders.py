@@ -14,7 +14,7 @@ from pathlib import Path
 from gslt.data.archives import unpack
 from gslt.data.dataset import NodeDataset
 from gslt.data.matrices import read_saved
-from gslt.data.ogb import ARXIV, load_ogb
+from gslt.data.ogb import load_ogb
 from gslt.data.options import AS_IT_STANDS, ReadOptions
 from gslt.data.parts import reading_parts
 from gslt.data.planetoid import NUM_CLASSES, load_planetoid
@@ -161,7 +161,5 @@ def _read_zip(path: Path, name: str, split: int, options: ReadOptions) -> NodeDa
             while len(top) == 1 and top[0].is_dir() and top[0].name not in ("raw", "split"):
                 folder = top[0]
                 top = list(folder.iterdir())
-        # OGB's own archive.
-        is_arxiv = (path.name, folder.name) == ("arxiv.zip", "arxiv")
         with reading_parts(path, "a zip archive of a data set", cure):
-            return read_folder(folder, ARXIV if is_arxiv else name, split, options)
+            return read_folder(folder, name, split, options)

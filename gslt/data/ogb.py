@@ -17,7 +17,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,8 +30,9 @@ from torch import Tensor
 from gslt.data import roles
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.parts import Parts, assemble, reading_parts
+from gslt.data.published import COUNTS, unlike
 from gslt.environment import check_limit, limits, quiet
-from gslt.errors import ConfigError, DataError, MissingPackageError
+from gslt.errors import ConfigError, DataError, MissingPackageError, listed
 from gslt.files import json_values, open_regular, parse, read_json, reading, replacing
 
 ARXIV = "ogbn-arxiv"
@@ -45,6 +46,8 @@ SYNTHETIC_MARK = "SYNTHETIC.json"
 
 _RAW = ("edge", "node-feat", "node-label", "num-node-list", "num-edge-list")
 _SPLIT = ("train", "valid", "test")
+#: Directed edges of OGBN-Arxiv's raw file, of which each has one direction only.
+_ARXIV_EDGES = 1_166_243
 _NO_SPLIT = 255
 _KIND = "a folder in OGB's layout"
 _CURE = "fetch or write the data set again"
@@ -80,19 +83,31 @@ class SyntheticMark:
 def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
     """Read a folder in OGB's raw layout: ``raw/*.csv.gz`` and ``split/<kind>/*.csv.gz``.
 
+    The tables may be unpacked, ``*.csv``. Whether it is OGBN-Arxiv is told by what is in it and by
+    nothing else: by the published counts, and by the labels and the split, of which the digest is
+    known (:data:`gslt.data.published.LABELS`).
+
     Edges stand in both directions afterwards. What was read is kept in ``processed_gslt/`` (plain
     tensors, no pickle) where the folder can be written to, and read anew when a raw file has
     changed or the kept file is damaged. Nothing is asked, nothing is downloaded.
 
     Args:
-        folder: what holds ``raw/`` and ``split/``.
-        name: of the data set; None takes the folder's. A stand-in always keeps its own.
+        folder: what holds ``raw/`` and ``split/``, lies in it, or holds a single such folder.
+        name: of the data set, if it is not OGBN-Arxiv; None takes the folder's. A stand-in always
+            keeps its own.
 
     Raises:
         DataError: if a file is missing or damaged.
         MissingPackageError: if ogb is not installed.
     """
+    folder = ogb_folder(folder)
     missing = missing_files(folder)
+    if missing and _is_heterogeneous(folder / "raw"):
+        raise DataError(
+            f"the folder {folder.name} is heterogeneous, of several kinds of nodes, as ogbn-mag "
+            "is, and gslt's networks take one kind; write the nodes that have labels and the edges "
+            "among them as two tables, nodes.csv and edges.csv"
+        )
     if missing:
         raise DataError(
             f"the folder {folder.name} is no complete data set in OGB's layout: it lacks "
@@ -102,12 +117,11 @@ def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
     mark = _read_mark(folder)
     parts = _load_parts(folder)
     name = mark.name if mark else name or folder.name
-    arxiv = mark is not None or name == ARXIV
     masks: dict[str, Any] = {
         f"{part}_mask": parts["split"] == number for number, part in enumerate(SPLITS)
     }
     with reading_parts(folder, _KIND, _CURE):
-        return assemble(
+        data = assemble(
             # What is kept has both directions already.
             Parts(
                 x=parts["x"],
@@ -117,11 +131,74 @@ def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
                 **masks,
             ),
             name=name,
-            num_classes=int(metadata(ARXIV)["num classes"]) if arxiv else None,
+            num_classes=int(metadata(ARXIV)["num classes"]) if mark else None,
             synthetic=mark is not None,
-            source=STANDIN_SOURCE if mark else SOURCE if arxiv else f"folder {folder.name}",
-            evaluator=BenchmarkEvaluator(ARXIV) if arxiv else None,
+            source=STANDIN_SOURCE if mark else f"folder {folder.name}",
+            evaluator=BenchmarkEvaluator(ARXIV) if mark else None,
         )
+    if mark is None and not unlike(ARXIV, data):
+        return replace(data, name=ARXIV, source=SOURCE, evaluator=BenchmarkEvaluator(ARXIV))
+    return data
+
+
+# Where it lies
+
+
+def ogb_folder(path: Path) -> Path:
+    """The folder with ``raw/`` that a path means, however it was unpacked.
+
+    Args:
+        path: that folder, its ``raw/``, or what holds a single one, also one level deeper; what
+            is none of these is itself.
+
+    Raises:
+        DataError: if there are several.
+    """
+    if path.name == "raw" and _is_raw(path):
+        return path.parent
+    found = [path] if _is_raw(path / "raw") else []
+    with reading(path, DataError, "a folder of a data set", "name another"):
+        for depth in ("*", "*/*"):
+            found = found or [
+                raw.parent for raw in sorted(path.glob(f"{depth}/raw")) if _is_raw(raw)
+            ]
+    if len(found) > 1:
+        names = listed([str(each.relative_to(path)) for each in found])
+        raise DataError(f"{str(path)!r} holds several data sets in OGB's layout, {names}; name one")
+    return found[0] if found else path
+
+
+def find_arxiv(root: Path) -> Path | None:
+    """OGBN-Arxiv under any name: the root itself or a folder in it that has its counts.
+
+    Args:
+        root: where data sets lie.
+    """
+    if not root.is_dir():
+        return None
+    with reading(root, DataError, "a folder of data sets", "choose another root"):
+        folders = [root, *(each for each in sorted(root.iterdir()) if each.is_dir())]
+    return next(filter(_has_counts, folders), None)
+
+
+def _has_counts(folder: Path) -> bool:
+    """Whether a whole folder, which is not marked as synthetic, has OGBN-Arxiv's counts."""
+    if missing_files(folder) or (folder / SYNTHETIC_MARK).exists():
+        return False
+    names = [f"raw/num-{kind}-list" for kind in ("node", "edge")]
+    with contextlib.suppress(DataError, ValueError):
+        counts = [int(_table(_file(folder, name)).item()) for name in names]
+        return counts == [COUNTS[ARXIV]["nodes"], _ARXIV_EDGES]
+    return False
+
+
+def _is_raw(folder: Path) -> bool:
+    return any(_file(folder, name).is_file() for name in _RAW) or _is_heterogeneous(folder)
+
+
+def _is_heterogeneous(raw: Path) -> bool:
+    """Whether raw files are those of a graph of several kinds of nodes."""
+    return (raw / "relations").is_dir() or _file(raw, "triplet-type-list").is_file()
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -129,10 +206,27 @@ def missing_files(folder: Path) -> list[str]:
     return [name for name in _layout(folder) if not (folder / name).is_file()]
 
 
+def missing_members(names: Sequence[str]) -> list[str]:
+    """Files of the layout that an archive lacks, whatever folder they are in.
+
+    Args:
+        names: of its files.
+    """
+    ends = [f"raw/{name}" for name in _RAW]
+    there = [name.removesuffix(".gz").removesuffix(".csv") for name in names]
+    return [f"{end}.csv.gz" for end in ends if not any(name.endswith(end) for name in there)]
+
+
 def _layout(folder: Path) -> list[str]:
     kind = _split_kind(folder)
-    raw = [f"raw/{name}.csv.gz" for name in _RAW]
-    return raw + [f"split/{kind}/{name}.csv.gz" for name in _SPLIT]
+    names = [f"raw/{name}" for name in _RAW] + [f"split/{kind}/{name}" for name in _SPLIT]
+    return [_file(folder, name).relative_to(folder).as_posix() for name in names]
+
+
+def _file(folder: Path, name: str) -> Path:
+    """The table of a name, packed or not; packed where there is none."""
+    packed, plain = (folder / f"{name}{ending}" for ending in (".csv.gz", ".csv"))
+    return plain if plain.is_file() and not packed.is_file() else packed
 
 
 def _split_kind(folder: Path) -> str:
@@ -183,7 +277,7 @@ def _load_parts(folder: Path) -> dict[str, Tensor]:
 
 
 def _parse(folder: Path) -> dict[str, Tensor]:
-    numbers = {name: _table(folder / "raw" / f"{name}.csv.gz") for name in _RAW}
+    numbers = {name: _table(_file(folder, f"raw/{name}")) for name in _RAW}
     with reading_parts(folder, _KIND, _CURE):
         num_nodes, num_edges = (
             roles.count(numbers[f"num-{kind}-list"], f"num-{kind}-list.csv.gz")
@@ -211,7 +305,7 @@ def _parse(folder: Path) -> dict[str, Tensor]:
 def _parse_split(folder: Path, num_nodes: int) -> Tensor:
     split = torch.full((num_nodes,), _NO_SPLIT, dtype=torch.uint8)
     for number, part in enumerate(_SPLIT):
-        path = folder / "split" / _split_kind(folder) / f"{part}.csv.gz"
+        path = _file(folder, f"split/{_split_kind(folder)}/{part}")
         nodes = roles.node_numbers(_table(path), num_nodes, path.name)
         twice = nodes[split[nodes] != _NO_SPLIT]
         if len(twice):
@@ -221,7 +315,7 @@ def _parse_split(folder: Path, num_nodes: int) -> Tensor:
 
 
 def _table(path: Path) -> Numbers:
-    """The numbers of a compressed table without a header, ``(rows, columns)``.
+    """The numbers of a table without a header, packed or not, ``(rows, columns)``.
 
     Raises:
         DataError: if it is damaged or holds no numbers.
@@ -232,21 +326,29 @@ def _table(path: Path) -> Numbers:
         import pandas as pd
 
         with quiet():
-            table: Numbers = pd.read_csv(path, compression="gzip", header=None).to_numpy()
+            table: Numbers = pd.read_csv(path, compression=_packing(path), header=None).to_numpy()
         if table.dtype.kind not in "biuf":
             raise ValueError("it holds something that is no number")
     return table
 
 
+def _packing(path: Path) -> Literal["gzip"] | None:
+    return "gzip" if path.suffix == ".gz" else None
+
+
 def _check_unpacked(path: Path) -> None:
     """Refuse a table that is too large or too wide, before anything is made of it."""
-    with gzip.open(path) as file:
+    packed = _packing(path) == "gzip"
+    with gzip.open(path) if packed else path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
         if len(line) == _LONGEST_LINE:
             raise ValueError(f"a line of it is longer than {_LONGEST_LINE:,} bytes")
         if line.count(b",") >= _MOST_COLUMNS:
             raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
         size = path.stat().st_size
+        if not packed:
+            check_limit("file_bytes", size, f"{str(path)!r} has")
+            return
         most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * size)
         if size * _MOST_PACKED <= min(most, limits().inflated_bytes):
             return

@@ -18,8 +18,7 @@ from gslt.data.parts import class_counts
 def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
     """The facts of ``info()`` and more, for people: plain numbers, texts and dicts.
 
-    Beyond ``info``: ``majority_rate`` (share of the most frequent class among labelled items),
-    ``class_counts`` by name, and ``split_counts`` by split and class; of a graph
+    Beyond ``info``: ``class_counts`` by name, and ``split_counts`` by split and class; of a graph
     ``node_homophily`` and ``adjusted_homophily``, ``components`` (edges taken in both directions)
     and the size of the largest, ``in_degree`` and ``out_degree`` (min, median, max). What is not
     defined, such as homophily without labels at the ends of an edge, or where nodes have several
@@ -29,12 +28,10 @@ def profile(data: NodeDataset | ImageDataset) -> dict[str, Any]:
         data: the data set.
     """
     names = data.class_names or tuple(map(str, range(data.num_classes)))
-    single = data.task == "multiclass"
     counts = class_counts(data, data.labelled).tolist()
     facts: dict[str, Any] = {
         **data.info(),
         **(_of_graph(data) if isinstance(data, NodeDataset) else {}),
-        "majority_rate": max(counts) / sum(counts) if single and sum(counts) else None,
         "class_counts": dict(zip(names, counts, strict=True)),
         "split_counts": {
             split: dict(zip(names, class_counts(data, mask).tolist(), strict=True))

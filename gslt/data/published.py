@@ -12,7 +12,13 @@ Geom-GCN's files were computed from the content.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import torch
+
+from gslt.data.labelled import LabelledData
 
 _PLANETOID = (
     "https://raw.githubusercontent.com/kimiyoung/planetoid/"
@@ -344,3 +350,95 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "coauthor-cs": _by_git("ms_academic_cs.npz"),
     "coauthor-physics": _by_git("ms_academic_phy.npz"),
 }
+
+
+def _counts(nodes: int, features: int, classes: int, edges: int | None = None) -> dict[str, int]:
+    known = {"nodes": nodes, "features": features, "classes": classes}
+    return known if edges is None else {**known, "edges": edges}
+
+
+#: What is published of each graph: nodes, features, classes; where it could be compared with the
+#: files, also directed edges as gslt has them. Of OGBN-Arxiv also its one split.
+COUNTS: dict[str, Mapping[str, int]] = {
+    "cora": _counts(2708, 1433, 7, 10_556),
+    "citeseer": _counts(3327, 3703, 6, 9104),
+    "pubmed": _counts(19_717, 500, 3),
+    "ogbn-arxiv": {
+        **_counts(169_343, 128, 40, 2_315_598),
+        "train": 90_941,
+        "val": 29_799,
+        "test": 48_603,
+    },
+    "actor": _counts(7600, 932, 5, 53_318),
+    "chameleon": _counts(890, 2325, 5, 17_708),
+    "squirrel": _counts(2223, 2089, 5),
+    "minesweeper": _counts(10_000, 7, 2, 78_804),
+    "roman-empire": _counts(22_662, 300, 18),
+    "amazon-ratings": _counts(24_492, 300, 5),
+    "tolokers": _counts(11_758, 10, 2),
+    "questions": _counts(48_921, 301, 2),
+    "cornell": _counts(183, 1703, 5),
+    "texas": _counts(183, 1703, 5),
+    "wisconsin": _counts(251, 1703, 5),
+    "amazon-computers": _counts(13_752, 767, 10),
+    "amazon-photo": _counts(7650, 745, 8),
+    "coauthor-cs": _counts(18_333, 6805, 15),
+    "coauthor-physics": _counts(34_493, 8415, 5),
+    "twitch-de": _counts(9498, 128, 2),
+    "twitch-en": _counts(7126, 128, 2),
+    "twitch-es": _counts(4648, 128, 2),
+    "twitch-fr": _counts(6551, 128, 2),
+    "twitch-pt": _counts(1912, 128, 2),
+    "twitch-ru": _counts(4385, 128, 2),
+}
+
+#: :func:`labels_digest` of OGBN-Arxiv, computed from its own ``node-label`` and ``split/time``. Of
+#: its edges and features there is none: only the whole archive's hash is known, see ``PUBLISHED``.
+LABELS = {"ogbn-arxiv": "3ed0232f24de090090faaffcb722f7e3a305126d037d47c992ef413f3717b522"}
+
+
+def labels_digest(data: LabelledData) -> str:
+    """SHA-256 of labels and split in the order of the nodes, 64 hexadecimal digits.
+
+    Of a label as a little-endian int64 for each node, and behind them a byte for each: 0, 1 or 2
+    for training, validation or test, 255 for none.
+
+    Args:
+        data: one class a node.
+    """
+    split = torch.full((data.num_items,), 255, dtype=torch.uint8)
+    for number, mask in enumerate(data.splits.values()):
+        split[mask.cpu()] = number
+    labels = data.y.cpu().numpy().astype("<i8").tobytes()
+    return hashlib.sha256(labels + split.numpy().tobytes()).hexdigest()
+
+
+def unlike(name: str, data: LabelledData, *, whole: bool = True) -> str:
+    """What data has that the published data set of a name has not, in words; empty if nothing.
+
+    Args:
+        name: of a data set; one of which nothing is known is like all.
+        data: what was found.
+        whole: whether it is as it was found; where other features, labels or edges were asked for,
+            only its nodes are counted.
+    """
+    known = {k: n for k, n in COUNTS.get(name, {}).items() if whole or k == "nodes"}
+    found = {**data.counts, **{split: int(mask.sum()) for split, mask in data.splits.items()}}
+    wrong = [
+        f"{found[what]:,} {what} and not {count:,}"
+        for what, count in known.items()
+        if found[what] != count
+    ]
+    if whole and not wrong and name in LABELS and labels_digest(data) != LABELS[name]:
+        wrong = ["other labels, or another split, of as many nodes"]
+    return ", ".join(wrong)
+
+
+def another(name: str, data: LabelledData) -> str:
+    """The name of a graph that has the name of a published one and is not that.
+
+    Args:
+        name: that its file or folder has.
+        data: the graph.
+    """
+    return f"{name} (another graph of {data.num_items:,} {data.item}s)"

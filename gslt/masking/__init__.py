@@ -7,10 +7,11 @@ come from named streams of one seed, and the mask follows from the scores of all
 
 from __future__ import annotations
 
-from gslt.masking.freeze import FreezeReport, FrozenConv2d, FrozenLinear, freeze
+from gslt.masking.freeze import FrozenConv2d, FrozenLinear, freeze
 from gslt.masking.given import found_pattern
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.report import FreezeReport
 from gslt.masking.selection import select_largest
 from gslt.masking.supermask import Supermask, masked_weight
 

@@ -10,9 +10,9 @@ from torch import nn
 from gslt.config import Allocation, Draw, FreezeConfig, TrainConfig, WeightInit
 from gslt.errors import ConfigError
 from gslt.masking.fan_in import fan_in_of, padding_row
-from gslt.masking.freeze import weights_of
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.masking.trained import emptied_layers, put_mask, random_masks, source_report
+from gslt.masking.weights import weights_of
 
 
 def initialise(

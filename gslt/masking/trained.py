@@ -16,7 +16,8 @@ from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, listed
 from gslt.freezing import SEARCHED, FrozenCounts, Units, freezing_pattern, frozen_parts
 from gslt.masking.fan_in import fan_in_of, units_of
-from gslt.masking.freeze import MASK_SUFFIX, FreezeReport, weights_of
+from gslt.masking.report import FreezeReport
+from gslt.masking.weights import MASK_SUFFIX, weights_of
 
 #: What leaves a layer of a weak ticket some weights.
 WEAK_REMEDY = "a lower mask_sparsity or another allocation keeps some"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gslt.config import VISION
 from gslt.data.metrics import METRICS, reworded
+from gslt.data.ogb import ARXIV
 from gslt.errors import RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
-from gslt.report.escaping import drawn, file_parts
+from gslt.report.escaping import drawn, file_parts, in_line
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
     Look,
@@ -48,7 +49,12 @@ from gslt.report.tables import (
 from gslt.studies.columns import column, is_missing, is_number, named
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import AXIS, StudyResults
-from gslt.training.results import format_accuracy
+from gslt.training.results import (
+    LEADERBOARD_HEAD,
+    LEADERBOARD_RUNS,
+    format_accuracy,
+    leaderboard_line,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -318,9 +324,27 @@ class StudyReport:
                 "comparisons.tex": self.comparison_table.latex(),
                 "comparisons.csv": csv_text(self.comparisons),
             }
+        if lines := self.leaderboard:
+            found["leaderboard.txt"] = "\n".join([LEADERBOARD_HEAD, *lines, ""])
         return {f"{self.tables}/{name}": text for name, text in found.items()}
 
     # Tables
+
+    @property
+    def leaderboard(self) -> list[str]:
+        """Lines of OGB's leaderboard: the groups on OGBN-Arxiv of enough runs."""
+        return [
+            leaderboard_line(
+                in_line(group["label"]),
+                (group["test_accuracy"], group["test_accuracy_std"]),
+                (group["val_accuracy"], group["val_accuracy_std"]),
+                runs=group["n"],
+                params=int(group["num_weights"]),
+                hardware=in_line(group["hardware"]),
+            )
+            for group in self.groups.frame.to_dict("records")
+            if group["graph"] == ARXIV and group["n"] >= LEADERBOARD_RUNS
+        ]
 
     @property
     def summary(self) -> Table:

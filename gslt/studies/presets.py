@@ -213,7 +213,7 @@ def preset(
     )
 
 
-_Parts = tuple[str, str, str, dict[str, dict[str, Any]]]
+_Parts = tuple[str, str, str, dict[str, Any]]
 
 
 def _table(sizes: SizeSettings) -> _Parts:
@@ -294,17 +294,23 @@ def _size(sizes: SizeSettings) -> _Parts:
 def _er(sizes: SizeSettings) -> _Parts:
     removed, schemes = list(sizes.sparsities), {"allocation": list(sizes.schemes)}
     weak: dict[str, Any] = {**sizes.trained, "mask_sparsity": removed, **schemes}
-    arms: dict[str, dict[str, Any]] = {
+    arms: dict[str, Any] = {
         "weight training": dict(sizes.trained),
         "weak ticket": weak,
         "dynamic sparse training": {**weak, "rewire_every": max(2, sizes.epochs // 20)},
-        # The search removes half of what the source has left; a dense one has no allocation.
-        "strong ticket": {
+        # A dense source has no allocation.
+        "strong ticket, dense source": {"sparsity": removed},
+        # The search removes half of what the source has left.
+        "strong ticket, sparse source": {
             "freezing_ratio": [round(2 * s - 1, 4) for s in removed if s > 0.5],
             "prune_share": 1.0,
             "window_position": 0.5,
             **schemes,
         },
+        # Half as many weights to search, and of the rest as many locked as are kept of them.
+        "strong ticket, frozen source": [
+            {"sparsity": s, "freezing_ratio": s, **schemes} for s in removed if s > 0.5
+        ],
     }
     title = "Random sources: weak, rewired and strong tickets by allocation"
     return title, "sparsity", "allocation", arms

@@ -184,7 +184,7 @@ class Record:
         """The machine and the versions, in words; those of all that had a part in it."""
         found = self.environment
         others = found.get("continued_by") or []
-        return ", continued on ".join(_machine_words(each) for each in (found, *others))
+        return ", continued on ".join(machine_words(each) for each in (found, *others))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -290,7 +290,12 @@ class Record:
         return record
 
 
-def _machine_words(found: Mapping[str, Any]) -> str:
+def machine_words(found: Mapping[str, Any]) -> str:
+    """A machine and its versions, in words.
+
+    Args:
+        found: of :func:`gslt.environment.environment`, or what a record has of it.
+    """
     parts = [str(found.get("processor") or ""), str(found.get("system") or "unknown")]
     for name, one in (("cores", "core"), ("threads", "thread")):
         if number := found.get(name):
@@ -486,7 +491,6 @@ def frame_of(found: Sequence[StudyResults]) -> DataFrame:
 
 def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
     spec = cell.spec
-    arm = {**study.settings, **study.arms[cell.arm], **cell.axes}
     found = endpoints(record.profile) if record.profile else {}
     return {
         "study": study.name,
@@ -502,7 +506,7 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "synthetic": bool(record.graph.get("synthetic")),
         "metric": record.metric,
         "majority_rate": record.majority_rate,
-        **{name: arm.get(name) for name in DERIVED if spec.method == "search"},
+        **{name: cell.settings.get(name) for name in DERIVED if spec.method == "search"},
         **spec.in_force,
         **_with_figures(record.measured),
         **found,

@@ -170,6 +170,10 @@ class RunSpec:
             object.__setattr__(self, "config", dataclasses.replace(self.config, **usual))
 
 
+#: Settings of an arm: one grid, or a list of them.
+ArmSettings = Mapping[str, Any] | list[Mapping[str, Any]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class GridCell:
     """One run in its study: the arm that it belongs to and its place on the arm's axes."""
@@ -177,6 +181,8 @@ class GridCell:
     arm: str
     axes: dict[str, Any]
     """The value of everything that the arm varies."""
+    settings: dict[str, Any]
+    """What the study says of it, :data:`DERIVED` settings as they were given."""
     spec: RunSpec
 
 
@@ -201,8 +207,9 @@ class Study:
 
     name: str
     """Letters, digits, dots, dashes and underscores, 100 at most: it names files."""
-    arms: Mapping[str, Mapping[str, Any]]
-    """What is compared: settings by the name of the arm."""
+    arms: Mapping[str, ArmSettings]
+    """What is compared: settings by the name of the arm. Where its points are no full grid, a list
+    of settings: the arm has the runs of all of them, and what differs between them is an axis."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of every arm. Those of the search do not apply to arms that train weights; an arm's
     own settings win."""
@@ -230,7 +237,8 @@ class Study:
             check_text("the name of an arm", label)
             if not label.strip():
                 raise ConfigError(f"study {self.name!r} has an arm without a name")
-            self._check_settings(f"arm {label!r}", arm)
+            for settings in arm if isinstance(arm, list) and arm else [arm]:
+                self._check_settings(f"arm {label!r}", settings)
         check_limit("cells", self._size, f"study {self.name!r} has")
         _ = self.cells
         for label in self.arms:
@@ -272,8 +280,8 @@ class Study:
     @property
     def _size(self) -> int:
         """Number of cells, before any of them is made."""
-        points = (math.prod(map(len, self._axes(arm).values())) for arm in self.arms)
-        return len(self.seed_list) * sum(points)
+        grids = (axes for arm in self.arms for _, axes in self._grids(arm))
+        return len(self.seed_list) * sum(math.prod(map(len, axes.values())) for axes in grids)
 
     def _check_once(self, arm: str) -> None:
         """Refuse points of an arm that are one run: it would count twice.
@@ -297,11 +305,17 @@ class Study:
 
     def _same(self, arm: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         """Two points of an arm: the axes in which they differ, or that name a value twice."""
-        lists = self._axes(arm)
-        pairs = {name: (repr(one[name]), repr(other[name])) for name in lists}
+        pairs = {name: (repr(one[name]), repr(other.get(name))) for name in one}
         differing = [name for name, (a, b) in pairs.items() if a != b]
-        twice = [name for name, values in lists.items() if values.count(one[name]) > 1]
-        return ", ".join(f"{name} {' and '.join(pairs[name])}" for name in differing or twice)
+        twice = [
+            name
+            for _, axes in self._grids(arm)
+            for name, values in axes.items()
+            if values.count(one.get(name)) > 1
+        ]
+        return ", ".join(
+            f"{name} {' and '.join(pairs[name])}" for name in differing or twice or one
+        )
 
     @property
     def seed_list(self) -> list[int]:
@@ -318,7 +332,7 @@ class Study:
                 spec = RunSpec.from_values({**settings, "seed": seed})
             except ConfigError as error:
                 raise ConfigError(f"study {self.name!r}, arm {arm!r}: {error}") from error
-            cells.append(GridCell(arm=arm, axes=axes, spec=spec))
+            cells.append(GridCell(arm=arm, axes=axes, settings=settings, spec=spec))
         return cells
 
     @property
@@ -326,9 +340,8 @@ class Study:
         """Every run once, by its identity: arms may share runs."""
         return {cell.spec.identity: cell.spec for cell in self.cells}
 
-    def _settings_of(self, arm: str) -> dict[str, Any]:
-        """The settings that apply to an arm, lists for its axes."""
-        own = self.arms[arm]
+    def _settings_of(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that apply to an arm with these of its own, lists for its axes."""
         method = own.get("method", self.settings.get("method", PLACE["method"]))
         methods = method if isinstance(method, list) else [method]
         common = dict(self.settings)
@@ -339,23 +352,30 @@ class Study:
             common = {name: value for name, value in common.items() if name in known}
         return {**common, **own}
 
-    def _axes(self, arm: str) -> dict[str, list[Any]]:
-        """What an arm varies, with its values.
+    def _grids(self, arm: str) -> list[tuple[dict[str, Any], dict[str, list[Any]]]]:
+        """Settings of every grid of an arm, and what it varies with its values.
 
         Raises:
-            ConfigError: if there are none of one of them.
+            ConfigError: if there are no values of one of them.
         """
-        settings = self._settings_of(arm)
-        lists = {name: value for name, value in settings.items() if isinstance(value, list)}
-        if empty := [name for name, values in lists.items() if not values]:
-            raise ConfigError(f"study {self.name!r}, arm {arm!r}: {empty[0]} is an empty list")
-        return lists
+        parts = _parts(self.arms[arm])
+        names = dict.fromkeys(name for part in parts for name in part)
+        differing = {n for n in names if any(part.get(n) != parts[0].get(n) for part in parts)}
+        found = []
+        for part in parts:
+            settings = self._settings_of(part)
+            varied = {n: v for n, v in settings.items() if isinstance(v, list) or n in differing}
+            axes = {n: v if isinstance(v, list) else [v] for n, v in varied.items()}
+            if empty := [name for name, values in axes.items() if not values]:
+                raise ConfigError(f"study {self.name!r}, arm {arm!r}: {empty[0]} is an empty list")
+            found.append((settings, axes))
+        return found
 
     def _points(self, arm: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        settings, lists = self._settings_of(arm), self._axes(arm)
-        for values in itertools.product(*lists.values()):
-            axes = dict(zip(lists, values, strict=True))
-            yield axes, {**settings, **axes}
+        for settings, lists in self._grids(arm):
+            for values in itertools.product(*lists.values()):
+                axes = dict(zip(lists, values, strict=True))
+                yield axes, {**settings, **axes}
 
     # Files
 
@@ -369,7 +389,7 @@ class Study:
             "panel": self.panel,
             "seeds": self.seed_list,
             "settings": dict(self.settings),
-            "arms": {name: dict(arm) for name, arm in self.arms.items()},
+            "arms": {name: _plain(arm) for name, arm in self.arms.items()},
         }
 
     def to_yaml(self) -> str:
@@ -453,6 +473,15 @@ def checksum(values: Mapping[str, Any]) -> str:
     """SHA-256 of values as JSON with sorted keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parts(arm: ArmSettings) -> list[Mapping[str, Any]]:
+    """The grids of an arm: one, unless it is a list of them."""
+    return [arm] if isinstance(arm, Mapping) else list(arm)
+
+
+def _plain(arm: ArmSettings) -> dict[str, Any] | list[dict[str, Any]]:
+    return dict(arm) if isinstance(arm, Mapping) else [dict(part) for part in arm]
 
 
 def _resolve(settings: dict[str, Any]) -> dict[str, Any]:

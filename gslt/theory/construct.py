@@ -42,7 +42,8 @@ from tqdm import tqdm
 from gslt.config import FreezeConfig, check_values
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import freeze, frozen_places
+from gslt.masking.freeze import freeze
+from gslt.masking.weights import frozen_places
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph

@@ -18,8 +18,8 @@ from gslt.config import VISION, FreezeConfig, ModelConfig
 from gslt.errors import ConfigError
 from gslt.files.container import DTYPES, MOST_DIMENSIONS
 from gslt.freezing import FrozenCounts, frozen_counts, taking_part
-from gslt.masking.freeze import FreezeReport
 from gslt.masking.given import given_parts
+from gslt.masking.report import FreezeReport
 from gslt.masking.supermask import Supermask, check_window
 from gslt.nn.gnn import weight_shapes
 from gslt.nn.source import SourcePlan

@@ -20,18 +20,11 @@ from gslt.config import VISION, FreezeConfig, part
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import (
-    FreezeReport,
-    bake,
-    bytes_of,
-    fingerprints,
-    freeze,
-    frozen_places,
-    frozen_root,
-    other_state,
-)
+from gslt.masking.freeze import bake, freeze
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
+from gslt.masking.report import FreezeReport
 from gslt.masking.trained import WEAK_REMEDY, emptied_layers, source_report
+from gslt.masking.weights import bytes_of, fingerprints, frozen_places, frozen_root, other_state
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
@@ -485,11 +478,11 @@ def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:
     Each layer contributes its name, a zero byte, its random weights as little-endian float32 with
     pruned ones set to zero, and its ternary freezing pattern as int8. Then follows every other
     value that the module's state holds, its name, a zero byte and its bytes (biases, norms; see
-    :func:`gslt.masking.freeze.bytes_of`): what a ticket does not store must be the same wherever it
-    is restored.
+    :func:`gslt.masking.weights.bytes_of`): what a ticket does not store must be the same wherever
+    it is restored.
 
     Args:
-        module: as it was frozen, see :func:`gslt.masking.freeze.frozen_root`.
+        module: as it was frozen, see :func:`gslt.masking.weights.frozen_root`.
         stored: names of the values that the ticket stores.
 
     Returns:

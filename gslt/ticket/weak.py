@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from gslt.config import FreezeConfig
 from gslt.errors import TicketError, listed
 from gslt.freezing import PRUNED, SEARCHED
-from gslt.masking.freeze import MASK_SUFFIX, weights_of
 from gslt.masking.trained import masked_weights, put_mask, random_masks, source_report
+from gslt.masking.weights import MASK_SUFFIX, weights_of
 from gslt.nn.networks import Network
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable
 

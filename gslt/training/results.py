@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gslt.config import RunConfig
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, METRICS
+from gslt.errors import ConfigError
 from gslt.nn.networks import Network
 from gslt.ticket.ticket import Ticket
 
@@ -204,6 +205,50 @@ def format_accuracy(mean: float, std: float = math.nan) -> str:
         std: standard deviation over runs, a fraction; NaN where there is but one run.
     """
     return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
+
+
+#: Runs that OGB asks for, each of another seed.
+LEADERBOARD_RUNS = 10
+#: Columns of :func:`leaderboard_line`.
+LEADERBOARD_HEAD = "Method | Ext. data | Test Accuracy | Validation Accuracy | #Params | Hardware"
+
+
+def leaderboard_line(
+    method: str,
+    test: tuple[float, float],
+    val: tuple[float, float],
+    *,
+    runs: int,
+    params: int,
+    hardware: str,
+) -> str:
+    """A result as OGB's leaderboard has it: a line of :data:`LEADERBOARD_HEAD`.
+
+    Accuracies are fractions, mean ± unbiased standard deviation over the seeds, each at the best
+    validation epoch of its run. Nothing but the data set itself is learnt from.
+
+    >>> leaderboard_line("GIN", (0.72132, 0.00184), (0.73, 0.001), runs=10, params=218_664,
+    ...                  hardware="CPU")
+    'GIN | No | 0.7213 ± 0.0018 | 0.7300 ± 0.0010 | 218,664 | CPU'
+
+    Args:
+        method: what found it.
+        test: mean and standard deviation of the test accuracies.
+        val: the same of the validation accuracies.
+        runs: number of seeds.
+        params: weights of the whole network, searched or not.
+        hardware: where it ran.
+
+    Raises:
+        ConfigError: for fewer than ten runs.
+    """
+    if runs < LEADERBOARD_RUNS:
+        raise ConfigError(
+            f"OGB's leaderboard asks for {LEADERBOARD_RUNS} runs of different seeds, and there "
+            f"are {runs}; run with --runs {LEADERBOARD_RUNS}"
+        )
+    scores = [f"{mean:.4f} ± {std:.4f}" for mean, std in (test, val)]
+    return " | ".join([method, "No", *scores, f"{params:,}", hardware])
 
 
 def _std(values: list[float]) -> float:

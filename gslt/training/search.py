@@ -16,8 +16,9 @@ from gslt.data import Dataset, ImageDataset, as_dataset
 from gslt.data.content import hold_to_data
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
 from gslt.files.log import Log
-from gslt.masking.freeze import FreezeReport, freeze
+from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise_training
+from gslt.masking.report import FreezeReport
 from gslt.nn import memory
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.graph import Backend

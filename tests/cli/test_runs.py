@@ -1,5 +1,6 @@
 """``gslt search`` and ``gslt train``."""
 
+import dataclasses
 import json
 import sys
 import warnings
@@ -22,6 +23,28 @@ def test_every_option_of_search_is_explained(capsys):
         assert text in out
     for flag in ("--num_layers", "--hidden_channels", "--epochs", "--lr", "--runs"):
         assert flag in out
+
+
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_ten_runs_of_arxiv_end_in_a_line_of_its_leaderboard(
+    blocks, monkeypatch, tmp_path, capsys, command
+):
+    """A synthetic graph stands for it here."""
+    data = dataclasses.replace(blocks, name="ogbn-arxiv", synthetic=False)
+    monkeypatch.setattr("gslt.data.load_dataset", lambda name, root=None, *, split=0: data)
+    few = ["--epochs", "1", "--hidden_channels", "4", "--num_layers", "2", "--runs"]
+    assert main([command, "--out", str(tmp_path / "few"), *few, "9"]) == 0
+    assert "leaderboard" not in capsys.readouterr().out
+    assert main([command, "--out", str(tmp_path / "ten"), *few, "10"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = (n for n, line in enumerate(lines) if line.startswith("for OGB's leaderboard, Meth"))
+    cells = lines[place + 1].split(" | ")
+    summary = json.loads((tmp_path / "ten" / "summary.json").read_text())
+    assert cells[0] == ("GIN, strong lottery ticket" if command == "search" else "GIN")
+    assert cells[2] == f"{summary['test_accuracy']:.4f} ± {summary['test_std']:.4f}"
+    assert cells[3] == f"{summary['val_accuracy']:.4f} ± {summary['val_std']:.4f}"
+    assert cells[4] == f"{summary['size']['total']:,}"
+    assert "torch" in cells[5]
 
 
 def test_search_writes_a_folder_that_evaluate_and_inspect_read(as_debian, tmp_path, capsys):

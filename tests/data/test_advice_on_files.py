@@ -207,6 +207,13 @@ def in_environment(monkeypatch: pytest.MonkeyPatch) -> Any:
     return load_dataset("actor")
 
 
+def another_graph(name: str = "actor") -> Any:
+    archive("dataset/heterophilous/actor.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gslt.data.published.COUNTS", {"actor": {"nodes": 7600}})
+        return load_dataset(name)
+
+
 def undirected() -> str:
     """Some edges of it have their reverse, so that those without have a direction, it seems."""
     return archive("g.npz", edges=np.concatenate([EDGES, EDGES[:3, ::-1]]))
@@ -437,6 +444,14 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: load_dataset(table("t", {"id": ["", *range(1, NODES)]})),
         lambda: load_dataset(table("t")),
     ),
+    "another graph of a known name": (
+        another_graph,
+        lambda: load_dataset("dataset/heterophilous/actor.npz"),
+    ),
+    "the name of another graph": (
+        lambda: another_graph("dataset/heterophilous/actor.npz"),
+        lambda: load_dataset(renamed("dataset/heterophilous", "actor.npz", "mine.npz")),
+    ),
     "an id twice": (
         lambda: load_dataset(table("t", {"id": [1, *range(1, NODES)]})),
         lambda: load_dataset(table("t")),
@@ -469,7 +484,7 @@ UNTRIED = (
 
 
 @pytest.fixture
-def _published(monkeypatch: pytest.MonkeyPatch) -> None:
+def _published(monkeypatch: pytest.MonkeyPatch, any_counts: None) -> None:
     monkeypatch.setitem(PUBLISHED, "ogbn-arxiv", PUBLISHED["ogbn-arxiv"])
 
 

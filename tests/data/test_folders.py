@@ -119,6 +119,7 @@ def test_tables_without_features_or_split(tmp_path: Path) -> None:
         read_folder(folder, "club")
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_webkb(tmp_path: Path) -> None:
     raw = webkb(tmp_path / "texas" / "raw")
     for path in (raw, raw.parent):
@@ -154,6 +155,7 @@ def test_webkb_damaged(tmp_path: Path, file: int, old: str, new: str, says: str)
         gslt.load_dataset(str(raw))
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_amazon_and_coauthor_as_pyg_has_them(tmp_path: Path) -> None:
     path = shchur(tmp_path / "Photo" / "raw" / "amazon_electronics_photo.npz")
     with pytest.warns(DataWarning, match=r"split at random within each class \(60 / 20 / 20 %"):
@@ -167,6 +169,7 @@ def test_amazon_and_coauthor_as_pyg_has_them(tmp_path: Path) -> None:
         load_shchur(path, "amazon-photo")
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_twitch(tmp_path: Path) -> None:
     (tmp_path / "twitch").mkdir()
     path = tmp_path / "twitch" / "DE.npz"

@@ -95,11 +95,17 @@ def write_binary(path: Path) -> Path:
     return write(path, node_features=x, node_labels=np.array([0, 1] * 3), **masks)
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_minesweeper_is_called_synthetic(tmp_path: Path) -> None:
     write_binary(tmp_path / "minesweeper.npz")
     assert load_dataset("minesweeper", tmp_path).synthetic
+    by_path = str(tmp_path / "minesweeper.npz")
+    for option in ("", "?undirected=false"):
+        assert load_dataset(f"{by_path}{option}").synthetic
+    assert not load_dataset(str(write_binary(tmp_path / "mine.npz"))).synthetic
 
 
+@pytest.mark.usefixtures("any_counts")
 @pytest.mark.parametrize("name", ["minesweeper", "tolokers", "questions"])
 def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
     path = write_binary(tmp_path / f"{name}.npz")
@@ -110,6 +116,7 @@ def test_the_metric_of_the_benchmark(tmp_path: Path, name: str) -> None:
     assert (mine.metric, mine.metric_label) == ("accuracy", "accuracy")
 
 
+@pytest.mark.usefixtures("any_counts")
 def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Path) -> None:
     path = write_binary(tmp_path / "tolokers.npz")
     for option in ("undirected=false", "y=node_labels", "x=node_features"):
@@ -125,3 +132,17 @@ def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Pat
     # Another graph of that name: three classes have no ROC AUC.
     many = write(tmp_path / "questions.npz", node_labels=np.arange(3))
     assert load_dataset(f"{many}?undirected=false").metric == "accuracy"
+
+
+def test_what_was_asked_for_is_no_other_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_binary(tmp_path / "tolokers.npz")
+    known = {"nodes": 6, "edges": load_dataset(str(path.rename(tmp_path / "a.npz"))).num_edges}
+    monkeypatch.setattr("gslt.data.published.COUNTS", {"tolokers": known})
+    path = str(write_binary(tmp_path / "tolokers.npz"))
+    assert load_dataset("tolokers", tmp_path).name == "tolokers"
+    # Its edges are fewer then.
+    data = load_dataset(path, undirected=False)
+    assert data.num_edges < known["edges"]
+    assert data.name == "tolokers"

@@ -417,7 +417,9 @@ def test_real_gnnbench_cora() -> None:
 
 @real
 def test_real_chameleon_in_both_forms() -> None:
-    whole = load_dataset(str(FORMATS / "chameleon.npz"), split=9)
+    with pytest.warns(DataWarning, match="name of chameleon, which is another graph: .* not 890"):
+        whole = load_dataset(str(FORMATS / "chameleon.npz"), split=9)
+    assert whole.name == "chameleon (another graph of 2,277 nodes)"
     assert (whole.num_nodes, whole.num_edges, whole.split) == (2277, 62_742, 9)
     path = str(FORMATS / "chameleon_filtered_directed.npz")
     with pytest.warns(DataWarning, match="4,174 of 13,534 edges have no reverse"):

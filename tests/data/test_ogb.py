@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import importlib.util
 import json
 import os
 import pickle
@@ -11,9 +12,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -21,11 +24,17 @@ from safetensors.torch import load_file, save, save_file
 
 from gslt.data import NodeDataset, load_dataset, to_undirected, write_standin
 from gslt.data import ogb as ogb_module
+from gslt.data.catalogue import find_dataset, is_complete
+from gslt.data.labelled import SPLITS
 from gslt.data.ogb import import_ogb, read_cache, write_cache
+from gslt.data.published import COUNTS, LABELS, labels_digest
 from gslt.environment import import_quietly, quiet, raised
-from gslt.errors import ConfigError, DataError, MissingPackageError
+from gslt.errors import ConfigError, DataError, DataWarning, MissingPackageError
 
 pytest.importorskip("pandas")
+if importlib.util.find_spec("ogb") is None:
+    # Found without importing it, which would ask the network.
+    pytest.skip("ogb is not installed", allow_module_level=True)
 SCALE = 0.005
 
 
@@ -336,3 +345,178 @@ def test_importing_ogb_asks_nobody(folder: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
     assert result.stderr == "gslt: reading ogbn_arxiv_synthetic from its raw files …\n"
+
+
+# OGBN-Arxiv as it lies on disk
+
+
+@pytest.fixture
+def arxiv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in without its mark, taken for what was published as OGBN-Arxiv."""
+    (folder / "SYNTHETIC.json").unlink()
+    data = load_dataset(str(folder.rename(folder.with_name("papers"))))
+    splits = {name: int(mask.sum()) for name, mask in data.splits.items()}
+    monkeypatch.setitem(COUNTS, "ogbn-arxiv", {**data.counts, **splits})
+    monkeypatch.setitem(LABELS, "ogbn-arxiv", labels_digest(data))
+    with gzip.open(folder.with_name("papers") / "raw" / "num-edge-list.csv.gz", "rt") as file:
+        monkeypatch.setattr(ogb_module, "_ARXIV_EDGES", int(file.read()))
+    return folder.with_name("papers")
+
+
+def unpacked(folder: Path) -> Path:
+    """The same with plain tables."""
+    for path in list(folder.rglob("*.csv.gz")):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    shutil.rmtree(folder / "processed_gslt", ignore_errors=True)
+    return folder
+
+
+def zipped(folder: Path, archive: str, inside: str) -> Path:
+    with zipfile.ZipFile(folder.parent / archive, "w") as file:
+        for path in folder.rglob("*"):
+            if path.is_file() and "processed" not in str(path):
+                file.write(path, f"{inside}{path.relative_to(folder)}")
+    shutil.rmtree(folder)
+    return folder.parent / archive
+
+
+def inside(folder: Path, outer: str, inner: str) -> Path:
+    (folder.parent / outer).mkdir()
+    folder.rename(folder.parent / outer / inner)
+    return folder.parent / outer
+
+
+LAYOUTS = {
+    "ogbn_arxiv": lambda folder: folder.rename(folder.with_name("ogbn_arxiv")),
+    "ogbn-arxiv": lambda folder: folder.rename(folder.with_name("ogbn-arxiv")),
+    "arxiv": lambda folder: folder.rename(folder.with_name("arxiv")),
+    "pyg": lambda folder: folder.rename(folder.with_name("ogbn_arxiv_pyg")),
+    "plain": lambda folder: unpacked(folder).rename(folder.with_name("ogbn_arxiv")),
+    "zip": lambda folder: zipped(folder, "arxiv.zip", "arxiv/"),
+    "zip of plain": lambda folder: zipped(unpacked(folder), "ogbn_arxiv.zip", ""),
+    "inner folder": lambda folder: inside(folder, "ogbn_arxiv", "arxiv"),
+    "inner, twice": lambda folder: inside(inside(folder, "b", "arxiv"), "ogbn-arxiv", "b"),
+    "any name": lambda folder: folder,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_arxiv_is_found_by_name_and_by_path(arxiv: Path, layout: str) -> None:
+    place, root = LAYOUTS[layout](arxiv), arxiv.parent
+    assert find_dataset("ogbn-arxiv", root) == place
+    assert is_complete("ogbn-arxiv", place)
+    found = load_dataset("ogbn-arxiv", root)
+    assert (found.name, found.synthetic, found.num_classes) == ("ogbn-arxiv", False, 40)
+    assert found.source == ogb_module.SOURCE
+    assert found.evaluator is not None
+    by_path = load_dataset(str(place))
+    assert (by_path.name, by_path.content_hash) == (found.name, found.content_hash)
+    assert by_path.evaluator == found.evaluator
+
+
+def test_arxiv_is_found_around_and_in_what_is_named(arxiv: Path) -> None:
+    assert find_dataset("ogbn-arxiv", arxiv) == arxiv
+    for path in (arxiv / "raw", arxiv, arxiv.parent):
+        assert load_dataset(str(path)).name == "ogbn-arxiv"
+    shutil.copytree(arxiv, arxiv.with_name("again"))
+    with pytest.raises(DataError, match=r"several data sets in OGB's layout, again, papers; name"):
+        load_dataset(str(arxiv.parent))
+
+
+def test_what_is_whole_goes_before_what_was_begun(arxiv: Path) -> None:
+    begun = arxiv.with_name("ogbn_arxiv") / "raw"
+    begun.mkdir(parents=True)
+    (begun / "edge.csv.gz").touch()
+    arxiv.rename(arxiv.with_name("arxiv"))
+    assert load_dataset("ogbn-arxiv", arxiv.parent).name == "ogbn-arxiv"
+    shutil.rmtree(arxiv.with_name("arxiv"))
+    with pytest.raises(DataError, match=r"ogbn_arxiv is no complete data set .* it lacks raw/node"):
+        load_dataset("ogbn-arxiv", arxiv.parent)
+
+
+def test_another_graph_is_not_arxiv(folder: Path) -> None:
+    """A synthetic graph that was renamed once passed for it."""
+    (folder / "SYNTHETIC.json").unlink()
+    fake = folder.rename(folder.with_name("ogbn_arxiv"))
+    with pytest.raises(DataError, match=r"is not ogbn-arxiv as .* has 847 nodes and not 169"):
+        load_dataset("ogbn-arxiv", fake.parent)
+    with pytest.warns(DataWarning, match=r"has the name of ogbn-arxiv, which is another graph"):
+        data = load_dataset(str(fake))
+    assert data.name == "ogbn_arxiv (another graph of 847 nodes)"
+    assert (data.evaluator, data.source) == (None, "folder ogbn_arxiv")
+    fake.rename(fake.with_name("mine"))
+    # Its counts are others, so it is not taken for OGBN-Arxiv by what is in it either.
+    with pytest.raises(DataError, match="is not on disk"):
+        load_dataset("ogbn-arxiv", fake.parent)
+
+
+def test_other_labels_are_told_by_the_digest(arxiv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LABELS, "ogbn-arxiv", 64 * "0")
+    with pytest.raises(DataError, match="it has other labels, or another split, of as many nodes"):
+        load_dataset("ogbn-arxiv", arxiv.parent)
+
+
+def test_the_stand_in_is_never_taken_for_arxiv(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ogb_module, "COUNTS", {"ogbn-arxiv": {"nodes": 847}})
+    monkeypatch.setattr(ogb_module, "_ARXIV_EDGES", 5831)
+    assert not (folder / "raw" / "num-edge-list.csv").exists()
+    assert find_dataset("ogbn-arxiv", folder.parent) is None
+    (folder / "SYNTHETIC.json").unlink()
+    assert find_dataset("ogbn-arxiv", folder.parent) == folder
+
+
+def test_several_kinds_of_nodes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mag" / "raw" / "relations").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mag is heterogeneous, of several kinds of nodes"):
+        load_dataset(str(tmp_path / "mag"))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ogbn-products", "is read by the path of its folder or zip"),
+        ("OGBN_mag", "is of several kinds of nodes"),
+        ("ogbn-proteins", "has no features of nodes"),
+        ("ogbn-papers100M", "is stored in another layout"),
+    ],
+)
+def test_other_data_sets_of_ogb_by_name(name: str, says: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"there is no data set '{name}'.* {name.lower()[:4]}.*{says}"
+    ):
+        load_dataset(name)
+
+
+def test_labels_and_split_of_the_real_arxiv() -> None:
+    folder = Path(os.environ.get("GSLT_DATA", "")) / "ogbn_arxiv_labels_and_split"
+    if not (folder / "raw" / "node-label.csv.gz").is_file():
+        pytest.skip("OGBN-Arxiv's labels and split are not there; set GSLT_DATA")
+    y, split = (torch.from_numpy(t) for t in (labels_of(folder), split_of(folder)))
+    masks = {f"{part}_mask": split == number for number, part in enumerate(SPLITS)}
+    data = NodeDataset(
+        name="real labels on synthetic features without edges (synthetic)",
+        x=torch.zeros(len(y), 1),
+        edge_index=torch.zeros(2, 0, dtype=torch.int64),
+        y=y,
+        num_classes=40,
+        synthetic=True,
+        **masks,
+    )
+    assert labels_digest(data) == LABELS["ogbn-arxiv"]
+    known = COUNTS["ogbn-arxiv"]
+    assert known["nodes"] == data.num_nodes
+    assert [known[name] for name in SPLITS] == [int(mask.sum()) for mask in masks.values()]
+
+
+def labels_of(folder: Path) -> Any:
+    return np.loadtxt(folder / "raw" / "node-label.csv.gz", dtype=np.int64)
+
+
+def split_of(folder: Path) -> Any:
+    split = np.full(len(labels_of(folder)), 255, np.uint8)
+    for number, part in enumerate(("train", "valid", "test")):
+        split[np.loadtxt(folder / "split" / "time" / f"{part}.csv.gz", dtype=np.int64)] = number
+    return split

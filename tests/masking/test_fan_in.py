@@ -14,9 +14,10 @@ from torch import nn
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError, GsltWarning
 from gslt.masking.fan_in import fan_in_of
-from gslt.masking.freeze import freeze, weights_of
+from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.weights import weights_of
 
 #: Weights as they are drawn: none removed, no factor.
 DRAWN = FreezeConfig(sparsity=0.0, scale="none", weight_init="kn")

@@ -22,19 +22,11 @@ from gslt.config import FreezeConfig
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError, GsltWarning
 from gslt.freezing import FrozenCounts, frozen_counts
-from gslt.masking.freeze import (
-    FreezeReport,
-    FrozenConv2d,
-    FrozenLayer,
-    FrozenLinear,
-    bake,
-    fingerprints,
-    freeze,
-    other_state,
-    reset_scores,
-)
+from gslt.masking.freeze import FrozenConv2d, FrozenLinear, bake, freeze, reset_scores
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
+from gslt.masking.report import FreezeReport, FrozenLayer
+from gslt.masking.weights import fingerprints, other_state
 
 pyg = import_quietly("torch_geometric.nn")
 

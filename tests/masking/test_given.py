@@ -16,9 +16,10 @@ import gslt
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import FreezeReport, freeze
+from gslt.masking.freeze import freeze
 from gslt.masking.given import found_pattern
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.report import FreezeReport
 
 
 def network() -> nn.Module:

@@ -20,9 +20,11 @@ from gslt.environment import import_quietly
 from gslt.errors import ConfigError
 from gslt.freezing import PRUNED, FrozenCounts, Units
 from gslt.masking.fan_in import fan_in_of, units_of
-from gslt.masking.freeze import FreezeReport, freeze, weights_of
+from gslt.masking.freeze import freeze
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.report import FreezeReport
 from gslt.masking.supermask import check_window
+from gslt.masking.weights import weights_of
 
 pyg = import_quietly("torch_geometric.nn")
 

@@ -11,8 +11,9 @@ from small_modules import mlp
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS, frozen_counts
-from gslt.masking.freeze import FreezeReport, freeze
+from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
+from gslt.masking.report import FreezeReport
 from gslt.masking.trained import emptied_layers, masked_weights, put_mask, random_masks
 
 

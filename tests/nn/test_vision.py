@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import gslt
 from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig
-from gslt.masking.freeze import FreezeReport
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.report import FreezeReport
 from gslt.nn.gnn import weight_shapes
 from gslt.nn.vision import Block, Norm, vision_net
 

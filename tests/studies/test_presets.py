@@ -76,17 +76,27 @@ def test_random_sources_are_compared_at_equal_sparsity():
     found = {}
     for cell in study.cells:
         config = cell.spec.config
-        if cell.arm == "strong ticket":
+        if cell.arm.startswith("strong ticket"):
             prune, lock = config.ratios
-            assert lock == 0
-            assert 1 - config.sparsity == pytest.approx((1 - prune) / 2)
+            kept = 1 - config.sparsity
+            searched, locked = {
+                "dense source": (1.0, 0.0),
+                "sparse source": (2 * kept, 0.0),
+                "frozen source": (kept, kept / 2),
+            }[cell.arm.partition(", ")[2]]
+            assert lock == pytest.approx(locked)
+            assert 1 - prune - lock == pytest.approx(searched)
         sparsity = getattr(config, "mask_sparsity", None) or getattr(config, "sparsity", 0.0)
         found.setdefault(cell.arm, set()).add((config.allocation, round(sparsity, 6)))
     # Training of all weights has neither a mask nor an allocation.
     assert found.pop("weight training") == {("uniform", 0.0)}
     grid = {(scheme, s) for scheme in ALLOCATIONS for s in (0.5, 0.75, 0.9, 0.95, 0.98, 0.99)}
     assert found["weak ticket"] == found["dynamic sparse training"] == grid
-    assert found["strong ticket"] == {place for place in grid if place[1] > 0.5}
+    sparse = {place for place in grid if place[1] > 0.5}
+    assert found["strong ticket, sparse source"] == sparse
+    assert found["strong ticket, frozen source"] == sparse
+    dense = found["strong ticket, dense source"]
+    assert dense == {place for place in grid if place[0] == "epl"}
     rewired = {c.spec.config.rewire_every for c in study.cells if c.arm.startswith("dynamic")}
     assert rewired == {3}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gslt
-from gslt.config import SearchConfig, TrainConfig
+from gslt.config import SearchConfig, TrainConfig, build
 from gslt.freezing import split_ratio, window_sparsity
 from gslt.studies.presets import preset
 from gslt.studies.study import RunSpec, Study, load_study
@@ -227,6 +227,22 @@ def test_settings_of_a_mask_apply_where_there_is_one():
     assert {"allocation", "draw", "connected", "mask"}.isdisjoint(trained.in_force)
 
 
+def test_an_arm_of_several_grids():
+    parts = [{"sparsity": s, "freezing_ratio": s, "weight_init": ["skc", "ku"]} for s in (0.6, 0.9)]
+    study = Study(name="s", seeds=[3], arms={"both": parts, "one": {"sparsity": 0.6}})
+    places = [cell.axes for cell in study.cells]
+    assert places == [
+        {"sparsity": s, "freezing_ratio": s, "weight_init": init}
+        for s in (0.6, 0.9)
+        for init in ("skc", "ku")
+    ] + [{}]
+    ratios = [cell.spec.config.ratios for cell in study.cells]
+    assert ratios == [(0.4, 0.2), (0.4, 0.2), (0.85, 0.05), (0.85, 0.05), (0.0, 0.0)]
+    assert build(Study, yaml.safe_load(study.to_yaml())).runs == study.runs
+    with pytest.raises(gslt.ConfigError, match=r"weight_init 'ku' and 'ku' give the same run"):
+        Study(name="s", arms={"twice": [parts[0], {**parts[0], "weight_init": "ku"}]})
+
+
 def test_arms_share_runs():
     study = Study(name="s", seeds=1, arms={"a": {"sparsity": [0.4, 0.5]}, "b": {}})
     assert len(study.cells) == 3
@@ -245,6 +261,8 @@ def test_methods_as_an_axis():
         ({"name": ".a", "arms": {"a": {}}}, "name of a study"),
         ({"name": "a", "arms": {}}, "has no arms"),
         ({"name": "a", "arms": {"b": 3}}, "arm 'b' must map"),
+        ({"name": "a", "arms": {"b": []}}, "arm 'b' must map"),
+        ({"name": "a", "arms": {"b": [{}, 3]}}, "arm 'b' must map"),
         ({"name": "a", "arms": {"b": {"sparsity": []}}}, "sparsity is an empty list"),
         ({"name": "a", "arms": {"b": {"sparsity": 1.5}}}, "arm 'b': sparsity must"),
         ({"name": "a", "arms": {"b": {"seed": 1}}}, "seed is no setting"),

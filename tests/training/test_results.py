@@ -7,7 +7,8 @@ import math
 import pytest
 
 from gslt.config import RunConfig
-from gslt.training.results import AT_LAST, Result, Run, format_accuracy
+from gslt.errors import ConfigError
+from gslt.training.results import AT_LAST, Result, Run, format_accuracy, leaderboard_line
 
 
 def test_mean_and_unbiased_standard_deviation_by_hand():
@@ -58,3 +59,11 @@ def test_percent_as_papers_print_it() -> None:
     assert format_accuracy(0.78754) == "78.75"
     assert format_accuracy(0.78754, 0.00123) == "78.75 ± 0.12"
     assert format_accuracy(1.0, 0.0) == "100.00 ± 0.00"
+
+
+def test_ogbs_leaderboard_wants_ten_runs() -> None:
+    scores = (0.71236, 0.00124), (0.7, 0.1)
+    with pytest.raises(ConfigError, match="10 runs of different seeds, and there are 9; run with"):
+        leaderboard_line("GIN", *scores, runs=9, params=1, hardware="CPU")
+    found = leaderboard_line("GIN", *scores, runs=10, params=218_664, hardware="CPU")
+    assert found == "GIN | No | 0.7124 ± 0.0012 | 0.7000 ± 0.1000 | 218,664 | CPU"
