@@ -12,7 +12,13 @@ _EXAMPLE = re.compile(r"^( *)(>>> .*(?:\n(?! *$).*)*)", re.MULTILINE)
 
 
 class Roles(griffe.Extension):
-    """Rewrites every docstring when it is read."""
+    """Rewrites every docstring when it is read, and leaves out methods such as ``__eq__``."""
+
+    def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Of a class."""
+        for name in [name for name in cls.members if name.startswith("__")]:
+            if name != "__init__":  # Shown as the arguments of the class.
+                del cls.members[name]
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Of a module, class, function or attribute."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gslt.masking.given import found_pattern
     from gslt.masking.report import FreezeReport
     from gslt.nn.gnn import GNN
-    from gslt.sources.compare import Comparison, compare
+    from gslt.sources.comparison import Comparison, compare
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
     from gslt.training.run_folder import RunFolder
@@ -96,7 +96,7 @@ _HOMES = {
     "masking.given": ["found_pattern"],
     "masking.report": ["FreezeReport"],
     "nn.gnn": ["GNN"],
-    "sources.compare": ["Comparison", "compare"],
+    "sources.comparison": ["Comparison", "compare"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],
     "training.run_folder": ["RunFolder"],

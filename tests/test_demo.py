@@ -10,7 +10,7 @@ import gslt
 from gslt.cli import main, parse
 from gslt.config import DemoConfig, SourcesConfig
 from gslt.files import OutputFolder
-from gslt.sources.compare import FILES
+from gslt.sources.comparison import FILES
 from gslt.studies import execute
 
 QUICK = ["--epochs", "2", "--hidden_channels", "4", "--seeds", "2"]

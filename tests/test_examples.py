@@ -44,6 +44,15 @@ def test_search_ticket(monkeypatch, blocks, tmp_path, capsys):
     assert "the ticket on DGL" in capsys.readouterr().out
 
 
+def test_compare_sources(monkeypatch, blocks, tmp_path, capsys):
+    monkeypatch.setattr(gslt, "load_dataset", lambda name: blocks)
+    load_example("compare_sources").main(epochs=2, seeds=2, out=tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "| frozen source |" in said
+    assert "is not yet an order" in said
+    assert (tmp_path / "out" / "both.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_graph_classification(tmp_path, capsys):
     accuracy = load_example("graph_classification").main(graphs=240, epochs=10, out=tmp_path)
     assert accuracy > 0.8

@@ -87,7 +87,7 @@ WITHIN = {
         {"lines", "page", "statistics", "tables"},
         {"escaping"},
     ],
-    "sources": [{"compare"}, {"message", "pictures"}, {"arms"}],
+    "sources": [{"comparison"}, {"message", "pictures"}, {"arms"}],
     "studies": [
         {"ray_cluster"},
         {"ray_node", "workers"},

@@ -4,50 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import statistics
 from pathlib import Path
-from typing import Any
 
 import pandas
 import pytest
+from committed import PAGES, RESULTS, WORDS, committed, percent, table
 
 import gslt
 from gslt.backends import get_backend
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-}
-MINUS = "\u2212"
-
-
-def committed(name: str) -> dict[str, Any]:
-    """A record."""
-    values: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return values
-
-
-def table(page: str, heading: str) -> dict[str, list[str]]:
-    """Cells of the table whose heading begins so, by the first cell of the row, without bold."""
-    lines = iter(PAGES[page].splitlines())
-    for line in lines:
-        if line.startswith(heading):
-            break
-    rows = {}
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        name, *cells = (cell.strip().strip("*") for cell in line.strip("|").split("|"))
-        rows[name] = cells
-    assert rows, f"{page} has no table {heading!r}"
-    return {name: cells for name, cells in rows.items() if not name.startswith("---")}
-
-
-def percent(values: list[float]) -> str:
-    """Mean and unbiased standard deviation of fractions, in percent."""
-    return f"{100 * statistics.mean(values):.2f} ± {100 * statistics.stdev(values):.2f}"
 
 
 def test_accuracy() -> None:
@@ -80,13 +44,15 @@ def test_demo() -> None:
     apart = {(each["first"], each["second"]): each for each in demo["differences"]}
     told = apart["frozen source", "sparse source"]
     numbers = (told["points"], min(told["by_seed"]), max(told["by_seed"]))
-    mean, low, high = (f"{number:+.2f}".replace("-", MINUS) for number in numbers)
-    readme = " ".join(PAGES["README.md"].split())
-    assert f"({mean} points, {low} to {high})" in readme
+    mean, low, high = (f"{number:+.2f}".replace("-", "\u2212") for number in numbers)
+    assert f"({mean} points, {low} to {high})" in WORDS["README.md"]
     below = -apart["dense source", "weight training"]["points"]
-    assert f"{below:.2f} points below weight training" in readme
+    assert f"{below:.2f} points below weight training" in WORDS["README.md"]
     dense = next(arm for arm in demo["arms"] if arm["arm"] == "dense source")
-    assert f"ticket is {dense['file_times_smaller']:.1f} times smaller than the weights" in readme
+    assert (
+        f"ticket is {dense['file_times_smaller']:.1f} times smaller than the weights"
+        in WORDS["README.md"]
+    )
 
 
 def test_the_demo_agrees_with_the_studies() -> None:
@@ -359,5 +325,5 @@ def test_sizes_in_the_words_of_readme() -> None:
     model = gslt.GNN(128, 51, config, get_backend("pyg"))
     size = gslt.freeze(model, config).counts
     kept = size.total // 2
-    words = f"{kept:,} of {size.total:,} random weights kept: {size.searched:,} bits, a file of "
+    words = f"{kept:,} of {size.total:,} weights, {size.searched:,} bits, file "
     assert words in PAGES["README.md"]

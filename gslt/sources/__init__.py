@@ -9,6 +9,6 @@ preset of it.
 from __future__ import annotations
 
 from gslt.sources.arms import study_of
-from gslt.sources.compare import Comparison, compare, compare_study
+from gslt.sources.comparison import Comparison, compare, compare_study
 
 __all__ = ["Comparison", "compare", "compare_study", "study_of"]

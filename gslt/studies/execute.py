@@ -376,17 +376,30 @@ def run_study(
 
     Raises:
         RunError: if the folder holds another study of this name, or anything that is not gslt's,
-            or records of other data than there is now, see :class:`StudyFolder`.
+            or records of other data than there is now, see :class:`StudyFolder`, or has the name of
+            a data set.
         DataError: if a data set is not there.
     """
+    root, given = (getattr(executor, name, None) for name in ("dataset_dir", "given"))
+    if given is None:
+        _check_names(study, folder)
     with stop_requests() as stop:
         folder.add(study)
-        root, given = (getattr(executor, name, None) for name in ("dataset_dir", "given"))
         folder.compare_data(study, lambda name, split: given or dataset_of(name, root, split))
         course = _Course(study, folder)
         while course.missing and not stop:
             course.run(executor or Here(folder), progress)
         return course.summary(stop.signal_number or 0)
+
+
+def _check_names(study: Study, folder: StudyFolder) -> None:
+    """Refuse a folder of the name of a data set, which would be taken for the data set itself."""
+    for name in dict.fromkeys(spec.dataset for spec in study.runs.values()):
+        if folder.path.resolve() == Path(name).resolve():
+            raise RunError(
+                f"the folder {str(folder.path)!r} would be taken for the data set {name!r}, whose "
+                "name it has; choose another --out"
+            )
 
 
 class _Course:

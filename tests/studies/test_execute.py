@@ -16,7 +16,7 @@ from images import write_binary
 from small_studies import records, tiny
 
 import gslt
-from gslt.errors import DataWarning
+from gslt.errors import DataWarning, RunError
 from gslt.files import OutputFolder
 from gslt.report import write_report
 from gslt.studies import execute
@@ -348,3 +348,13 @@ def test_a_study_of_images_is_computed_and_reported(tmp_path: Path) -> None:
         warnings.simplefilter("ignore", DataWarning)
         with pytest.raises(gslt.ConfigError, match="a set of images, and gin is a network of grap"):
             check_study(wrong, None, "cpu")
+
+
+def test_a_folder_of_the_name_of_a_data_set_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by the first run, it would be the data set of the second one."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="'cora' would be taken for the data set 'cora'"):
+        run_study(tiny("cora"), StudyFolder("cora"), progress=False)
+    assert list(tmp_path.iterdir()) == []

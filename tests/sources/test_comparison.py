@@ -19,9 +19,10 @@ from gslt.errors import ConfigError, DataError, DataWarning, RunError
 from gslt.files import OutputFolder
 from gslt.sources import Comparison, study_of
 from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
-from gslt.sources.compare import FILES
+from gslt.sources.comparison import FILES
 from gslt.studies import execute
 from gslt.studies.records import StudyFolder
+from gslt.training.places import read_epochs
 
 from .conftest import QUICK
 
@@ -275,3 +276,13 @@ def test_a_run_that_fails_is_told(
     monkeypatch.setattr(execute, "run_in_folder", fail)
     with pytest.raises(gslt.GsltError, match=r"8 runs failed \(the loss became nan\); the same"):
         gslt.compare(blocks, gslt.SourcesConfig(**QUICK), out=tmp_path / "out", progress=False)
+
+
+def test_damaged_epochs_are_told(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = gslt.SourcesConfig(**{**QUICK, "epochs": 1, "seeds": 1})
+    found = gslt.compare(blocks, config, out=tmp_path / "out", progress=False)
+    path = tmp_path / "out" / "runs" / found.frame()["identity"].iloc[0]
+    assert [row["epoch"] for row in read_epochs(path)] == [1]
+    (path / "metrics.jsonl").write_text("{]\n")
+    with pytest.raises(RunError, match=r"metrics\.jsonl"):
+        Comparison.of(StudyFolder(tmp_path / "out"), found.results.study)

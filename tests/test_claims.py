@@ -1,0 +1,305 @@
+"""Sentences of README and the documentation that state a number, beside what it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from committed import PAGES, RESULTS, WORDS, committed, percent, table
+
+import gslt
+from gslt.backends import get_backend
+from gslt.config import DemoConfig
+
+PERFORMANCE = WORDS["docs/performance.md"]
+
+
+def minus(text: str) -> str:
+    """A number as the pages write it."""
+    return text.replace("-", "\u2212")
+
+
+def said(page: str, *sentences: str) -> None:
+    """The page has all of these words."""
+    assert [each for each in sentences if each not in WORDS[page]] == []
+
+
+def epochs(name: str) -> dict[str, dict[str, Any]]:
+    """Rows of a record of epochs by name."""
+    return {row["name"]: row for row in committed(name)["rows"]}
+
+
+def test_the_limit_of_the_machine_and_what_is_above_it() -> None:
+    record = committed("epoch-arxiv-gin")
+    low, middle, high = sorted(record["limit_seconds_each"])
+    parts = epochs("epoch-arxiv-gin")["gslt_pyg"]["breakdown"]
+    above = parts["dense product"] - record["limit"]["float32"]["dense_seconds"]
+    said(
+        "docs/performance.md",
+        f"{middle:.2f} s in float32 ({low:.2f} to {high:.2f}, measured three times",
+        f"{record['limit_bf16_seconds']:.2f} s in bfloat16",
+        f"norms and ReLU ({parts['norm']:.2f} s)",
+        f"below the best rate ({above:.2f} s)",
+    )
+    graph = record["graph"]
+    said("docs/performance.md", f"{graph['nodes']:,} nodes", "2.3 million directed edges")
+    assert round(graph["directed_edges"] / 1e6, 1) == 2.3
+    assert graph["synthetic"]
+
+
+def test_selection_without_sorting() -> None:
+    rows = {row["method"]: row for row in committed("selection")["rows"] if row["network"] != "gin"}
+    assert {round(row["scores"] / 1e6) for row in rows.values()} == {11}
+    ms = {name: row["median_ms"] for name, row in rows.items()}
+    said(
+        "docs/performance.md",
+        f"{ms['band with hint']:.0f} ms for 11 million scores ({ms['band']:.0f} ms the first time)",
+        f"a full sort takes {ms['full sort'] / 1000:.1f} s",
+    )
+
+
+def test_bfloat16() -> None:
+    rows = epochs("epoch-debian-gin")
+    seconds = {name: f"{row['seconds']:.2f}" for name, row in rows.items()}
+    said(
+        "docs/performance.md",
+        f"{seconds['gslt_bf16']} s an epoch beside {seconds['gslt_pyg']} on the Debian graph",
+        f"recipe takes {seconds['published']} s, plain PyG {seconds['pyg_edge_index']}",
+    )
+    for row in committed("precision")["rows"]:
+        low, high = (minus(f"{100 * end:+.2f}") for end in row["interval"])
+        middle = minus(f"{100 * row['difference']:.2f}")
+        bf16, float32 = percent(row["bfloat16"]), percent(row["float32"])
+        assert len(row["float32"]) == 5
+        mean, spread = bf16.split(" ± ")
+        assert f"{mean} ± {spread}" in PERFORMANCE
+        assert float32 in PERFORMANCE
+        assert re.search(
+            rf"{middle}, (95 % interval )?{re.escape(low)} to {re.escape(high)}", PERFORMANCE
+        )
+
+
+def test_growth_with_nodes_width_and_depth() -> None:
+    series = committed("scaling")["series"]
+    power = {name: each["fits"]["seconds"]["exponent"] for name, each in series.items()}
+    rows = series["nodes"]["rows"]
+    ends = [rows[0], rows[-1]]
+    seconds = [
+        f"{row['seconds']:.2g}" if row["seconds"] < 1 else f"{row['seconds']:.1f}" for row in ends
+    ]
+    memory = [f"{row['search_bytes'] / 1e9:.1f}" for row in ends]
+    said(
+        "docs/performance.md",
+        f"nodes^{power['nodes']:.2f} ({ends[0]['nodes']:,} to {ends[1]['nodes']:,} nodes: "
+        f"{seconds[0]} to {seconds[1]} s, {memory[0]} to {memory[1]} GB)",
+        f"width^{power['width']:.2f} (386 to 1,544)",
+        f"depth^{power['depth']:.2f} (4 to 32 layers)",
+    )
+    for each in series.values():
+        assert each["fits"]["search_bytes"]["exponent"] < each["fits"]["seconds"]["exponent"]
+
+
+def test_flat_memory() -> None:
+    grown = {row["name"]: row["rss_growth_bytes"] / 1e6 for row in committed("flat-memory")["rows"]}
+    said(
+        "docs/performance.md",
+        f"+ {grown['gslt_pyg']:.1f} MB on PyG, on DGL + {grown['gslt_dgl']:.0f} MB",
+        "within swings of 100",
+    )
+    resident = np.array(epochs("flat-memory")["gslt_dgl"]["resident_bytes"][5:]) / 1e6
+    assert np.ptp(resident) < 100
+
+
+def test_backends_agree() -> None:
+    record = committed("backends")
+    kept = {"gslt on PyG": 0, "gslt on DGL": 0}
+    times = []
+    for each in record["settings"]:
+        routes = each["routes"]
+        for route in routes.values():
+            for dtype, bound in (("float32", 1e-5), ("float64", 1e-10)):
+                parity = route["parity"][dtype]
+                assert max(parity["logits_rel"], parity["gradient_rel"]) < bound
+        for name in kept:
+            kept[name] += routes[name]["trajectory"]["same_masks"]
+            if (each["nodes"], each["hidden_channels"]) == (1000, 64):
+                plain = routes["pyg edge_index"]["epoch"]["seconds"]
+                times.append(plain / routes[name]["epoch"]["seconds"])
+    assert record["same_ticket"]
+    assert record["agree"]
+    said(
+        "docs/performance.md",
+        f"{kept['gslt on PyG']} (PyG) and {kept['gslt on DGL']} (DGL) of "
+        f"{len(record['settings'])} searches",
+        f"(× {min(times):.1f} to {max(times):.1f})",
+    )
+
+
+def test_two_runs_at_a_time() -> None:
+    rows = {row["name"]: row for row in committed("study-throughput")["rows"]}
+    slower = rows["2 workers"]["run_seconds"] / rows["here"]["run_seconds"]
+    said("docs/performance.md", f"takes {slower:.1f} times as long")
+
+
+def test_time_of_measures() -> None:
+    row = committed("diagnostics")["rows"][0]
+    alone = {name: f"{seconds:.1f}" for name, seconds in row["alone_seconds"].items()}
+    said(
+        "docs/diagnostics.md",
+        f"{row['nodes']:,} nodes × {row['width']} in {row['seconds']:.1f} s on 2 cores (energy "
+        f"alone {alone['dirichlet_energy']} s, MAD {alone['mad']} s, "
+        f"ranks {alone['effective_rank']} s;",
+        f"{row['mad_gap_seconds']:.1f} s)",
+        f"{row['extra_bytes'] / 1e6:.0f} MB beside the {row['representation_bytes'] / 1e6:.0f} MB",
+    )
+
+
+def test_bad_data() -> None:
+    kinds = committed("bad-data")["kinds"]
+    rows = table("docs/data.md", "| | tried | refused | accepted")
+    assert rows.keys() == kinds.keys()
+    names = ("number", "refused", "accepted", "traceback", "hung")
+    for name, cells in rows.items():
+        assert cells == [str(kinds[name][each]) for each in names]
+        assert cells[0] == cells[1]
+    said("docs/data.md", f"{sum(each['number'] for each in kinds.values()):,} of them")
+
+
+def test_loading_with_a_hash() -> None:
+    for graph, share in {"debian": "0.9", "ogbn-arxiv-synthetic": "0.7"}.items():
+        found = committed("loading")["graphs"][graph]
+        with_hash = found["this"]["load and hash"]["least_seconds"]
+        assert share == f"{with_hash / found['other']['load']['least_seconds']:.1f}"
+        assert f"{share} times" in WORDS["docs/data.md"]
+
+
+def test_what_was_found_of_the_conjecture_so_far() -> None:
+    found = json.loads((RESULTS / "conjecture" / "preliminary.json").read_text())
+    rows = table("docs/conjecture.md", "| frozen against dense source |")
+    quotients, gains = (
+        next(rows[name] for name in rows if name.startswith(f"{claim}:")) for claim in "SA"
+    )
+    parts = [found["cora"]["4 and 8 layers"], found["citeseer"]["4 layers"]]
+    factors, best = [], []
+    for column, part in enumerate(parts):
+        claims = {each["name"]: each["parts"] for each in part["claims"]}
+        times = [math.exp(each["mean"]) for each in claims["S"]]
+        points = [minus(f"{100 * each['mean']:+.1f}") for each in claims["A"]]
+        assert quotients[column] == ", ".join(f"× {each:.2f}" for each in times)
+        assert gains[column] == ", ".join(points)
+        factors += times
+        best.append(points[0])
+    percents = [f"{100 * (each - 1):.0f}" for each in (min(factors), max(factors))]
+    said(
+        "docs/over-smoothing.md",
+        f"by {percents[0]} to {percents[1]} % where 25 would matter",
+        f"({best[0]} and {best[1]} points)",
+    )
+
+
+def test_records_of_trees_with_changes_are_named() -> None:
+    dirty = {
+        path.name
+        for path in RESULTS.glob("*.json")
+        if json.loads(path.read_text()).get("commit", "").endswith("-dirty")
+    }
+    told = PERFORMANCE.split("They are ")[1].split(". ")[0] if dirty else ""
+    assert set(re.findall(r"`([\w-]+\.json)`", told)) == dirty
+
+
+def test_ugt_is_at_most_so_far_above() -> None:
+    rows = table("docs/reproduction.md", "| test accuracy in % | weight training | UGT")
+    below = [
+        float(theirs) - float(ours.split(" ± ")[0])
+        for cells in rows.values()
+        for ours, theirs in zip(cells[2::2], cells[3::2], strict=True)
+    ]
+    assert max(below) <= 1.2
+    (frozen,) = (
+        row for row in committed("accuracy")["rows"] if row["config"] == "debian-gin-0.5.yaml"
+    )
+    (trained,) = (
+        row for row in committed("accuracy")["rows"] if row["config"] == "debian-gin-trained.yaml"
+    )
+    accuracies = [f"{100 * each['runs'][0]['test_accuracy']:.2f} %" for each in (trained, frozen)]
+    said(
+        "docs/reproduction.md",
+        f"weight training {accuracies[0]}",
+        f"in a dense source {accuracies[1]}",
+    )
+
+
+def test_what_stands_above_its_neighbours_in_the_window() -> None:
+    claims = json.loads((RESULTS / "study-debian-128" / "claims.json").read_text())["claims"]
+    peaks = [
+        each["contrasts"]
+        for each in claims
+        if "middle" in each["claim"] or "same, 0.2" in each["claim"]
+    ]
+    wide, narrow = ([each for each in part if "sparsity" in each["name"]] for part in peaks[:2])
+    for part, words in (
+        (wide, "points above the neighbours (p = 0.03"),
+        (narrow, "points above its neighbours"),
+    ):
+        means = [each["test"]["mean"] for each in part]
+        assert min(means) > 0
+        said("docs/reproduction.md", f"{min(means):.2f} to {max(means):.2f} {words}")
+    open_ = [each["name"] for each in [*wide, *narrow] if each["p"] > 0.05]
+    assert [name for name in open_ if "pruned" in name] == [
+        "all pruned: sparsity 0.7 \u2212 0.8",
+        "all pruned: sparsity 0.6 \u2212 0.5",
+        "all pruned: sparsity 0.6 \u2212 0.7",
+    ]
+
+
+def test_running_statistics_beside_the_mask() -> None:
+    bits = 11_164_352
+    assert f"{100 * 38_400 / (bits / 8):.1f} %" == "2.8 %"
+    said("docs/images.md", "38,400 bytes for ResNet-18, as much as 2.8 % of a mask bit")
+
+
+def test_sizes_of_sparse_tensors() -> None:
+    sizes = []
+    for sparsity in (0.5, 0.9, 0.99):
+        dense = torch.zeros(386 * 386)
+        dense[: round((1 - sparsity) * len(dense))] = 1.0
+        kept = int(dense.sum())
+        sizes.append(f"{(8 * kept + 4 * 387) / 1e3:.0f} kB")
+    said(
+        "docs/own-models.md",
+        f"takes {sizes[0]} at sparsity 0.5, as much as dense ({4 * 386 * 386 / 1e3:.0f} kB), "
+        f"{sizes[1]} at 0.9 and {sizes[2]} at 0.99",
+    )
+
+
+def test_the_demo_is_so_much_smaller_than_the_paper() -> None:
+    config = DemoConfig()
+    assert round(386 / config.hidden_channels) == 3
+    assert round(400 / config.epochs) == 12
+    for page in ("README.md", "docs/getting-started.md"):
+        said(page, "a third of the paper's width and a twelfth of its epochs")
+
+
+def test_the_embedded_graph() -> None:
+    data = gslt.load_dataset("debian")
+    for page in ("README.md", "docs/getting-started.md"):
+        assert f"{data.num_nodes:,} packages of Debian 12" in PAGES[page].replace("\n", " ")
+
+
+def test_a_ticket_on_dgl_has_the_logits_to_1e_4(blocks: gslt.NodeDataset) -> None:
+    pytest.importorskip("dgl")
+    config = gslt.SearchConfig(hidden_channels=64, freezing_ratio=0.4, epochs=3)
+    ticket = gslt.search(blocks, config).ticket
+    assert ticket is not None
+    found = []
+    with torch.no_grad():
+        for name in ("pyg", "dgl"):
+            graph = get_backend(name).graph(blocks.edge_index, blocks.num_nodes)
+            found.append(ticket.model(backend=name).eval().logits(blocks.x, graph))
+    assert torch.allclose(*found, rtol=0, atol=1e-4)
+    assert 'ticket.model(backend="dgl") has them to 1e-4' in PAGES["README.md"]
