@@ -53,12 +53,12 @@ def sources(
             sparsity.
         prune_share: share of the frozen source's frozen weights that is pruned.
     """
-    frozen = {"freezing_ratio": freezing_ratio, "window_position": position}
-    return {
-        "dense source": {"sparsity": position},
-        "sparse source": {**frozen, "prune_share": 1.0},
-        "frozen source": {**frozen, "prune_share": prune_share},
+    shares = {"sparse source": 1.0, "frozen source": prune_share}
+    frozen = {
+        name: {"freezing_ratio": freezing_ratio, "prune_share": share, "window_position": position}
+        for name, share in shares.items()
     }
+    return {"dense source": {"sparsity": position}, **frozen}
 
 
 #: The same run as with half of it pruned in the middle, written as studies that exist have it.
