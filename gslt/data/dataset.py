@@ -28,7 +28,7 @@ from gslt.data.labelled import (
     check_type,
     first_true,
 )
-from gslt.data.metrics import ACCURACY, Task, several_labels
+from gslt.data.metrics import several_labels
 from gslt.data.stored import TENSORS, write_stored
 from gslt.errors import DataError, GsltWarning, warn
 
@@ -37,15 +37,13 @@ from gslt.errors import DataError, GsltWarning, warn
 class NodeDataset(LabelledData):
     """A graph with node features, node labels and one split, checked when it is made.
 
-    With N nodes, E directed edges and d features.
+    With N nodes, E directed edges and d features; the fields of all labelled data, and these.
 
     Raises:
         DataError: if a part breaks a rule below; the message names the first offending entry.
     """
 
     item: ClassVar[str] = "node"
-    name: str
-    """What tables and plots call it; holds the word "synthetic" where the data is."""
     x: Tensor
     """Features, float32 ``(N, d)``, finite."""
     edge_index: Tensor
@@ -55,34 +53,9 @@ class NodeDataset(LabelledData):
     """Labels, int64 ``(N,)``: 0 … num_classes − 1, or −1 for an unlabelled node, in no split. With
     ``task="multilabel"`` 0 and 1 ``(N, num_classes)``, of any type, kept as float32; a row of −1 or
     NaN is an unlabelled node."""
-    train_mask: Tensor
-    """Training nodes, bool ``(N,)``. The three masks are disjoint and none is empty."""
-    val_mask: Tensor
-    """Validation nodes, bool ``(N,)``."""
-    test_mask: Tensor
-    """Test nodes, bool ``(N,)``."""
-    num_classes: int
-    """Number of classes, at least 2; or of the labels that a node has of several, at least 1."""
-    synthetic: bool = False
-    """Whether the graph was generated: no result on it says anything about real data."""
-    source: str = ""
-    """One line: where the data comes from, and its licence where it is known."""
-    split: int = 0
-    """Number of the split, for data sets that have several."""
-    class_names: tuple[str, ...] = ()
-    """Names of the classes, where they are known."""
-    evaluator: Evaluator | None = None
-    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
-    task: Task = "multiclass"
-    """``"multilabel"`` where every label of a node is 0 or 1 by itself."""
-    metric: str = ""
-    """Key of :data:`gslt.data.metrics.METRICS` that runs are judged and compared by; empty takes
-    ``"accuracy"``, and ``"roc_auc"`` where nodes have several labels."""
 
     def __post_init__(self) -> None:
-        if not self.metric:
-            usual = ACCURACY if self.task == "multiclass" else "roc_auc"
-            object.__setattr__(self, "metric", usual)
+        super().__post_init__()
         if self.task == "multilabel":
             try:
                 object.__setattr__(self, "y", several_labels(self.y))

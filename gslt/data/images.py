@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gslt.data.labelled import (
-    Evaluator,
     Facts,
     LabelledData,
     check_classes,
@@ -23,7 +22,6 @@ from gslt.data.labelled import (
     check_type,
     first_true,
 )
-from gslt.data.metrics import ACCURACY, Task
 from gslt.errors import DataError
 from gslt.random import Stream
 
@@ -42,36 +40,13 @@ class ImageDataset(LabelledData):
     """
 
     item: ClassVar[str] = "image"
-    name: str
-    """What tables and plots call it."""
     x: Tensor
     """Pixels, uint8 ``(N, C, 32, 32)``, 0 … 255."""
     y: Tensor
     """Classes, int64 ``(N,)``, 0 … num_classes − 1."""
-    train_mask: Tensor
-    """Training images, bool ``(N,)``. The three masks are disjoint and none is empty."""
-    val_mask: Tensor
-    """Validation images, bool ``(N,)``."""
-    test_mask: Tensor
-    """Test images, bool ``(N,)``."""
-    num_classes: int
-    """Number of classes, at least 2."""
-    synthetic: bool = False
-    """Whether the images were generated: no result on them says anything about real ones."""
-    source: str = ""
-    """One line: where the data comes from, and its licence where it is known."""
-    split: int = 0
-    """Seed of the split into training and validation."""
-    class_names: tuple[str, ...] = ()
-    """Names of the classes, where they are known."""
-    evaluator: Evaluator | None = None
-    """A benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
-    task: Task = "multiclass"
-    """One class an image."""
-    metric: str = ACCURACY
-    """Key of :data:`gslt.data.metrics.METRICS` that runs are judged by."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         try:
             _check_images(self)
             check_classes(self)

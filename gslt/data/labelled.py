@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -24,28 +24,46 @@ _FACTS: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], Facts]] = WeakKey
 _HASHES: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LabelledData(ABC):
-    """N items with a label each, or several, and one split into training, validation and test.
-
-    A frozen dataclass derives from it and has the fields that are named here.
-    """
+    """N items with a label each, or several, and one split into training, validation and test."""
 
     item: ClassVar[str]
     """What one of them is called."""
     name: str
+    """What tables and plots call it; holds the word "synthetic" where the data is."""
     x: Tensor
+    """What is known of each item, ``(N, …)``."""
     y: Tensor
+    """Labels, ``(N,)``, or ``(N, num_classes)`` where an item has several."""
     train_mask: Tensor
+    """Training items, bool ``(N,)``. The three masks are disjoint and none is empty."""
     val_mask: Tensor
+    """Validation items, bool ``(N,)``."""
     test_mask: Tensor
+    """Test items, bool ``(N,)``."""
     num_classes: int
-    synthetic: bool
-    source: str
-    split: int
-    class_names: tuple[str, ...]
-    evaluator: Evaluator | None
-    task: Task
-    metric: str
+    """Number of classes, at least 2; or of the labels that an item has of several, at least 1."""
+    synthetic: bool = False
+    """Whether it was generated: no result on it says anything about real data."""
+    source: str = ""
+    """One line: where the data comes from, and its licence where it is known."""
+    split: int = 0
+    """Number of the split, for data sets that have several; the seed of a random one."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes, where they are known."""
+    evaluator: Evaluator | None = None
+    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
+    task: Task = "multiclass"
+    """``"multilabel"`` where every label of an item is 0 or 1 by itself."""
+    metric: str = ""
+    """Key of :data:`gslt.data.metrics.METRICS` that runs are judged and compared by; empty takes
+    ``"accuracy"``, and ``"roc_auc"`` where items have several labels."""
+
+    def __post_init__(self) -> None:
+        if not self.metric:
+            usual = ACCURACY if self.task == "multiclass" else "roc_auc"
+            object.__setattr__(self, "metric", usual)
 
     @property
     def num_items(self) -> int:
@@ -66,9 +84,11 @@ class LabelledData(ABC):
         """The same data set with its tensors on ``device``; itself where they are there."""
         if self.x.device == torch.empty(0, device=device).device:
             return self
-        values = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
-        moved = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)  # type: ignore[type-var]
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        moved: dict[str, Any] = {
+            name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)
+        }
+        return replace(self, **moved)
 
     @property
     @abstractmethod

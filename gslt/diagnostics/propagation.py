@@ -179,10 +179,9 @@ def propagation_of(model: nn.Module, topology: Topology) -> Propagation:
         library, kind = _known(layer)
         laplacian = _RULES[library][kind](layer, topology) if library else None
         if laplacian is None:
-            loops = f" on {topology.num_loops:,} of {topology.num_nodes:,} nodes"
             raise ConfigError(
-                f"no Laplacian is known for what layer {name or whose!r} ({kind}) propagates by, "
-                f"with its options and self-loops{loops}; {_ASK}"
+                f"no Laplacian is known for what layer {name or whose!r} ({kind}) propagates by "
+                f"as it is made{_loops(topology)}; {_ASK}"
             )
         found[kind, laplacian] = None
     if not found:
@@ -198,9 +197,17 @@ def propagation_of(model: nn.Module, topology: Topology) -> Propagation:
     return Propagation(next(iter(found))[1], listed([kind for kind, _ in found]))
 
 
+def _loops(topology: Topology) -> str:
+    """What is the matter with the self-loops of a graph, if anything."""
+    if topology.num_loops in (0, topology.num_nodes):
+        return ""
+    return f", on a graph with self-loops at {topology.num_loops:,} of {topology.num_nodes:,} nodes"
+
+
 def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The layers of a model with their names; of one that consists of layers only itself."""
-    if is_graph_layer(module):
+    # PyG's own compositions, such as GPSConv, pass messages in more than one way.
+    if is_graph_layer(module) or type(module).__module__.startswith("torch_geometric.nn.conv."):
         yield name, module
         return
     for key, child in module.named_children():

@@ -126,7 +126,7 @@ def test_a_layer_that_adds_no_loops_takes_those_of_the_graph() -> None:
     without = pyg.GCNConv(3, 4, add_self_loops=False)
     assert found(without, topology=LOOPED) == "augmented"
     assert found(pyg.GCNConv(3, 4), topology=ONE_LOOP) == "augmented"
-    with pytest.raises(ConfigError, match=f"'0' .GCNConv.* on 1 of {NODES} nodes; say laplacian="):
+    with pytest.raises(ConfigError, match=f"'0' .GCNConv.* at 1 of {NODES} nodes; say laplacian="):
         found(without, topology=ONE_LOOP)
     if dgl is not None:
         graph = dgl.add_self_loop(dgl.graph((PLAIN[0], PLAIN[1]), num_nodes=NODES))
@@ -150,6 +150,7 @@ class Logged(pyg.GCNConv):  # type: ignore[misc]
     [
         ([pyg.PNAConv(3, 4, ["mean"], ["identity"], torch.ones(3))], r"layer '0' \(PNAConv\)"),
         ([pyg.SAGEConv(3, 4, aggr="max")], "SAGEConv"),
+        ([pyg.GPSConv(4, pyg.GCNConv(4, 4))], "GPSConv"),
         ([pyg.GCNConv(3, 4, normalize=False)], "GCNConv"),
         ([pyg.GCNConv(3, 4, improved=True)], "GCNConv"),
         ([Doubled(3, 4)], "Doubled"),
