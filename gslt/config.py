@@ -28,11 +28,29 @@ Draw = Literal["exact", "bernoulli"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
+Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size", "er"]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
+Size = Literal["quick", "standard", "paper"]
 Threshold = Literal["global", "layer"]
 WeightInit = Literal["ku", "kn", "skc"]
 
+#: Names of :data:`gslt.diagnostics.MEASURES`: the help of a command does not wait for torch.
+MEASURE_NAMES: tuple[str, ...] = (
+    "dirichlet_energy",
+    "rayleigh_quotient",
+    "centred_rayleigh_quotient",
+    "collapse",
+    "numerical_rank",
+    "effective_rank",
+    "mad",
+    "mad_gap",
+    "nc1",
+    "linear_probe",
+    "linear_probe_val",
+)
+#: Those of them that sample, and are measured only where they are named.
+SAMPLING_MEASURES: tuple[str, ...] = ("mad_gap",)
 #: Networks of images, see :mod:`gslt.nn.vision`; all others are of graphs.
 VISION: tuple[Architecture, ...] = ("conv2", "conv4", "conv6", "resnet18", "resnet20")
 #: What they take where nobody says otherwise: the optimiser of the four CIFAR configs of the Frozen

@@ -35,7 +35,7 @@ ORDER = [
     {"random"},
     {"files"},
     {"environment"},
-    {"errors", "version"},
+    {"errors", "faces", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 #: Beside the line: the only places below that these may import.
@@ -46,7 +46,7 @@ WITHIN = {
         {"compare"},
         {"picture"},
         {"memory", "report"},
-        {"reference", "speed"},
+        {"graphs", "reference", "speed"},
         {"config", "routes"},
     ],
     "conjecture": [
@@ -55,7 +55,7 @@ WITHIN = {
         {"findings", "first_protocol"},
         {"words"},
         {"association", "protocol", "rivals"},
-        {"claims"},
+        {"claims", "criteria"},
         {"means", "rule"},
         {"trajectories"},
     ],
@@ -95,6 +95,7 @@ WITHIN = {
     "theory": [
         {"existence"},
         {"construct", "node_targets"},
+        {"config"},
         {"coefficients", "width"},
         {"laws", "targets"},
         {"subset_sum"},

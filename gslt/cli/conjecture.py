@@ -9,8 +9,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_other_data, data_folder, field_names
-from gslt.config import Architecture
-from gslt.conjecture.protocol import Criteria, Size
+from gslt.config import Architecture, Size
+from gslt.conjecture.criteria import Criteria
 from gslt.errors import RunError
 
 

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.options import Action, add_root, add_split, data_folder, size_line
 from gslt.config import part
+from gslt.theory.config import ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
     from gslt.theory.construct import Construction
@@ -24,9 +25,6 @@ FILES = ("ticket.safetensors", "summary.json", "target.safetensors", "widths.png
 
 def add(commands: Any) -> None:
     """Add the command to a parser."""
-    from gslt.theory.construct import ConstructConfig
-    from gslt.theory.existence import TargetConfig
-
     parser = ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     text = "data set of nodes: name or path [cora]; other targets have data of their own"
@@ -46,10 +44,9 @@ def _construct(options: Namespace) -> None:
     from gslt.files import OutputFolder
     from gslt.report.construction import width_figure
     from gslt.report.figures import save_both
-    from gslt.theory.construct import ConstructConfig, construct
+    from gslt.theory.construct import construct
     from gslt.theory.existence import (
         SHARES,
-        TargetConfig,
         constructed_ticket,
         construction_facts,
         errors_against_width,

@@ -17,10 +17,9 @@ from gslt.cli.options import (
     field_names,
     given_options,
 )
-from gslt.config import part
-from gslt.diagnostics import MEASURES
+from gslt.config import MEASURE_NAMES, SAMPLING_MEASURES, part
 from gslt.errors import ConfigError
-from gslt.oversmoothing import SourceConfig
+from gslt.oversmoothing.source import SourceConfig
 
 _OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *field_names(SourceConfig))}
 DESCRIPTION = """Over-smoothing, layer by layer: tables, JSON and pictures. PATHs are ticket files,
@@ -63,8 +62,8 @@ def _parser() -> ArgumentParser:
     add_other_data(parser)
     text = "number of the split, where several [that of each run; 0 on another graph]"
     parser.add_argument("--split", type=int | None, help=text)
-    sampling = ", ".join(name for name, measure in MEASURES.items() if measure.sampled)
-    text = f"what is measured: {', '.join(MEASURES)} [all but {sampling}]"
+    left = ", ".join(SAMPLING_MEASURES)
+    text = f"what is measured: {', '.join(MEASURE_NAMES)} [all but {left}]"
     parser.add_argument("--measures", nargs="+", type=str, metavar="NAME", help=text)
     text = "measure after every aggregation, product, norm and activation too, for their picture"
     parser.add_argument("--steps", action="store_true", help=text)

@@ -9,10 +9,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_other_data, add_root, add_split, data_folder
-from gslt.comparison import CompareConfig
-from gslt.config import Architecture, DemoConfig, part
+from gslt.comparison.config import CompareConfig
+from gslt.config import Architecture, DemoConfig, Preset, Size, part
 from gslt.errors import ConfigError, RunError
-from gslt.studies.presets import Preset, Size
 
 
 def add(commands: Any) -> None:

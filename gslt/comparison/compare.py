@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from gslt.comparison.config import CompareConfig, block_model
+from gslt.comparison.config import CompareConfig
+from gslt.comparison.graphs import block_model
 from gslt.comparison.memory import Meter, measure_memory, save_graph
 from gslt.comparison.picture import picture
 from gslt.comparison.reference import parity

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from gslt.config import VISION, Architecture, check_choice
+from gslt.config import VISION, Architecture, Preset, Size, check_choice
 from gslt.freezing import ALLOCATIONS
 from gslt.studies.study import Study, name_of_dataset
-
-Preset = Literal["table", "sparsity", "window", "locking", "freezing", "width", "size", "er"]
-Size = Literal["quick", "standard", "paper"]
 
 #: Settings of the dense source with each initialisation; the paper leaves Kaiming uniform unscaled.
 _INITS: dict[str, dict[str, Any]] = {

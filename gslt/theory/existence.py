@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -13,13 +12,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gslt.config import TrainConfig, check_values
+from gslt.config import TrainConfig
 from gslt.data import NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import reading
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
 from gslt.theory.coefficients import unit_coefficients
+from gslt.theory.config import TargetConfig
 from gslt.theory.construct import Construction
 from gslt.theory.laws import Draws, log2_density, predicted_log2_error
 from gslt.theory.node_targets import node_field, train_node_target
@@ -27,40 +27,12 @@ from gslt.theory.targets import RECIPES, Task, train_target
 from gslt.theory.width import channel_draws
 from gslt.ticket.ticket import Ticket
 
-TargetKind = Literal["gin", "gcn", "sage", "mlp", "ign2", "cnn", "c4cnn", "d4cnn"]
 #: Kinds whose data is a graph of nodes.
 NODES = ("gin", "gcn", "sage")
 #: Shares of coefficients whose errors are shown against the width.
 SHARES = (0.5, 0.99)
 #: Coefficients that are tried at every width.
 _TRIED = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetConfig:
-    """The network that the ticket is to equal, and its training."""
-
-    target: TargetKind = "gin"
-    """Message passing (gin, gcn, sage), or the small networks mlp, ign2 (2-order graph network),
-    cnn, c4cnn and d4cnn (steerable)."""
-    hidden_channels: int = 16
-    """Width of every hidden layer, of message passing."""
-    num_layers: int = 2
-    """Number of layers, of message passing."""
-    dropout: float = 0.5
-    """Dropout while it is trained, of message passing."""
-    epochs: int | None = None
-    """Epochs of its training [200 for message passing, else what the small network needs]."""
-    lr: float = 0.01
-    """Learning rate of its training."""
-    target_seed: int = 0
-    """Of its weights, and of data that is made."""
-
-    def __post_init__(self) -> None:
-        check_values(self)
-        Stream(self.target_seed, "", "check")
-        if self.epochs is not None and self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, got {self.epochs}")
 
 
 def make_target(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gslt.comparison import CompareConfig
-from gslt.comparison.config import block_model
+from gslt.comparison.graphs import block_model
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError
 
