@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -142,6 +143,18 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def pasted(*words: object) -> str:
+    """A command line as a shell takes it, for advice that is to work when it is pasted.
+
+    >>> pasted("gslt", "search", "--resume", "runs/my graph")
+    "gslt search --resume 'runs/my graph'"
+
+    Args:
+        *words: the command and what follows it.
+    """
+    return shlex.join(map(str, words))
 
 
 def _shown_character(character: str) -> str:

@@ -34,12 +34,12 @@ ORDER = [
     {"freezing"},
     {"random"},
     {"files"},
-    {"environment"},
+    {"environment", "progress"},
     {"errors", "faces", "version"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 #: Beside the line: the only places below that these may import.
-BESIDE = {"data": {"random", "errors", "files", "environment", "version"}}
+BESIDE = {"data": {"random", "errors", "files", "environment", "progress", "version"}}
 #: The same within packages: a module imports only from lines below its own.
 WITHIN = {
     "comparison": [
@@ -192,7 +192,7 @@ def test_there_is_no_circle():
 
 
 def test_the_top_level_is_small():
-    assert len([path for path in ROOT.glob("*.py") if path.name != "__init__.py"]) <= 8
+    assert len([path for path in ROOT.glob("*.py") if path.name != "__init__.py"]) <= 9
 
 
 @pytest.mark.parametrize("package", PACKAGES)

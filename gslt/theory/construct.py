@@ -37,7 +37,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
@@ -47,6 +46,7 @@ from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
 from gslt.nn.source import ConstructedNetwork, SourceBlock, SourcePlan
+from gslt.progress import progress_bar
 from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
 from gslt.theory.config import ConstructConfig
 from gslt.theory.width import copies_needed
@@ -148,8 +148,8 @@ def construct(
     facts: list[BlockFacts] = []
     share, behind, bound = config.epsilon / len(inputs), 1.0, 0.0
     order = list(enumerate(zip(target.layers, inputs, strict=True)))[::-1]
-    for number, (layer, field_in) in tqdm(
-        order, desc="layers", unit="layer", disable=None if progress else True
+    for number, (layer, field_in) in progress_bar(
+        order, desc="layers", unit="layer", show=progress
     ):
         size = size_of_inputs(layer, field_in, graph)
         sums = BlockSums(network, number, layer, bool((field_in < 0).any()))
