@@ -100,7 +100,8 @@ def _run(given: Sequence[str]) -> None:
     smooth.check_source(parsed, words)
     with messages(parsed):
         LOG.debug("%s", ", ".join(f"{name} {number}" for name, number in versions().items()))
-        LOG.debug("settings: %s", parsed.as_dict())
+        settings = {name: value for name, value in parsed.as_dict().items() if value is not None}
+        LOG.debug("settings: %s", settings)
         started = time.perf_counter()
         found = COMMANDS[name](parsed)
         LOG.debug("%.1f s", time.perf_counter() - started)
@@ -159,7 +160,11 @@ def _words(given: Sequence[str]) -> list[str]:
         parser = commands[name]
     if commands := children(parser):
         parser.error(f"name a command: {', '.join(commands)}")
-    return [*words, *front, *spelled(left, parser)]
+    words += [*front, *spelled(left, parser)]
+    if any(word.partition("=")[0] == "--print_config" for word in words):
+        # Of what stands in a settings file, how much a command says is no part.
+        return [word for word in words if word not in MANNERS]
+    return words
 
 
 def _settings_files(given: Sequence[str]) -> list[str]:

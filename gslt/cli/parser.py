@@ -37,6 +37,8 @@ class Parser(ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **options)
+        self.must: list[Any] = []
+        """Options without which the command cannot be."""
 
     @property
     def name(self) -> str:
@@ -46,9 +48,9 @@ class Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say in one line what is wrong and where to read on, and end with status 2."""
         # Of a command's own options errors come from the parser above it, with the way to them.
-        way = re.search(r"(?:required: |\")((?:[\w-]+\.)+)", message)
+        way = re.search(r"(?:required: |\"|Subcommand ')((?:[\w-]+[.'])+)", message)
         parser = self
-        for name in way[1].split(".") if way else ():
+        for name in re.split("[.']", way[1]) if way else ():
             parser = children(parser).get(name, parser)
         said = sentence(message, parser)
         print(f"{parser.name}: {said}; try {parser.name} --help", file=sys.stderr)
@@ -91,6 +93,13 @@ class Commands:
         wanted = self._wanted is None or list(self._wanted[:1]) == [name]
         parser = make() if wanted else Parser()
         add_manners(parser)
+        # While it parses, jsonargparse says of every option that it is not required.
+        must = getattr(parser, "required_args", ())
+        parser.must = [
+            each
+            for each in parser._actions
+            if each.option_strings and (each.required or each.dest in must)
+        ]
         self._actions.add_subcommand(name, parser, help=text)
 
     def group(self, name: str, description: str, text: str) -> Commands:

@@ -153,10 +153,10 @@ def _run(kind: type[Any], options: Namespace) -> Outcome:
         }
         config = part(kind, options)
         out = options.out
+    check_runnable(config)
     dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
     LOG.info("%s", dataset)
     check_kind(config, dataset)
-    check_runnable(config)
     with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
             LOG.info("%s is finished; what follows is its result", folder.path)

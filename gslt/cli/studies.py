@@ -158,9 +158,11 @@ def _report(options: Namespace) -> Outcome:
             + pasted("gslt", "conjecture", "--report_only", "--out", options.folder)
         )
     folder = StudyFolder(options.folder, allow_other_data=options.allow_other_data)
-    page, *rest = write_report(folder, epoch=options.epoch, say=LOG.info)
-    text = f"written: {page}, and {len(rest)} tables and figures beside it"
-    return Outcome(text, {"page": str(page), "files": [str(each) for each in rest]})
+    said: list[str] = []
+    page, *rest = write_report(folder, epoch=options.epoch, say=said.append)
+    LOG.info("written: %s, and %s tables and figures beside it", page, len(rest))
+    files = [str(each) for each in rest]
+    return Outcome("\n".join(said), {"studies": said, "page": str(page), "files": files})
 
 
 def _compare_backends(options: Namespace) -> Outcome:

@@ -107,7 +107,7 @@ def sentence(message: str, parser: Any) -> str:
         return f"{listed([_shown(actions[n]) if n in actions else n for n in names])} is missing"
     if found := re.match(r"[Uu]nrecognized arguments: (.*)", message):
         return f"there is no place for {shortened(found[1])}"
-    if found := re.search(r"Key ['\"]?([\w.]+)['\"]? is not expected", message):
+    if found := re.search(r"(?:Key|does not accept option) '([^']*)'", message):
         name = found[1].rpartition(".")[2]
         return f"there is no setting {name}{nearest(name, actions)}"
     return re.sub(r'^Parser key "(\w+)": ', "", message).rstrip(". ")
@@ -266,8 +266,7 @@ def usage(parser: Any) -> str:
     """What follows the command: what must be there, and [options]."""
     if names := list(children(parser)):
         return f"{{{','.join(names)}}} ..." if len(names) <= 6 else "COMMAND [options]"
-    must = [a for a in parser._actions if a.dest in parser.required_args and a.option_strings]
-    words = [f"{_shown(a)} {_metavar(a)}" for a in must] + ["[options]"]
+    words = [*(f"{_shown(action)} {_metavar(action)}" for action in parser.must), "[options]"]
     for action in (a for a in parser._actions if not a.option_strings):
         words.append(f"[{_metavar(action)} ...]" if action.nargs == "*" else str(_metavar(action)))
     return " ".join(words)
