@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import Self
 
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, nearest
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.freezing.allocation import FALLING_SHORT
 from gslt.random import Stream
@@ -564,8 +564,8 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         ConfigError: naming the choices.
     """
     if value not in choices:
-        listed = ", ".join(map(str, choices))
-        raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}")
+        listed, near = ", ".join(map(str, choices)), nearest(value, choices)
+        raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}{near}")
 
 
 def check_values(config: Any) -> None:
@@ -667,7 +667,9 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     """
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     if unknown := sorted(map(str, set(values) - {field.name for field in fields})):
-        raise ConfigError(f"{kind.__name__} has no field {shortened(', '.join(unknown))[1:-1]}")
+        near = nearest(unknown[0], [field.name for field in fields])
+        listed = shortened(", ".join(unknown))[1:-1]
+        raise ConfigError(f"{kind.__name__} has no field {listed}{near}")
     needed = [
         field.name
         for field in fields

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from gslt.cli.usage import children, choices_of, hint_of, nearest
-from gslt.errors import ConfigError, MissingPackageError
+from gslt.cli.usage import children, choices_of, hint_of
+from gslt.errors import ConfigError, MissingPackageError, nearest
 
 SHELLS = ("bash", "zsh", "tcsh")
 

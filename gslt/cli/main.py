@@ -20,9 +20,9 @@ from gslt.cli.options import Action
 from gslt.cli.output import LOG, MANNERS, messages, show
 from gslt.cli.parser import Commands, Parser, spelled
 from gslt.cli.terminal import standard_streams
-from gslt.cli.usage import children, nearest
+from gslt.cli.usage import children
 from gslt.environment import versions
-from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted
+from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted, nearest
 from gslt.files import read_yaml, reading
 
 DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."

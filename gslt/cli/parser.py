@@ -21,11 +21,11 @@ from gslt.cli.usage import (
     count_of,
     hint_of,
     is_list,
-    nearest,
     sections,
     sentence,
     usage,
 )
+from gslt.errors import nearest
 
 #: Texts that hold a list with commas; several words are one where nothing else could follow.
 _WITH_COMMAS = ("place", "x")

@@ -172,7 +172,7 @@ def _run(kind: type[Any], options: Namespace) -> Outcome:
         except OSError as error:
             raise RunError(
                 f"{error.strerror or error}: {error.filename or folder.path}; what was computed is "
-                f"kept: make room, then {pasted('gslt', action.__name__, '--resume', folder.path)}"
+                f"kept: make room, then {folder.way_on}"
             ) from error
     LOG.info("written to %s", folder.path)
     return _outcome(result, folder.path)
@@ -266,15 +266,20 @@ def _logger(
 
 def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:
     """Folder, options and config of a run to go on with."""
-    from gslt.training.places import read_config
+    from gslt.training.places import begun_by_command, how_to_go_on, read_config
 
     found, values = read_config(path)
     if found != command:
         raise RunError(
             f"{str(path)!r} was begun by gslt {found}: {pasted('gslt', found, '--resume', path)}"
         )
-    options = {"dataset": "debian", "dataset_dir": None, "split": 0}
-    chosen = {name: values.pop(name, default) for name, default in options.items()}
+    if not begun_by_command(values):
+        raise RunError(
+            f"{str(path)!r} does not say on what data its run is, being of a script or another "
+            f"command; {how_to_go_on(command, path, values)}"
+        )
+    options = ("dataset", "dataset_dir", "split")
+    chosen = {name: values.pop(name) for name in options}
     try:
         return path, chosen, build(kind, values)
     except (ConfigError, TypeError) as error:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from gslt.config import shortened
-from gslt.errors import listed
+from gslt.errors import listed, nearest
 
 #: Options by what they are about, in the order of a help; others come first.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -62,23 +61,6 @@ _KINDS: dict[type, tuple[str, str]] = {
 }
 #: What restricted numbers are, beside their type.
 _LEAST = {"PositiveInt": " above 0", "NonNegativeFloat": " of at least 0"}
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A question that names what is nearest to a wrong name, or nothing.
-
-    >>> nearest("serach", ["search", "train"])
-    ' (did you mean search?)'
-
-    Args:
-        name: what was typed.
-        known: what there is.
-    """
-    near = get_close_matches(name, [str(each) for each in known], 1, 0.6)
-    # What somebody began to type is near however short it is.
-    began = [str(each) for each in known if len(name) > 4 and str(each).startswith(name)]
-    found = began[:1] or near
-    return f" (did you mean {found[0]}?)" if found else ""
 
 
 # Errors

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gslt.data.metrics import METRICS, reworded
-from gslt.errors import RunError, listed
+from gslt.errors import RunError, listed, pasted
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
 from gslt.report.escaping import drawn, file_parts
@@ -119,7 +119,9 @@ def write_report(
                 f"{str(folder.path)!r} holds no record with accuracies at the last epoch, which an "
                 "older gslt did not keep; report the best epoch, or compute the runs anew"
             )
-        raise RunError(f"{str(folder.path)!r} holds {why}; gslt study run computes what is missing")
+        file = folder.path / "studies" / f"{studies[0].name}.yaml"
+        way = pasted("gslt", "study", "run", "--study", file, "--out", folder.path)
+        raise RunError(f"{str(folder.path)!r} holds {why}; {way} computes what is missing")
     texts = {name: each for report in there for name, each in report.texts.items()}
     pictures = [name for report in there for name in both_names(report.picture)]
     for name in (*texts, *pictures):

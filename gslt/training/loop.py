@@ -226,7 +226,7 @@ class Loop:
             state = "go on" if written else "its checkpoint could not be written; begin again"
             raise Interrupted(
                 f"stopped after epoch {len(self.history)} of {self.config.epochs} (seed "
-                f"{self.seed}); {state} with: gslt {folder.command} --resume {folder.path}",
+                f"{self.seed}); {state} with: {folder.way_on}",
                 stop.signal_number,
             )
 
