@@ -29,7 +29,8 @@ from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.grid_bases import C4, D4
 from gslt.nn.source import ConstructedNetwork
 from gslt.nn.tensor_bases import permuted
-from gslt.theory.construct import ConstructConfig, construct
+from gslt.theory.config import ConstructConfig
+from gslt.theory.construct import construct
 from gslt.theory.existence import (
     NODES,
     TargetConfig,

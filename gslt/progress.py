@@ -16,7 +16,7 @@ SECONDS = 30.0
 _LINE = "{desc}: {n_fmt} of {total_fmt} ({unit}), {elapsed} so far, {remaining} left{postfix}"
 
 
-class Lines(tqdm):  # type: ignore[misc, type-arg]
+class Lines(tqdm):  # type: ignore[misc]
     """A bar whose looks are lines of the log ``gslt``, one every half minute."""
 
     def __init__(self, *given: Any, **options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,9 +31,9 @@ def print_script(parser: Any, words: Sequence[str]) -> None:
             f"--print_completion takes one of {shells}, got {shell!r}{nearest(shell, SHELLS)}"
         )
     try:
-        import shtab
+        shtab = import_module("shtab")
     except ImportError:
-        raise MissingPackageError("shtab", "completion in a shell", "shtab") from None
+        raise MissingPackageError("shtab", "completion in a shell", "") from None
     _prepare(parser, shtab)
     print(shtab.complete(parser, shell=shell))
 

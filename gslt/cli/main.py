@@ -149,7 +149,9 @@ def _words(given: Sequence[str]) -> list[str]:
     front = list(takewhile(lambda word: word.startswith("-"), given))
     if any(word not in MANNERS for word in front):
         return list(given)  # --help, --version, or a word that is not known.
-    parser, words, left = build_parser(given[len(front) :]), [], list(given[len(front) :])
+    left = list(given[len(front) :])
+    parser: Any = build_parser(left)
+    words: list[str] = []
     while left and (commands := children(parser)):
         name = left.pop(0)
         if name.startswith("-"):

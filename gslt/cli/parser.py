@@ -126,7 +126,8 @@ def spelled(words: Iterable[str], parser: Parser) -> list[str]:
         parser: of the command.
     """
     options: dict[str, Any] = parser._option_string_actions
-    left, done = list(words), []
+    left = list(words)
+    done: list[str] = []
     while left:
         word = left.pop(0)
         flag, equals, value = word.partition("=")

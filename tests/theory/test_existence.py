@@ -11,7 +11,8 @@ from gslt.data import NodeDataset
 from gslt.errors import ConfigError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.report.construction import width_figure
-from gslt.theory.construct import ConstructConfig, construct
+from gslt.theory.config import ConstructConfig
+from gslt.theory.construct import construct
 from gslt.theory.existence import (
     SHARES,
     TargetConfig,
