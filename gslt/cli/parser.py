@@ -48,7 +48,7 @@ class Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say in one line what is wrong and where to read on, and end with status 2."""
         # Of a command's own options errors come from the parser above it, with the way to them.
-        way = re.search(r"(?:required: |\"|Subcommand ')((?:[\w-]+[.'])+)", message)
+        way = re.search(r"(?:required: |\"|Subcommand '|Option ')((?:[\w-]+[.'])+)", message)
         parser = self
         for name in re.split("[.']", way[1]) if way else ():
             parser = children(parser).get(name, parser)

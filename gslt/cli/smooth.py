@@ -54,7 +54,7 @@ def check_source(options: Namespace, given: Sequence[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(description=DESCRIPTION)
     text = "tickets, run folders, folders of studies"
-    parser.add_argument("paths", nargs="*", type=Path, default=[], metavar="PATH", help=text)
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=text)
     text = "measure the networks as they were before their first epoch too; without a PATH alone"
     parser.add_argument("--untrained", action="store_true", help=text)
     text = "data set: name or path [that of each run; debian without a PATH]"
@@ -102,7 +102,7 @@ def _smooth(options: Namespace) -> Outcome:
             LOG.info("%s", text)
 
     found = smooth(
-        options.paths,
+        options.paths or (),
         options.out,
         untrained=options.untrained,
         source=source,

@@ -84,8 +84,8 @@ def sentence(message: str, parser: Any) -> str:
         flag = found[1].split("/")[-1]
         kind = _words(hint_of(parser._option_string_actions.get(flag)))
         return f"{flag} needs {_number_of(parser._option_string_actions.get(flag))}{kind}"
-    if found := re.match(r"the following arguments are required: (.*)", message):
-        names = [name.rpartition(".")[2] for name in found[1].split(", ")]
+    if found := re.match(_MISSING, message):
+        names = [name.rpartition(".")[2] for name in (found[1] or found[2]).split(", ")]
         return f"{listed([_shown(actions[n]) if n in actions else n for n in names])} is missing"
     if found := re.match(r"[Uu]nrecognized arguments: (.*)", message):
         return f"there is no place for {shortened(found[1])}"
@@ -95,8 +95,15 @@ def sentence(message: str, parser: Any) -> str:
     return re.sub(r'^Parser key "(\w+)": ', "", message).rstrip(". ")
 
 
+#: What it says of options that are missing, in older versions one at a time.
+_MISSING = r"the following arguments are required: (.*)|Option '([^']*)' is required"
 #: Where jsonargparse shows the value that is wrong.
-_VALUES = (r"G(?:ot|iven) value: (.*)$", r"invalid literal [^']*'(.*?)'", r"to float: '(.*?)'")
+_VALUES = (
+    r"Given value: (.*)$",
+    r"Got value: (.*)$",
+    r"invalid literal [^']*'(.*?)'",
+    r"to float: '(.*?)'",
+)
 
 
 def _number_of(action: Any) -> str:
