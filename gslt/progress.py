@@ -11,23 +11,25 @@ from typing import Any
 from tqdm import tqdm
 
 LOG = logging.getLogger("gslt")
-#: Seconds between two lines, so that what is short says nothing.
-SECONDS = 30.0
-_LINE = "{desc}: {n_fmt} of {total_fmt} ({unit}), {elapsed} so far, {remaining} left{postfix}"
+#: Seconds between two lines, so that what is short says nothing; and their share of the time so
+#: far, so that what takes days says no more than what takes hours.
+SECONDS, SHARE = 30.0, 0.05
+_LINE = "{desc}: {n_fmt} of {total_fmt} {unit}s, {elapsed} so far, {remaining} left{postfix}"
 
 
 class Lines(tqdm):  # type: ignore[misc]
-    """A bar whose looks are lines of the log ``gslt``, one every half minute."""
+    """A bar whose looks are lines of the log ``gslt``, one every half minute or more."""
 
     def __init__(self, *given: Any, **options: Any) -> None:
-        self._said, self._count = time.monotonic(), 0
+        self._began = self._said = time.monotonic()
         same = {"file": io.StringIO(), "bar_format": _LINE, "miniters": 1, "mininterval": 1}
         super().__init__(*given, **{**options, **same})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         """Say how far it is, where the last time was long ago."""
-        if msg is None and time.monotonic() - self._said >= SECONDS:
-            self._said, self._count = time.monotonic(), self._count + 1
+        now = time.monotonic()
+        if msg is None and now - self._said >= max(SECONDS, SHARE * (now - self._began)):
+            self._said = now
             LOG.info("%s", str(self).strip(": "))
         return True
 

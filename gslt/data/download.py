@@ -228,7 +228,7 @@ class _Downloader:
                 raise ValueError("the server does not say how long the file is")
             if length is not None and length > most:
                 raise ValueError(f"the server would send {length:,} bytes, more than {most:,}")
-            with progress_bar(total=length, unit="B", unit_scale=True, desc=self.name) as bar:
+            with progress_bar(total=length, unit="byte", unit_scale=True, desc=self.name) as bar:
                 for part in _parts(answer, length):
                     if bar.n == 0 and part[:200].lstrip().lower().startswith(_PAGE):
                         raise ValueError("the server sent a web page, not the file")

@@ -133,6 +133,10 @@ def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
     with reading(path, ConfigError, "a target"):
         with safetensors.safe_open(str(path), "pt") as file:
             said = file.metadata() or {}
+            if not {"channels", "kind"} <= said.keys():
+                raise ConfigError(
+                    f"{str(path)!r} is no target; give the target.safetensors of gslt construct"
+                )
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         channels = [int(width) for width in said["channels"].split()]
         network = EquivariantNetwork(said["kind"], channels).double()

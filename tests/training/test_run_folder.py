@@ -435,7 +435,7 @@ def test_resume_command(
     assert main([command, "--resume", "stopped"]) == 0
     assert contents(Path("stopped")) == contents(Path("whole"))
     assert main([command, *TINY, "--out", "stopped"]) == 0
-    assert "stopped is finished" in capsys.readouterr().out
+    assert "stopped is finished" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("as_debian")
