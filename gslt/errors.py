@@ -158,11 +158,11 @@ def nearest(name: object, known: Iterable[object], most: int = 1000) -> str:
         most: what is longer is not compared.
     """
     names = [str(each) for each in known]
-    if not 0 < len(text := str(name)) <= most:
+    if not isinstance(name, str) or not 0 < len(name) <= most:
         return ""
     # What somebody began to type is near, however short it is.
-    began = [each for each in names if len(text.lstrip("-")) > 2 and each.startswith(text)]
-    found = [*began, *difflib.get_close_matches(text, names, 1)]
+    began = [each for each in names if len(name.lstrip("-")) > 2 and each.startswith(name)]
+    found = [*began, *difflib.get_close_matches(name, names, 1)]
     return f" (did you mean {found[0]}?)" if found else ""
 
 

@@ -60,9 +60,8 @@ class _Messages(logging.Handler):
     """Messages on standard error as it is at the time, beside a bar that may be drawn there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message, what is more than information with a name before it."""
+        """Print a message."""
         text = record.getMessage()
-        text = f"gslt: {text}" if record.levelno >= logging.WARNING else text
         bars = sys.modules.get("tqdm")
         if bars is not None and sys.stderr.isatty():
             bars.tqdm.write(text, file=sys.stderr)

@@ -48,7 +48,7 @@ class Request:
         if self.signal_number is None:
             self.signal_number = number
             if multiprocessing.parent_process() is None:  # Workers leave it to their parent.
-                LOG.warning("finishing this epoch … (Ctrl-C: at once)")
+                LOG.warning("gslt: finishing this epoch … (Ctrl-C: at once)")
 
 
 #: The requests of the blocks that this process is in, all the same one.

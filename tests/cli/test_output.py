@@ -139,7 +139,7 @@ def test_messages_and_results(capsys: Any) -> None:
     assert (LOG.level, LOG.handlers) == before
     LOG.info("not told")
     found = capsys.readouterr()
-    assert found.err == "told\ngslt: careful\ntold too\n"
+    assert found.err == "told\ncareful\ntold too\n"
     show(Outcome("text", {"a": 1}), {})
     show(Outcome("text", {"a": 1}), {"json": True})
     assert capsys.readouterr().out == 'text\n{"a": 1}\n'
