@@ -228,17 +228,19 @@ class _Downloader:
                 raise ValueError("the server does not say how long the file is")
             if length is not None and length > most:
                 raise ValueError(f"the server would send {length:,} bytes, more than {most:,}")
+            came = 0  # A bar that is not shown does not count.
             with progress_bar(total=length, unit="byte", unit_scale=True, desc=self.name) as bar:
                 for part in _parts(answer, length):
-                    if bar.n == 0 and part[:200].lstrip().lower().startswith(_PAGE):
+                    if came == 0 and part[:200].lstrip().lower().startswith(_PAGE):
                         raise ValueError("the server sent a web page, not the file")
+                    came += len(part)
                     bar.update(len(part))
-                    if bar.n > most:
+                    if came > most:
                         raise ValueError(f"more than {most:,} bytes came")
                     file.write(part)
             wanted = length if self.size is None else self.size
-            if bar.n == 0 or (wanted is not None and bar.n != wanted):
-                raise ValueError(f"{bar.n:,} of {wanted or 'some'} bytes came")
+            if came == 0 or (wanted is not None and came != wanted):
+                raise ValueError(f"{came:,} of {wanted or 'some'} bytes came")
 
 
 _PAGE = (b"<!doctype html", b"<html", b"\xef\xbb\xbf<!doctype html", b"\xef\xbb\xbf<html")

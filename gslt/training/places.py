@@ -107,7 +107,7 @@ def how_to_go_on(command: str, path: Path, values: Mapping[str, Any]) -> str:
     >>> how_to_go_on("search", Path("my run"), {"dataset": "cora", "dataset_dir": None, "split": 0})
     "gslt search --resume 'my run'"
     >>> how_to_go_on("search", Path("runs/mine"), {})
-    "the same script or command again, which finds its folder 'runs/mine'"
+    "the same script or command again (its folder is 'runs/mine')"
 
     Args:
         command: ``"search"`` or ``"train"``.
@@ -116,7 +116,7 @@ def how_to_go_on(command: str, path: Path, values: Mapping[str, Any]) -> str:
     """
     if begun_by_command(values):
         return pasted("gslt", command, "--resume", path)
-    return f"the same script or command again, which finds its folder {str(path)!r}"
+    return f"the same script or command again (its folder is {str(path)!r})"
 
 
 def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_a_stopped_script_goes_on(
         script()
     said = str(stopped.value)
     assert "gslt search" not in said
-    assert "the same script or command again, which finds its folder 'mine'" in said
+    assert "the same script or command again (its folder is 'mine')" in said
     # Whoever tries a command all the same is told why not.
     assert main(["search", "--resume", "mine"]) == 2
     assert "does not say on what data its run is" in capsys.readouterr().err

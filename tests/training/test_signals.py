@@ -37,9 +37,7 @@ def test_a_request_to_stop(
         gslt.search(blocks, config, progress=False, on_epoch=on_epoch, folder=folder)
     assert seen == [1, 2, 3]
     assert stopped.value.signal_number == number
-    assert f"the same script or command again, which finds its folder {str(path)!r}" in str(
-        stopped.value
-    )
+    assert f"the same script or command again (its folder is {str(path)!r})" in str(stopped.value)
     assert signal.getsignal(number) == usual
     assert read_checkpoint(next(path.glob("checkpoint-*"))).epoch == 3
     run(path, blocks, config)
