@@ -24,9 +24,9 @@ import common
 import torch
 
 from gslt.nn.equivariant import EquivariantNetwork
-from gslt.theory.construct import ConstructConfig, construct
+from gslt.theory.config import ConstructConfig, TargetConfig
+from gslt.theory.construct import construct
 from gslt.theory.existence import (
-    TargetConfig,
     constructed_ticket,
     construction_facts,
     make_target,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gslt.faces import lazy
 from gslt.version import __version__
 
 if TYPE_CHECKING:
@@ -102,22 +102,4 @@ _HOMES = {
     "training.run_folder": ["RunFolder"],
     "training.search": ["evaluate", "search", "train"],
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(f"gslt.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    try:
-        # The rooms are there without an import of their own: gslt.diagnostics.probe(…).
-        return import_module(f"gslt.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"gslt.{name}":
-            raise
-        raise AttributeError(f"module 'gslt' has no attribute {name!r}") from None
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import Self
 
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, nearest
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.freezing.allocation import FALLING_SHORT
 from gslt.random import Stream
@@ -28,11 +28,31 @@ Draw = Literal["exact", "bernoulli"]
 Edges = Literal["all", "none"]
 Optimizer = Literal["adamw", "adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
+Preset = Literal[
+    "table", "sparsity", "window", "locking", "freezing", "width", "size", "er", "construction"
+]
 Ranking = Literal["magnitude", "raw"]
 Scale = Literal["none", "static", "dynamic"]
+Size = Literal["quick", "standard", "paper"]
 Threshold = Literal["global", "layer"]
 WeightInit = Literal["ku", "kn", "skc"]
 
+#: Names of :data:`gslt.diagnostics.MEASURES`: the help of a command does not wait for torch.
+MEASURE_NAMES: tuple[str, ...] = (
+    "dirichlet_energy",
+    "rayleigh_quotient",
+    "centred_rayleigh_quotient",
+    "collapse",
+    "numerical_rank",
+    "effective_rank",
+    "mad",
+    "mad_gap",
+    "nc1",
+    "linear_probe",
+    "linear_probe_val",
+)
+#: Those of them that sample, and are measured only where they are named.
+SAMPLING_MEASURES: tuple[str, ...] = ("mad_gap",)
 #: Networks of images, see :mod:`gslt.nn.vision`; all others are of graphs.
 VISION: tuple[Architecture, ...] = ("conv2", "conv4", "conv6", "resnet18", "resnet20")
 #: What they take where nobody says otherwise: the optimiser of the four CIFAR configs of the Frozen
@@ -596,8 +616,8 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         ConfigError: naming the choices.
     """
     if value not in choices:
-        listed = ", ".join(map(str, choices))
-        raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}")
+        listed, near = ", ".join(map(str, choices)), nearest(value, choices)
+        raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}{near}")
 
 
 def check_values(config: Any) -> None:
@@ -699,7 +719,9 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     """
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     if unknown := sorted(map(str, set(values) - {field.name for field in fields})):
-        raise ConfigError(f"{kind.__name__} has no field {shortened(', '.join(unknown))[1:-1]}")
+        near = nearest(unknown[0], [field.name for field in fields])
+        listed = shortened(", ".join(unknown))[1:-1]
+        raise ConfigError(f"{kind.__name__} has no field {listed}{near}")
     needed = [
         field.name
         for field in fields

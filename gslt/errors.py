@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING
 from unicodedata import category
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 
@@ -142,6 +144,38 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def nearest(name: object, known: Iterable[object], most: int = 1000) -> str:
+    """What a sentence on a wrong name ends with: a question that names the nearest, or nothing.
+
+    >>> nearest("serach", ["search", "train"])
+    ' (did you mean search?)'
+
+    Args:
+        name: what was given.
+        known: what there is.
+        most: what is longer is not compared.
+    """
+    names = [str(each) for each in known]
+    if not isinstance(name, str) or not 0 < len(name) <= most:
+        return ""
+    # What somebody began to type is near, however short it is.
+    began = [each for each in names if len(name.lstrip("-")) > 2 and each.startswith(name)]
+    found = [*began, *difflib.get_close_matches(name, names, 1)]
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def pasted(*words: object) -> str:
+    """A command line as a shell takes it, for advice that is to work when it is pasted.
+
+    >>> pasted("gslt", "search", "--resume", "runs/my graph")
+    "gslt search --resume 'runs/my graph'"
+
+    Args:
+        *words: the command and what follows it.
+    """
+    return shlex.join(map(str, words))
 
 
 def _shown_character(character: str) -> str:

@@ -7,6 +7,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from gslt.errors import DataWarning, GsltError
@@ -41,3 +42,28 @@ def sentences(module: Any) -> Iterator[str]:
         text = "".join(str(piece) for piece in pieces if piece is not None)
         if "; " in text.strip("; ") and not text.startswith("NodeDataset("):
             yield "".join(".*" if piece is None else re.escape(str(piece)) for piece in pieces)
+
+
+def commands_in(module_file: Path) -> Iterator[list[str]]:
+    """Words of every command line of gslt that a module prints; what it fills in is "1".
+
+    They stand in calls of ``pasted`` and between backticks.
+    """
+    for node in ast.walk(ast.parse(module_file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "pasted":
+            words = [_word(each) for each in node.args if not isinstance(each, ast.Starred)]
+            if words[0] == "gslt":
+                yield words[1:]
+        elif isinstance(node, ast.JoinedStr | ast.Constant):
+            for line in re.findall(r"(?<!`)`gslt ([^`]*)`(?!`)", _text(node)):
+                yield line.split()
+
+
+def _word(node: ast.expr) -> str:
+    return str(node.value) if isinstance(node, ast.Constant) else "1"
+
+
+def _text(node: ast.JoinedStr | ast.Constant) -> str:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return "".join(_word(each) for each in node.values)

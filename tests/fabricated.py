@@ -12,7 +12,7 @@ from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.smoothness import Profile
 from gslt.studies.study import GridCell, RunSpec, Study
-from gslt.theory.existence import ConstructionConfig
+from gslt.theory.config import ConstructionConfig
 
 MACHINE = {
     "versions": {"gslt": "0.0.0", "torch": "9.9", "DGL": "not installed"},

@@ -10,14 +10,22 @@ from typing import get_args
 import pytest
 
 import gslt
-from gslt.config import VISION, Allocation, Architecture, BackendName
+from gslt.config import (
+    MEASURE_NAMES,
+    SAMPLING_MEASURES,
+    VISION,
+    Allocation,
+    Architecture,
+    BackendName,
+    Preset,
+)
 from gslt.data.catalogue import DATASETS, LAYOUTS, Entry, Layout
 from gslt.diagnostics import MEASURES, Measure
 from gslt.freezing import ALLOCATIONS
 from gslt.oversmoothing import smooth
 from gslt.report import write_report
 from gslt.studies import Study, StudyFolder, frame, run_study
-from gslt.studies.presets import PRESETS, Preset
+from gslt.studies.presets import PRESETS
 
 TEXT = (Path(__file__).parents[1] / "docs" / "developing.md").read_text("utf-8")
 
@@ -75,6 +83,8 @@ def test_a_measure_arrives_in_smooth(folder: StudyFolder, tmp_path: Path) -> Non
 def test_names_of_the_settings_are_those_of_the_registries() -> None:
     assert set(get_args(Allocation)) == set(ALLOCATIONS)
     assert set(get_args(Preset)) == set(PRESETS)
+    assert set(MEASURE_NAMES) == set(MEASURES) - {"spread"}
+    assert {n for n in MEASURE_NAMES if MEASURES[n].sampled} == set(SAMPLING_MEASURES)
     from gslt.backends import BACKENDS
     from gslt.nn.gnn import GAINS, LAYERS
     from gslt.nn.vision import NETWORKS

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_other_data, data_folder, field_names
-from gslt.config import Architecture
-from gslt.conjecture.protocol import Criteria, Size
-from gslt.errors import RunError
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
+from gslt.config import Architecture, Size
+from gslt.conjecture.criteria import Criteria
+from gslt.errors import GsltError, RunError
+from gslt.files import plain
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    commands.add_subcommand(
-        "conjecture", _parser(), help="test whether freezing counters over-smoothing"
-    )
+    commands.add("conjecture", _parser, "test whether freezing counters over-smoothing")
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         description="Test the conjecture of the Frozen paper (arXiv 2402.14029): freezing counters "
         "over-smoothing more strongly than searching a dense source, and tickets classify better "
         "for it. Computes the runs that are missing, judges three claims (S: smoother at equal "
@@ -34,7 +34,7 @@ def _parser() -> ArgumentParser:
     text += "(with --dataset ogbn-arxiv: a GPU) [what the folder was begun with, else standard]"
     parser.add_argument("--preset", type=Size | None, help=text)
     text = "folder of records and report"
-    parser.add_argument("--out", type=Path, required=True, help=text)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "message passing; the conjecture is about gin [the folder's, else gin]"
     parser.add_argument("--architecture", type=Architecture | None, help=text)
     text = "one data set in the place of the preset's: name or path"
@@ -49,7 +49,7 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _conjecture(options: Namespace) -> None:
+def _conjecture(options: Namespace) -> Outcome:
     from gslt.conjecture.findings import check_accuracy
     from gslt.conjecture.protocol import PLAN, begin, open_plan, run_plan
     from gslt.conjecture.report import report_plan, verdict_text
@@ -73,18 +73,24 @@ def _conjecture(options: Namespace) -> None:
             for each in datasets:
                 check_accuracy(each.name, each.metric)
             listed = ", ".join(map(str, datasets))
-            print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms on {listed}")
-        done = run_plan(plan, folder, executor_of(options, folder))
+            runs, arms = len(study.runs), len(study.arms)
+            LOG.info("%s: %s runs of %s arms on %s", study.name, runs, arms, listed)
+        done = run_plan(plan, folder, executor_of(options, folder), say=LOG.info)
     try:
         # Simulations take minutes, and nobody who wants to see what is there waits for them.
         simulate = not done.stopped_by and not options.report_only
-        findings = report_plan(plan, folder, simulate=simulate)
+        findings = report_plan(plan, folder, simulate=simulate, say=LOG.info)
     except RunError:
         done.check()
         raise
-    print("\n" + verdict_text(findings) + "\n")
-    print(f"written: {options.out / 'report.html'}, verdict.json, tables/ and figures/ beside it")
-    done.check()
+    page = options.out / "report.html"
+    LOG.info("written: %s, verdict.json, tables/ and figures/ beside it", page)
+    error = None
+    try:
+        done.check()
+    except GsltError as found:
+        error = found
+    return Outcome(verdict_text(findings).strip("\n"), plain(findings.as_dict()), error)
 
 
 ACTIONS: dict[str, Action] = {"conjecture": _conjecture}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gslt.cli.options import Action, add_root, add_split, data_folder, size_line
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
 from gslt.config import part
-from gslt.report.figures import both_names
-from gslt.theory.existence import TARGET
-from gslt.training.places import SUMMARY, TICKET
+from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
     from gslt.theory.construct import Construction
@@ -22,15 +23,16 @@ coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, 
 and a picture of the errors against the width."""
 #: What the folder is called, its picture, and its files.
 KIND, PICTURE = "construct", "widths"
-FILES = (TICKET, SUMMARY, TARGET, *both_names(PICTURE))
+FILES = ("ticket.safetensors", "summary.json", TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    from gslt.theory.construct import ConstructConfig
-    from gslt.theory.existence import TargetConfig
+    commands.add("construct", _parser, "a ticket that equals a network, by theory")
 
-    parser = ArgumentParser(description=DESCRIPTION)
+
+def _parser() -> Parser:
+    parser = Parser(description=DESCRIPTION)
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     text = "data set of nodes: name or path [cora]; other targets have data of their own"
     parser.add_argument("--dataset", type=str | None, help=text)
@@ -39,20 +41,19 @@ def add(commands: Any) -> None:
     text = "a target.safetensors of an earlier call, in the place of training"
     parser.add_argument("--load", type=Path | None, metavar="FILE", help=text)
     text = "output folder [runs/construct-TARGET-DATASET]"
-    parser.add_argument("--out", type=Path | None, help=text)
+    parser.add_argument("--out", type=Path | None, metavar="DIR", help=text)
     parser.add_class_arguments(TargetConfig)
     parser.add_class_arguments(ConstructConfig)
-    commands.add_subcommand("construct", parser, help="a ticket that equals a network, by theory")
+    return parser
 
 
-def _construct(options: Namespace) -> None:
-    from gslt.files import OutputFolder
+def _construct(options: Namespace) -> Outcome:
+    from gslt.files import OutputFolder, plain
     from gslt.report.construction import width_figure
     from gslt.report.figures import save_both
-    from gslt.theory.construct import ConstructConfig, construct
+    from gslt.theory.construct import construct
     from gslt.theory.existence import (
         SHARES,
-        TargetConfig,
         errors_against_width,
         keep_construction,
         make_target,
@@ -79,29 +80,30 @@ def _construct(options: Namespace) -> None:
     facts, ticket = keep_construction(folder, found, target, task, widths=layers)
     title = f"{kind.target} on {task.shown}, output error {config.epsilon:g}: random width"
     save_both(width_figure(layers, SHARES, title), folder, PICTURE)
-    _show(found, facts["target_scores"], facts["ticket_scores"])
-    print(size_line(ticket))
-    print(
+    LOG.info("written to %s: %s", folder.path, ", ".join(FILES))
+    lines = [
+        *_lines(found, facts["target_scores"], facts["ticket_scores"]),
+        size_line(ticket),
         f"the target itself has {4 * found.target_weights:,} bytes of float32: a construction "
-        "shows that there is a ticket, and saves nothing"
-    )
-    print(f"written to {folder.path}: {', '.join(FILES)}")
+        "shows that there is a ticket, and saves nothing",
+    ]
+    return Outcome("\n".join(lines), {"folder": str(folder.path), **plain(facts)})
 
 
-def _show(found: Construction, before: dict[str, float], after: dict[str, float]) -> None:
-    print(f"{'split':<9} {'target':>8} {'ticket':>8}")
+def _lines(found: Construction, before: dict[str, float], after: dict[str, float]) -> Iterator[str]:
+    yield (f"{'split':<9} {'target':>8} {'ticket':>8}")
     for split, value in before.items():
-        print(f"{split:<9} {100 * value:>7.2f}% {100 * after[split]:>7.2f}%")
-    print(
+        yield (f"{split:<9} {100 * value:>7.2f}% {100 * after[split]:>7.2f}%")
+    yield (
         f"largest output error {found.output_error:.3g} (asked for {found.epsilon:g}, bound by the "
         f"coefficients' errors {found.bound:.3g}); the same class on {100 * found.agreement:.2f} %"
     )
     for block in found.blocks:
-        print(
+        yield (
             f"  {block.layer:<24} {block.coefficients:>8,} coefficients, {block.copies:>5} random "
             f"channels for one, largest error {block.error:.2g} (allowed {block.epsilon:.2g})"
         )
-    print(
+    yield (
         f"random weights per target weight: {found.searched / found.target_weights:,.1f} to choose "
         f"from, {(found.searched + found.first) / found.target_weights:,.0f} with the first "
         f"matrices, which are never made; {found.seconds:.1f} s"

@@ -2,72 +2,105 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gslt.cli.options import Action, add_reading, add_root, add_split, address_of
-from gslt.errors import DataError
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
+from gslt.errors import DataError, pasted
+from gslt.files import plain
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to a parser."""
-    data = ArgumentParser(description="Data sets: list, show, convert, fetch or make them.")
-    commands.add_subcommand("data", data, help="list, show, convert, fetch or make data sets")
-    actions = data.add_subcommands(dest="action")
-    listing = ArgumentParser(description="Known data sets, and which are present.")
-    info = ArgumentParser(description="Facts about one data set.")
-    info.add_argument("name", type=str, help="name or path")
-    add_split(info)
-    add_reading(info)
-    convert = ArgumentParser(description="Write a data set as gslt's own file, without pickle.")
-    convert.add_argument("source", type=str, help="name or path")
-    convert.add_argument("target", type=Path, help="file to write, which ends in .safetensors")
-    add_split(convert)
-    add_reading(convert)
-    info.add_argument("--json", action="store_true", help="as one line of JSON")
-    download = ArgumentParser(description="Fetch a data set. No other command uses the network.")
-    download.add_argument("name", type=str, help="name")
-    synthesize = ArgumentParser(
-        description="Write a synthetic OGBN-Arxiv stand-in in OGB's raw layout."
-    )
-    synthesize.add_argument("--scale", type=float, default=1.0, help="size; 1 is OGBN-Arxiv's")
-    synthesize.add_argument("--seed", type=int, default=0, help="seed of the graph")
-    for name, command, text in (
-        ("list", listing, "known data sets"),
-        ("info", info, "facts about one data set"),
-        ("convert", convert, "write one as gslt's own file"),
-        ("download", download, "fetch one; no other command uses the network"),
-        ("synthesize", synthesize, "write a synthetic OGBN-Arxiv stand-in"),
-    ):
-        add_root(command)
-        actions.add_subcommand(name, command, help=text)
+    text = "list, show, convert, fetch or make data sets"
+    data = commands.group("data", "Data sets: list, show, convert, fetch or make them.", text)
+    for name, (about, options, text) in _PARSERS.items():
+        data.add(name, partial(_parser, about, options), text)
 
 
-def _data_list(options: Namespace) -> None:
+def _parser(about: str, options: Callable[[Parser], None]) -> Parser:
+    parser = Parser(description=about)
+    options(parser)
+    add_root(parser)
+    return parser
+
+
+def _of_one(parser: Parser) -> None:
+    parser.add_argument("name", type=str, metavar="DATASET", help="name or path")
+    add_split(parser)
+    add_reading(parser)
+
+
+def _of_convert(parser: Parser) -> None:
+    parser.add_argument("source", type=str, metavar="DATASET", help="name or path")
+    text = "file to write, which ends in .safetensors"
+    parser.add_argument("target", type=Path, metavar="FILE", help=text)
+    add_split(parser)
+    add_reading(parser)
+
+
+def _of_download(parser: Parser) -> None:
+    parser.add_argument("name", type=str, metavar="DATASET", help="name")
+
+
+def _of_synthesize(parser: Parser) -> None:
+    parser.add_argument("--scale", type=float, default=1.0, help="size; 1 is OGBN-Arxiv's")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the graph")
+
+
+#: Description, options and line in the list of commands.
+_PARSERS: dict[str, tuple[str, Callable[[Parser], None], str]] = {
+    "list": (
+        "Known data sets, and which are present.",
+        lambda parser: None,
+        "known data sets",
+    ),
+    "info": ("Facts about one data set.", _of_one, "facts about one data set"),
+    "convert": (
+        "Write a data set as gslt's own file, without pickle.",
+        _of_convert,
+        "write one as gslt's own file",
+    ),
+    "download": (
+        "Fetch a data set. No other command uses the network.",
+        _of_download,
+        "fetch one; no other command uses the network",
+    ),
+    "synthesize": (
+        "Write a synthetic OGBN-Arxiv stand-in in OGB's raw layout.",
+        _of_synthesize,
+        "write a synthetic OGBN-Arxiv stand-in",
+    ),
+}
+
+
+def _data_list(options: Namespace) -> Outcome:
     from gslt.data import list_datasets
 
     facts = list_datasets(options.dataset_dir)
     width = max(len(fact.name) for fact in facts)
-    for fact in facts:
-        print(
-            f"{fact.name:<{width}}  {'present' if fact.present else 'absent ':<7}  "
-            f"{fact.description}"
-        )
+    lines = [
+        f"{fact.name:<{width}}  {'present' if fact.present else 'absent':<7}  {fact.description}"
+        for fact in facts
+    ]
+    return Outcome("\n".join(lines), plain(facts))
 
 
-def _data_info(options: Namespace) -> None:
+def _data_info(options: Namespace) -> Outcome:
     from gslt.data import load_dataset
     from gslt.data.profile import lines, profile
 
     name = address_of(options.name, options)
     facts = profile(load_dataset(name, options.dataset_dir, split=options.split))
-    print(json.dumps(facts, allow_nan=False) if options.json else "\n".join(lines(facts)))
+    return Outcome("\n".join(lines(facts)), facts)
 
 
-def _data_convert(options: Namespace) -> None:
+def _data_convert(options: Namespace) -> Outcome:
     from gslt.data import as_dataset, load_dataset
     from gslt.data.stored import is_stored
 
@@ -79,23 +112,28 @@ def _data_convert(options: Namespace) -> None:
         )
     name = address_of(options.source, options)
     data = as_dataset(load_dataset(name, options.dataset_dir, split=options.split))
-    print(data)
+    LOG.info("%s", data)
     data.save(target)
-    print(f"written to {target}; use --dataset {target}")
+    return _written(target, f"use {pasted('--dataset', target)}")
 
 
-def _data_download(options: Namespace) -> None:
+def _data_download(options: Namespace) -> Outcome:
     from gslt.data import download_dataset
 
-    print(f"written to {download_dataset(options.name, options.dataset_dir)}")
+    return _written(download_dataset(options.name, options.dataset_dir))
 
 
-def _data_synthesize(options: Namespace) -> None:
+def _data_synthesize(options: Namespace) -> Outcome:
     from gslt.data import write_standin
     from gslt.data.catalogue import data_root
 
     path = write_standin(data_root(options.dataset_dir), options.scale, options.seed)
-    print(f"synthetic OGBN-Arxiv stand-in written to {path}; use --dataset {path}")
+    return _written(path, f"use {pasted('--dataset', path)}", "synthetic OGBN-Arxiv stand-in ")
+
+
+def _written(path: Path, advice: str = "", what: str = "") -> Outcome:
+    end = f"; {advice}" if advice else ""
+    return Outcome(f"{what}written to {path}{end}", {"written": str(path)})
 
 
 ACTIONS: dict[str, Action] = {

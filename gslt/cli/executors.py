@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import add_root, data_folder
+from gslt.cli.parser import Parser
 
 if TYPE_CHECKING:
     from gslt.studies.execute import Executor
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ExecutorName = Literal["local", "ray"]
 
 
-def add_executor(parser: ArgumentParser) -> None:
+def add_executor(parser: Parser) -> None:
     """Add options: where the data sets are, and where runs are computed."""
     add_root(parser)
     parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
+import time
 import warnings
+from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import Namespace, set_parsing_settings
 
-from gslt.cli import conjecture, construct, data, runs, smooth, sources, studies, tickets
+from gslt.cli import (
+    completion,
+    conjecture,
+    construct,
+    data,
+    runs,
+    smooth,
+    sources,
+    studies,
+    tickets,
+)
 from gslt.cli.options import Action
+from gslt.cli.output import LOG, MANNERS, messages, show
+from gslt.cli.parser import Commands, Parser, spelled
 from gslt.cli.terminal import standard_streams
+from gslt.cli.usage import children
 from gslt.environment import versions
-from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted
+from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted, nearest
 from gslt.files import read_yaml, reading
 
 DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."
@@ -47,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(given: Sequence[str]) -> int:
     """Run a command, and give its exit status."""
+    verbose = bool({"-v", "--verbose"} & set(given))
     try:
         with _plain_warnings():
             _run(given)
@@ -55,7 +72,7 @@ def _status(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _end("interrupted", 128 + signal.SIGINT)
     except GsltError as error:
-        return _end(str(error))
+        return _end("\n  because: ".join(_causes(error, verbose)))
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         return _end(f"{error.strerror or error or type(error).__name__}{place}")
@@ -67,19 +84,40 @@ def _status(given: Sequence[str]) -> int:
     return 0
 
 
+def _causes(error: BaseException, verbose: bool) -> list[str]:
+    """What is wrong, and what is behind it where that is asked for."""
+    said = [str(error)]
+    while verbose and error.__cause__ is not None:
+        error = error.__cause__
+        said.append(f"{type(error).__name__}: {error}")
+    return said
+
+
 def _end(sentence: str, status: int = 2) -> int:
     print(f"gslt: {sentence}", file=sys.stderr)
     return status
 
 
 def _run(given: Sequence[str]) -> None:
-    options = parse(given)
+    if given[:1] == ["--print_completion"]:
+        completion.print_script(build_parser(), given[1:])
+        return
+    options, words = _parsed(given)
     name, parsed = options.command, options[options.command]
     while name not in COMMANDS:
         name, parsed = f"{name} {parsed.action}", parsed[parsed.action]
-    runs.check_resume(parsed, given)
-    smooth.check_source(parsed, given)
-    COMMANDS[name](parsed)
+    runs.check_resume(parsed, words)
+    smooth.check_source(parsed, words)
+    with messages(parsed):
+        LOG.debug("%s", ", ".join(f"{name} {number}" for name, number in versions().items()))
+        settings = {name: value for name, value in parsed.as_dict().items() if value is not None}
+        LOG.debug("settings: %s", settings)
+        started = time.perf_counter()
+        found = COMMANDS[name](parsed)
+        LOG.debug("%.1f s", time.perf_counter() - started)
+        show(found, parsed)
+    if found.error is not None:
+        raise found.error
 
 
 def parse(given: Sequence[str]) -> Namespace:
@@ -92,19 +130,53 @@ def parse(given: Sequence[str]) -> Namespace:
         ``command`` and, under its name, its options.
 
     Raises:
-        SystemExit: with status 2 and a usage message, where something is wrong with them.
+        SystemExit: with status 2 and one line, where something is wrong with them.
         ConfigError: if a settings file cannot be read.
     """
-    for path in _settings_files(given):
+    return _parsed(given)[0]
+
+
+def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """The options of a command line, and its words as the parsers take them."""
+    words = _words(given)
+    for path in _settings_files(words):
         with reading(path, ConfigError, "a settings file"):
             read_yaml(path)
-    parser = build_parser()
+    parser = build_parser(words)
     try:
-        options = parser.parse_args(given)
-        runs.fill_defaults(options, lambda: parser.parse_args(given, defaults=False))
-        return options
+        options = parser.parse_args(words)
+        runs.fill_defaults(options, lambda: parser.parse_args(words, defaults=False))
+        return options, words
     except RecursionError:
         parser.error("an option is nested too deeply")
+
+
+def _words(given: Sequence[str]) -> list[str]:
+    """The words as :func:`gslt.cli.parser.spelled` gives them.
+
+    Words like ``--quiet`` may stand before the command too.
+    """
+    front = list(takewhile(lambda word: word.startswith("-"), given))
+    if any(word not in MANNERS for word in front):
+        return list(given)  # --help, --version, or a word that is not known.
+    left = list(given[len(front) :])
+    parser: Any = build_parser(left)
+    words: list[str] = []
+    while left and (commands := children(parser)):
+        name = left.pop(0)
+        if name.startswith("-"):
+            return [*words, name, *left]
+        if name not in commands:
+            parser.error(f"there is no command {name}{nearest(name, commands)}")
+        words.append(name)
+        parser = commands[name]
+    if commands := children(parser):
+        parser.error(f"name a command: {', '.join(commands)}")
+    words += [*front, *spelled(left, parser)]
+    if any(word.partition("=")[0] == "--print_config" for word in words):
+        # Of what stands in a settings file, how much a command says is no part.
+        return [word for word in words if word not in MANNERS]
+    return words
 
 
 def _settings_files(given: Sequence[str]) -> list[str]:
@@ -130,13 +202,29 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = usual
 
 
-def build_parser() -> ArgumentParser:
-    """The parser of all commands."""
+class _Version(argparse.Action):
+    """Prints the versions: they are looked up only where they are asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        print(", ".join(f"{name} {number}" for name, number in versions().items()))
+        parser.exit()
+
+
+def build_parser(wanted: Sequence[str] | None = None) -> Parser:
+    """The parser of the commands.
+
+    Args:
+        wanted: the words of a command line: only its command has its options then, as making all
+            of them takes time; default: every command has.
+    """
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(prog="gslt", description=DESCRIPTION)
-    numbers = ", ".join(f"{name} {number}" for name, number in versions().items())
-    parser.add_argument("--version", action="version", version=numbers)
-    commands = parser.add_subcommands(dest="command")
+    text = "gslt COMMAND --help tells of a command."
+    parser = Parser(prog="gslt", description=DESCRIPTION, epilog=text)
+    text = "versions of gslt and of the libraries that a result depends on"
+    parser.add_argument("--version", action=_Version, nargs=0, default=SUPPRESS, help=text)
+    text = "print a script for completion in bash, zsh or tcsh, see docs/commands.md"
+    parser.add_argument("--print_completion", metavar="SHELL", default=SUPPRESS, help=text)
+    commands = Commands(parser, "command", wanted)
     for part in PARTS:
         part.add(commands)
     return parser

@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
+from gslt.cli.output import Outcome
+from gslt.cli.parser import Parser
 from gslt.errors import ConfigError
 
 #: What carries out a command.
-Action = Callable[[Namespace], None]
+Action = Callable[[Namespace], Outcome]
 
 
-def add_root(parser: ArgumentParser) -> None:
+def add_root(parser: Parser) -> None:
     """Add the option that says where data sets are."""
-    text = "folder of the data sets [$GSLT_DATA or dataset]"
-    parser.add_argument("--dataset_dir", type=Path | None, help=text)
+    text = "folder of the data sets [$GSLT_DATA, or dataset]"
+    parser.add_argument("--dataset_dir", type=Path | None, metavar="DIR", help=text)
 
 
 def data_folder(options: Namespace) -> str | None:
@@ -26,18 +28,20 @@ def data_folder(options: Namespace) -> str | None:
     return options.dataset_dir and str(options.dataset_dir)
 
 
-def add_other_data(parser: ArgumentParser) -> None:
+def add_other_data(parser: Parser) -> None:
     """Add the option that goes on where the data is no longer what it was."""
     text = "go on, with a warning, where the data is no longer what the result is of"
     parser.add_argument("--allow_other_data", action="store_true", help=text)
 
 
-def add_split(parser: ArgumentParser) -> None:
+def add_split(parser: Parser) -> None:
     """Add the option that says which split of a data set is used."""
-    parser.add_argument("--split", type=int, default=0, help="number of the split, where several")
+    parser.add_argument(
+        "--split", type=int, default=0, help="number of the split, where there are several"
+    )
 
 
-def add_reading(parser: ArgumentParser) -> None:
+def add_reading(parser: Parser) -> None:
     """Add the options that say how a file of a graph is read."""
     text = "name of the features in a file; several node attributes with commas between them"
     parser.add_argument("--x", type=str | None, metavar="NAME", help=text)

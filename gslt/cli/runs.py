@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import (
@@ -23,6 +23,8 @@ from gslt.cli.options import (
     given_options,
     size_line,
 )
+from gslt.cli.output import LOG, MANNERS, Outcome
+from gslt.cli.parser import Commands, Parser
 from gslt.config import (
     VISION,
     RunConfig,
@@ -32,7 +34,7 @@ from gslt.config import (
     image_defaults,
     part,
 )
-from gslt.errors import ConfigError, RunError, RunInUseError
+from gslt.errors import ConfigError, RunError, RunInUseError, pasted
 
 if TYPE_CHECKING:
     from gslt.data import Dataset
@@ -45,15 +47,26 @@ LoggerName = Literal["tensorboard", "mlflow", "none"]
 #: By option: what a run folder remembers of how its run is carried out.
 Remembered = dict[str, "str | int | None"]
 #: Options that say how a run is carried out, so that they can be given anew when it goes on.
-_HOW = ("--resume", "--checkpoint_seconds", "--log", "--probe_every", "--allow_other_data")
+_HOW = (
+    *("--resume", "--checkpoint_seconds", "--log", "--probe_every", "--allow_other_data"),
+    *MANNERS,
+)
 #: Those that a run folder remembers.
 _KEPT = ("log", "probe_every")
 
 
-def add(commands: Any) -> None:
+_ABOUT: dict[type[Any], str] = {
+    SearchConfig: "Search a ticket: a mask over random weights, which are never trained. Part of "
+    "the weights can be frozen before, pruned or locked.",
+    TrainConfig: "Train the weights of a network, dense or under a random mask: what tickets are "
+    "compared with.",
+}
+
+
+def add(commands: Commands) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand("search", _run_parser(SearchConfig), help="search a ticket")
-    commands.add_subcommand("train", _run_parser(TrainConfig), help="train the weights instead")
+    commands.add("search", partial(_run_parser, SearchConfig), "search a ticket")
+    commands.add("train", partial(_run_parser, TrainConfig), "train the weights instead")
 
 
 def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
@@ -91,14 +104,16 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
         )
 
 
-def _run_parser(config: type[Any]) -> ArgumentParser:
-    parser = ArgumentParser(description=(config.__doc__ or "").splitlines()[0])
+def _run_parser(config: type[Any]) -> Parser:
+    parser = Parser(description=_ABOUT[config])
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_argument("--out", type=Path | None, help="run folder [runs/<time>-…]")
+    parser.add_argument("--out", type=Path | None, metavar="DIR", help="run folder [runs/<time>-…]")
     text = "go on with the run in this folder; every setting is taken from there"
     parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
-    text = "time between checkpoints [as often as costs 1 %% of the time]"
-    parser.add_argument("--checkpoint_seconds", type=NonNegativeFloat | None, help=text)
+    text = "time between checkpoints [as often as costs 1 % of the time]"
+    parser.add_argument(
+        "--checkpoint_seconds", type=NonNegativeFloat | None, metavar="S", help=text
+    )
     text = (
         "log every epoch too: TensorBoard in the run folder, or MLflow (MLFLOW_TRACKING_URI); a "
         "run that goes on does as before unless told otherwise [none]"
@@ -121,7 +136,7 @@ def _run_parser(config: type[Any]) -> ArgumentParser:
     return parser
 
 
-def _run(kind: type[Any], options: Namespace) -> None:
+def _run(kind: type[Any], options: Namespace) -> Outcome:
     from gslt.data import load_dataset
     from gslt.data.catalogue import address
     from gslt.errors import UnwrittenError
@@ -138,13 +153,13 @@ def _run(kind: type[Any], options: Namespace) -> None:
         }
         config = part(kind, options)
         out = options.out
-    dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
-    print(dataset)
-    check_kind(config, dataset)
     check_runnable(config)
+    dataset = load_dataset(chosen["dataset"], chosen["dataset_dir"], split=chosen["split"])
+    LOG.info("%s", dataset)
+    check_kind(config, dataset)
     with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
-            print(f"{folder.path} is finished; what follows is its result")
+            LOG.info("%s is finished; what follows is its result", folder.path)
         how = folder.remembered
         try:
             with _logger(how.get("log"), folder, config, dataset.name) as log:
@@ -153,33 +168,37 @@ def _run(kind: type[Any], options: Namespace) -> None:
                 if log is not None:
                     log.result(result)
         except UnwrittenError as error:
-            _show(error.result)
-            raise
+            return dataclasses.replace(
+                _outcome(error.result, folder.path, folder.environment), error=error
+            )
         except OSError as error:
             raise RunError(
                 f"{error.strerror or error}: {error.filename or folder.path}; what was computed is "
-                f"kept: make room, then gslt {action.__name__} --resume {folder.path}"
+                f"kept: make room, then {folder.way_on}"
             ) from error
-    _show(result)
-    _show_leaderboard(result, folder.environment)
-    print(f"written to {folder.path}")
+    LOG.info("written to %s", folder.path)
+    return _outcome(result, folder.path, folder.environment)
 
 
-def _show(result: Result) -> None:
-    print(result)
+def _outcome(result: Result, path: Path, machine: Mapping[str, Any]) -> Outcome:
+    from gslt.training.run_folder import summary
+
+    lines = [str(result)]
     if result.ticket is not None:
-        print(size_line(result.ticket))
+        lines.append(size_line(result.ticket))
+    lines += _leaderboard(result, machine)
+    return Outcome("\n".join(lines), {"folder": str(path), **summary(result)})
 
 
-def _show_leaderboard(result: Result, machine: Mapping[str, Any]) -> None:
-    """The line of OGB's leaderboard, of OGBN-Arxiv and enough runs."""
+def _leaderboard(result: Result, machine: Mapping[str, Any]) -> list[str]:
+    """The line of OGB's leaderboard with its head, of OGBN-Arxiv and enough runs."""
     from gslt.data.ogb import ARXIV
     from gslt.studies.columns import measured
     from gslt.studies.runs import machine_words
     from gslt.training.results import LEADERBOARD_HEAD, LEADERBOARD_RUNS, leaderboard_line
 
     if result.dataset != ARXIV or len(result.runs) < LEADERBOARD_RUNS:
-        return
+        return []
     ticket = result.ticket
     kind = "" if ticket is None else f", {'weak' if ticket.is_weak else 'strong'} lottery ticket"
     line = leaderboard_line(
@@ -190,7 +209,7 @@ def _show_leaderboard(result: Result, machine: Mapping[str, Any]) -> None:
         params=measured(result)["num_weights"],
         hardware=machine_words(machine),
     )
-    print(f"for OGB's leaderboard, {LEADERBOARD_HEAD}:\n{line}")
+    return [f"for OGB's leaderboard, {LEADERBOARD_HEAD}:", line]
 
 
 def _opened(
@@ -226,9 +245,10 @@ def _opened(
             continue  # Another process was quicker.
         if not folder.is_of(dataset):
             folder.__exit__(None, None, None)
-            print(f"{path}, an unfinished run with the same settings, is of other data: left alone")
+            said = "an unfinished run with the same settings, is of other data: left alone"
+            LOG.info("%s, %s", path, said)
             continue
-        print(f"going on with {path}, a run with the same settings that was not finished")
+        LOG.info("going on with %s, a run with the same settings that was not finished", path)
         return folder
     return open_folder(default_folder(command, chosen["dataset"]))
 
@@ -241,11 +261,11 @@ def _how(path: Path, options: Namespace) -> Remembered:
     now = {name: options[name] if options[name] is not None else before.get(name) for name in _KEPT}
     silent = [name for name in _KEPT if options[name] is None and now[name] not in (None, "none")]
     if silent:
-        print(f"as before: {' '.join(f'--{name} {now[name]}' for name in silent)}")
+        LOG.info("as before: %s", " ".join(f"--{name} {now[name]}" for name in silent))
     if before.get("probe_every") not in (None, now["probe_every"]):
-        print(f"--probe_every was {before['probe_every']} so far")
+        LOG.info("--probe_every was %s so far", before["probe_every"])
     if before.get("log") not in (None, "none", now["log"]):
-        print(f"--log was {before['log']} so far; what is there stays as it is")
+        LOG.info("--log was %s so far; what is there stays as it is", before["log"])
     return now
 
 
@@ -271,13 +291,20 @@ def _logger(
 
 def _resumed(path: Path, kind: type[Any], command: str) -> tuple[Path, dict[str, Any], Any]:
     """Folder, options and config of a run to go on with."""
-    from gslt.training.places import read_config
+    from gslt.training.places import begun_by_command, how_to_go_on, read_config
 
     found, values = read_config(path)
     if found != command:
-        raise RunError(f"{str(path)!r} was begun by gslt {found}: gslt {found} --resume {path}")
-    options = {"dataset": "debian", "dataset_dir": None, "split": 0}
-    chosen = {name: values.pop(name, default) for name, default in options.items()}
+        raise RunError(
+            f"{str(path)!r} was begun by gslt {found}: {pasted('gslt', found, '--resume', path)}"
+        )
+    if not begun_by_command(values):
+        raise RunError(
+            f"{str(path)!r} does not say on what data its run is, being of a script or another "
+            f"command; {how_to_go_on(command, path, values)}"
+        )
+    options = ("dataset", "dataset_dir", "split")
+    chosen = {name: values.pop(name) for name in options}
     try:
         return path, chosen, build(kind, values)
     except (ConfigError, TypeError) as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from gslt.cli.options import (
@@ -17,10 +16,11 @@ from gslt.cli.options import (
     field_names,
     given_options,
 )
-from gslt.config import part
-from gslt.diagnostics import MEASURES
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
+from gslt.config import MEASURE_NAMES, SAMPLING_MEASURES, part
 from gslt.errors import ConfigError
-from gslt.oversmoothing import SourceConfig
+from gslt.oversmoothing.source import SourceConfig
 
 _OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *field_names(SourceConfig))}
 DESCRIPTION = """Over-smoothing, layer by layer: tables, JSON and pictures. PATHs are ticket files,
@@ -28,9 +28,9 @@ run folders of gslt search and gslt train, and folders of studies; what they hol
 Without a PATH, --untrained measures the source network that the last options describe."""
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    commands.add_subcommand("smooth", _parser(), help="how smooth representations are")
+    commands.add("smooth", _parser, "how smooth representations are")
 
 
 def check_source(options: Namespace, given: Sequence[str]) -> None:
@@ -51,24 +51,25 @@ def check_source(options: Namespace, given: Sequence[str]) -> None:
         )
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(description=DESCRIPTION)
+def _parser() -> Parser:
+    parser = Parser(description=DESCRIPTION)
     text = "tickets, run folders, folders of studies"
-    parser.add_argument("paths", nargs="*", type=Path, default=[], metavar="PATH", help=text)
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=text)
     text = "measure the networks as they were before their first epoch too; without a PATH alone"
     parser.add_argument("--untrained", action="store_true", help=text)
     text = "data set: name or path [that of each run; debian without a PATH]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     add_other_data(parser)
-    text = "number of the split, where several [that of each run; 0 on another graph]"
+    text = "number of the split, where there are several [that of each run; 0 on another graph]"
     parser.add_argument("--split", type=int | None, help=text)
-    sampling = ", ".join(name for name, measure in MEASURES.items() if measure.sampled)
-    text = f"what is measured: {', '.join(MEASURES)} [all but {sampling}]"
+    left = ", ".join(SAMPLING_MEASURES)
+    text = f"what is measured: {', '.join(MEASURE_NAMES)} [all but {left}]"
     parser.add_argument("--measures", nargs="+", type=str, metavar="NAME", help=text)
     text = "measure after every aggregation, product, norm and activation too, for their picture"
     parser.add_argument("--steps", action="store_true", help=text)
-    parser.add_argument("--out", type=Path, default=Path("runs/smooth"), help="output folder")
+    out = Path("runs/smooth")
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="output folder")
     text = "YAML file with any of these options, for a source; refused beside a PATH"
     parser.add_argument("--config", action="config", help=text)
     text = "several numbers of layers, instead of --num_layers"
@@ -79,8 +80,9 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _smooth(options: Namespace) -> None:
+def _smooth(options: Namespace) -> Outcome:
     from gslt.oversmoothing import smooth
+    from gslt.oversmoothing.report import as_json
 
     source = None
     if not options.paths:
@@ -90,8 +92,17 @@ def _smooth(options: Namespace) -> None:
                 "the settings of a source"
             )
         source = part(SourceConfig, options)
-    smooth(
-        options.paths,
+    tables: list[str] = []
+
+    def say(text: str) -> None:
+        """Tables are the result, single lines are messages."""
+        if "\n" in text:
+            tables.append(text)
+        else:
+            LOG.info("%s", text)
+
+    found = smooth(
+        options.paths or (),
         options.out,
         untrained=options.untrained,
         source=source,
@@ -102,9 +113,10 @@ def _smooth(options: Namespace) -> None:
         split=options.split,
         measures=options.measures,
         steps=options.steps,
-        say=print,
+        say=say,
         allow_other_data=options.allow_other_data,
     )
+    return Outcome("\n".join(tables).rstrip("\n"), as_json(found))
 
 
 ACTIONS: dict[str, Action] = {"smooth": _smooth}

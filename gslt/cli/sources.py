@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from gslt.cli.executors import add_executor, device_here, executor_of
@@ -18,8 +18,10 @@ from gslt.cli.options import (
     data_folder,
     field_names,
 )
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
 from gslt.config import DemoConfig, SourcesConfig
-from gslt.studies.study import name_of_dataset
+from gslt.files import plain
 
 if TYPE_CHECKING:
     from gslt.studies.execute import Executor
@@ -35,22 +37,22 @@ _OF_DEMO = (
 )
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to a parser."""
     text = "weight training and tickets of a dense, a sparse and a frozen source, on any data set"
-    commands.add_subcommand("compare", _compare_parser(), help=text)
-    commands.add_subcommand("demo", _demo_parser(), help="the same, small, on the embedded graph")
+    commands.add("compare", _compare_parser, text)
+    commands.add("demo", _demo_parser, "the same, small, on the embedded graph")
 
 
-def _compare_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _compare_parser() -> Parser:
+    parser = Parser(
         description="Weight training, and tickets of a dense, a sparse and a frozen source, each "
         "at the same place of its search window, over several seeds: table, paired differences, "
         "pictures. The same command again goes on; more seeds are added to those that are there."
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     text = "folder of runs, tables and pictures [runs/compare-<data set>]"
-    parser.add_argument("--out", type=Path | None, help=text)
+    parser.add_argument("--out", type=Path | None, metavar="DIR", help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")
     add_split(parser)
     add_reading(parser)
@@ -60,12 +62,13 @@ def _compare_parser() -> ArgumentParser:
     return parser
 
 
-def _demo_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _demo_parser() -> Parser:
+    parser = Parser(
         description="gslt compare on the embedded Debian graph, small and quick: weight training "
         "and tickets in a dense, a sparse and a frozen source, table and pictures."
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
+    out = Path("runs/demo")
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="output folder")
     text = "number of processes; the cores are shared out among them [1: in this process]"
     parser.add_argument("--workers", type=PositiveInt, default=1, help=text)
     skipped = set(field_names(DemoConfig)) - set(_OF_DEMO)
@@ -73,24 +76,25 @@ def _demo_parser() -> ArgumentParser:
     return parser
 
 
-def _compare(options: Namespace) -> None:
+def _compare(options: Namespace) -> Outcome:
     from gslt.data.catalogue import address
     from gslt.sources import study_of
     from gslt.studies.execute import check_study
     from gslt.studies.records import StudyFolder
+    from gslt.studies.study import name_of_dataset
 
     names = [name for name in field_names(SourcesConfig) if name not in _NO_OPTION]
     config = SourcesConfig(**{name: options[name] for name in names})
     dataset = address(address_of(options.dataset, options))
     study = study_of(config, dataset, options.split)
     for each in check_study(study, data_folder(options), device_here(options)):
-        print(each)
+        LOG.info("%s", each)
     out = options.out or Path("runs") / f"compare-{name_of_dataset(dataset)}"
     folder = StudyFolder(out, allow_other_data=options.allow_other_data)
-    _carry_out(study, folder, executor_of(options, folder))
+    return _carry_out(study, folder, executor_of(options, folder))
 
 
-def _demo(options: Namespace) -> None:
+def _demo(options: Namespace) -> Outcome:
     from gslt.sources import study_of
     from gslt.studies.execute import Here, check_study
     from gslt.studies.records import StudyFolder
@@ -99,21 +103,20 @@ def _demo(options: Namespace) -> None:
     config = DemoConfig(**{name: options[name] for name in _OF_DEMO})
     study, folder = study_of(config, "debian"), StudyFolder(options.out)
     for each in check_study(study, None, config.device):
-        print(each)
+        LOG.info("%s", each)
     executor: Executor = Here(folder, device=config.device)
     if options.workers > 1:
         executor = Workers(folder, options.workers, device=config.device)
-    _carry_out(study, folder, executor)
+    return _carry_out(study, folder, executor)
 
 
-def _carry_out(study: Study, folder: StudyFolder, executor: Executor) -> None:
+def _carry_out(study: Study, folder: StudyFolder, executor: Executor) -> Outcome:
     from gslt.sources import compare_study
 
-    print(f"{len(study.runs)} runs: {', '.join(study.arms)}; seeds {study.seed_list}")
+    LOG.info("%s runs: %s; seeds %s", len(study.runs), ", ".join(study.arms), study.seed_list)
     found = compare_study(study, folder, executor)
-    files = found.write(folder)
-    print(f"\n{found}\n")
-    print("written: " + ", ".join(map(str, files)))
+    LOG.info("written: %s", ", ".join(map(str, found.write(folder))))
+    return Outcome(str(found), plain(found.values))
 
 
 ACTIONS: dict[str, Action] = {"compare": _compare, "demo": _demo}

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import Action, add_other_data, add_root, add_split, data_folder
-from gslt.comparison import CompareConfig
-from gslt.config import Architecture, part
-from gslt.errors import ConfigError, RunError
-from gslt.studies.presets import Preset, Size
+from gslt.cli.output import LOG, Outcome
+from gslt.cli.parser import Commands, Parser
+from gslt.comparison.config import CompareConfig
+from gslt.config import Architecture, Preset, Size, part
+from gslt.errors import ConfigError, GsltError, RunError, pasted
+from gslt.files import plain
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to a parser."""
-    study = ArgumentParser(description="Studies: grids of runs, as in the figures of the paper.")
-    commands.add_subcommand("study", study, help="run a grid of runs, or see how far it is")
-    actions = study.add_subcommands(dest="action")
-    actions.add_subcommand("run", _run_parser(), help="compute what is missing of a study")
-    actions.add_subcommand("status", _folder_parser("How far the studies in a folder are."))
-    text = "Tables, figures and one HTML page of the studies in a folder, of what is there so far."
-    report = _folder_parser(text)
-    shown = "epoch whose accuracies are shown: that of the best validation accuracy, or the last"
-    report.add_argument("--epoch", type=Literal["best", "last"], default="best", help=shown)
-    add_other_data(report)
-    commands.add_subcommand("report", report, help="tables and figures of studies")
+    about = "Studies: grids of runs, as in the figures of the paper."
+    study = commands.group("study", about, "run a grid of runs, or see how far it is")
+    study.add("run", _run_parser, "compute what is missing of a study")
+    study.add("status", _status_parser, "how far the studies in a folder are")
+    commands.add("report", _report_parser, "tables and figures of studies")
     text = "one ticket on every backend: parity, time, memory"
-    commands.add_subcommand("compare-backends", _compare_parser(), help=text)
+    commands.add("compare-backends", _compare_parser, text)
 
 
-def _run_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _run_parser() -> Parser:
+    parser = Parser(
         description="Compute the runs of a study that have no record yet. The same command again "
         "goes on; several studies in one folder share their common runs."
     )
@@ -43,29 +39,45 @@ def _run_parser() -> ArgumentParser:
     text = "quick: minutes on a CPU; standard: up to two hours on 2 cores, seeds enough for an "
     text += "ordering; paper: the paper's epochs, width and seeds"
     parser.add_argument("--size", type=Size, default="standard", help=text)
-    parser.add_argument("--study", type=Path | None, help="YAML file of a study of your own")
-    parser.add_argument("--out", type=Path, required=True, help="folder of studies and records")
-    parser.add_argument("--architecture", type=Architecture, default="gin", help="of a preset")
-    text = "of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
+    text = "YAML file of a study of your own"
+    parser.add_argument("--study", type=Path | None, metavar="FILE", help=text)
+    text = "folder of studies and records"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
+    text = "architecture of a preset"
+    parser.add_argument("--architecture", type=Architecture, default="gin", help=text)
+    text = "data set of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_other_data(parser)
     add_executor(parser)
     return parser
 
 
-def _folder_parser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
-    parser.add_argument("folder", type=Path, help="folder of studies and records")
+def _folder_parser(description: str) -> Parser:
+    parser = Parser(description=description)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of studies and records")
     return parser
 
 
-def _compare_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _status_parser() -> Parser:
+    return _folder_parser("How far the studies in a folder are.")
+
+
+def _report_parser() -> Parser:
+    text = "Tables, figures and one HTML page of the studies in a folder, of what is there so far."
+    parser = _folder_parser(text)
+    shown = "epoch whose accuracies are shown: that of the best validation accuracy, or the last"
+    parser.add_argument("--epoch", type=Literal["best", "last"], default="best", help=shown)
+    add_other_data(parser)
+    return parser
+
+
+def _compare_parser() -> Parser:
+    parser = Parser(
         description="The same tickets on PyG's own layers, on gslt with PyG and on gslt with DGL: "
         "outputs, gradients, trajectories, time and memory; tables and a picture."
     )
     text = "output folder"
-    parser.add_argument("--out", type=Path, default=Path("runs/backends"), help=text)
+    parser.add_argument("--out", type=Path, default=Path("runs/backends"), metavar="DIR", help=text)
     text = "a data set in the place of the synthetic graphs: name or path"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
@@ -74,7 +86,7 @@ def _compare_parser() -> ArgumentParser:
     return parser
 
 
-def _study_run(options: Namespace) -> None:
+def _study_run(options: Namespace) -> Outcome:
     from gslt.studies.execute import check_study, run_study
     from gslt.studies.presets import preset
     from gslt.studies.records import StudyFolder
@@ -92,48 +104,58 @@ def _study_run(options: Namespace) -> None:
     else:
         study = load_study(options.study)
     for dataset in check_study(study, data_folder(options), device_here(options)):
-        print(dataset)
+        LOG.info("%s", dataset)
     folder = StudyFolder(options.out, allow_other_data=options.allow_other_data)
-    print(f"{study.name}: {len(study.runs)} runs of {len(study.arms)} arms")
+    LOG.info("%s: %s runs of %s arms", study.name, len(study.runs), len(study.arms))
     summary = run_study(study, folder, executor_of(options, folder))
-    print(summary)
-    summary.check(f"the same command goes on; gslt report {options.out} shows what is there")
-    print(f"gslt report {options.out} makes tables and figures of it")
+    report, error = pasted("gslt", "report", options.out), None
+    try:
+        summary.check(f"the same command goes on; {report} shows what is there")
+        LOG.info("%s makes tables and figures of it", report)
+    except GsltError as found:
+        error = found
+    values = {"study": study.name, "folder": str(options.out), "runs": len(study.runs)}
+    return Outcome(f"{study.name}: {summary}", {**values, **plain(summary)}, error)
 
 
-def _study_status(options: Namespace) -> None:
-    from gslt.studies.execute import status_lines
+def _study_status(options: Namespace) -> Outcome:
+    from gslt.studies.execute import statuses
     from gslt.studies.records import StudyFolder
 
-    print("\n".join(status_lines(StudyFolder(options.folder))))
+    found = list(statuses(StudyFolder(options.folder)))
+    return Outcome("\n".join(line for each in found for line in each.lines), plain(found))
 
 
-def _report(options: Namespace) -> None:
+def _report(options: Namespace) -> Outcome:
     from gslt.conjecture.protocol import PLAN
     from gslt.report import write_report
     from gslt.studies.records import StudyFolder
 
     if (options.folder / PLAN).exists():
         raise RunError(
-            f"{str(options.folder)!r} holds a test of the conjecture: gslt conjecture "
-            f"--report_only --out {options.folder}"
+            f"{str(options.folder)!r} holds a test of the conjecture: "
+            + pasted("gslt", "conjecture", "--report_only", "--out", options.folder)
         )
     folder = StudyFolder(options.folder, allow_other_data=options.allow_other_data)
-    page, *rest = write_report(folder, epoch=options.epoch, say=print)
-    print(f"written: {page}, and {len(rest)} tables and figures beside it")
+    said: list[str] = []
+    page, *rest = write_report(folder, epoch=options.epoch, say=said.append)
+    LOG.info("written: %s, and %s tables and figures beside it", page, len(rest))
+    files = [str(each) for each in rest]
+    return Outcome("\n".join(said), {"studies": said, "page": str(page), "files": files})
 
 
-def _compare_backends(options: Namespace) -> None:
+def _compare_backends(options: Namespace) -> Outcome:
     from gslt.comparison import compare_backends
     from gslt.data import load_dataset
 
     dataset = None
     if options.dataset is not None:
         dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
-    compare_backends(part(CompareConfig, options), options.out, dataset=dataset)
-    print((options.out / "comparison.md").read_text(encoding="utf-8"))
+    values = compare_backends(part(CompareConfig, options), options.out, dataset=dataset)
+    text = (options.out / "comparison.md").read_text(encoding="utf-8").rstrip("\n")
     files = ("comparison.json", "comparison.md", "comparison.png")
-    print("written: " + ", ".join(str(options.out / name) for name in files))
+    LOG.info("written: %s", ", ".join(str(options.out / name) for name in files))
+    return Outcome(text, plain(values))
 
 
 ACTIONS: dict[str, Action] = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gslt.cli.options import (
     Action,
@@ -16,39 +18,44 @@ from gslt.cli.options import (
     data_folder,
     size_line,
 )
+from gslt.cli.output import Outcome
+from gslt.cli.parser import Commands, Parser
 from gslt.config import VISION, BackendName
 from gslt.errors import ConfigError, GsltWarning, warn
+from gslt.files import plain
 
 if TYPE_CHECKING:
     from gslt.ticket.ticket import Ticket
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to a parser."""
-    commands.add_subcommand("evaluate", _evaluate_parser(), help="score of a ticket")
-    commands.add_subcommand("inspect", _inspect_parser(), help="what a ticket file holds")
+    commands.add("evaluate", _evaluate_parser, "score of a ticket")
+    commands.add("inspect", _inspect_parser, "what a ticket file holds")
 
 
-def _evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Accuracy, or the data set's metric, on every split.")
-    parser.add_argument("ticket", type=Path, help="ticket file")
+def _evaluate_parser() -> Parser:
+    parser = Parser(description="Accuracy, or the data set's metric, on every split.")
+    parser.add_argument("ticket", type=Path, metavar="TICKET", help="ticket file")
     text = "data set: name or path [the one that it was found on]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
     add_reading(parser)
     add_other_data(parser)
-    parser.add_argument("--backend", type=BackendName, default="pyg", help="engine")
+    parser.add_argument(
+        "--backend", type=BackendName, default="pyg", help="engine of the message passing"
+    )
     return parser
 
 
-def _inspect_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="What a ticket file holds: network, counts, size.")
-    parser.add_argument("ticket", type=Path, help="ticket file")
+def _inspect_parser() -> Parser:
+    parser = Parser(description="What a ticket file holds: network, counts, size.")
+    parser.add_argument("ticket", type=Path, metavar="TICKET", help="ticket file")
     return parser
 
 
-def _evaluate(options: Namespace) -> None:
+def _evaluate(options: Namespace) -> Outcome:
     from gslt.data import NodeDataset, load_dataset
     from gslt.data.catalogue import known_name
     from gslt.data.content import hold_to_data
@@ -59,8 +66,7 @@ def _evaluate(options: Namespace) -> None:
 
     ticket = load_ticket(options.ticket)
     if ticket.construction is not None:
-        _evaluate_constructed(ticket, options)
-        return
+        return _evaluate_constructed(ticket, options)
     name = options.dataset or ticket.dataset
     if options.dataset is None and known_name(name) is None:
         raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
@@ -77,19 +83,25 @@ def _evaluate(options: Namespace) -> None:
     same = ticket.split == dataset.split and content in (dataset.content_hash, dataset.name)
     names = ticket_results(dict.fromkeys(scores, 0.0), 0, dataset.metric)
     engine = f" ({options.backend})" if isinstance(dataset, NodeDataset) else ""
-    print(f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}")
+    lines = [f"{options.ticket} on {dataset.name}{engine}: {dataset.metric_label}"]
     for (split, value), name in zip(scores.items(), names, strict=False):
         stored = ticket.results.get(name) if same else None
         when = "training" if ticket.is_weak else "search"
         found = f" (at the {when} {100 * stored:.2f})" if stored is not None else ""
-        print(f"{split:>5} {100 * value:6.2f} %, majority rate {100 * majority[split]:.2f}{found}")
+        rate = f"majority rate {100 * majority[split]:.2f}"
+        lines.append(f"{split:>5} {100 * value:6.2f} %, {rate}{found}")
+    values = {"dataset": dataset.name, "metric": dataset.metric, "backend": options.backend}
+    found_then = ticket.results if same else {}
+    values |= {"scores": scores, "majority_rate": majority, "stored": found_then}
+    return Outcome("\n".join(lines), {"ticket": str(options.ticket), **plain(values)})
 
 
-def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
+def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     """The scores of a constructed ticket, beside those at its construction."""
     from gslt.data.content import hold_to_data
     from gslt.nn.source import ConstructedNetwork
-    from gslt.theory.existence import NODES, load_task
+    from gslt.theory.config import NODES
+    from gslt.theory.existence import load_task
 
     assert ticket.construction is not None
     kind = ticket.construction.kind
@@ -107,29 +119,37 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> None:
     model = ticket.model()
     assert isinstance(model, ConstructedNetwork)
     metric = "accuracy" if data is None else data.metric_label
-    print(f"{options.ticket}, constructed, on {task.shown}: {metric}")
-    for name, value in task.scores(model).items():
+    lines = [f"{options.ticket}, constructed, on {task.shown}: {metric}"]
+    scores = task.scores(model)
+    for name, value in scores.items():
         stored = ticket.results.get(name) if same else None
         found = f" (at the construction {100 * stored:.2f})" if stored is not None else ""
-        print(f"{name:>5} {100 * value:6.2f} %{found}")
+        lines.append(f"{name:>5} {100 * value:6.2f} %{found}")
+    values = {"dataset": task.name, "metric": metric, "scores": scores}
+    values["stored"] = ticket.results if same else {}
+    return Outcome("\n".join(lines), {"ticket": str(options.ticket), **plain(values)})
 
 
-def _inspect(options: Namespace) -> None:
+def _inspect(options: Namespace) -> Outcome:
     from gslt.ticket.ticket import load_ticket
 
     ticket = load_ticket(options.ticket)
+    return Outcome("\n".join(_lines(ticket)), _facts(ticket, str(options.ticket)))
+
+
+def _lines(ticket: Ticket) -> Iterator[str]:
     if ticket.architecture is not None:
         a = ticket.architecture
         what = "channels" if a.model.architecture in VISION else "features"
-        print(f"model     {a.model}, {a.in_channels} {what}, {a.out_channels} classes")
+        yield f"model     {a.model}, {a.in_channels} {what}, {a.out_channels} classes"
     if (built := ticket.construction) is not None:
-        print(f"model     {built}")
-    print(f"source    {ticket.config}")
+        yield f"model     {built}"
+    yield f"source    {ticket.config}"
     content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
-    print(f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}")
-    print(size_line(ticket))
+    yield f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}"
+    yield size_line(ticket)
     s = ticket.size()
-    print(
+    yield (
         f"file      masks {s.coded_bytes:,} bytes (entropy bound {s.entropy_bits / 8:,.1f} bytes, "
         f"one bit each {(s.bits + 7) // 8:,}); header and metadata {s.header_bytes:,}"
     )
@@ -146,25 +166,49 @@ def _inspect(options: Namespace) -> None:
         if ticket.is_weak:
             left, total = ticket.kept_by_layer[name]
             kept += f", density {left / max(1, total):.3f}"
-        print(f"  {name:<{width}} {frozen}{kept}")
+        yield f"  {name:<{width}} {frozen}{kept}"
     if ticket.is_weak:
         how = "regenerated from the seed" if not s.bits else "stored, as it was rewired"
-        print(f"weak      {s.kept:,} trained weights, {4 * s.kept:,} bytes; their mask is {how}")
+        yield f"weak      {s.kept:,} trained weights, {4 * s.kept:,} bytes; their mask is {how}"
     if ticket.pattern:
-        print(f"pattern   given, not drawn: {s.pattern_bytes:,} bytes")
+        yield f"pattern   given, not drawn: {s.pattern_bytes:,} bytes"
     if ticket.state:
         count = sum(value.numel() for value in ticket.state.values())
         size = sum(value.nbytes for value in ticket.state.values())
-        print(f"state     {count:,} values beside the masks, {size:,} bytes")
+        yield f"state     {count:,} values beside the masks, {size:,} bytes"
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
-        print(f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}")
+        yield f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}"
     # What is trained is not measured by where it is frozen, and the widths of a constructed source
     # are as the law has them.
     uneven = "" if ticket.is_weak or built else report and report.concentration
     short = report and report.shortfall
     for sentence in filter(None, [short, uneven, ticket.emptied]):
-        print(f"warning   {sentence}")
+        yield f"warning   {sentence}"
+
+
+def _facts(ticket: Ticket, path: str) -> dict[str, Any]:
+    """What :func:`_lines` says, as plain values."""
+    a, report = ticket.architecture, ticket.report
+    values: dict[str, Any] = {
+        "ticket": path,
+        "architecture": a and dataclasses.asdict(a),
+        "construction": ticket.construction and str(ticket.construction),
+        "config": dataclasses.asdict(ticket.config),
+        "weak": ticket.is_weak,
+        "dataset": ticket.dataset,
+        "content_hash": ticket.content_hash,
+        "split": ticket.split,
+        "results": ticket.results,
+        "size": ticket.size().as_dict(),
+        "layers": {
+            name: {"kept": kept, "total": total}
+            for name, (kept, total) in ticket.kept_by_layer.items()
+        },
+        "state": {name: list(value.shape) for name, value in ticket.state.items()},
+        "warnings": list(filter(None, [report and report.shortfall, ticket.emptied])),
+    }
+    return dict(plain(values))
 
 
 ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}

@@ -10,21 +10,17 @@ tables and a picture of the result.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gslt.comparison.config import CompareConfig
+from gslt.faces import lazy
 
 if TYPE_CHECKING:
     from gslt.comparison.compare import compare_backends
+    from gslt.comparison.config import CompareConfig
 
 __all__ = ["CompareConfig", "compare_backends"]
 
-
-def __getattr__(name: str) -> Any:
-    # Not before it is asked for: the process that measures memory imports this package, and is to
-    # hold no more than a search does.
-    if name == "compare_backends":
-        from gslt.comparison.compare import compare_backends
-
-        return compare_backends
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The process that measures memory imports this package too, and is to hold no more than a search.
+__getattr__, __dir__ = lazy(
+    __name__, {"compare": ["compare_backends"], "config": ["CompareConfig"]}
+)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
-from gslt.comparison.config import CompareConfig, block_model
+from gslt.comparison.config import CompareConfig
+from gslt.comparison.graphs import block_model
 from gslt.comparison.memory import Meter, measure_memory, save_graph
 from gslt.comparison.picture import picture
 from gslt.comparison.reference import parity
@@ -23,6 +23,7 @@ from gslt.data import NodeDataset, as_dataset
 from gslt.environment import environment
 from gslt.errors import GsltError
 from gslt.files import OutputFolder
+from gslt.progress import progress_bar
 from gslt.report.figures import save_figure
 from gslt.training.search import check_runnable
 
@@ -69,7 +70,7 @@ def compare_backends(
     settings: list[dict[str, Any]] = []
     facts = []
     steps = number * (config.epochs + len(routes) * config.memory + 2)
-    with tqdm(total=steps, unit="step", disable=None if progress else True) as bar:
+    with progress_bar(total=steps, desc="compared", unit="step", show=progress) as bar:
         for graph in graphs:
             facts.append(graph.info())
             settings += _on_graph(graph, config, routes, bar)

@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 
-from gslt.comparison.config import LEAST_NODES, block_model
+from gslt.comparison.config import LEAST_NODES
+from gslt.comparison.graphs import block_model
 from gslt.comparison.routes import ROUTES, Route, SourceNetwork
 from gslt.comparison.speed import LayerCall, RouteSearch, own_memory
 from gslt.config import SearchConfig, build

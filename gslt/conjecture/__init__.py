@@ -8,8 +8,24 @@
 
 from __future__ import annotations
 
-from gslt.conjecture.claims import judge, judge_contrasts
-from gslt.conjecture.protocol import Criteria, Plan, open_plan, run_plan
-from gslt.conjecture.rule import Rule
+from typing import TYPE_CHECKING
+
+from gslt.faces import lazy
+
+if TYPE_CHECKING:
+    from gslt.conjecture.claims import judge, judge_contrasts
+    from gslt.conjecture.criteria import Criteria
+    from gslt.conjecture.protocol import Plan, open_plan, run_plan
+    from gslt.conjecture.rule import Rule
 
 __all__ = ["Criteria", "Plan", "Rule", "judge", "judge_contrasts", "open_plan", "run_plan"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "claims": ["judge", "judge_contrasts"],
+        "criteria": ["Criteria"],
+        "protocol": ["Plan", "open_plan", "run_plan"],
+        "rule": ["Rule"],
+    },
+)

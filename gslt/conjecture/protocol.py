@@ -1,71 +1,31 @@
-"""The protocol of the test: criteria, arms, grids of runs, and a folder's plan.
+"""The protocol of the test: arms, grids of runs, and a folder's plan.
 
 The annotations stay evaluated (no postponed evaluation in this file): the command line reads them.
 """
 
 import dataclasses
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
 
-from gslt.config import VISION, Architecture, build, check_choice, check_values
-from gslt.conjecture.rule import ACCURACY, Rule
+from gslt.config import VISION, Architecture, Size, build, check_choice
+from gslt.conjecture.criteria import Criteria
+from gslt.conjecture.rule import Rule
 from gslt.conjecture.trajectories import NONE
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import parse, read_yaml, reading
-from gslt.studies.columns import LOG_QUOTIENT, LOG_UNCENTRED_QUOTIENT
 from gslt.studies.execute import Executor, Summary, run_study
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study, name_of_dataset
 from gslt.training.signals import stop_requests
 
-
-@dataclass(frozen=True, kw_only=True)
-class Criteria:
-    """Error rate and the smallest effects that matter, stated before any run.
-
-    Raises:
-        ConfigError: for a value out of range.
-    """
-
-    alpha: float = 0.05
-    """Largest chance of a false word among all verdicts together [the folder's, else 0.05]."""
-    smallest_effect: float = math.log(1.25)
-    """Smallest difference of a log quotient that matters; 0.22 is a factor of 1.25 either way: a
-    change by less than a quarter would not be called stronger smoothing [the folder's, else
-    0.223]."""
-    smallest_gain: float = 0.01
-    """Smallest difference of test accuracy that matters; 0.01 is one point: what separates
-    published results on these graphs [the folder's, else 0.01]."""
-    power: float = 0.8
-    """Chance of a decision that the number of seeds needed is computed for [the folder's, else
-    0.8]."""
-
-    def __post_init__(self) -> None:
-        check_values(self)
-        for name in ("smallest_effect", "smallest_gain"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
-        _ = self.rule  # Which refuses the others.
-
-    @property
-    def rule(self) -> Rule:
-        """The rule that the claims are judged by."""
-        quotients = dict.fromkeys((LOG_UNCENTRED_QUOTIENT, LOG_QUOTIENT), self.smallest_effect)
-        margins = {**quotients, ACCURACY: self.smallest_gain}
-        return Rule(alpha=self.alpha, power=self.power, margins=margins)
-
-
 # Arms and grids
-
-Size = Literal["quick", "standard", "paper"]
 
 #: The arms of the verdict: nothing frozen, and the paper's own ticket of a frozen source.
 DENSE, FROZEN = "dense", "frozen"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tqdm import tqdm
-
 from gslt.conjecture import words
 from gslt.conjecture.figures import PICTURES, Picture, draw_pictures
 from gslt.conjecture.findings import ENDPOINTS, VERDICT, Findings, find
@@ -15,6 +13,7 @@ from gslt.conjecture.rivals import SEVERITY, rates
 from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.tables import TABLES, claim_table
 from gslt.environment import versions
+from gslt.progress import progress_bar
 from gslt.report.explorer import study_data
 from gslt.report.figures import both_names
 from gslt.report.page import render
@@ -68,8 +67,8 @@ def report_plan(
         progress=progress,
     )
     findings = replace(findings, severity=known)
-    hide = None if progress else True
-    with tqdm(total=len(PICTURES) + 2, desc="judging", unit="part", disable=hide) as bar:
+    total = len(PICTURES) + 2
+    with progress_bar(total=total, desc="judging", unit="part", show=progress) as bar:
         texts = _tables(findings)
         drawn = [name for picture in PICTURES for name in both_names(f"{FIGURE_FOLDER}/{picture}")]
         for name in (*texts, *drawn):

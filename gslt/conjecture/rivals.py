@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from gslt.conjecture.claims import Claim, Component, component_of, decide, with_tests
 from gslt.conjecture.means import MeanTests
 from gslt.conjecture.rule import ACCURACY, NAMES, ROOM, Key, Name, Rule, Scores
 from gslt.conjecture.trajectories import FITS, NONE, matched
 from gslt.files import OutputFolder, parse, plain, read_json
+from gslt.progress import progress_bar
 from gslt.random import Float64
 from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
 from gslt.version import __version__
@@ -448,8 +448,8 @@ def rates(
     missing = [name for key, name in wanted.items() if key not in known]
     if missing and compute:
         folder.check(SEVERITY)
-        text, hide = "rivals, simulated", None if progress else True
-        for name in tqdm(missing, desc=text, unit="world", disable=hide):
+        text = "rivals, simulated"
+        for name in progress_bar(missing, desc=text, unit="world", show=progress):
             found = severity(name, number, rule, further, **design).as_dict()
             entry = {"gslt": __version__, **found}
             known[_key(entry)] = entry

@@ -38,7 +38,7 @@ from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
 from gslt.data.webkb import SOURCE as WEBKB_SOURCE
 from gslt.data.webkb import load_webkb, webkb_files
-from gslt.errors import ConfigError, DataError, DataWarning, warn
+from gslt.errors import ConfigError, DataError, DataWarning, pasted, warn
 from gslt.files import read_npz, reading
 
 #: Environment variable that names the default root.
@@ -447,7 +447,7 @@ def load_dataset(
         options.refuse(known)
     found = find_dataset(known, data_root(root))
     if found is None:
-        raise DataError(_absence(known, data_root(root)))
+        raise DataError(_absence(known, root))
     if images:
         return _load_images(found, known, split, options)
     data = _load(DATASETS[known].layout, found, known, split)
@@ -553,16 +553,19 @@ def _load(layout: str, path: Path, name: str, split: int) -> Dataset:
     return LAYOUTS[layout].load(path, name, split)
 
 
-def _absence(name: str, root: Path) -> str:
-    how = f"fetch it with `gslt data download {name}`"
+def _absence(name: str, root: str | Path | None) -> str:
+    # It is to go where it was looked for.
+    there = [] if root is None else ["--dataset_dir", root]
+    how = f"fetch it with `{pasted('gslt', 'data', 'download', name, *there)}`"
     if DATASETS[name].layout == "standin":
-        how = "write this synthetic graph with `gslt data synthesize`"
+        command = pasted("gslt", "data", "synthesize", *there)
+        how = f"write this synthetic graph with `{command}`"
     elif name not in PUBLISHED:
         how = f"{by_hand(name)} there"
     places = " and ".join(DATASETS[name].places[:3])
     return (
-        f"data set {name!r} is not on disk (looked for {places} below {root}); {how}, or set "
-        f"{ROOT_VARIABLE} to the folder that holds it"
+        f"data set {name!r} is not on disk (looked for {places} below {data_root(root)}); {how}, "
+        f"or set {ROOT_VARIABLE} to the folder that holds it"
     )
 
 

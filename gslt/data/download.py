@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from gslt.data.archives import unpack
 from gslt.data.catalogue import DATASETS, by_hand, data_root, find_dataset, get_name, is_complete
 from gslt.data.ogb import missing_files
@@ -31,6 +29,7 @@ from gslt.data.temporary import temporary_folder
 from gslt.environment import import_quietly, limits
 from gslt.errors import ConfigError, DataError, GsltError
 from gslt.files import reading, replacing
+from gslt.progress import progress_bar
 
 _TIMEOUT = 60.0
 _CHUNK = 1 << 20
@@ -229,17 +228,19 @@ class _Downloader:
                 raise ValueError("the server does not say how long the file is")
             if length is not None and length > most:
                 raise ValueError(f"the server would send {length:,} bytes, more than {most:,}")
-            with tqdm(total=length, unit="B", unit_scale=True, desc=self.name) as bar:
+            came = 0  # A bar that is not shown does not count.
+            with progress_bar(total=length, unit="byte", unit_scale=True, desc=self.name) as bar:
                 for part in _parts(answer, length):
-                    if bar.n == 0 and part[:200].lstrip().lower().startswith(_PAGE):
+                    if came == 0 and part[:200].lstrip().lower().startswith(_PAGE):
                         raise ValueError("the server sent a web page, not the file")
+                    came += len(part)
                     bar.update(len(part))
-                    if bar.n > most:
+                    if came > most:
                         raise ValueError(f"more than {most:,} bytes came")
                     file.write(part)
             wanted = length if self.size is None else self.size
-            if bar.n == 0 or (wanted is not None and bar.n != wanted):
-                raise ValueError(f"{bar.n:,} of {wanted or 'some'} bytes came")
+            if came == 0 or (wanted is not None and came != wanted):
+                raise ValueError(f"{came:,} of {wanted or 'some'} bytes came")
 
 
 _PAGE = (b"<!doctype html", b"<html", b"\xef\xbb\xbf<!doctype html", b"\xef\xbb\xbf<html")

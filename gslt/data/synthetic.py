@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from gslt.data.ogb import SYNTHETIC_MARK, SyntheticMark, read_mark
 from gslt.data.temporary import temporary_folder
 from gslt.errors import ConfigError
 from gslt.files import plain
+from gslt.progress import progress_bar
 from gslt.random import Stream
 
 STANDIN_FOLDER = "ogbn_arxiv_synthetic"
@@ -208,12 +208,12 @@ def _write_graph(folder: Path, counts: Counts, seed: int) -> None:
     _write_rows(raw / "node-label.csv.gz", label)
     _write_rows(raw / "edge.csv.gz", random_edges(label, counts.edges, seed))
     row = ",".join(["%.3f"] * FEATURES) + "\n"
-    blocks = tqdm(
+    blocks = progress_bar(
         feature_blocks(label, seed, _CHUNK),
         total=-(-counts.nodes // _CHUNK),
         desc="synthetic features",
+        unit="block",
         leave=False,
-        disable=None,
     )
     lines = ("".join([row % tuple(values) for values in block.tolist()]) for block in blocks)
     _write_text(raw / "node-feat.csv.gz", lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from gslt.errors import ConfigError, listed
+from gslt.errors import ConfigError, listed, nearest
 
 #: Words that stand for layers wherever they are; anything else is a name.
 PLACES = ("all", "hidden", "input")
@@ -94,7 +94,7 @@ def taking_part(weights: Sequence[str], place: str) -> list[bool]:
         if name not in words and not found:
             raise ConfigError(
                 f"place {name[:200]!r} is no layer of this network; use {', '.join(PLACES)}, or of "
-                f"its names: {listed(weights, most=20)}"
+                f"its names: {listed(weights, most=20)}{nearest(name, (*PLACES, *weights))}"
             )
         chosen |= found
     return [w in chosen for w in weights]

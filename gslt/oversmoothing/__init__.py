@@ -8,7 +8,17 @@ and searches go through :mod:`gslt.report` as those of studies do.
 
 from __future__ import annotations
 
-from gslt.oversmoothing.report import smooth
-from gslt.oversmoothing.source import SourceConfig
+from typing import TYPE_CHECKING
+
+from gslt.faces import lazy
+
+if TYPE_CHECKING:
+    from gslt.oversmoothing.report import smooth
+    from gslt.oversmoothing.source import SourceConfig
 
 __all__ = ["SourceConfig", "smooth"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {"report": ["smooth"], "source": ["SourceConfig"]},
+)

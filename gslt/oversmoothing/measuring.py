@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from gslt.backends import get_backend
 from gslt.data import NodeDataset, as_dataset
@@ -20,6 +19,7 @@ from gslt.diagnostics import MEASURES, PROBE, Labels, Step, laplacian_of, probe
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import json_values, parse, plain, read_bytes, reading
 from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
+from gslt.progress import progress_bar
 from gslt.studies.columns import LOG_QUOTIENT, shown_name
 from gslt.studies.execute import dataset_of
 from gslt.studies.smoothness import (
@@ -244,7 +244,7 @@ def measure_all(
             unknown.extend([said] if said else [])
         return data
 
-    with tqdm(total=len(networks), unit="network", disable=None if progress else True) as bar:
+    with progress_bar(total=len(networks), desc="measured", unit="network", show=progress) as bar:
         # The networks of one graph together, so that it is made ready once.
         for network in sorted(networks, key=_graph_order):
             bar.set_postfix_str(f"{network.label}, {network.depth} layers, seed {network.seed}")

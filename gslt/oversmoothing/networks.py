@@ -38,9 +38,18 @@ from gslt.studies.columns import named, shown_name
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import GridCell, Study
-from gslt.theory.existence import ConstructionConfig
+from gslt.theory.config import ConstructionConfig
 from gslt.ticket.ticket import Ticket, load_ticket
-from gslt.training.places import CONFIG, SUMMARY, TICKET, WEIGHTS, read_about, read_run, state_file
+from gslt.training.places import (
+    CONFIG,
+    SUMMARY,
+    TICKET,
+    WEIGHTS,
+    how_to_go_on,
+    read_about,
+    read_run,
+    state_file,
+)
 
 Say = Callable[[str], None]
 #: Makes the network, for the data set that it is measured on.
@@ -313,7 +322,7 @@ def _network(
 def _of_run(path: Path, say: Say) -> Iterator[Network]:
     """Every seed of a run folder."""
     about, values = read_run(path)
-    command = about.command
+    command, begun = about.command, dict(values)
     options: dict[str, Any] = {"dataset": "debian", "dataset_dir": None, "split": 0}
     name, root, split = (values.pop(option, default) for option, default in options.items())
     try:
@@ -321,7 +330,8 @@ def _of_run(path: Path, say: Say) -> Iterator[Network]:
     except (LookupError, ConfigError, TypeError) as error:
         raise RunError(f"{str(path / CONFIG)!r} is damaged: {error}") from error
     if not (path / SUMMARY).exists():
-        say(f"{path} is not finished and left out; gslt {command} --resume {path} goes on with it")
+        way = how_to_go_on(command, path, begun)
+        say(f"{path} is not finished and left out; {way} goes on with it")
         return
     for seed in range(config.seed, config.seed + config.runs):
         network = of_seed(path, config, seed, DatasetChoice(name=name, root=root, split=split))

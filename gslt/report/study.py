@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gslt.config import VISION
 from gslt.data.metrics import METRICS, reworded
 from gslt.data.ogb import ARXIV
-from gslt.errors import RunError, listed
+from gslt.errors import RunError, listed, pasted
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
 from gslt.report.construction import CONSTRUCTED_NOTES, constructed_columns, price_figure
@@ -129,7 +129,9 @@ def write_report(
                 f"{str(folder.path)!r} holds no record with accuracies at the last epoch, which an "
                 "older gslt did not keep; report the best epoch, or compute the runs anew"
             )
-        raise RunError(f"{str(folder.path)!r} holds {why}; gslt study run computes what is missing")
+        file = folder.path / "studies" / f"{studies[0].name}.yaml"
+        way = pasted("gslt", "study", "run", "--study", file, "--out", folder.path)
+        raise RunError(f"{str(folder.path)!r} holds {why}; {way} computes what is missing")
     texts = {name: each for report in there for name, each in report.texts.items()}
     pictures = [name for report in there for name in both_names(report.picture)]
     for name in (*texts, *pictures):

@@ -16,7 +16,7 @@ from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-from gslt.theory.existence import ConstructionConfig
+from gslt.theory.config import ConstructionConfig
 from gslt.ticket import Ticket
 from gslt.ticket.ticket import TicketSize
 from gslt.training.results import AT_BEST, AT_LAST, Result

@@ -18,15 +18,9 @@ from gslt.nn.equivariant import EquivariantNetwork
 from gslt.studies.columns import by_layer, size_columns
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec
-from gslt.theory.construct import ConstructConfig, Construction, construct
-from gslt.theory.existence import (
-    ConstructionConfig,
-    TargetConfig,
-    channels_for_most,
-    keep_construction,
-    task_of,
-    trained_target,
-)
+from gslt.theory.config import ConstructConfig, ConstructionConfig, TargetConfig
+from gslt.theory.construct import Construction, construct
+from gslt.theory.existence import channels_for_most, keep_construction, task_of, trained_target
 from gslt.theory.symmetry import equivariance_defect
 from gslt.theory.targets import Task
 from gslt.ticket import Ticket

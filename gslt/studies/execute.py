@@ -12,20 +12,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from tqdm import tqdm
-
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import Dataset, load_dataset
 from gslt.data.catalogue import FileStamps, file_stamps
 from gslt.data.metrics import METRICS
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError, RunInUseError
+from gslt.progress import progress_bar
 from gslt.studies.columns import check_column
 from gslt.studies.constructions import ConstructionFolder, construct_and_record
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec, Study
 from gslt.studies.trajectory import trajectory_of, trajectory_probe
-from gslt.theory.existence import ConstructionConfig, task_of
+from gslt.theory.config import ConstructionConfig
+from gslt.theory.existence import task_of
 from gslt.training.loop import Probe
 from gslt.training.places import in_use
 from gslt.training.results import Epoch, Result
@@ -429,11 +429,11 @@ class _Course:
         """Compute what is missing; afterwards that is what others gave up meanwhile."""
         specs, self.missing, self.busy = self.missing, [], []
         with (
-            tqdm(
+            progress_bar(
                 total=sum(spec.steps for spec in specs),
                 unit="epoch" if any(spec.steps > 1 for spec in specs) else "run",
                 desc=self._count(),
-                disable=None if progress else True,
+                show=progress,
             ) as bar,
             closing(_started(executor, specs, bar.update)) as ends,
         ):
@@ -537,20 +537,58 @@ def status_lines(folder: StudyFolder) -> Iterator[str]:
     Raises:
         RunError: if the folder holds no study.
     """
+    for status in statuses(folder):
+        yield from status.lines
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a study is."""
+
+    study: str
+    runs: int
+    done: int
+    running: int
+    seconds: float
+    """Of computing so far."""
+    left: float | None
+    """Seconds of computing that are left, at the mean of the runs so far; None before the first."""
+    troubles: list[str]
+    """Runs that failed, and records that cannot be used."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The same in words, a line for the study and one for each trouble."""
+        parts = [f"{self.done} of {self.runs} runs done"]
+        parts += [f"{self.running} running"] if self.running else []
+        if self.left:
+            spent = duration(self.seconds)
+            parts.append(f"about {duration(self.left)} of computing left, {spent} spent")
+        elif self.done:
+            parts.append(f"{duration(self.seconds)} of computing")
+        return [f"{self.study}: {', '.join(parts)}", *(f"  {each}" for each in self.troubles)]
+
+
+def statuses(folder: StudyFolder) -> Iterator[Status]:
+    """How far each study of a folder is.
+
+    Raises:
+        RunError: if the folder holds no study.
+    """
     for study in folder.studies():
         found = folder.results(study)
         seconds = [record.measured["seconds"] for record in found.records.values()]
         missing = [identity for identity in study.runs if identity not in found.records]
         running = sum(in_use(folder.run_path(identity)) for identity in missing)
-        parts = [f"{len(seconds)} of {found.total} runs done"]
-        parts += [f"{running} running"] if running else []
-        if seconds and missing:
-            left, spent = len(missing) * statistics.fmean(seconds), sum(seconds)
-            parts.append(f"about {duration(left)} of computing left, {duration(spent)} spent")
-        elif seconds:
-            parts.append(f"{duration(sum(seconds))} of computing")
-        yield f"{study.name}: {', '.join(parts)}"
-        yield from (f"  {trouble}" for trouble in found.troubles)
+        yield Status(
+            study=study.name,
+            runs=found.total,
+            done=len(seconds),
+            running=running,
+            seconds=sum(seconds),
+            left=len(missing) * statistics.fmean(seconds) if seconds else None,
+            troubles=list(found.troubles),
+        )
 
 
 def duration(seconds: float) -> str:

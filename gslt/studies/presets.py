@@ -9,18 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from gslt.config import VISION, Architecture, check_choice
+from gslt.config import VISION, Architecture, Preset, Size, check_choice
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS
 from gslt.studies.study import Study, name_of_dataset
-from gslt.theory.existence import NODES, own_dataset
-
-Preset = Literal[
-    "table", "sparsity", "window", "locking", "freezing", "width", "size", "er", "construction"
-]
-Size = Literal["quick", "standard", "paper"]
+from gslt.theory.config import NODES
+from gslt.theory.existence import own_dataset
 
 #: Settings of the dense source with each initialisation; the paper leaves Kaiming uniform unscaled.
 _INITS: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ from unicodedata import normalize
 
 from gslt.data import Dataset
 from gslt.data.content import content_facts, data_differ, refuse_other_data
-from gslt.errors import ConfigError, GsltError, GsltWarning, RunError
+from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, pasted
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
 from gslt.files.folder import ROOM
 from gslt.studies.runs import Record, StudyResults, frame_of
@@ -90,7 +90,8 @@ class StudyFolder:
         """
         paths = self._files()
         if not paths:
-            raise RunError(f"{str(self.path)!r} holds no study; gslt study run makes one")
+            begin = pasted("gslt", "study", "run", "--preset", "table", "--out", self.path)
+            raise RunError(f"{str(self.path)!r} holds no study; {begin} begins one")
         _check_distinct([path.stem for path in paths])
         return [self._load(path) for path in paths]
 

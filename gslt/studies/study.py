@@ -31,7 +31,8 @@ from gslt.environment import check_limit
 from gslt.errors import ConfigError
 from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
-from gslt.theory.existence import ConstructionConfig, TargetKind, own_dataset
+from gslt.theory.config import ConstructionConfig, TargetKind
+from gslt.theory.existence import own_dataset
 
 #: How a run of a study finds its result, and its settings.
 RUN_METHODS: dict[str, type[SearchConfig] | type[TrainConfig] | type[ConstructionConfig]] = {

@@ -33,13 +33,12 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from gslt.config import FreezeConfig, check_values
+from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import freeze
@@ -48,9 +47,10 @@ from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
 from gslt.nn.source import ConstructedNetwork, SourcePlan
+from gslt.progress import progress_bar
 from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
-from gslt.theory.subset_sum import check_epsilon
-from gslt.theory.width import MAX_COPIES, copies_needed
+from gslt.theory.config import ConstructConfig
+from gslt.theory.width import copies_needed
 
 #: Memory of a weight of a searched matrix while a ticket is constructed.
 BYTES_PER_WEIGHT = 64
@@ -123,56 +123,6 @@ class Construction:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConstructConfig:
-    """How a ticket is constructed."""
-
-    epsilon: float = 0.01
-    """Largest output error on the data."""
-    construction: Literal["2L", "L+1"] = "2L"
-    """2L: a pair of random layers for each layer of the target. L+1: one pair, then copies, with
-    copies² weights to choose from where a pair has copies, which is dear in frozen sources."""
-    freezing_ratio: float | None = None
-    """F, half of it pruned and half of it locked, in the searched matrices [0]."""
-    prune_ratio: float = 0.0
-    """p: fraction of the searched matrices that is pruned, and probability that an entry of a first
-    matrix is missing."""
-    lock_ratio: float = 0.0
-    """l: fraction of the searched matrices that is locked; nothing is in the first ones."""
-    copies: int | None = None
-    """Random channels in the place of each input channel [as many as the law says]."""
-    failure: float = 1e-4
-    """Probability that some coefficient is missed, for which the law is asked."""
-    seed: int = 0
-    """Of the source network."""
-
-    def __post_init__(self) -> None:
-        check_values(self)
-        check_epsilon(self.epsilon)
-        p, locked = self.ratios
-        for name, value in (("prune_ratio", p), ("lock_ratio", locked)):
-            if not 0 <= value < 1:
-                raise ConfigError(f"{name} must lie in [0, 1), got {value}")
-        if p + locked > 0.95:
-            raise ConfigError(
-                f"prune_ratio {p:g} and lock_ratio {locked:g} leave {1 - p - locked:.3g} of the "
-                "weights to choose from, where a sum needs many; freeze at most 0.95 together"
-            )
-        if not 0 < self.failure < 1:
-            raise ConfigError(f"failure must lie between 0 and 1, got {self.failure}")
-        if self.copies is not None and not 1 <= self.copies <= MAX_COPIES:
-            raise ConfigError(f"copies must lie in 1 … {MAX_COPIES}, got {self.copies}")
-
-    @property
-    def ratios(self) -> tuple[float, float]:
-        """Pruning ratio p and locking ratio l."""
-        if self.freezing_ratio is None:
-            return self.prune_ratio, self.lock_ratio
-        if self.prune_ratio or self.lock_ratio:
-            raise ConfigError("give freezing_ratio, or prune_ratio and lock_ratio, not both")
-        return self.freezing_ratio / 2, self.freezing_ratio / 2
-
-
 def construct(
     target: EquivariantNetwork,
     x: Tensor,
@@ -220,8 +170,8 @@ def construct(
     facts: list[BlockFacts] = []
     share, behind, bound = config.epsilon / len(inputs), 1.0, 0.0
     order = list(enumerate(zip(target.layers, inputs, strict=True)))[::-1]
-    for number, (layer, field_in) in tqdm(
-        order, desc="layers", unit="layer", disable=None if progress else True
+    for number, (layer, field_in) in progress_bar(
+        order, desc="layers", unit="layer", show=progress
     ):
         if on_layer is not None:
             on_layer()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -14,14 +14,15 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gslt.config import TrainConfig, check_values
+from gslt.config import TrainConfig
 from gslt.data import Dataset, NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import OutputFolder, reading
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
 from gslt.theory.coefficients import unit_coefficients
-from gslt.theory.construct import ConstructConfig, Construction
+from gslt.theory.config import NODES, TARGET, TargetConfig
+from gslt.theory.construct import Construction
 from gslt.theory.laws import Draws, log2_density, predicted_log2_error
 from gslt.theory.node_targets import node_field, train_node_target
 from gslt.theory.targets import RECIPES, Task, train_target
@@ -29,69 +30,10 @@ from gslt.theory.width import channel_draws
 from gslt.ticket.ticket import Ticket
 from gslt.training.places import SUMMARY, TICKET
 
-TargetKind = Literal["gin", "gcn", "sage", "mlp", "ign2", "cnn", "c4cnn", "d4cnn"]
-#: The file of a target in the folder of a construction.
-TARGET = "target.safetensors"
-#: Kinds whose data is a graph of nodes.
-NODES = ("gin", "gcn", "sage")
 #: Shares of coefficients whose errors are shown against the width.
 SHARES = (0.5, 0.99)
 #: Coefficients that are tried at every width: for the curves, and for their shares' width.
 _TRIED, _FEW = 2000, 400
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetConfig:
-    """The network that the ticket is to equal, and its training."""
-
-    target: TargetKind = "gin"
-    """Message passing (gin, gcn, sage), or the small networks mlp, ign2 (2-order graph network),
-    cnn, c4cnn and d4cnn (steerable)."""
-    hidden_channels: int | None = None
-    """Width of every hidden layer [16 for message passing, else that of the small network]."""
-    num_layers: int = 2
-    """Number of layers, of message passing."""
-    dropout: float = 0.5
-    """Dropout while it is trained, of message passing."""
-    epochs: int | None = None
-    """Epochs of its training [200 for message passing, else what the small network needs]."""
-    lr: float = 0.01
-    """Learning rate of its training."""
-    target_seed: int = 0
-    """Of its weights, and of data that is made."""
-
-    def __post_init__(self) -> None:
-        check_values(self)
-        Stream(self.target_seed, "", "check")
-        for name in ("epochs", "hidden_channels"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}")
-        for name in () if self.is_of_nodes else ("num_layers", "dropout"):
-            if getattr(self, name) != getattr(TargetConfig, name):
-                raise ConfigError(
-                    f"{name} is a setting of message passing ({', '.join(NODES)}), and "
-                    f"{self.target} has layers of its own; leave it out"
-                )
-
-    @property
-    def is_of_nodes(self) -> bool:
-        """Whether it passes messages on a graph, and its data is a data set of nodes."""
-        return self.target in NODES
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConstructionConfig(TargetConfig, ConstructConfig):
-    """A target, and how its ticket is constructed: the settings of a run of a study."""
-
-    def __post_init__(self) -> None:
-        TargetConfig.__post_init__(self)
-        ConstructConfig.__post_init__(self)
-
-    @property
-    def idle(self) -> tuple[str, ...]:
-        """Settings that nothing follows from."""
-        return () if self.is_of_nodes else ("num_layers", "dropout")
 
 
 def make_target(
@@ -241,6 +183,10 @@ def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
     with reading(path, ConfigError, "a target"):
         with safetensors.safe_open(str(path), "pt") as file:
             said = file.metadata() or {}
+            if not {"channels", "kind"} <= said.keys():
+                raise ConfigError(
+                    f"{str(path)!r} is no target; give the target.safetensors of gslt construct"
+                )
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         channels = [int(width) for width in said["channels"].split()]
         network = EquivariantNetwork(said["kind"], channels).double()

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from gslt.data import NodeDataset
 from gslt.data.metrics import constant_logits
 from gslt.errors import ConfigError, MissingPackageError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
+from gslt.progress import progress_bar
 from gslt.random import Stream
 
 #: Share of the data of a task that is trained on.
@@ -247,8 +247,9 @@ def train_target(
     train = task.train.nonzero()[:, 0]
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: _rate(epoch, epochs))
-    hide = None if progress else True
-    for epoch in tqdm(range(epochs), desc=f"{task.name}, target", unit="epoch", disable=hide):
+    for epoch in progress_bar(
+        range(epochs), desc=f"{task.name}, target", unit="epoch", show=progress
+    ):
         for chosen in _batches(train, task, Stream(seed, f"epoch {epoch}", "order")):
             optimizer.zero_grad()
             loss = F.cross_entropy(_outputs(network, x, chosen, task.graph), task.y[chosen])

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from gslt.config import Optimizer, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset
@@ -21,6 +20,7 @@ from gslt.data.metrics import ACCURACY, loss
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.networks import Network
+from gslt.progress import progress_bar
 from gslt.random import Stream
 from gslt.ticket.ticket import Ticket
 from gslt.training.checkpoint import Checkpoint, file_names
@@ -180,13 +180,13 @@ class Loop:
     ) -> Run:
         done, last = len(self.history), self.config.epochs
         started = time.perf_counter() - (self.history[-1].seconds if done else 0.0)
-        with tqdm(
+        with progress_bar(
             range(done + 1, last + 1),
             desc=f"seed {self.seed}",
             unit="epoch",
             initial=done,
             total=last,
-            disable=None if progress else True,
+            show=progress,
         ) as bar:
             if done < last:
                 # A checkpoint holds no activations: a resumed run computes this forward again.
@@ -226,7 +226,7 @@ class Loop:
             state = "go on" if written else "its checkpoint could not be written; begin again"
             raise Interrupted(
                 f"stopped after epoch {len(self.history)} of {self.config.epochs} (seed "
-                f"{self.seed}); {state} with: gslt {folder.command} --resume {folder.path}",
+                f"{self.seed}); {state} with: {folder.way_on}",
                 stop.signal_number,
             )
 

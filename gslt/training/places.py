@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain, count
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from gslt.config import METHODS, RunConfig, TrainConfig
-from gslt.errors import GsltError, RunError
+from gslt.errors import GsltError, RunError, pasted
 from gslt.files import (
     json_values,
     parse,
@@ -98,6 +98,33 @@ def read_run(path: Path) -> tuple[About, dict[str, Any]]:
             "settings choose another --out"
         )
     return about, values
+
+
+def begun_by_command(values: Mapping[str, Any]) -> bool:
+    """Whether a run folder says on what data its run is, so that a command can go on with it.
+
+    Args:
+        values: options and config, as :func:`read_config` gives them.
+    """
+    return {"dataset", "dataset_dir", "split"} <= values.keys()
+
+
+def how_to_go_on(command: str, path: Path, values: Mapping[str, Any]) -> str:
+    """What goes on with a run: a command line, or in Python the same call.
+
+    >>> how_to_go_on("search", Path("my run"), {"dataset": "cora", "dataset_dir": None, "split": 0})
+    "gslt search --resume 'my run'"
+    >>> how_to_go_on("search", Path("runs/mine"), {})
+    "the same script or command again (its folder is 'runs/mine')"
+
+    Args:
+        command: ``"search"`` or ``"train"``.
+        path: the run folder.
+        values: its options and config.
+    """
+    if begun_by_command(values):
+        return pasted("gslt", command, "--resume", path)
+    return f"the same script or command again (its folder is {str(path)!r})"
 
 
 def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ from gslt.training.places import (
     About,
     completed,
     environment_of,
+    how_to_go_on,
     read_run,
     state_file,
 )
@@ -182,6 +183,11 @@ class RunFolder:
         return self._about.remembered
 
     @property
+    def way_on(self) -> str:
+        """What goes on with the run, see :func:`gslt.training.places.how_to_go_on`."""
+        return how_to_go_on(self.command, self.path, self.values)
+
+    @property
     def key(self) -> str:
         """What tells this run from every other, also from one that was in this folder before."""
         return self._about.key
@@ -241,7 +247,7 @@ class RunFolder:
     def _compare(self) -> None:
         self._about, values = read_run(self.path)
         if (command := self._about.command) != self.command:
-            raise RunError(f"{str(self.path)!r} was begun by gslt {command}, not {self.command}")
+            raise RunError(f"{str(self.path)!r} was begun by {command}, not {self.command}")
         found = completed(self.command, values)
         if found != self.values:
             raise RunError(
@@ -577,8 +583,8 @@ class RunFolder:
             said = getattr(error, "strerror", None)
             raise UnwrittenError(
                 (f"{said}: {place}" if said else str(error))
-                + "; the result is not written; once there is room, gslt "
-                f"{self.command} --resume {self.path} goes on from what was written last",
+                + f"; the result is not written; once there is room, {self.way_on} goes on from "
+                "what was written last",
                 result,
             ) from error
 

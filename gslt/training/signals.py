@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+LOG = logging.getLogger("gslt")
 #: Windows has no SIGHUP, which a terminal sends that is closed.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -47,7 +48,7 @@ class Request:
         if self.signal_number is None:
             self.signal_number = number
             if multiprocessing.parent_process() is None:  # Workers leave it to their parent.
-                print("\ngslt: finishing this epoch … (Ctrl-C: at once)", file=sys.stderr)
+                LOG.warning("gslt: finishing this epoch … (Ctrl-C: at once)")
 
 
 #: The requests of the blocks that this process is in, all the same one.

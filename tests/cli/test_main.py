@@ -125,7 +125,7 @@ def test_memory_that_is_not_there_is_a_sentence(as_debian, tmp_path, monkeypatch
 
     monkeypatch.setattr(sys.modules["gslt.training.search"], "search", full)
     assert main(["search", *TINY, "--out", str(tmp_path / "r")]) == 2
-    assert capsys.readouterr().err.startswith("gslt: out of memory ([enforce fail] Default")
+    assert "\ngslt: out of memory ([enforce fail] Default" in capsys.readouterr().err
 
 
 def test_the_module_is_a_command():

@@ -152,7 +152,7 @@ def test_a_ticket_that_does_not_know_its_data_says_so(tmp_path, capsys, monkeypa
     with pytest.warns(GsltWarning, match=f"^the model {said}"):
         gslt.evaluate(gslt.load_ticket(ticket).model(), gslt.load_dataset("g.npz"))
     assert main(["smooth", str(ticket), "--dataset", "g.npz", "--out", "smooth"]) == 0
-    assert "could not be compared" in capsys.readouterr().out
+    assert "could not be compared" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -190,7 +190,7 @@ def test_smooth_measures_on_the_data_of_a_run_alone(tmp_path, command, capsys, m
     write(Path("another.npz"))
     assert main([*measured, "--dataset", "another.npz"]) == 0
     assert main([*measured, "--untrained"]) == 0
-    assert "was found on other data" in capsys.readouterr().out
+    assert "was found on other data" in capsys.readouterr().err
 
 
 def test_a_new_search_leaves_an_unfinished_run_of_other_data_alone(
@@ -205,7 +205,7 @@ def test_a_new_search_leaves_an_unfinished_run_of_other_data_alone(
         (first / name).unlink()
     write(Path("g.npz"), "features")
     assert main(command) == 0
-    assert "is of other data: left alone" in capsys.readouterr().out
+    assert "is of other data: left alone" in capsys.readouterr().err
     assert len(list(Path("runs").iterdir())) == 2
 
 

@@ -27,9 +27,9 @@ def test_commands(in_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("study.yaml").write_text(tiny().to_yaml())
     command = ["study", "run", "--study", "study.yaml", "--out", "out"]
     assert main(command) == 0
-    said = capsys.readouterr().out
-    assert "tiny: 6 runs of 2 arms" in said
-    assert "6 runs computed, 0 were there" in said
+    said = capsys.readouterr()
+    assert "tiny: 6 runs of 2 arms\n" in said.err
+    assert said.out == "tiny: 6 runs computed, 0 were there\n"
     assert main(command) == 0
     assert "0 runs computed, 6 were there" in capsys.readouterr().out
     assert main(["study", "status", "out"]) == 0
@@ -51,7 +51,7 @@ def test_errors_are_one_sentence(
 ) -> None:
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert error.startswith("gslt: ")
+    assert error.splitlines()[-1].startswith("gslt: ")
     assert said in error
     assert error.count("\n") == 1
     assert not Path("o").exists()
@@ -60,11 +60,11 @@ def test_errors_are_one_sentence(
 def test_a_report_of_a_study(in_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("study.yaml").write_text(tiny(seeds=1).to_yaml())
     assert main(["study", "run", "--study", "study.yaml", "--out", "out"]) == 0
-    assert "gslt report out makes tables and figures of it" in capsys.readouterr().out
+    assert "gslt report out makes tables and figures of it" in capsys.readouterr().err
     assert main(["report", "out"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "tiny: 3 of 3 runs, 2 of 2 arms"
-    assert said[-1].startswith("written: out/report.html, and ")
+    said = capsys.readouterr()
+    assert said.out == "tiny: 3 of 3 runs, 2 of 2 arms\n"
+    assert said.err.startswith("written: out/report.html, and ")
     assert Path("out/report.html").is_file()
 
 
@@ -78,8 +78,8 @@ def test_runs_that_fail_and_a_test_of_the_conjecture(
     with monkeypatch.context() as patch:
         patch.setattr(execute, "run_in_folder", fail)
         assert main(["study", "run", "--study", "study.yaml", "--out", "out"]) == 2
-    assert capsys.readouterr().err == (
-        "gslt: 3 runs failed (the loss became nan); the same command goes on; gslt report out "
+    assert capsys.readouterr().err.endswith(
+        "\ngslt: 3 runs failed (the loss became nan); the same command goes on; gslt report out "
         "shows what is there\n"
     )
     assert main(["report", "out"]) == 2

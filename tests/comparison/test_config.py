@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from gslt.comparison import CompareConfig
-from gslt.comparison.config import block_model
+from gslt.comparison.config import LEAST_NODES, CompareConfig
+from gslt.comparison.graphs import block_model
+from gslt.data.synthetic import CLASSES
 from gslt.environment import import_quietly
 from gslt.errors import ConfigError
 
 
 def test_block_model() -> None:
+    assert LEAST_NODES == 10 * CLASSES
     dataset = block_model(400)
     assert (dataset.num_nodes, dataset.num_features, dataset.num_classes) == (400, 128, 40)
     assert dataset.synthetic

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gslt.comparison.config import block_model
+from gslt.comparison.graphs import block_model
 from gslt.comparison.memory import Meter, measure_memory, save_graph
 from gslt.comparison.routes import HOST
 from gslt.config import SearchConfig

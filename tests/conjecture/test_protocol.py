@@ -13,13 +13,13 @@ import pytest
 from planted import SMALL, effect, plant, with_grids
 
 from gslt.conjecture import protocol
+from gslt.conjecture.criteria import Criteria
 from gslt.conjecture.protocol import (
     DENSE,
     FROZEN,
     INTERVENTIONS,
     PLAN,
     RATIOS,
-    Criteria,
     Plan,
     begin,
     open_plan,

@@ -197,7 +197,7 @@ def test_interrupted(
     monkeypatch.setattr(execute, "compute", stopping)
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 130
     said = capsys.readouterr()
-    assert "28 of 48 runs are missing" in said.out
+    assert "28 of 48 runs are missing" in said.err
     assert "stopped; the same command goes on" in said.err
     # Somebody who asked to stop does not wait for simulations.
     assert not Path("out/severity.json").exists()
@@ -394,7 +394,7 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_.value.code == 0
     out = " ".join(capsys.readouterr().out.split())
     for words in (
-        "quick: Cora, minutes",
+        "Quick: Cora, minutes",
         "Smallest difference of a log quotient",
         "Smallest difference of test accuracy",
         "--executor",

@@ -66,7 +66,7 @@ def test_by_name_below_a_root(tmp_path: Path) -> None:
     archive = packed(write_binary(tmp_path / "elsewhere"), "cifar-10-binary.tar.gz")
     root = tmp_path / "root"
     root.mkdir()
-    with pytest.raises(DataError, match="`gslt data download cifar10`"):
+    with pytest.raises(DataError, match="`gslt data download cifar10 --dataset_dir"):
         gslt.load_dataset("cifar10", root)
     archive.rename(root / archive.name)
     assert loaded("cifar10", root=root).name == "cifar10"

@@ -235,7 +235,7 @@ def test_everything_at_once(runs: Path, blocks: gslt.NodeDataset, tmp_path: Path
         else:
             assert path.read_text().rstrip().endswith("</svg>")
     text = "\n".join(said)
-    assert "begun is not finished and left out; gslt train --resume" in text
+    assert "begun is not finished and left out; the same script or command again (its" in text
     assert "no picture" not in text
     assert "Last hidden layer: blocks (synthetic)" in text
     assert str(out) in said[-1]
@@ -344,8 +344,9 @@ def test_the_command(
     monkeypatch.setattr("gslt.studies.execute.load_dataset", load)
     out = ["--out", str(tmp_path / "out")]
     assert main(["smooth", str(runs / "frozen2"), "--untrained", *out]) == 0
-    shown = capsys.readouterr().out
-    assert "ticket, frozen source, F = 0.4, untrained" in shown
+    found = capsys.readouterr()
+    shown = found.err
+    assert "ticket, frozen source, F = 0.4, untrained" in found.out
     assert "no picture of the depth: there is one depth" in shown
     assert "no picture of the search: there is no probe.jsonl: gslt search --probe_every N" in shown
     assert "no picture of the steps: the steps were not measured: --steps does" in shown

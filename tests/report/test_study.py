@@ -18,12 +18,13 @@ import yaml
 from fabricated import fabricated, fill
 
 import gslt
+from gslt.config import Preset
 from gslt.errors import RunError
 from gslt.report import write_report
 from gslt.report.study import StudyReport
 from gslt.studies import execute
 from gslt.studies.execute import run_study
-from gslt.studies.presets import Preset, preset
+from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
 

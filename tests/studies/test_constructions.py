@@ -18,8 +18,8 @@ from gslt.studies.execute import check_study, run_study, status_lines
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import RunSpec, Study
+from gslt.theory.config import ConstructionConfig
 from gslt.theory.construct import construct
-from gslt.theory.existence import ConstructionConfig
 from gslt.theory.targets import initialise
 from gslt.ticket import load_ticket
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from images import write_binary
 from small_studies import records, tiny
+from tqdm import tqdm
 
 import gslt
 from gslt.errors import DataWarning, RunError
@@ -58,12 +59,13 @@ def test_the_bar_counts_the_epochs_that_there_were(
 ) -> None:
     bars: list[Any] = []
 
-    class Bar(execute.tqdm):  # type: ignore[misc, name-defined, type-arg]
+    class Bar(tqdm):  # type: ignore[type-arg]
         def __init__(self, **options: Any) -> None:
+            del options["show"]
             super().__init__(**{**options, "disable": False, "file": io.StringIO()})
             bars.append(self)
 
-    monkeypatch.setattr(execute, "tqdm", Bar)
+    monkeypatch.setattr(execute, "progress_bar", Bar)
     study, folder = tiny(epochs=40, patience=2), StudyFolder("out")
     run_study(study, folder)
     last = [record["last_epoch"] for record in records(folder).values()]

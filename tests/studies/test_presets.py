@@ -8,10 +8,11 @@ from typing import get_args
 import pytest
 
 import gslt
+from gslt.config import Preset, Size
 from gslt.freezing import ALLOCATIONS, split_ratio, window_sparsity
 from gslt.report import write_report
 from gslt.studies.execute import run_study
-from gslt.studies.presets import Preset, Size, preset
+from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 
 #: Presets of searches and trainings; that of constructions has tests of its own.

@@ -135,7 +135,7 @@ def test_a_study_without_a_record_is_no_part_of_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_frame(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"holds no study; gslt study run makes one"):
+    with pytest.raises(RunError, match=r"holds no study; gslt study run --preset table --out"):
         frame(tmp_path / "none")
     study = small("one")
     folder = fill(tmp_path / "s", study, lambda _: None)

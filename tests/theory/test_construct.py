@@ -13,7 +13,8 @@ from gslt.errors import ConfigError, ConstructionError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
 from gslt.nn.source import ConstructedNetwork, SourcePlan
-from gslt.theory.construct import ConstructConfig, Construction, construct
+from gslt.theory.config import ConstructConfig
+from gslt.theory.construct import Construction, construct
 from gslt.ticket.ticket import Ticket, load_ticket
 
 SOURCES = {"dense": (0.0, 0.0), "sparse": (0.5, 0.0), "frozen": (0.25, 0.25)}

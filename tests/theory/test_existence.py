@@ -11,10 +11,10 @@ from gslt.data import NodeDataset
 from gslt.errors import ConfigError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.report.construction import width_figure
-from gslt.theory.construct import ConstructConfig, construct
+from gslt.theory.config import ConstructConfig, TargetConfig
+from gslt.theory.construct import construct
 from gslt.theory.existence import (
     SHARES,
-    TargetConfig,
     channels_for_most,
     constructed_ticket,
     construction_facts,

@@ -10,7 +10,8 @@ from gslt.data import NodeDataset
 from gslt.masking.freeze import freeze
 from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.theory import symmetry
-from gslt.theory.existence import TargetConfig, task_of
+from gslt.theory.config import TargetConfig
+from gslt.theory.existence import task_of
 from gslt.theory.symmetry import equivariance_defect, moved
 from gslt.theory.targets import RECIPES, Task
 
