@@ -12,8 +12,8 @@ from types import FrameType
 def run() -> int:
     """Run the command line of this process, and give its exit status.
 
-    From here to the first line of the command is mostly the loading of torch, which takes seconds
-    and may meet Ctrl-C anywhere: then the process ends with one line and status 130.
+    While its modules are loaded it may meet Ctrl-C anywhere: then the process ends with one line
+    and status 130. So it does where a command loads torch, see :func:`gslt.cli.terminal.load`.
     """
     _open_standard_files()
     try:

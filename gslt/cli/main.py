@@ -29,7 +29,7 @@ from gslt.cli import (
 from gslt.cli.options import Action
 from gslt.cli.output import LOG, MANNERS, messages, show
 from gslt.cli.parser import Commands, Parser, spelled
-from gslt.cli.terminal import standard_streams
+from gslt.cli.terminal import load, standard_streams
 from gslt.cli.usage import children
 from gslt.environment import versions
 from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted, nearest
@@ -113,6 +113,7 @@ def _run(given: Sequence[str]) -> None:
         settings = {name: value for name, value in parsed.as_dict().items() if value is not None}
         LOG.debug("settings: %s", settings)
         started = time.perf_counter()
+        load("torch")  # Every command needs it.
         found = COMMANDS[name](parsed)
         LOG.debug("%.1f s", time.perf_counter() - started)
         show(found, parsed)

@@ -6,9 +6,12 @@ import codecs
 import contextlib
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import FrameType
 from typing import Any
 
 from gslt.errors import shown
@@ -109,6 +112,30 @@ def _in_other_signs(error: UnicodeError) -> tuple[str, int]:
     wrong = error.object[error.start : error.end]
     signs = (_INSTEAD.get(c, c.encode("unicode_escape").decode("ascii")) for c in wrong)
     return "".join(signs), error.end
+
+
+def load(module: str) -> None:
+    """Load a module that takes seconds. Ctrl-C meanwhile ends the process, with one line.
+
+    An exception could be swallowed, or shown, by whatever is being imported.
+
+    Args:
+        module: its dotted name.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if module in sys.modules or usual is not signal.default_int_handler:
+        return
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        import_module(module)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"gslt: interrupted\n")
+    os._exit(128 + number)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from gslt.cli import main
-from gslt.cli.terminal import Stream, standard_streams
+from gslt.cli.terminal import Stream, load, standard_streams
 
 
 def stream(encoding: str) -> Stream:
@@ -80,3 +82,24 @@ def test_the_streams_are_put_back() -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_ctrl_c_while_a_module_is_loaded(tmp_path: Path) -> None:
+    """It ends the process with a line, however the module would take an exception."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    import time; time.sleep(9)\n"
+        "except BaseException:\n    pass\n"
+    )
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from gslt.cli.terminal import load\nload('slow')\nprint('went on')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "gslt: interrupted\n")
+    before = signal.getsignal(signal.SIGINT)
+    load("json")
+    assert signal.getsignal(signal.SIGINT) is before
