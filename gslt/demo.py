@@ -17,9 +17,10 @@ from gslt.data.metrics import reworded
 from gslt.errors import ConfigError, RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, check_folder, kind_of
+from gslt.report.colours import darker, looks
 from gslt.report.escaping import drawn
-from gslt.report.figures import canvas, looks, number_axis, save_figure
-from gslt.report.lines import Line, darker, draw_lines, label_lines
+from gslt.report.figures import canvas, number_axis, save_figure
+from gslt.report.lines import Line, draw_lines, label_lines
 from gslt.report.study import summary_columns
 from gslt.report.tables import Column, Table, accuracy, text
 from gslt.studies.columns import measured

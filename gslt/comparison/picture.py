@@ -10,9 +10,10 @@ import numpy as np
 
 from gslt.comparison.reference import TOLERANCE
 from gslt.comparison.report import parity_frame, routes_frame
+from gslt.report.colours import BASELINE, MARKERS, darker, looks
 from gslt.report.escaping import drawn
-from gslt.report.figures import BASELINE, MARKERS, bare, bars, looks, plain_ticks
-from gslt.report.lines import Line, darker, draw_lines, label_lines, short
+from gslt.report.figures import bare, bars, plain_ticks
+from gslt.report.lines import Line, draw_lines, label_lines, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -200,7 +201,7 @@ def _plot_parity(axes: Any, measured: DataFrame, colours: Colours) -> None:
         for name, column in (("logits", "logits_rel"), ("gradients", "gradient_rel")):
             row = len(labels)
             labels.append(f"{name}\n{precision}")
-            axes.plot([limit, limit], [row - 0.42, row + 0.42], color="black", linewidth=1.2)
+            axes.plot([limit, limit], [row - 0.42, row + 0.42], color=BASELINE, linewidth=1.2)
             for place, (route, colour) in enumerate(colours.items()):
                 chosen = found[(found["precision"] == precision) & (found["route"] == route)]
                 x, y = (

@@ -88,6 +88,19 @@ def too_few(plan: Plan) -> str:
     )
 
 
+def card(claim: Claim) -> tuple[str, str]:
+    """What a card says of a claim: the outcome, and what it means.
+
+    Args:
+        claim: on one data set.
+    """
+    own = own_parts(claim.parts)
+    if all(math.isnan(part.mean) for part in own):
+        why = ", ".join(dict.fromkeys(part.why for part in own if part.why))
+        return "not tested yet", f"Nothing it is tested by can be computed{f': {why}' * bool(why)}."
+    return claim.label, MEANING[claim.outcome]
+
+
 def component_words(part: Component) -> str:
     """What a claim is tested by and what came out, in a line.
 

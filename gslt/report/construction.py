@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gslt.report.figures import GREY, canvas, in_rows, ramp
+from gslt.report.colours import GREY, SHARE_RAMP, ramp
+from gslt.report.figures import canvas, in_rows
 
 
 def width_figure(layers: Sequence[Mapping[str, Any]], shares: Sequence[float], title: str) -> Any:
@@ -29,7 +30,7 @@ def width_figure(layers: Sequence[Mapping[str, Any]], shares: Sequence[float], t
         "construction searches up to 38 for those that are still missed."
     )
     drawing = canvas(in_rows(keys, 2), title, caption, width=4.6, height=3.4, share=True)
-    colours = ramp("#9ecae1", "#08519c", len(shares))
+    colours = ramp(*SHARE_RAMP, len(shares))
     for key, layer in zip(keys, layers, strict=True):
         axes = drawing.panels[key]
         widths = [row["copies"] for row in layer["errors"]]

@@ -13,10 +13,10 @@ from gslt.data.metrics import METRICS, reworded
 from gslt.errors import RunError, listed
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
+from gslt.report.colours import Look, variants
 from gslt.report.escaping import drawn, file_parts
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
-    Look,
     Row,
     both_names,
     canvas,
@@ -25,7 +25,6 @@ from gslt.report.figures import (
     number_axis,
     panel_title,
     save_both,
-    variants,
 )
 from gslt.report.groups import LineGroups, StudyGroups
 from gslt.report.lines import Line, draw_lines, label_lines, short
@@ -44,7 +43,7 @@ from gslt.report.tables import (
     size,
     text,
 )
-from gslt.studies.columns import column, is_missing, is_number, named
+from gslt.studies.columns import column, is_missing, is_number, named, span
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import AXIS, StudyResults
 from gslt.training.results import format_accuracy
@@ -67,6 +66,10 @@ TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
 _LEAST_RANGE = 1.0
+#: So many arms are told in the sentence over a figure.
+_TOLD = 4
+#: The summary of a lone study is unfolded up to so many rows.
+_UNFOLDED = 10
 #: Panels of a figure stand side by side up to this number; more have rows.
 _PANELS = 3
 #: Settings that are told below the figure where all runs share them.
@@ -188,18 +191,29 @@ def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[
         troubles: sentences about records that cannot be used, and studies without any.
     """
     studies = {report.whole.study.name: report.whole for report in reports}
-    records = [each for whole in studies.values() for each in whole.records.values()]
+    records = {key: each for whole in studies.values() for key, each in whole.records.items()}
+    runs = {run for whole in studies.values() for run in whole.study.runs}
     return render(
         "report/templates/study.html.jinja",
-        title=f"gslt report: {folder.name}",
+        title=page_title(reports),
         folder=folder,
         reports=reports,
         troubles=troubles,
-        done=sum(len(whole.records) for whole in studies.values()),
-        total=sum(whole.total for whole in studies.values()),
-        machines=dict.fromkeys(record.hardware for record in records),
+        done=len(records),
+        total=len(runs),
+        unfolded=len(reports) == 1 and len(reports[0].summary.rows) <= _UNFOLDED,
+        machines=dict.fromkeys(record.hardware for record in records.values()),
         data={report.name: report.data for report in reports},
     )
+
+
+def page_title(reports: Sequence[StudyReport]) -> str:
+    """The title of the one study, or what several have in common."""
+    if len(reports) == 1:
+        return f"{reports[0].title}: {reports[0].results.dataset}"
+    graphs = listed(list(dict.fromkeys(each.results.dataset for each in reports)), most=3)
+    kinds = {str(name).upper() for each in reports for name in each.groups.runs["architecture"]}
+    return f"{len(reports)} studies of {listed(sorted(kinds), most=3)} on {graphs}"
 
 
 def _troubles(folder: StudyFolder, found: Sequence[StudyResults]) -> list[str]:
@@ -268,6 +282,52 @@ class StudyReport:
         results = self.results
         arms = f"{len(self.groups.arms)} of {len(results.study.arms)} arms"
         return f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
+
+    @property
+    def answer(self) -> str:
+        """What came out, in a sentence or two: the arms in order, each at its best place.
+
+        The place is that of the best validation accuracy, so that no arm is picked by its test
+        accuracy.
+        """
+        best = self._best_of_arms()
+        shown = [self._place_words(group) for group in best[:_TOLD]]
+        others = f"; {len(best) - _TOLD} other arms below" if len(best) > _TOLD else ""
+        so_far = "So far" if self.results.total > len(self.whole.records) else "Found"
+        found = self.words(f"{so_far}, by test accuracy – {'; '.join(shown)}{others}.")
+        return f"{found} {self._lead(best)}".strip()
+
+    def _best_of_arms(self) -> list[Any]:
+        """The group of each arm at its best validation accuracy, the best test accuracy first."""
+        frame, chosen = self.groups.frame, f"{EPOCH_PREFIX[self.epoch]}val_accuracy"
+        groups = list(frame.itertuples())
+        best = {
+            arm: max(mine, key=lambda group: getattr(group, chosen))
+            for arm in self.groups.arms
+            if (mine := [each for each in groups if each.arm == arm])
+        }
+        return sorted(best.values(), key=lambda group: -getattr(group, self.value))
+
+    def _place_words(self, group: Any) -> str:
+        mean, std = (getattr(group, f"{self.value}{end}") for end in ("", "_std"))
+        return f"{group.label}: {format_accuracy(mean, std)} %"
+
+    def _lead(self, best: Sequence[Any]) -> str:
+        """By how much the first arm is above the second, pair by pair; empty without pairs."""
+        if len(best) < 2 or not len(self.comparisons):
+            return ""
+        places = [best[0].label, best[1].label]
+        for each in self.comparisons.itertuples():
+            names = [named(each.first, each.first_at), named(each.second, each.second_at)]
+            if sorted(names) != sorted(places) or each.pairs < 2:
+                continue
+            sign = 1 if names == places else -1
+            low, high = sorted((sign * each.low, sign * each.high))
+            return (
+                f"The first is {100 * sign * each.difference:.2f} points above the second (95 % "
+                f"interval {100 * low:.2f} to {100 * high:.2f}, {each.pairs} pairs)."
+            )
+        return ""
 
     @property
     def majority(self) -> str:
@@ -388,11 +448,13 @@ class StudyReport:
         """
         found = self.comparisons
         several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
-        columns = [*COMPARISON, *(SEEDS if several else []), HOLM]
+        tests, of_tests = p_columns(found, by_seeds=several)
+        columns = [*COMPARISON, *([SEEDS] if several else []), *tests]
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
         notes = [
             f"Test accuracy at {EPOCH_WORDS[self.epoch]}.",
             *COMPARISON_NOTES,
+            *of_tests,
             *([SEEDS_NOTE] if several else []),
         ]
         notes = list(map(self.words, notes))
@@ -596,28 +658,80 @@ COMPARISON: list[Column] = [
     ("first − second (points)", lambda each: number(each.difference, "+.2f", factor=100)),
     ("95 % interval", lambda each: interval(each.low, each.high, "+.2f", factor=100)),
     ("pairs", lambda each: number(each.pairs, "d")),
-    ("p", lambda each: p_value(each.p_pairs)),
-    ("least p", lambda each: p_value(each.least_p_pairs)),
 ]
-SEEDS: list[Column] = [
-    ("seeds", lambda each: number(each.seeds, "d")),
-    ("p by seeds", lambda each: p_value(each.p_seeds)),
-    ("least p by seeds", lambda each: p_value(each.least_p_seeds)),
-]
-HOLM: Column = ("p, Holm", lambda each: p_value(each.p_seeds_holm))
+SEEDS: Column = ("seeds", lambda each: number(each.seeds, "d"))
 COMPARISON_NOTES = [
     "Differences of test accuracy between runs of the same seed, graph and values of what both "
     "arms vary; runs that two arms share are left out.",
     "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
-    "p: two-sided sign-flip permutation test of the mean difference; least p: the smallest that so "
-    "many pairs can reach, whatever the accuracies.",
-    "Holm: p corrected for all comparisons of this table, by seeds where there are more pairs.",
 ]
 SEEDS_NOTE = (
     "p by seeds flips all pairs of a seed together, as runs of one seed share their random "
     "numbers: trust it where there are more pairs than seeds; the interval takes pairs for "
     "independent."
 )
+#: Below this a p-value is called small: one that cannot get there is not shown.
+SMALL_P = 0.05
+#: A test of every comparison: its heading, what it is, its columns, and of how many numbers.
+_BY_PAIRS = (
+    "p",
+    "two-sided sign-flip permutation test of the mean difference",
+    ("p_pairs", "least_p_pairs", "pairs"),
+)
+_BY_SEEDS = ("p by seeds", "the same test by seeds", ("p_seeds", "least_p_seeds", "seeds"))
+
+
+def p_columns(found: DataFrame, *, by_seeds: bool) -> tuple[list[Column], list[str]]:
+    """The columns of p-values that can be small, and what is to be said of all of them.
+
+    A sign-flip test of n numbers has no p below 2 / 2^n, and Holm's correction for m comparisons
+    none below m times that: a p that cannot fall below :data:`SMALL_P` says nothing about the
+    difference, and is a dash, or no column where none can.
+
+    Args:
+        found: comparisons, see :func:`gslt.report.statistics.compare_arms`.
+        by_seeds: whether some comparison has more pairs than seeds.
+    """
+    least = (len(found) * found["least_p_seeds"]).clip(upper=1.0) if len(found) else []
+    found = found.assign(least_p_holm=least)
+    columns, notes = [], []
+    for head, what, (value, smallest, of) in [_BY_PAIRS, *([_BY_SEEDS] if by_seeds else [])]:
+        numbers = f"{span(found[of].tolist())} {of}" if len(found) else of
+        if (found[smallest] < SMALL_P).any():
+            columns.append((head, _p_cell(value, smallest)))
+            ends = _p_span(found[smallest])
+            notes.append(f"{head}: {what}. The smallest possible with {numbers}: {ends}.")
+        else:
+            few = f"{numbers} are too few for a test by sign flips"
+            why = f"the smallest possible p is {_p_span(found[smallest])}"
+            notes.append(f"{head}: none is shown, {few}: {why}. {SMALL_P:g} takes 6.")
+    if (found["least_p_holm"] < SMALL_P).any():
+        count = len(found)
+        columns.append(("p, Holm", lambda each: _p(each.p_seeds_holm, count * each.least_p_seeds)))
+        notes.append(
+            "Holm: p corrected for all comparisons of this table, by seeds where there are more "
+            "pairs."
+        )
+    elif columns:
+        notes.append(
+            f"No p is corrected: the smallest possible for {len(found)} comparisons is "
+            f"{_p_span(found['least_p_holm'])}. One that was not chosen beforehand among so many "
+            "shows nothing by its p."
+        )
+    return columns, notes
+
+
+def _p_cell(value: str, least: str) -> Callable[[Any], Cell]:
+    return lambda each: _p(getattr(each, value), getattr(each, least))
+
+
+def _p(value: float, least: float) -> Cell:
+    return p_value(value) if least < SMALL_P else Cell(NONE)
+
+
+def _p_span(values: Any) -> str:
+    ends = list(dict.fromkeys(f"{end:.2g}" for end in (min(values), max(values))))
+    return " to ".join(ends)
 
 
 def run_columns(epoch: ReportedEpoch) -> list[Column]:

@@ -53,7 +53,7 @@ COLUMNS: dict[str, Column] = {
     "last_val_loss": Column("validation loss at the last epoch (nats)"),
     "last_train_loss": Column("training loss at the last epoch (nats)"),
     "sparsity": Column("sparsity (fraction of weights removed)"),
-    "density": Column("density (fraction of weights kept)"),
+    "density": Column("density (fraction of weights kept)", log=True),
     "least_layer_density": Column("density of the sparsest layer", heading="sparsest layer"),
     "emptied_layers": Column("layers that have lost every weight", heading="lost layers"),
     "prune_ratio": Column("pruning ratio"),
@@ -76,8 +76,15 @@ COLUMNS: dict[str, Column] = {
     "seconds": Column("time of a run in seconds", log=True),
     "weight_init": Column("initialisation"),
     "dataset": Column("data set", heading="data set"),
-    LOG_QUOTIENT: Column("log of the centred Rayleigh quotient, last hidden layer"),
-    f"{LOG_QUOTIENT}_slope": Column("log of the centred Rayleigh quotient, slope per layer"),
+    LOG_QUOTIENT: Column(
+        "ln of the centred Rayleigh quotient, last hidden layer", heading="ln centred quotient"
+    ),
+    f"{LOG_QUOTIENT}_slope": Column(
+        "ln of the centred Rayleigh quotient, slope per layer", heading="ln centred quotient slope"
+    ),
+    LOG_UNCENTRED_QUOTIENT: Column(
+        "ln of the uncentred Rayleigh quotient, last hidden layer", heading="ln uncentred quotient"
+    ),
 }
 
 
@@ -115,7 +122,7 @@ def heading(name: str, metric: str = ACCURACY) -> str:
     """What stands over a column of a table, see :func:`column`.
 
     >>> heading("log_quotient")
-    'log quotient'
+    'ln centred quotient'
     >>> heading("mad")
     'MAD'
     """

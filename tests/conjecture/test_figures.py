@@ -15,7 +15,7 @@ from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
 from gslt.conjecture.protocol import ARMS, Grid
 from gslt.files import OutputFolder
-from gslt.report.figures import BASELINE
+from gslt.report.colours import BASELINE
 from gslt.studies.study import GridCell
 
 

@@ -40,13 +40,13 @@ def test_cells_of_the_tables_by_hand() -> None:
     assert last.title == "Last hidden layer: toy (synthetic)"
     shown = dict(zip(last.headings, (each.text for each in last.rows[0]), strict=True))
     # The mean of −5 and −3 and their unbiased deviation √2; accuracies 50 and 70.
-    assert shown["log quotient"] == "-4.0 ± 1.4"
+    assert shown["ln centred quotient"] == "-4.0 ± 1.4"
     assert shown["test accuracy (%)"] == "60.00 ± 14.14"
     assert (shown["arm"], shown["layers"], shown["n"]) == ("a", "4", "2")
     assert shown["effective rank"] == "2 ± 0"
     shown = dict(zip(slopes.headings, (each.text for each in slopes.rows[0]), strict=True))
     # Least squares through three points: half of the last minus the first, −5/2 and −3/2.
-    assert shown["log quotient"] == "-2.00 ± 0.71"
+    assert shown["ln centred quotient"] == "-2.00 ± 0.71"
     assert shown["effective rank"] == "-1 ± 0"
     lines = last.plain().splitlines()
     assert lines[0] == last.title

@@ -10,29 +10,22 @@ from typing import Any
 import pytest
 
 from gslt.files import OutputFolder
+from gslt.report.colours import BASELINE, COLOURS, MARKERS, Look, looks, mixed, ramp, variants
 from gslt.report.figures import (
-    BASELINE,
-    COLOURS,
-    MARKERS,
-    Look,
     Row,
     bars,
     canvas,
     depth_axis,
     forest,
     in_rows,
-    looks,
     number_axis,
     panel_title,
     plain_ticks,
-    ramp,
     save_both,
     save_figure,
     scatter,
-    variants,
     zero,
 )
-from gslt.report.lines import mixed
 
 
 def panel(**limits: Any) -> Any:
@@ -68,9 +61,9 @@ def test_colours_by_hand() -> None:
     look = Look("#646464", "X")
     assert variants(look, 1) == [look]
     light, dark = variants(look, 2)
-    # 100 and 0.4 of the way to 255; half of 100. After the last mark comes the first.
+    # 100 and 0.4 of the way to 255; 0.65 of 100. After the last mark comes the first.
     assert light == Look("#A2A2A2", "X")
-    assert dark == Look("#323232", "o")
+    assert dark == Look("#414141", "o")
 
 
 # Panels and axes

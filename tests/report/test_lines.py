@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gslt.report.colours import darker
 from gslt.report.figures import canvas
 from gslt.report.lines import (
     Box,
     Line,
     beside,
-    darker,
     draw_lines,
     label_beside,
     label_lines,
