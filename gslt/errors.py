@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from unicodedata import category
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 
@@ -142,6 +143,22 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses a name: which known one is meant; empty if none is near.
+
+    >>> nearest("epoch", ["epochs", "lr"]), nearest("hidden", ["hidden_channels"]), nearest("x", [])
+    ("; did you mean 'epochs'?", "; did you mean 'hidden_channels'?", '')
+
+    Args:
+        name: that somebody gave.
+        known: names that there are.
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    close = close or [each for each in known if len(name) > 2 and each.startswith(name)]
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _shown_character(character: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from msgspec import Meta
 from gslt.config import RunConfig, SearchConfig, TrainConfig, WeightInit
 from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, nearest
 from gslt.freezing import FrozenCounts
 from gslt.ticket import Ticket
 from gslt.training.results import AT_BEST, AT_LAST, Result
@@ -168,8 +167,7 @@ def check_column(name: str, what: str, *, smoothness: bool) -> None:
     endpoints = ends | drops | {f"{name}_slope" for name in slopes}
     known = settings.union(COLUMNS, endpoints, _FACTS, _DERIVED).difference(_NO_AXIS)
     if name not in known:
-        near = get_close_matches(name, sorted(known), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(name, sorted(known))
         raise ConfigError(f"{what} must be a column of runs, got {name!r}{hint}")
     if name in endpoints and not smoothness:
         raise ConfigError(f"{what} is {name!r}, which only runs with smoothness: true have")
