@@ -80,7 +80,7 @@ WITHIN = {
         {"groups"},
         {"figures"},
         {"lines", "page", "statistics", "tables"},
-        {"escaping"},
+        {"colours", "escaping"},
     ],
     "studies": [
         {"ray_cluster"},

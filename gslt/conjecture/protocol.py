@@ -38,7 +38,7 @@ class Criteria:
     alpha: float = 0.05
     """Largest chance of a false word among all verdicts together [the folder's, else 0.05]."""
     smallest_effect: float = math.log(1.25)
-    """Smallest difference of an ln quotient that matters; 0.22 is a factor of 1.25 either way: a
+    """Smallest difference of a log quotient that matters; 0.22 is a factor of 1.25 either way: a
     change by less than a quarter would not be called stronger smoothing [the folder's, else
     0.223]."""
     smallest_gain: float = 0.01

@@ -444,19 +444,14 @@ class StudyReport:
     def comparison_table(self) -> Table:
         """One line a comparison: differences of test accuracy in points.
 
-        The seeds have columns of their own where some comparison has more pairs than seeds.
+        The seeds have a column of their own where some comparison has more pairs than seeds.
         """
         found = self.comparisons
         several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
-        tests, of_tests = p_columns(found, by_seeds=several)
+        tests, of_tests = p_columns(found)
         columns = [*COMPARISON, *([SEEDS] if several else []), *tests]
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
-        notes = [
-            f"Test accuracy at {EPOCH_WORDS[self.epoch]}.",
-            *COMPARISON_NOTES,
-            *of_tests,
-            *([SEEDS_NOTE] if several else []),
-        ]
+        notes = [f"Test accuracy at {EPOCH_WORDS[self.epoch]}.", *COMPARISON_NOTES, *of_tests]
         notes = list(map(self.words, notes))
         return Table.of(title, found, columns, notes, names=2, pick=True)
 
@@ -665,64 +660,44 @@ COMPARISON_NOTES = [
     "arms vary; runs that two arms share are left out.",
     "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
 ]
-SEEDS_NOTE = (
-    "p by seeds flips all pairs of a seed together, as runs of one seed share their random "
-    "numbers: trust it where there are more pairs than seeds; the interval takes pairs for "
-    "independent."
-)
 #: Below this a p-value is called small: one that cannot get there is not shown.
 SMALL_P = 0.05
-#: A test of every comparison: its heading, what it is, its columns, and of how many numbers.
-_BY_PAIRS = (
-    "p",
-    "two-sided sign-flip permutation test of the mean difference",
-    ("p_pairs", "least_p_pairs", "pairs"),
+_P_NOTE = (
+    "p: two-sided sign-flip permutation test of the mean difference; all pairs of a seed are "
+    "flipped together, as runs of one seed share their random numbers. The interval takes pairs "
+    "for independent."
 )
-_BY_SEEDS = ("p by seeds", "the same test by seeds", ("p_seeds", "least_p_seeds", "seeds"))
 
 
-def p_columns(found: DataFrame, *, by_seeds: bool) -> tuple[list[Column], list[str]]:
+def p_columns(found: DataFrame) -> tuple[list[Column], list[str]]:
     """The columns of p-values that can be small, and what is to be said of all of them.
 
-    A sign-flip test of n numbers has no p below 2 / 2^n, and Holm's correction for m comparisons
-    none below m times that: a p that cannot fall below :data:`SMALL_P` says nothing about the
-    difference, and is a dash, or no column where none can.
+    A sign-flip test of n seeds has no p below 2 / 2^n, and Holm's correction for m comparisons none
+    below m times that. A p that cannot fall below :data:`SMALL_P` says nothing about the
+    difference: it is a dash, or no column where none can.
 
     Args:
         found: comparisons, see :func:`gslt.report.statistics.compare_arms`.
-        by_seeds: whether some comparison has more pairs than seeds.
     """
-    least = (len(found) * found["least_p_seeds"]).clip(upper=1.0) if len(found) else []
-    found = found.assign(least_p_holm=least)
-    columns, notes = [], []
-    for head, what, (value, smallest, of) in [_BY_PAIRS, *([_BY_SEEDS] if by_seeds else [])]:
-        numbers = f"{span(found[of].tolist())} {of}" if len(found) else of
-        if (found[smallest] < SMALL_P).any():
-            columns.append((head, _p_cell(value, smallest)))
-            ends = _p_span(found[smallest])
-            notes.append(f"{head}: {what}. The smallest possible with {numbers}: {ends}.")
-        else:
-            few = f"{numbers} are too few for a test by sign flips"
-            why = f"the smallest possible p is {_p_span(found[smallest])}"
-            notes.append(f"{head}: none is shown, {few}: {why}. {SMALL_P:g} takes 6.")
-    if (found["least_p_holm"] < SMALL_P).any():
-        count = len(found)
+    if not len(found):
+        return [], []
+    count, least = len(found), found["least_p_seeds"]
+    seeds, corrected = span(found["seeds"].tolist()), (count * least).clip(upper=1.0)
+    if not (least < SMALL_P).any():
+        few = f"n too small for a test by sign flips: with {seeds} seeds the smallest possible p is"
+        return [], [f"{few} {_p_span(least)}; below {SMALL_P:g} takes 6 seeds."]
+    columns: list[Column] = [("p", lambda each: _p(each.p_seeds, each.least_p_seeds))]
+    notes = [f"{_P_NOTE} The smallest possible with {seeds} seeds: {_p_span(least)}."]
+    if (corrected < SMALL_P).any():
         columns.append(("p, Holm", lambda each: _p(each.p_seeds_holm, count * each.least_p_seeds)))
+        notes.append("Holm: p corrected for all comparisons of this table.")
+    else:
         notes.append(
-            "Holm: p corrected for all comparisons of this table, by seeds where there are more "
-            "pairs."
-        )
-    elif columns:
-        notes.append(
-            f"No p is corrected: the smallest possible for {len(found)} comparisons is "
-            f"{_p_span(found['least_p_holm'])}. One that was not chosen beforehand among so many "
-            "shows nothing by its p."
+            f"n too small for Holm's correction: the smallest possible p for {count} comparisons "
+            f"is {_p_span(corrected)}. A comparison that was not chosen beforehand shows nothing "
+            "by its p."
         )
     return columns, notes
-
-
-def _p_cell(value: str, least: str) -> Callable[[Any], Cell]:
-    return lambda each: _p(getattr(each, value), getattr(each, least))
 
 
 def _p(value: float, least: float) -> Cell:
@@ -730,8 +705,7 @@ def _p(value: float, least: float) -> Cell:
 
 
 def _p_span(values: Any) -> str:
-    ends = list(dict.fromkeys(f"{end:.2g}" for end in (min(values), max(values))))
-    return " to ".join(ends)
+    return " to ".join(dict.fromkeys(f"{end:.2g}" for end in (min(values), max(values))))
 
 
 def run_columns(epoch: ReportedEpoch) -> list[Column]:

@@ -227,9 +227,9 @@ def test_everything_at_once(runs: Path, blocks: gslt.NodeDataset, tmp_path: Path
         path = out / name
         if path.suffix == ".png":
             colours = imread(path)[..., :3].reshape(-1, 3)
-            wanted = torch.tensor([0x00, 0x72, 0xB2]) / 255 if "steps" not in name else None
             assert colours.std() > 0.01
-            if wanted is not None:
+            for look in looks_of(found).values() if name.startswith("depth") else []:
+                wanted = torch.tensor([*bytes.fromhex(look.colour[1:])]) / 255
                 near = abs(torch.from_numpy(colours) - wanted).amax(1) < 0.01
                 assert int(near.sum()) > 50
         else:

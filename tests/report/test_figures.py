@@ -161,7 +161,7 @@ def test_a_forest_by_hand() -> None:
     assert (list(interval.get_xdata()), list(interval.get_ydata())) == ([1, 4], [0, 0])
     assert (list(first.get_xdata()), list(first.get_ydata())) == ([2], [0])
     assert first.get_markerfacecolor() == "#0072B2"
-    assert (second.get_markerfacecolor(), second.get_marker()) == ("white", "s")
+    assert (second.get_markerfacecolor(), second.get_marker()) == ("#FFFFFF", "s")
     # Below its row, which the axis counts downwards.
     assert (list(small.get_xdata()), list(small.get_ydata())) == ([5], [2.25])
     assert small.get_color() == "#009E73"

@@ -97,7 +97,7 @@ def test_what_it_says(page: Path) -> None:
         "gslt report runs",
         "toy (synthetic): 10 nodes, 20 directed edges",
         "synthetic graph",
-        "accuracies are means over 3 seed(s)",
+        "9 of 9 runs, 3 seed(s)",
         "Made-up OS, 2 cores, 1 thread",
         "27 of 27 runs done",
     ):
@@ -136,7 +136,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(chromium: Browser, page: Path) -> Browser:
     chromium.open(page)
+    unfold(chromium)
     return chromium
+
+
+def unfold(browser: Browser) -> None:
+    """Open everything that is folded, and wait until figures have their width."""
+    browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 @needs_browser
@@ -144,7 +151,7 @@ def test_it_loads_in_silence_and_asks_for_nothing(browser: Browser, page: Path) 
     assert browser.complaints() == []
     requests = [url for url in browser.requests() if not url.startswith("data:")]
     assert requests == [page.resolve().as_uri()]
-    assert browser.run("document.title") == "gslt report: runs"
+    assert browser.run("document.title") == "2 studies of GIN on toy (synthetic)"
 
 
 @needs_browser
