@@ -196,10 +196,11 @@ def _about(runs: DataFrame) -> str:
     for name, text in (("architecture", "{}"), ("hidden_channels", "width {}")):
         values = runs[name].unique()
         facts += [text.format(str(values[0]).upper())] if len(values) == 1 else []
+    first = ", ".join(facts) + ("; " if facts else "")
     laplacians = " and ".join(kind.replace("_", "-") for kind in runs["laplacian"].unique())
     return (
         f"Means; bands ± unbiased standard deviation over {_averaged_over(runs)} (n = {n}), of "
-        f"the logarithm where the axis is logarithmic. {', '.join(facts)}{'; ' if facts else ''}"
+        f"the logarithm where the axis is logarithmic. {first[:1].upper()}{first[1:]}"
         f"{laplacians} Laplacian."
     )
 
