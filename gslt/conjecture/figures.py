@@ -45,7 +45,7 @@ from gslt.report.figures import (
 from gslt.report.lines import Line, draw_lines, label_lines
 from gslt.report.statistics import averages
 from gslt.report.study import FIGURE_FOLDER
-from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT
+from gslt.studies.columns import LOG_UNCENTRED_QUOTIENT, span
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -192,8 +192,8 @@ def quotient_over_fit(findings: Findings) -> Any:
     title = "Smoothness of the last hidden layer at equal fit"
     caption = (
         "Every run is read where its train loss first falls to a level; training goes to the "
-        "right. Lines: means over the seeds that reach the level; bands: ± unbiased standard "
-        "deviation. Below: smoother."
+        f"right. Lines: means over the seeds ({_seeds(findings)}) that reach the level; bands: ± "
+        "unbiased standard deviation. Below: smoother."
     )
     drawn = _by_place(findings, lambda *place: _along_fit(_left_alone(findings, *place)))
     figure = _panels(findings, drawn, title, caption)
@@ -219,6 +219,14 @@ def _left_alone(findings: Findings, dataset: str, depth: int) -> DataFrame:
     rows = findings.trajectories
     here = (rows["dataset"] == dataset) & (rows["num_layers"] == depth)
     return rows[here & (rows["intervention"] == NONE)]
+
+
+def _seeds(findings: Findings) -> str:
+    """How many seeds the arms have, such as ``n = 20``."""
+    rows = findings.trajectories
+    rows = rows[rows["intervention"] == NONE]
+    groups = rows.groupby(["dataset", "num_layers", "arm", "ratio"], dropna=False)["seed"]
+    return f"n = {span(groups.nunique().tolist())}"
 
 
 def _along_fit(rows: DataFrame) -> list[Line]:
@@ -267,7 +275,7 @@ def _of_arm(runs: DataFrame, arm: str, ratio: float | None) -> Any:
 def accuracy_over_epochs(findings: Findings) -> Any:
     """Test accuracy along the epochs: what depends on the epoch at which one looks."""
     title = "Test accuracy over the epochs"
-    caption = "Lines: means over seeds; bands: ± unbiased standard deviation."
+    caption = f"Lines: means over seeds ({_seeds(findings)}); bands: ± unbiased standard deviation."
     drawn = _by_place(findings, lambda *place: _along_epochs(_left_alone(findings, *place)))
     figure = _panels(findings, drawn, title, caption)
     if figure is None:
@@ -317,6 +325,7 @@ def gain_under_interventions(findings: Findings) -> Any:
     for place, axes in figure.panels.items():
         zero(axes, 100 * findings.plan.criteria.smallest_gain)
         forest(axes, drawn[place], "points of test accuracy")
+        axes.set_ylim(max(map(len, drawn.values())) - 0.4, -0.6)
     equal_ranges(figure.panels.values(), "x")
     return figure.figure
 

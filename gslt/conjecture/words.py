@@ -10,7 +10,7 @@ from gslt.conjecture.protocol import DENSE, FROZEN, Plan
 from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.trajectories import NONE
 from gslt.report.statistics import least_p
-from gslt.studies.columns import is_missing, span
+from gslt.studies.columns import heading, is_missing, span
 
 #: What each arm is.
 ARM_WORDS = {
@@ -147,7 +147,8 @@ def what_would_change(claim: Claim) -> tuple[str, ...]:
 
 
 def _distance(part: Component) -> str:
-    where = f"{part.endpoint} {part.words}"
+    name = part.endpoint if part.endpoint == ACCURACY else heading(part.endpoint)
+    where = f"{name} {part.words}"
     if math.isnan(part.low):
         return f"{where}: not tested; {part.why or 'it needs two seeds or more'}."
     ends = (

@@ -313,13 +313,13 @@ class StudyReport:
         return f"{group.label}: {format_accuracy(mean, std)} %"
 
     def _lead(self, best: Sequence[Any]) -> str:
-        """By how much the first arm is above the second, pair by pair; empty without pairs."""
+        """By how much the first arm is above the second; empty where fewer than three are pairs."""
         if len(best) < 2 or not len(self.comparisons):
             return ""
         places = [best[0].label, best[1].label]
         for each in self.comparisons.itertuples():
             names = [named(each.first, each.first_at), named(each.second, each.second_at)]
-            if sorted(names) != sorted(places) or each.pairs < 2:
+            if sorted(names) != sorted(places) or each.pairs < 3:
                 continue
             sign = 1 if names == places else -1
             low, high = sorted((sign * each.low, sign * each.high))

@@ -16,6 +16,7 @@ from gslt.report.figures import (
     bars,
     canvas,
     depth_axis,
+    equal_ranges,
     forest,
     in_rows,
     number_axis,
@@ -67,6 +68,15 @@ def test_colours_by_hand() -> None:
 
 
 # Panels and axes
+
+
+def test_panels_that_are_compared_have_equal_ranges() -> None:
+    one, two, turned = panel(xlim=(0, 1)), panel(xlim=(-2, 0.5)), panel(xlim=(3, 0))
+    equal_ranges([one, two, turned], "x")
+    assert one.get_xlim() == two.get_xlim() == (-2, 3)
+    # A turned axis stays turned, and the other one as it was.
+    assert turned.get_xlim() == (3, -2)
+    assert one.get_ylim() == two.get_ylim() == (0, 1)
 
 
 def test_a_canvas_has_a_panel_for_every_cell() -> None:
