@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gslt.files import replacing
-from gslt.report.figures import COLOURS, MARKERS, number_axis, panel_title, plain_ticks, save_figure
+from gslt.report.colours import COLOURS, MARKERS
 from gslt.report.figures import canvas as panels_of
+from gslt.report.figures import number_axis, panel_title, plain_ticks, save_figure
 from gslt.report.lines import Line, draw_lines, label_lines
 
 Values = dict[str, Any]

@@ -84,8 +84,34 @@ _OF_GRAPHS = (
 )
 
 
+class Settings:
+    """What every config is: a dataclass whose settings are given by their names.
+
+    >>> FreezeConfig(sparcity=0.3)
+    Traceback (most recent call last):
+    gslt.errors.ConfigError: FreezeConfig has no setting 'sparcity'; did you mean 'sparsity'?
+
+    Raises:
+        ConfigError: for a name that it does not have, or a value without one.
+    """
+
+    def __new__(cls, *unnamed: Any, **named: Any) -> Self:
+        """Refuses what the constructor of a dataclass would with a TypeError."""
+        known = list(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+        if unnamed:
+            raise ConfigError(
+                f"{cls.__name__} takes its settings by name, such as "
+                f"{known[0]}={shortened(unnamed[0])}"
+            )
+        for name in named:
+            if name not in known:
+                hint = nearest(name, known) or f"; it has {', '.join(known)}"
+                raise ConfigError(f"{cls.__name__} has no setting {name!r}{hint}")
+        return super().__new__(cls)
+
+
 @dataclass(frozen=True, kw_only=True)
-class FreezeConfig:
+class FreezeConfig(Settings):
     """A frozen source network and the sparsity of the ticket searched in it.
 
     Raises:
@@ -156,7 +182,7 @@ class FreezeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Settings):
     """A classifier of nodes or images; defaults: the Frozen paper's GIN (arXiv 2402.14029)."""
 
     architecture: Architecture = "gin"
@@ -267,9 +293,9 @@ class RunConfig(ModelConfig):
     """Shift every image of a training batch by up to 4 pixels, what is beyond its border being
     zero, and mirror every second one. Images: true unless given."""
 
-    def __new__(cls, **given: Any) -> Self:
+    def __new__(cls, *unnamed: Any, **given: Any) -> Self:
         """Keeps which settings were given, for those whose default the architecture decides."""
-        self = super().__new__(cls)
+        self = super().__new__(cls, *unnamed, **given)
         object.__setattr__(self, "_given", frozenset(given))
         return self
 

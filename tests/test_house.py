@@ -42,6 +42,7 @@ BESIDE = {"data": {"random", "errors", "files", "environment", "progress", "vers
 #: Drawn when it is asked for, by the pictures of everything else: what users look for on an object
 #: of a lower place. The upper modules know nothing of the lower one.
 DRAWN_ABOVE = {
+    ("gslt.diagnostics.trace", "gslt.report.colours"),
     ("gslt.diagnostics.trace", "gslt.report.figures"),
     ("gslt.diagnostics.trace", "gslt.report.lines"),
 }
@@ -85,7 +86,7 @@ WITHIN = {
         {"groups"},
         {"figures"},
         {"lines", "page", "statistics", "tables"},
-        {"escaping"},
+        {"colours", "escaping"},
     ],
     "sources": [{"comparison"}, {"message", "pictures"}, {"arms"}],
     "studies": [

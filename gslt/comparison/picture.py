@@ -10,9 +10,10 @@ import numpy as np
 
 from gslt.comparison.reference import TOLERANCE
 from gslt.comparison.report import parity_frame, routes_frame
+from gslt.report.colours import BASELINE, MARKERS, darker, looks
 from gslt.report.escaping import drawn
-from gslt.report.figures import BASELINE, MARKERS, bare, bars, looks, plain_ticks
-from gslt.report.lines import Line, darker, draw_lines, label_lines, short
+from gslt.report.figures import bare, bars, plain_ticks
+from gslt.report.lines import Line, draw_lines, label_lines, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Colours = Mapping[str, str]
 #: Names of the architectures in titles.
 TITLES = {"gin": "GIN", "gcn": "GCN", "sage": "GraphSAGE", "gat": "GAT"}
+#: What the upper panels show of each architecture, and its label.
+_UPPER = {"ms": "ms per search epoch", "mb": "peak memory of a search (MB)"}
 #: Smallest difference that has a place on a logarithmic axis.
 FLOOR = 1e-17
 #: Share of a panel's height that lines leave to the words in its upper left corner.
@@ -41,41 +44,47 @@ def picture(result: dict[str, Any]) -> Any:
     rows, x_label = _sizes(routes_frame(result))
     colours = {route: look.colour for route, look in looks(result["routes"]).items()}
     names = rows["architecture"].unique().tolist()
-    size = (max(11.0, 3.6 * len(names) + 1), 10.5)
+    shown = {y: label for y, label in _UPPER.items() if rows[y].notna().any()}
+    size = (max(11.0, 3.6 * len(names) + 1), 4.3 + 3.1 * len(shown))
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[2, 1.1], hspace=0.03)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[len(shown), 1.1], hspace=0.03)
     upper, lower = parts
-    grid = upper.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
+    grid = upper.subplots(len(shown), len(names), squeeze=False, sharex=True, sharey="row")
     named = []
-    for panels, y in zip(grid, ("ms", "mb"), strict=True):
+    for panels, (y, y_label) in zip(grid, shown.items(), strict=True):
         for axes, name in zip(panels, names, strict=True):
-            lines = _plot_sizes(axes, rows, name, y, colours)
+            if lines := _plot_sizes(axes, rows, name, y, colours):
+                last = (axes, lines)
+            else:
+                axes.set_visible(False)
         # The scale is that of all panels in the row; the names of the last one do for all.
+        axes, lines = last
         plain_ticks(axes)
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** (HEADROOM / (1 - HEADROOM)))
         named.append((axes, lines))
-    for top, bottom, name in zip(*grid, names, strict=True):
+        panels[0].set_ylabel(y_label)
+    for top, bottom, name in zip(grid[0], grid[-1], names, strict=True):
         top.set_title(TITLES.get(name, name), fontweight="bold", fontsize=11)
         bottom.set_xlabel(x_label)
-    grid[0, 0].set_ylabel("ms per search epoch")
-    grid[1, 0].set_ylabel("peak memory of a search (MB)")
     left, middle, right = lower.subplots(1, 3, width_ratios=[1.1, 1.1, 1])
     _plot_layers(left, rows, colours)
     _plot_parity(middle, rows, colours)
     _plot_losses(right, rows, colours)
-    figure.suptitle(drawn(_title(result)), fontsize=11.5)
+    figure.suptitle(drawn(_title(result, memory="mb" in shown)), fontsize=11.5)
     label_lines(figure, named)
     return figure
 
 
-def _title(result: dict[str, Any]) -> str:
+def _title(result: dict[str, Any], *, memory: bool) -> str:
     graphs, env, config = result["graphs"], result["environment"], result["config"]
     what = short(graphs[0]["name"], 80) if len(graphs) == 1 else "block models (synthetic graphs)"
     ticket = "The same ticket" if result["same_ticket"] else "NOT the same ticket"
     where = env["gpu"] if config["device"] != "cpu" else f"{env['threads']} CPU threads"
     parts = [f"{config['num_layers']} layers", f"median of {config['epochs'] - 1} epochs", where]
+    if not memory:
+        parts.append("memory was not measured")
     return f"{ticket} on every backend: {what}\n{'; '.join(parts)}"
 
 
@@ -147,8 +156,6 @@ def _plot_sizes(
     axes.minorticks_off()
     axes.margins(x=0.07, y=0.05)
     draw_lines(axes, lines)
-    if not lines:
-        axes.text(0.5, 0.5, "not measured", ha="center", va="center", transform=axes.transAxes)
     _write(axes, _ratios(rows, y, colours))
     return lines
 
@@ -200,7 +207,7 @@ def _plot_parity(axes: Any, measured: DataFrame, colours: Colours) -> None:
         for name, column in (("logits", "logits_rel"), ("gradients", "gradient_rel")):
             row = len(labels)
             labels.append(f"{name}\n{precision}")
-            axes.plot([limit, limit], [row - 0.42, row + 0.42], color="black", linewidth=1.2)
+            axes.plot([limit, limit], [row - 0.42, row + 0.42], color=BASELINE, linewidth=1.2)
             for place, (route, colour) in enumerate(colours.items()):
                 chosen = found[(found["precision"] == precision) & (found["route"] == route)]
                 x, y = (

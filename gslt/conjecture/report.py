@@ -82,8 +82,10 @@ def report_plan(
         for picture in draw_pictures(findings, out):
             pictures.append(picture)
             bar.update()
+        bar.update(len(PICTURES) - len(pictures))
         out.write_text(PAGE, page(findings, pictures))
-        remove_others(out, {*texts, *drawn})
+        shown = [file for each in pictures for file in both_names(f"{FIGURE_FOLDER}/{each.name}")]
+        remove_others(out, {*texts, *shown})
         bar.update()
     return findings
 

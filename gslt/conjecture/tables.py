@@ -47,7 +47,7 @@ def claim_table(findings: Findings) -> Table:
     ]
     notes = [
         "frozen − dense: mean over arms and ratios, then depths, then seeds; points of accuracy, "
-        "or a difference of log quotients, above 0: frozen sources smooth less. Interval: "
+        "or a difference of ln quotients, above 0: frozen sources smooth less. Interval: "
         "bootstrap-t, at the level that Holm's correction left to the claim. M: by how much the "
         "gain of accuracy exceeds that under the intervention; S and A are its premises.",
         "left out: seeds of which a run is missing or cannot be matched. An intervention is left "
@@ -83,7 +83,7 @@ def arm_table(findings: Findings) -> Table:
         ("train, best epoch (%)", mean("train_accuracy", ".2f", 100)),
         ("train, last epoch (%)", mean("train_accuracy_last", ".2f", 100)),
         ("best epoch", mean("epoch", ".0f")),
-        ("log uncentred quotient, best", mean("log_uncentred_quotient")),
+        ("ln uncentred quotient, best", mean("log_uncentred_quotient")),
         ("last", mean("log_uncentred_quotient_last")),
         ("effective rank, best", mean("effective_rank")),
         ("MAD, best", mean("mad")),
@@ -155,7 +155,7 @@ def factorial_table(findings: Findings) -> Table | None:
         ("data set", lambda row: text(findings.name(row[0]))),
         ("factor", lambda row: text("F" if row[1] == "ratio" else row[1])),
         ("level", lambda row: text("s = " * (row[1] == "sparsity") + f"{row[2]}")),
-        ("log uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
+        ("ln uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
         ("accuracy, best epoch (points)", lambda row: _mean(row[3][1], 100)),
         ("accuracy, last epoch (points)", lambda row: _mean(row[3][2], 100)),
     ]
@@ -276,7 +276,7 @@ def association_table(findings: Findings) -> Table:
         ("left out", lambda a: number(a.left_out, "d")),
     ]
     notes = [
-        "slope: points of accuracy that frozen is above dense, for every unit by which its log "
+        "slope: points of accuracy that frozen is above dense, for every unit by which its ln "
         "uncentred quotient is above that of dense; seed, depth and ratio make a pair. Intervals: "
         "whole seeds resampled. within: the mean of each depth and ratio taken off, so that what "
         "differs between depths makes no line. left at equal smoothness: the pooled line where "

@@ -10,7 +10,7 @@ from gslt.conjecture.protocol import DENSE, FROZEN, Plan
 from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.trajectories import NONE
 from gslt.report.statistics import least_p
-from gslt.studies.columns import is_missing, span
+from gslt.studies.columns import heading, is_missing, span
 
 #: What each arm is.
 ARM_WORDS = {
@@ -88,6 +88,19 @@ def too_few(plan: Plan) -> str:
     )
 
 
+def card(claim: Claim) -> tuple[str, str]:
+    """What a card says of a claim: the outcome, and what it means.
+
+    Args:
+        claim: on one data set.
+    """
+    own = own_parts(claim.parts)
+    if all(math.isnan(part.mean) for part in own):
+        why = ", ".join(dict.fromkeys(part.why for part in own if part.why))
+        return "not tested yet", f"Nothing it is tested by can be computed{f': {why}' * bool(why)}."
+    return claim.label, MEANING[claim.outcome]
+
+
 def component_words(part: Component) -> str:
     """What a claim is tested by and what came out, in a line.
 
@@ -134,7 +147,8 @@ def what_would_change(claim: Claim) -> tuple[str, ...]:
 
 
 def _distance(part: Component) -> str:
-    where = f"{part.endpoint} {part.words}"
+    name = part.endpoint if part.endpoint == ACCURACY else heading(part.endpoint)
+    where = f"{name} {part.words}"
     if math.isnan(part.low):
         return f"{where}: not tested; {part.why or 'it needs two seeds or more'}."
     ends = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import zipfile
 from collections.abc import Callable
@@ -38,7 +37,7 @@ from gslt.data.synthetic import STANDIN_FOLDER
 from gslt.data.unsplit import SHCHUR_SOURCE, TWITCH_SOURCE, load_shchur, load_twitch
 from gslt.data.webkb import SOURCE as WEBKB_SOURCE
 from gslt.data.webkb import load_webkb, webkb_files
-from gslt.errors import ConfigError, DataError, DataWarning, pasted, warn
+from gslt.errors import ConfigError, DataError, DataWarning, nearest, pasted, warn
 from gslt.files import read_npz, reading
 
 #: Environment variable that names the default root.
@@ -232,8 +231,7 @@ _OTHERS_OF_OGB = {
 def unknown_name(name: str) -> str:
     """The sentence that refuses a name, or its beginning, with the closest known one."""
     name = name[:_LONGEST_NAME]
-    close = difflib.get_close_matches(_normal(name), DATASETS, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    hint = nearest(_normal(name), DATASETS) + "."
     if (why := _OTHERS_OF_OGB.get(_normal(name))) is not None:
         hint = f": {_normal(name)} {why}."
     known = ", ".join(DATASETS)
@@ -368,7 +366,7 @@ class DatasetFacts:
 
 
 def load_dataset(
-    name: str,
+    name: str | os.PathLike[str],
     root: str | Path | None = None,
     *,
     split: int = 0,
@@ -480,7 +478,7 @@ def _named(data: NodeDataset, path: Path, whole: bool) -> NodeDataset:
     return _marked(data, known)
 
 
-def place_and_options(text: str) -> tuple[str, ReadOptions]:
+def place_and_options(text: str | os.PathLike[str]) -> tuple[str, ReadOptions]:
     """The name or path in an address of a data set, and how it is read.
 
     Args:
@@ -489,6 +487,12 @@ def place_and_options(text: str) -> tuple[str, ReadOptions]:
     Raises:
         ConfigError: if options stand behind it that there are not.
     """
+    if not isinstance(text, str | os.PathLike):
+        raise ConfigError(
+            f"a data set is named by a text, its name or path, not by {type(text).__name__}; "
+            "gslt.as_dataset takes graphs"
+        )
+    text = os.fspath(text)
     with contextlib.suppress(ConfigError):
         if text.strip() and _path_of(text).exists():
             return text, ReadOptions()

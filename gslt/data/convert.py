@@ -255,7 +255,17 @@ def _parts(obj: Any, x: str | None, y: str | None, split: str, needs_features: b
     if _is(obj, "networkx", "Graph"):
         return _from_networkx(obj, x, y, split, needs_features)
     if isinstance(obj, str | Path):
-        raise DataError(f"{str(obj)!r} is no graph; load it first, with gslt.load_dataset")
+        raise DataError(f"{str(obj)!r} is no graph; gslt.load_dataset({str(obj)!r}) loads it")
+    if any(kind.__name__ == "HeteroData" for kind in type(obj).__mro__):
+        raise DataError(
+            "HeteroData has nodes or edges of several types, and this needs a graph of one; "
+            "data.to_homogeneous() makes one of them"
+        )
+    if _is(obj, "torch_geometric.data", "Dataset") or isinstance(obj, list | tuple):
+        raise DataError(
+            f"{type(obj).__name__} is a set of graphs, and this needs one of them: such as the "
+            "first, dataset[0]"
+        )
     raise DataError(
         f"cannot read a graph from {type(obj).__name__}; give a PyG Data, a DGLGraph, a NetworkX "
         "graph or a NodeDataset"

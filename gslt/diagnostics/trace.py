@@ -97,7 +97,8 @@ class Trace:
                 or no such call.
         """
         # The pictures of all of gslt; a model that is only measured needs none of them.
-        from gslt.report.figures import COLOURS, Panel, panels_over
+        from gslt.report.colours import COLOURS
+        from gslt.report.figures import Panel, panels_over
         from gslt.report.lines import Line
 
         found = self.frame(call=call)

@@ -39,13 +39,20 @@ class OutputFolder:
         beside: names of what may be there before gslt is; it stays somebody else's.
 
     Raises:
-        RunError: if it is a file, holds anything while gslt did not make it, or is of another kind.
+        RunError: if it cannot be made, is a file, holds anything while gslt did not make it, or is
+            of another kind.
     """
 
     def __init__(self, path: str | Path, kind: str, beside: Collection[str] = ()) -> None:
         self.path, self.kind = Path(path), kind
         check_folder(self.path, kind, beside)
-        self.temporaries.mkdir(parents=True, exist_ok=True)
+        try:
+            self.temporaries.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise RunError(
+                f"{str(path)!r} cannot be made: {reason}; choose another folder (--out)"
+            ) from error
         self._known: dict[str, set[str]] = {}
         self._read_bytes = 0
         if kind_of(self.path) is None:  # Also where a full disk cut its first line off.

@@ -23,7 +23,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from gslt.config import FreezeConfig
+from gslt.config import FreezeConfig, shortened
 from gslt.errors import ConfigError, GsltWarning
 from gslt.masking.fan_in import fan_in_of, is_bias, padding_row, units_of
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
@@ -87,6 +87,11 @@ def freeze(
             that it does not have, or ratios where no layer takes part; for a sparsity that the
             source does not have with its true counts; for a pattern that does not fit.
     """
+    if not isinstance(config, FreezeConfig):
+        raise ConfigError(
+            f"freeze takes a FreezeConfig or a SearchConfig, got {shortened(config)}; such as "
+            "gslt.freeze(module, gslt.FreezeConfig(freezing_ratio=0.4))"
+        )
     weights = _checked(module)
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
     units = {name: units_of(module, name, shape, fan_in[name]) for name, shape in weights}
@@ -213,6 +218,8 @@ def _check_whole(module: nn.Module) -> None:
 
 def _checked(module: nn.Module) -> list[tuple[str, torch.Size]]:
     """The weights that will be frozen; what cannot be is refused."""
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"freeze takes a torch module, got {shortened(module)}")
     _check_whole(module)
     _check_plain(module)
     weights = _frozen_or_not(module)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gslt.config import VISION, ModelConfig, part
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GraphError
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, EdgelessGraph, EdgeList, Graph, row_starts, sparse_csr
 from gslt.nn.hooks import is_traced, observed, refuse_script
@@ -81,6 +81,10 @@ class GNN(nn.Module):
                 f"{config.architecture} is a network of images, and this needs one of a graph: "
                 f"{', '.join(LAYERS)}"
             )
+        if not hasattr(backend, "bind"):
+            raise ConfigError(
+                f"backend must be one, such as gslt.backends.get_backend('pyg'), got {backend!r}"
+            )
         # A SearchConfig is a ModelConfig too; keep the model's own fields only.
         self.config = part(ModelConfig, config)
         self.in_channels, self.out_channels, self.backend = in_channels, out_channels, backend
@@ -108,6 +112,12 @@ class GNN(nn.Module):
             generator: what dropout draws from. Default: torch's own.
         """
         x, graph = self.backend.bind(*inputs)
+        weights = next(self.parameters(), x)
+        if x.device != weights.device:
+            raise GraphError(
+                f"the features are on {x.device} and the network on {weights.device}; move one: "
+                "model.to(x.device), and the graph with it"
+            )
         return self.logits(x, graph, generator)
 
     def logits(self, x: Tensor, graph: Graph, generator: torch.Generator | None = None) -> Tensor:

@@ -10,17 +10,8 @@ import numpy as np
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, Step
 from gslt.oversmoothing.measuring import Measurements
-from gslt.report.figures import (
-    COLOURS,
-    Look,
-    Panel,
-    canvas,
-    depth_axis,
-    looks,
-    panel_title,
-    panels_over,
-    plain_ticks,
-)
+from gslt.report.colours import BASELINE, LIGHT_GREY, ORDER_RAMP, Look, looks, ramp
+from gslt.report.figures import Panel, canvas, depth_axis, panel_title, panels_over, plain_ticks
 from gslt.report.lines import COLLAPSED, Line, mark_collapsed, short
 from gslt.report.statistics import averages
 from gslt.studies.columns import LOG_QUOTIENT, column, span
@@ -32,7 +23,7 @@ _QUOTIENT = "centred_rayleigh_quotient"
 _SEARCH = ("dirichlet_energy", _QUOTIENT)
 _DEPTH = (_QUOTIENT, "effective_rank")
 #: Lines of the picture of the steps, whose marks are coloured.
-_GREY = "#777777"
+_GREY = LIGHT_GREY
 #: Most arms of that picture.
 _MOST = 4
 #: How far right of its last step a layer ends in it.
@@ -57,7 +48,7 @@ def layers_figure(found: Measurements, look: Mapping[str, Look], title: str) -> 
 
     def finish(axes: Any) -> None:
         axes.set_xlim(0.6, depth + 0.4)
-        axes.axvspan(depth - 0.5, depth + 0.4, color="black", alpha=0.06, linewidth=0)
+        axes.axvspan(depth - 0.5, depth + 0.4, color=BASELINE, alpha=0.06, linewidth=0)
 
     return _over(
         found.layers,
@@ -187,10 +178,11 @@ def _about(runs: DataFrame) -> str:
     for name, text in (("architecture", "{}"), ("hidden_channels", "width {}")):
         values = runs[name].unique()
         facts += [text.format(str(values[0]).upper())] if len(values) == 1 else []
+    first = ", ".join(facts) + ("; " if facts else "")
     laplacians = " and ".join(kind.replace("_", "-") for kind in runs["laplacian"].unique())
     return (
         f"Means; bands ± unbiased standard deviation over {_averaged_over(runs)} (n = {n}), of "
-        f"the logarithm where the axis is logarithmic. {', '.join(facts)}{'; ' if facts else ''}"
+        f"the logarithm where the axis is logarithmic. {first[:1].upper()}{first[1:]}"
         f"{laplacians} Laplacian."
     )
 
@@ -264,12 +256,13 @@ def _draw_steps(
 ) -> None:
     """A line through all steps, and at each place the mark of its kind of step."""
     for layer in range(2, depth + 1, 2):
-        axes.axvspan(layer - 1 + _SHIFT, layer + _SHIFT, color="black", alpha=0.05, linewidth=0)
+        axes.axvspan(layer - 1 + _SHIFT, layer + _SHIFT, color=BASELINE, alpha=0.05, linewidth=0)
     axes.fill_between(line.x, line.low, line.high, color=_GREY, alpha=0.15, linewidth=0)
-    axes.plot(line.x, line.y, color="#999999", linewidth=0.9, zorder=1)
+    axes.plot(line.x, line.y, color=_GREY, linewidth=0.9, zorder=1)
     mark_collapsed(axes, line.collapsed, line.colour)
     # The same in every picture, whatever comes first.
-    marks = dict(zip(get_args(Step), zip(COLOURS, "osD^vP", strict=True), strict=True))
+    colours = ramp(*ORDER_RAMP, len(get_args(Step)))
+    marks = dict(zip(get_args(Step), zip(colours, "osD^vP", strict=True), strict=True))
     for step in steps:
         points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if kinds[x] == step]
         colour, marker = marks[step]

@@ -44,10 +44,11 @@ _LAST_FIRST = (LOG_QUOTIENT, "collapse", "effective_rank", "numerical_rank")
 _SLOPES_FIRST = (f"{LOG_QUOTIENT}_slope", "effective_rank_slope")
 _NOTES = [
     "Mean ± unbiased standard deviation over n seeds (and splits, where several).",
-    "Log quotient: natural logarithm of the centred Rayleigh quotient, of what is left of a "
-    "representation without its constant part; smaller is smoother. Collapse: the share of what is "
-    "left; 0 is total over-smoothing. MAD: mean cosine distance of neighbours.",
-    "collapsed: so many runs have nothing left, the log quotient −∞, which the mean leaves out.",
+    "ln: the natural logarithm, as everywhere. ln centred quotient: of the centred Rayleigh "
+    "quotient, of what is left of a representation without its constant part; smaller is smoother. "
+    "Collapse: the share of what is left; 0 is total over-smoothing. MAD: mean cosine distance of "
+    "neighbours.",
+    "collapsed: so many runs have nothing left, ln −∞, which the mean leaves out.",
 ]
 _ATTENTION = (
     "A GAT weighs neighbours anew at every layer, so that no Laplacian is that of its propagation: "
@@ -316,7 +317,8 @@ def _tables_of(found: Measurements) -> list[Table]:
         title = f"Slope per layer over the hidden layers: {where}"
         tables.append(_table(title, deep, slopes, several))
     if "change" in found.steps and len(deep):
-        title = f"What each step adds to the log quotient, mean over layers 2 … L − 1: {where}"
+        what = "What each step adds to ln of the centred quotient"
+        title = f"{what}, mean over layers 2 … L − 1: {where}"
         steps = found.steps[found.steps["num_layers"] > 2]
         changes = steps.groupby(["run", "step"])["change"].mean().unstack("step")
         names = list(steps["step"].unique())

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gslt.report.figures import (
-    BASELINE,
-    GREY,
-    canvas,
-    in_rows,
-    number_axis,
-    panel_title,
-    plain_ticks,
-    ramp,
-)
+from gslt.report.colours import BASELINE, GREY, SHARE_RAMP, ramp
+from gslt.report.figures import canvas, in_rows, number_axis, panel_title, plain_ticks
 from gslt.report.groups import StudyGroups
 from gslt.report.lines import Line, draw_lines, label_beside
 from gslt.report.tables import NONE, Cell, Column, accuracy, number, size
@@ -24,9 +16,6 @@ from gslt.studies.columns import column, is_missing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-#: Shades of the errors asked for, from the largest to the smallest.
-_SHADES = ("#9ecae1", "#08306b")
 
 
 def width_figure(layers: Sequence[Mapping[str, Any]], shares: Sequence[float], title: str) -> Any:
@@ -50,7 +39,7 @@ def width_figure(layers: Sequence[Mapping[str, Any]], shares: Sequence[float], t
         "construction searches up to 38 for those that are still missed."
     )
     drawing = canvas(in_rows(keys, 2), title, caption, width=4.6, height=3.4, share=True)
-    colours = ramp("#9ecae1", "#08519c", len(shares))
+    colours = ramp(*SHARE_RAMP, len(shares))
     for key, layer in zip(keys, layers, strict=True):
         axes = drawing.panels[key]
         widths = [row["copies"] for row in layer["errors"]]
@@ -161,7 +150,7 @@ def price_figure(groups: StudyGroups, title: str, facts: str) -> Any:
     rows = in_rows(targets, 2 if len(targets) == 4 else min(len(targets), 3))
     drawing = canvas(rows, title, caption, width=4.4, height=3.9, share=True)
     epsilons = sorted(frame["epsilon"].unique(), reverse=True)
-    colours = dict(zip(epsilons, ramp(*_SHADES, len(epsilons)), strict=True))
+    colours = dict(zip(epsilons, ramp(*SHARE_RAMP, len(epsilons)), strict=True))
     last: tuple[Any, list[Line]] = (None, [])
     for target in targets:
         axes, mine = drawing.panels[target], frame[frame["target"] == target]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gslt.report.figures import BASELINE
+from gslt.report.colours import BASELINE
 from gslt.report.groups import StudyGroups
 from gslt.studies.columns import column, is_number
 from gslt.studies.runs import AXIS, StudyResults

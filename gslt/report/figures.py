@@ -1,7 +1,6 @@
 """Figures: a grid of panels with a title and a caption, and what is drawn in them.
 
-Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; marks differ as
-well. Lines are in :mod:`gslt.report.lines`.
+Colours are in :mod:`gslt.report.colours`, lines in :mod:`gslt.report.lines`.
 """
 
 from __future__ import annotations
@@ -13,88 +12,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gslt.files import OutputFolder, replacing
+from gslt.report.colours import BAND, DARK_GREY, GREY, WHITE, darker
 from gslt.report.escaping import drawn, in_line
-from gslt.report.lines import (
-    Line,
-    darker,
-    draw_lines,
-    label_beside,
-    mark_collapsed,
-    mixed,
-    short,
-)
-
-#: Okabe & Ito without yellow and black: told apart by colour-blind readers, and on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-BASELINE = "#000000"
-MARKERS = "os^DvPX"
-GREY = "#555555"
-#: What is smaller than this matters to nobody: the colour of such a range.
-BAND = "#BBBBBB"
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colour and mark of an arm."""
-
-    colour: str
-    marker: str
-
-
-def looks(arms: Sequence[str], trained: Collection[str] = ()) -> dict[str, Look]:
-    """The look of every arm: the rule of all pictures and pages.
-
-    The only arm that trains all its weights is black; the others take the colours in their order.
-    Marks follow the order of the arms.
-
-    Args:
-        arms: every arm of a study, in its order, whether it has runs or not.
-        trained: those that train all their weights.
-
-    >>> looks(["weight training", "dense source"], {"weight training"})["dense source"]
-    Look(colour='#0072B2', marker='s')
-    """
-    black = set(trained) & set(arms) if len(set(trained) & set(arms)) == 1 < len(arms) else set()
-    others = [arm for arm in arms if arm not in black]
-    colours = {arm: COLOURS[number % len(COLOURS)] for number, arm in enumerate(others)}
-    colours |= dict.fromkeys(black, BASELINE)
-    return {
-        arm: Look(colours[arm], MARKERS[number % len(MARKERS)]) for number, arm in enumerate(arms)
-    }
-
-
-def variants(look: Look, number: int) -> list[Look]:
-    """Looks of the lines of one arm, in their order: from a light to a dark shade of its colour.
-
-    Args:
-        look: of the arm; one line keeps it.
-        number: of lines.
-    """
-    if number == 1:
-        return [look]
-    first = MARKERS.index(look.marker)
-    shades = ramp(mixed(look.colour, "#FFFFFF", 0.4), darker(look.colour, 0.5), number)
-    return [
-        Look(shade, MARKERS[(first + place) % len(MARKERS)]) for place, shade in enumerate(shades)
-    ]
-
-
-def ramp(first: str, last: str, number: int) -> list[str]:
-    """So many colours from the first to the last, evenly.
-
-    Args:
-        first: as ``#rrggbb``.
-        last: as ``#rrggbb``.
-        number: of colours; one is the first.
-
-    >>> ramp("#000000", "#FFFFFF", 3)
-    ['#000000', '#808080', '#FFFFFF']
-    """
-    return [mixed(first, last, place / max(1, number - 1)) for place in range(number)]
-
+from gslt.report.lines import Line, draw_lines, label_beside, mark_collapsed, short
 
 # Panels
 
@@ -188,6 +111,20 @@ def panel_title(axes: Any, text: str, size: float = 10) -> None:
         size: of the font in points.
     """
     axes.set_title(drawn(short(text, 80)), fontsize=size, loc="left")
+
+
+def equal_ranges(panels: Collection[Any], axis: Literal["x", "y"]) -> None:
+    """The same limits in panels that are compared: those that hold everything of all.
+
+    Args:
+        panels: axes that have been drawn.
+        axis: which of theirs; one that is turned round stays so.
+    """
+    known = [getattr(axes, f"{axis}axis") for axes in panels]
+    ends = [end for each in panels for end in getattr(each, f"get_{axis}lim")()]
+    for each in known:
+        low, high = (max(ends), min(ends)) if each.get_inverted() else (min(ends), max(ends))
+        each.axes.set(**{f"{axis}lim": (low, high)})
 
 
 def number_axis(axes: Any, places: Sequence[float], label: str, log: bool) -> None:
@@ -351,7 +288,7 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
         if not math.isnan(row.low):
             axes.plot([row.low, row.high], [place, place], color=row.colour, linewidth=2.2)
         if not math.isnan(row.mean):
-            face = "white" if row.hollow else row.colour
+            face = WHITE if row.hollow else row.colour
             axes.plot(
                 row.mean, place, row.marker, color=row.colour, markerfacecolor=face, markersize=7
             )
@@ -384,7 +321,7 @@ def zero(axes: Any, matters: float, *, across: bool = False) -> None:
     """
     span, line = (axes.axhspan, axes.axhline) if across else (axes.axvspan, axes.axvline)
     span(-matters, matters, color=BAND, alpha=0.35, linewidth=0)
-    line(0, color="#444444", linewidth=1)
+    line(0, color=DARK_GREY, linewidth=1)
 
 
 def scatter(

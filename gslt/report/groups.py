@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gslt.report.figures import Look, looks
+from gslt.report.colours import Look, looks
 from gslt.report.statistics import by_place, once
 from gslt.studies.columns import column, is_missing, is_number, named, span
 from gslt.studies.runs import AXIS, StudyResults, axis_names

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gslt.report.colours import WHITE, darker
 from gslt.report.escaping import drawn, in_line
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def draw_lines(axes: Any, lines: Sequence[Line]) -> None:
                 linewidth=1.5,
                 marker=line.marker if len(line.x) <= _MOST_MARKS else "",
                 markersize=4.8,
-                markerfacecolor="white" if line.dashed else line.colour,
+                markerfacecolor=WHITE if line.dashed else line.colour,
             )
             mark_collapsed(axes, line.collapsed, line.colour)
 
@@ -263,7 +264,7 @@ def _write_inside(axes: Any, lines: Sequence[Line], rest: Sequence[Line]) -> Non
         text = _text(axes, 0, 0, line)
         text.set_in_layout(False)
         # Legible on a line that it crosses.
-        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+        text.set_path_effects([withStroke(linewidth=2.5, foreground=WHITE)])
         extent = text.get_window_extent()
         start, end = axes.transData.transform(_ends(axes, line))
         place = beside(start, end, (extent.width, extent.height), points, taken, bounds)
@@ -276,34 +277,6 @@ def _text(axes: Any, x: float, y: float, line: Line) -> Any:
     """A name whose left middle stands at shares of the axes."""
     label, colour = drawn(short(line.label)), darker(line.colour)
     return axes.text(x, y, label, color=colour, fontsize=8.5, va="center", transform=axes.transAxes)
-
-
-def mixed(colour: str, other: str, share: float) -> str:
-    """A colour with such a share of another.
-
-    Args:
-        colour: as ``#rrggbb``.
-        other: as ``#rrggbb``.
-        share: of the other, from 0 to 1.
-
-    >>> mixed("#000000", "#FF8000", 0.5)
-    '#804000'
-    """
-    both = ([int(each[start : start + 2], 16) for start in (1, 3, 5)] for each in (colour, other))
-    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*both, strict=True))
-
-
-def darker(colour: str, share: float = 0.6) -> str:
-    """A colour of so much of the light: dark enough for text on white.
-
-    Args:
-        colour: as ``#rrggbb``.
-        share: of the light that is left, from 0 to 1.
-
-    >>> darker("#FF8000", 0.5)
-    '#804000'
-    """
-    return mixed("#000000", colour, share)
 
 
 def _points(line: Line) -> list[tuple[float, float]]:

@@ -15,11 +15,11 @@ from gslt.data.ogb import ARXIV
 from gslt.errors import RunError, listed, pasted
 from gslt.files import OutputFolder
 from gslt.files.folder import ROOM, kind_of
+from gslt.report.colours import Look, variants
 from gslt.report.construction import CONSTRUCTED_NOTES, constructed_columns, price_figure
 from gslt.report.escaping import drawn, file_parts, in_line
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
-    Look,
     Row,
     both_names,
     canvas,
@@ -28,7 +28,6 @@ from gslt.report.figures import (
     number_axis,
     panel_title,
     save_both,
-    variants,
 )
 from gslt.report.groups import LineGroups, StudyGroups
 from gslt.report.lines import Line, draw_lines, label_lines, short
@@ -47,7 +46,7 @@ from gslt.report.tables import (
     size,
     text,
 )
-from gslt.studies.columns import column, is_missing, is_number, named
+from gslt.studies.columns import column, is_missing, is_number, named, span
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import AXIS, StudyResults
 from gslt.training.results import (
@@ -75,6 +74,10 @@ TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_init", "method"}
 #: The vertical axis shows at least so many points of accuracy, so that noise does not fill it.
 _LEAST_RANGE = 1.0
+#: So many arms are told in the sentence over a figure.
+_TOLD = 4
+#: The summary of a lone study is unfolded up to so many rows.
+_UNFOLDED = 10
 #: Panels of a figure stand side by side up to this number; more have rows.
 _PANELS = 3
 #: Settings that are told below the figure where all runs share them.
@@ -200,18 +203,29 @@ def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[
         troubles: sentences about records that cannot be used, and studies without any.
     """
     studies = {report.whole.study.name: report.whole for report in reports}
-    records = [each for whole in studies.values() for each in whole.records.values()]
+    records = {key: each for whole in studies.values() for key, each in whole.records.items()}
+    runs = {run for whole in studies.values() for run in whole.study.runs}
     return render(
         "report/templates/study.html.jinja",
-        title=f"gslt report: {folder.name}",
+        title=page_title(reports),
         folder=folder,
         reports=reports,
         troubles=troubles,
-        done=sum(len(whole.records) for whole in studies.values()),
-        total=sum(whole.total for whole in studies.values()),
-        machines=dict.fromkeys(record.hardware for record in records),
+        done=len(records),
+        total=len(runs),
+        unfolded=len(reports) == 1 and len(reports[0].summary.rows) <= _UNFOLDED,
+        machines=dict.fromkeys(record.hardware for record in records.values()),
         data={report.name: report.data for report in reports},
     )
+
+
+def page_title(reports: Sequence[StudyReport]) -> str:
+    """The title of the one study, or what several have in common."""
+    if len(reports) == 1:
+        return f"{reports[0].title}: {reports[0].results.dataset}"
+    graphs = listed(list(dict.fromkeys(each.results.dataset for each in reports)), most=3)
+    kinds = {str(name).upper() for each in reports for name in each.groups.runs["architecture"]}
+    return f"{len(reports)} studies of {listed(sorted(kinds), most=3)} on {graphs}"
 
 
 def _troubles(folder: StudyFolder, found: Sequence[StudyResults]) -> list[str]:
@@ -280,6 +294,52 @@ class StudyReport:
         results = self.results
         arms = f"{len(self.groups.arms)} of {len(results.study.arms)} arms"
         return f"{self.name}: {len(results.records)} of {results.total} runs, {arms}"
+
+    @property
+    def answer(self) -> str:
+        """What came out, in a sentence or two: the arms in order, each at its best place.
+
+        The place is that of the best validation accuracy, so that no arm is picked by its test
+        accuracy.
+        """
+        best = self._best_of_arms()
+        shown = [self._place_words(group) for group in best[:_TOLD]]
+        others = f"; {len(best) - _TOLD} other arms below" if len(best) > _TOLD else ""
+        so_far = "So far" if self.results.total > len(self.whole.records) else "Found"
+        found = self.words(f"{so_far}, by test accuracy – {'; '.join(shown)}{others}.")
+        return f"{found} {self._lead(best)}".strip()
+
+    def _best_of_arms(self) -> list[Any]:
+        """The group of each arm at its best validation accuracy, the best test accuracy first."""
+        frame, chosen = self.groups.frame, f"{EPOCH_PREFIX[self.epoch]}val_accuracy"
+        groups = list(frame.itertuples())
+        best = {
+            arm: max(mine, key=lambda group: getattr(group, chosen))
+            for arm in self.groups.arms
+            if (mine := [each for each in groups if each.arm == arm])
+        }
+        return sorted(best.values(), key=lambda group: -getattr(group, self.value))
+
+    def _place_words(self, group: Any) -> str:
+        mean, std = (getattr(group, f"{self.value}{end}") for end in ("", "_std"))
+        return f"{group.label}: {format_accuracy(mean, std)} %"
+
+    def _lead(self, best: Sequence[Any]) -> str:
+        """By how much the first arm is above the second; empty where fewer than three are pairs."""
+        if len(best) < 2 or not len(self.comparisons):
+            return ""
+        places = [best[0].label, best[1].label]
+        for each in self.comparisons.itertuples():
+            names = [named(each.first, each.first_at), named(each.second, each.second_at)]
+            if sorted(names) != sorted(places) or each.pairs < 3:
+                continue
+            sign = 1 if names == places else -1
+            low, high = sorted((sign * each.low, sign * each.high))
+            return (
+                f"The first is {100 * sign * each.difference:.2f} points above the second (95 % "
+                f"interval {100 * low:.2f} to {100 * high:.2f}, {each.pairs} pairs)."
+            )
+        return ""
 
     @property
     def majority(self) -> str:
@@ -431,17 +491,14 @@ class StudyReport:
     def comparison_table(self) -> Table:
         """One line a comparison: differences of test accuracy in points.
 
-        The seeds have columns of their own where some comparison has more pairs than seeds.
+        The seeds have a column of their own where some comparison has more pairs than seeds.
         """
         found = self.comparisons
         several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
-        columns = [*COMPARISON, *(SEEDS if several else []), HOLM]
+        tests, of_tests = p_columns(found)
+        columns = [*COMPARISON, *([SEEDS] if several else []), *tests]
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
-        notes = [
-            f"Test accuracy at {EPOCH_WORDS[self.epoch]}.",
-            *COMPARISON_NOTES,
-            *([SEEDS_NOTE] if several else []),
-        ]
+        notes = [f"Test accuracy at {EPOCH_WORDS[self.epoch]}.", *COMPARISON_NOTES, *of_tests]
         notes = list(map(self.words, notes))
         return Table.of(title, found, columns, notes, names=2, pick=True)
 
@@ -663,28 +720,59 @@ COMPARISON: list[Column] = [
     ("first − second (points)", lambda each: number(each.difference, "+.2f", factor=100)),
     ("95 % interval", lambda each: interval(each.low, each.high, "+.2f", factor=100)),
     ("pairs", lambda each: number(each.pairs, "d")),
-    ("p", lambda each: p_value(each.p_pairs)),
-    ("least p", lambda each: p_value(each.least_p_pairs)),
 ]
-SEEDS: list[Column] = [
-    ("seeds", lambda each: number(each.seeds, "d")),
-    ("p by seeds", lambda each: p_value(each.p_seeds)),
-    ("least p by seeds", lambda each: p_value(each.least_p_seeds)),
-]
-HOLM: Column = ("p, Holm", lambda each: p_value(each.p_seeds_holm))
+SEEDS: Column = ("seeds", lambda each: number(each.seeds, "d"))
 COMPARISON_NOTES = [
     "Differences of test accuracy between runs of the same seed, graph and values of what both "
     "arms vary; runs that two arms share are left out.",
     "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
-    "p: two-sided sign-flip permutation test of the mean difference; least p: the smallest that so "
-    "many pairs can reach, whatever the accuracies.",
-    "Holm: p corrected for all comparisons of this table, by seeds where there are more pairs.",
 ]
-SEEDS_NOTE = (
-    "p by seeds flips all pairs of a seed together, as runs of one seed share their random "
-    "numbers: trust it where there are more pairs than seeds; the interval takes pairs for "
-    "independent."
+#: Below this a p-value is called small: one that cannot get there is not shown.
+SMALL_P = 0.05
+_P_NOTE = (
+    "p: two-sided sign-flip permutation test of the mean difference; all pairs of a seed are "
+    "flipped together, as runs of one seed share their random numbers. The interval takes pairs "
+    "for independent."
 )
+
+
+def p_columns(found: DataFrame) -> tuple[list[Column], list[str]]:
+    """The columns of p-values that can be small, and what is to be said of all of them.
+
+    A sign-flip test of n seeds has no p below 2 / 2^n, and Holm's correction for m comparisons none
+    below m times that. A p that cannot fall below :data:`SMALL_P` says nothing about the
+    difference: it is a dash, or no column where none can.
+
+    Args:
+        found: comparisons, see :func:`gslt.report.statistics.compare_arms`.
+    """
+    if not len(found):
+        return [], []
+    count, least = len(found), found["least_p_seeds"]
+    seeds, corrected = span(found["seeds"].tolist()), (count * least).clip(upper=1.0)
+    if not (least < SMALL_P).any():
+        few = f"n too small for a test by sign flips: with {seeds} seeds the smallest possible p is"
+        return [], [f"{few} {_p_span(least)}; below {SMALL_P:g} takes 6 seeds."]
+    columns: list[Column] = [("p", lambda each: _p(each.p_seeds, each.least_p_seeds))]
+    notes = [f"{_P_NOTE} The smallest possible with {seeds} seeds: {_p_span(least)}."]
+    if (corrected < SMALL_P).any():
+        columns.append(("p, Holm", lambda each: _p(each.p_seeds_holm, count * each.least_p_seeds)))
+        notes.append("Holm: p corrected for all comparisons of this table.")
+    else:
+        notes.append(
+            f"n too small for Holm's correction: the smallest possible p for {count} comparisons "
+            f"is {_p_span(corrected)}. A comparison that was not chosen beforehand shows nothing "
+            "by its p."
+        )
+    return columns, notes
+
+
+def _p(value: float, least: float) -> Cell:
+    return p_value(value) if least < SMALL_P else Cell(NONE)
+
+
+def _p_span(values: Any) -> str:
+    return " to ".join(dict.fromkeys(f"{end:.2g}" for end in (min(values), max(values))))
 
 
 def run_columns(epoch: ReportedEpoch) -> list[Column]:

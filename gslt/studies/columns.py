@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from msgspec import Meta
 from gslt.config import RunConfig, SearchConfig, TrainConfig, WeightInit
 from gslt.data.metrics import ACCURACY, reworded
 from gslt.diagnostics import MEASURES
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, nearest
 from gslt.freezing import FrozenCounts
 from gslt.theory.config import ConstructionConfig
 from gslt.ticket import Ticket
@@ -55,7 +54,7 @@ COLUMNS: dict[str, Column] = {
     "last_val_loss": Column("validation loss at the last epoch (nats)"),
     "last_train_loss": Column("training loss at the last epoch (nats)"),
     "sparsity": Column("sparsity (fraction of weights removed)"),
-    "density": Column("density (fraction of weights kept)"),
+    "density": Column("density (fraction of weights kept)", log=True),
     "least_layer_density": Column("density of the sparsest layer", heading="sparsest layer"),
     "emptied_layers": Column("layers that have lost every weight", heading="lost layers"),
     "prune_ratio": Column("pruning ratio"),
@@ -94,8 +93,15 @@ COLUMNS: dict[str, Column] = {
     "law_for_99": Column("random channels for 99 % of the coefficients, predicted", log=True),
     "epsilon": Column("ε, the output error asked for", log=True),
     "dataset": Column("data set", heading="data set"),
-    LOG_QUOTIENT: Column("log of the centred Rayleigh quotient, last hidden layer"),
-    f"{LOG_QUOTIENT}_slope": Column("log of the centred Rayleigh quotient, slope per layer"),
+    LOG_QUOTIENT: Column(
+        "ln of the centred Rayleigh quotient, last hidden layer", heading="ln centred quotient"
+    ),
+    f"{LOG_QUOTIENT}_slope": Column(
+        "ln of the centred Rayleigh quotient, slope per layer", heading="ln centred quotient slope"
+    ),
+    LOG_UNCENTRED_QUOTIENT: Column(
+        "ln of the uncentred Rayleigh quotient, last hidden layer", heading="ln uncentred quotient"
+    ),
 }
 
 
@@ -133,7 +139,7 @@ def heading(name: str, metric: str = ACCURACY) -> str:
     """What stands over a column of a table, see :func:`column`.
 
     >>> heading("log_quotient")
-    'log quotient'
+    'ln centred quotient'
     >>> heading("mad")
     'MAD'
     """
@@ -180,8 +186,7 @@ def check_column(name: str, what: str, *, smoothness: bool) -> None:
     endpoints = ends | drops | {f"{name}_slope" for name in slopes}
     known = settings.union(COLUMNS, endpoints, _FACTS, _DERIVED).difference(_NO_AXIS)
     if name not in known:
-        near = get_close_matches(name, sorted(known), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(name, sorted(known))
         raise ConfigError(f"{what} must be a column of runs, got {name!r}{hint}")
     if name in endpoints and not smoothness:
         raise ConfigError(f"{what} is {name!r}, which only runs with smoothness: true have")

@@ -319,7 +319,8 @@ def _er(sizes: SizeSettings) -> _Parts:
         ],
     }
     title = "Random sources: weak, rewired and strong tickets by allocation"
-    return title, "sparsity", "allocation", arms
+    # Logarithmic: what is left at sparsity 0.99 is half of what is left at 0.98.
+    return title, "density", "allocation", arms
 
 
 #: Targets of constructions in words.

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,7 @@ class Ticket(StoredTicket):
                 the ticket's weights. The module is then as it was.
             ConfigError: if the module cannot be frozen.
         """
+        _check_module(module)
         # Everything is tried on a copy: a module that is refused stays as it was.
         self._restore(copy.deepcopy(module))
         self._restore(module)
@@ -312,7 +314,9 @@ class Ticket(StoredTicket):
             different = sorted(set(expected.items()) ^ set(found.items()))
             raise TicketError(
                 "the ticket does not fit the network; searched weights differ for "
-                + ", ".join(sorted({name for name, _ in different}))
+                + listed(sorted({name for name, _ in different}))
+                + "; build it as it was at the search: ticket.config and ticket.masks have the "
+                "settings and the layers"
             )
         source = FrozenCounts.sum(counts.values())
         if source != self.source:
@@ -461,6 +465,8 @@ def load_ticket(path: str | Path) -> Ticket:
     Raises:
         TicketError: if the file is missing, damaged, no ticket, or of another format version.
     """
+    if not isinstance(path, str | PathLike):
+        raise TicketError(f"load_ticket takes the path of a file, not {type(path).__name__}")
     name = repr(str(path))
     try:
         with reading(path, TicketError, "a ticket"):
@@ -512,10 +518,19 @@ def _network(a: Architecture, backend: str) -> Network:
     return build_network(a.in_channels, a.out_channels, a.model, engine)
 
 
+def _check_module(module: object) -> None:
+    if not isinstance(module, nn.Module):
+        raise TicketError(f"a ticket is of a torch module, not of {type(module).__name__}")
+
+
 def _single_source(module: nn.Module) -> list[FrozenWeight]:
+    _check_module(module)
     weights = frozen_weights(module)
     if not weights:
-        raise TicketError(f"{type(module).__name__} is not frozen, so it holds no ticket")
+        raise TicketError(
+            f"{type(module).__name__} is not frozen, so it holds no ticket; gslt.freeze it, then "
+            "search: train model.parameters(), which are the scores"
+        )
     if len({id(weight.supermask) for weight in weights}) > 1:
         raise TicketError(
             "the layers were frozen one by one, each with a threshold of its own; "

@@ -91,7 +91,10 @@ def locked(path: Path, room: Path) -> FolderLock:
     with reading(lock.path, what="a lock"):
         taken = lock.acquire()
     if not taken:
-        raise RunInUseError(f"another process is using {str(path)!r}")
+        raise RunInUseError(
+            f"another process is using {str(path)!r}; wait until it has ended, or choose another "
+            "folder (--out)"
+        )
     return lock
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from os import PathLike, fspath
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig, RunConfig, SearchConfig, TrainConfig
-from gslt.data import Dataset, ImageDataset, as_dataset
+from gslt.data import Dataset, ImageDataset, as_dataset, load_dataset
 from gslt.data.content import hold_to_data
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
 from gslt.files.log import Log
@@ -43,8 +44,8 @@ def search(
     """Search a strong lottery ticket in a frozen source network (Edge-Popup).
 
     Args:
-        dataset: the graph, or the images for a network of images: of :func:`gslt.load_dataset`; or
-            whatever :func:`gslt.as_dataset` takes.
+        dataset: the graph, or the images for a network of images: of :func:`gslt.load_dataset`;
+            whatever :func:`gslt.as_dataset` takes; or a name or path of :func:`gslt.load_dataset`.
         config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
         progress: show a progress bar on a terminal.
         on_epoch: called after every epoch.
@@ -163,6 +164,12 @@ def evaluate(model: Network, dataset: Any, *, allow_other_data: bool = False) ->
         ConfigError: if the data set has other numbers of features or classes than the model, is of
             another kind, or memory cannot hold the forward pass.
     """
+    if not isinstance(getattr(model, "config", None), ModelConfig):
+        raise ConfigError(
+            "evaluate takes a network of gslt, such as result.best.model or "
+            f"load_ticket(path).model(), got {type(model).__name__}; one of your own has a forward "
+            "of its own, whose predictions dataset.evaluate takes"
+        )
     data = _dataset_for(model.config, dataset)
     if (data.num_features, data.num_classes) != (model.in_channels, model.out_channels):
         what = "channels" if isinstance(data, ImageDataset) else "features"
@@ -185,6 +192,8 @@ def evaluate(model: Network, dataset: Any, *, allow_other_data: bool = False) ->
 
 def _dataset_for(config: ModelConfig, data: Any) -> Dataset:
     """Either kind of data, and the one that the network is of."""
+    if isinstance(data, str | PathLike):
+        data = load_dataset(fspath(data))
     dataset = data if isinstance(data, ImageDataset) else as_dataset(data)
     check_kind(config, dataset)
     return dataset
@@ -227,7 +236,7 @@ def check_runnable(config: RunConfig) -> tuple[torch.device, Backend | None]:
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"device {config.device!r} is not here: torch sees {torch.cuda.device_count()} CUDA "
-            "devices; use --device cpu"
+            "devices; use device cpu (--device cpu), or a torch with CUDA"
         )
     backend = None if config.architecture in VISION else get_backend(config.backend)
     return torch.device(config.device), backend
@@ -255,6 +264,11 @@ def _repeat(
     probe: Probe | None,
 ) -> Result:
     device, backend = check_runnable(config)
+    if folder is not None and not isinstance(folder, RunFolder):
+        raise ConfigError(
+            f"folder must be an open RunFolder, got {type(folder).__name__}: with "
+            "gslt.RunFolder(path, config) as folder: …"
+        )
     if folder is not None and folder.config != config:
         raise ConfigError("the folder was opened with another config")
     if folder is None or not folder.finished:

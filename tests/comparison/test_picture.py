@@ -12,6 +12,7 @@ import pytest
 from gslt.comparison import picture as module
 from gslt.comparison.report import routes_frame
 from gslt.environment import import_quietly
+from gslt.report.colours import BASELINE
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {"a": "#0072B2", "b": "#D55E00"}
@@ -33,7 +34,7 @@ def test_panels_of_a_known_result(known_result: dict[str, Any]) -> None:
     assert [line.label for line in lines] == ["a", "b"]
     axes = panel()
     assert not module._plot_sizes(axes, rows.assign(mb=float("nan")), "gin", "mb", COLOURS)
-    assert [text.get_text() for text in axes.texts] == ["not measured"]
+    assert not axes.lines
     axes = panel()
     module._plot_layers(axes, rows, COLOURS)
     widths = [bar.get_width() for bar in axes.patches]
@@ -42,7 +43,9 @@ def test_panels_of_a_known_result(known_result: dict[str, Any]) -> None:
     axes = panel()
     module._plot_losses(axes, rows, COLOURS)
     assert axes.texts[0].get_text() == "b: same masks at the end in 0 of 1"
-    assert module._title(known_result).startswith("NOT the same ticket on every backend: G (syn")
+    assert module._title(known_result, memory=True).startswith(
+        "NOT the same ticket on every backend: G (syn"
+    )
     assert module._times(0.5) == "2.0 × more"
 
 
@@ -55,7 +58,7 @@ def test_parity_of_a_known_result(known_result: dict[str, Any]) -> None:
     # Logits and gradients of each route; the bars are the limits of both precisions.
     assert dots["#0072B2"] == [1e-6, 4e-6]
     assert dots["#D55E00"] == pytest.approx([2e-5, 8e-5])
-    assert dots["black"] == [1e-5] * 4 + [1e-10] * 4
+    assert dots[BASELINE] == [1e-5] * 4 + [1e-10] * 4
 
 
 def committed() -> dict[str, Any]:
@@ -89,3 +92,16 @@ def test_labels_do_not_overlap() -> None:
         heights = {text.get_text(): text.get_position()[1] for text in texts}
         assert max(heights, key=lambda name: heights[name]) == "pyg edge_index, width 256"
         assert heights["gslt on DGL, width 256"] > heights["pyg edge_index, width 64"]
+
+
+def test_what_was_not_measured_has_no_panel(known_result: dict[str, Any]) -> None:
+    both = module.picture(known_result)
+    for setting in known_result["settings"]:
+        for route in setting["routes"].values():
+            route["memory"] = None
+    one = module.picture(known_result)
+    shown = [[axes.get_ylabel() for axes in figure.axes] for figure in (both, one)]
+    assert "peak memory of a search (MB)" in shown[0]
+    assert "peak memory of a search (MB)" not in shown[1]
+    assert len(shown[1]) == len(shown[0]) - 1
+    assert "memory was not measured" in one.get_suptitle()

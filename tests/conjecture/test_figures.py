@@ -15,7 +15,7 @@ from gslt.conjecture.figures import PICTURES, arm_looks, draw_pictures
 from gslt.conjecture.findings import Findings, find
 from gslt.conjecture.protocol import ARMS, Grid
 from gslt.files import OutputFolder
-from gslt.report.figures import BASELINE
+from gslt.report.colours import BASELINE
 from gslt.studies.study import GridCell
 
 
@@ -146,3 +146,26 @@ def test_a_pair_alone_is_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = find(plant(tmp_path / "out", plan, effect(0.4)), plan)
     for _, draw in PICTURES.values():
         draw(found).draw_without_rendering()
+
+
+def test_what_is_not_there_has_no_panel_and_the_caption_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = effect(0.4, 0.03)
+
+    def values(cell: GridCell) -> Any:
+        there = cell.spec.config.num_layers == 3 or cell.arm == "trained"
+        return base(cell) if there else None
+
+    plan = with_grids(monkeypatch, SMALL, ONE_CELL)
+    found = find(plant(tmp_path / "out", plan, values), plan)
+    assert found.depths == {"toy": [3, 4]}
+    figure = PICTURES["smoothness-of-arms"][1](found)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["toy (synthetic), 3 layers"]
+    caption = " ".join(figure.get_supxlabel().split())
+    assert caption.endswith("Nothing to show yet: toy (synthetic), 4 layers.")
+    # No claim can be tested without the other depth: no picture of tests.
+    assert PICTURES["verdicts"][1](found) is None
+    # Both have trained runs, in equal ranges.
+    left, right = PICTURES["accuracy-over-epochs"][1](found).axes
+    assert (left.get_xlim(), left.get_ylim()) == (right.get_xlim(), right.get_ylim())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import NAMES, Browser, find_chromium
-from pages import column, elements
+from pages import MOST_WORDS, column, elements, seen_words, unfold
 from planted import FACTORIAL, SMALL, effect, plant, with_grids
 
 from gslt.conjecture import rivals
@@ -77,6 +77,18 @@ def test_its_words_are_those_of_the_verdicts(page: Path) -> None:
         assert words in text
 
 
+def test_the_verdicts_lead_and_the_rest_is_folded(page: Path) -> None:
+    assert seen_words(page) <= MOST_WORDS
+    found = elements(page)
+    seen = " ".join(found.unfolded.split())
+    assert seen.index("the conjecture is shown") < seen.index("Otsuka et al. (2024, arXiv")
+    for words in ("Preliminary.", "▲ Shown", "What it is tested by", "Arms and protocol"):
+        assert words in seen
+    for words in ("Holm", "mean over arms and ratios", "conventions"):
+        assert words in found.text
+        assert words not in seen
+
+
 def test_pictures_are_files_too(page: Path) -> None:
     names = {path.name for path in (page.parent / "figures").iterdir()}
     assert names == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
@@ -99,6 +111,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(chromium: Browser, page: Path) -> Browser:
     chromium.open(page)
+    unfold(chromium)
     return chromium
 
 

@@ -45,7 +45,7 @@ def test_claims(findings: Findings) -> None:
     found = rows(made("claims", findings))
     assert [each["claim"] for each in found] == ["S"] * 2 + ["A"] * 2 + ["M"] * 6
     assert {each["outcome"] for each in found} == {"▲ shown"}
-    assert found[0]["tested by"] == "log uncentred quotient, at equal train loss"
+    assert found[0]["tested by"] == "ln uncentred quotient, at equal train loss"
     # exp(0.4) = 1.49; three points.
     assert found[0]["frozen − dense"] in ("× 1.49", "× 1.48", "× 1.50")
     assert found[2]["frozen − dense"] in ("+2.9 points", "+3.0 points", "+3.1 points")
@@ -58,7 +58,7 @@ def test_slices(findings: Findings) -> None:
     names = ["3 layers", "4 layers", "F = 0.2", "F = 0.4", "even seeds", "odd seeds"]
     assert [each["of"] for each in found] == names
     for each in found:
-        value = float(each["log uncentred quotient, train loss"].split(" ")[0])
+        value = float(each["ln uncentred quotient, train loss"].split(" ")[0])
         assert value == pytest.approx(0.4, abs=0.03)
 
 
@@ -69,7 +69,7 @@ def test_factorial(findings: Findings) -> None:
     assert [level for _, level in found] == [*levels, "s = 0.2", "s = 0.5"]
 
     def quotient(factor: str, level: str) -> float:
-        text = found[factor, level]["log uncentred quotient, equal train loss"]
+        text = found[factor, level]["ln uncentred quotient, equal train loss"]
         return float(text.split(" ")[0])
 
     # Of 13 cells in the hidden layers three are locked at s = 0.2.

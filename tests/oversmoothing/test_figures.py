@@ -67,7 +67,7 @@ def test_a_collapse_is_drawn_and_said() -> None:
         for step, value in (("aggregation", 1.0), ("activation", None))
     ]
     figure = steps_figure(Measurements([made_up(steps=rows)]), "title")
-    (mark,) = (line for line in figure.axes[0].get_lines() if line.get_color() == "#777777")
+    (mark,) = (line for line in figure.axes[0].get_lines() if line.get_markerfacecolor() == "none")
     assert list(mark.get_xdata()) == [2]
     assert triangles in figure.get_supxlabel().replace("\n", " ")
     rows = [{"layer": 3, "epoch": 5, "centred_rayleigh_quotient": None, "dirichlet_energy": 0.0}]

@@ -40,13 +40,13 @@ def test_cells_of_the_tables_by_hand() -> None:
     assert last.title == "Last hidden layer: toy (synthetic)"
     shown = dict(zip(last.headings, (each.text for each in last.rows[0]), strict=True))
     # The mean of −5 and −3 and their unbiased deviation √2; accuracies 50 and 70.
-    assert shown["log quotient"] == "-4.0 ± 1.4"
+    assert shown["ln centred quotient"] == "-4.0 ± 1.4"
     assert shown["test accuracy (%)"] == "60.00 ± 14.14"
     assert (shown["arm"], shown["layers"], shown["n"]) == ("a", "4", "2")
     assert shown["effective rank"] == "2 ± 0"
     shown = dict(zip(slopes.headings, (each.text for each in slopes.rows[0]), strict=True))
     # Least squares through three points: half of the last minus the first, −5/2 and −3/2.
-    assert shown["log quotient"] == "-2.00 ± 0.71"
+    assert shown["ln centred quotient"] == "-2.00 ± 0.71"
     assert shown["effective rank"] == "-1 ± 0"
     lines = last.plain().splitlines()
     assert lines[0] == last.title
@@ -227,9 +227,9 @@ def test_everything_at_once(runs: Path, blocks: gslt.NodeDataset, tmp_path: Path
         path = out / name
         if path.suffix == ".png":
             colours = imread(path)[..., :3].reshape(-1, 3)
-            wanted = torch.tensor([0x00, 0x72, 0xB2]) / 255 if "steps" not in name else None
             assert colours.std() > 0.01
-            if wanted is not None:
+            for look in looks_of(found).values() if name.startswith("depth") else []:
+                wanted = torch.tensor([*bytes.fromhex(look.colour[1:])]) / 255
                 near = abs(torch.from_numpy(colours) - wanted).amax(1) < 0.01
                 assert int(near.sum()) > 50
         else:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fabricated import fabricated, fill
 
+from gslt.report.colours import COLOURS
 from gslt.report.explorer import study_data, x_columns, y_columns
-from gslt.report.figures import COLOURS
 from gslt.report.groups import StudyGroups
 from gslt.report.page import script_json
 from gslt.studies.runs import StudyResults
@@ -52,7 +52,7 @@ def test_data_by_hand(tmp_path: Path) -> None:
     assert (level["groups"], dense_line["groups"], frozen["groups"]) == ([0], [1, 2, 3], [4, 5])
     # Black is the ink of the page, which may be dark.
     assert grid["arms"] == {
-        "weight training": "var(--ink)", "dense": COLOURS[0], "frozen": COLOURS[1],
+        "weight training": "var(--ink)", "dense": COLOURS[0], "frozen": COLOURS[2],
     }  # fmt: skip
     assert grid["columns"]["model_bytes"] == {
         "column": "model_bytes",

@@ -10,29 +10,23 @@ from typing import Any
 import pytest
 
 from gslt.files import OutputFolder
+from gslt.report.colours import BASELINE, COLOURS, MARKERS, Look, looks, mixed, ramp, variants
 from gslt.report.figures import (
-    BASELINE,
-    COLOURS,
-    MARKERS,
-    Look,
     Row,
     bars,
     canvas,
     depth_axis,
+    equal_ranges,
     forest,
     in_rows,
-    looks,
     number_axis,
     panel_title,
     plain_ticks,
-    ramp,
     save_both,
     save_figure,
     scatter,
-    variants,
     zero,
 )
-from gslt.report.lines import mixed
 
 
 def panel(**limits: Any) -> Any:
@@ -68,12 +62,21 @@ def test_colours_by_hand() -> None:
     look = Look("#646464", "X")
     assert variants(look, 1) == [look]
     light, dark = variants(look, 2)
-    # 100 and 0.4 of the way to 255; half of 100. After the last mark comes the first.
+    # 100 and 0.4 of the way to 255; 0.65 of 100. After the last mark comes the first.
     assert light == Look("#A2A2A2", "X")
-    assert dark == Look("#323232", "o")
+    assert dark == Look("#414141", "o")
 
 
 # Panels and axes
+
+
+def test_panels_that_are_compared_have_equal_ranges() -> None:
+    one, two, turned = panel(xlim=(0, 1)), panel(xlim=(-2, 0.5)), panel(xlim=(3, 0))
+    equal_ranges([one, two, turned], "x")
+    assert one.get_xlim() == two.get_xlim() == (-2, 3)
+    # A turned axis stays turned, and the other one as it was.
+    assert turned.get_xlim() == (3, -2)
+    assert one.get_ylim() == two.get_ylim() == (0, 1)
 
 
 def test_a_canvas_has_a_panel_for_every_cell() -> None:
@@ -168,7 +171,7 @@ def test_a_forest_by_hand() -> None:
     assert (list(interval.get_xdata()), list(interval.get_ydata())) == ([1, 4], [0, 0])
     assert (list(first.get_xdata()), list(first.get_ydata())) == ([2], [0])
     assert first.get_markerfacecolor() == "#0072B2"
-    assert (second.get_markerfacecolor(), second.get_marker()) == ("white", "s")
+    assert (second.get_markerfacecolor(), second.get_marker()) == ("#FFFFFF", "s")
     # Below its row, which the axis counts downwards.
     assert (list(small.get_xdata()), list(small.get_ydata())) == ([5], [2.25])
     assert small.get_color() == "#009E73"

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gslt.report.colours import darker
 from gslt.report.figures import canvas
 from gslt.report.lines import (
     Box,
     Line,
     beside,
-    darker,
     draw_lines,
     label_beside,
     label_lines,
@@ -175,7 +175,7 @@ def test_dashes_and_many_points() -> None:
     draw_lines(axes, [few, Line(label="b", colour="#0072B2", x=range(21), y=range(21))])
     dashed, many = axes.lines
     assert (dashed.get_linestyle(), dashed.get_marker()) == ("--", "s")
-    assert dashed.get_markerfacecolor() == "white"
+    assert dashed.get_markerfacecolor() == "#FFFFFF"
     # Marks of twenty-one points would hide the line.
     assert many.get_marker() == ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from browser import NAMES, Browser, find_chromium
 from fabricated import fill
-from pages import column, elements
+from pages import MOST_WORDS, column, elements, seen_words, unfold
 
 from gslt.report import write_report
 from gslt.report.explorer import study_data
@@ -97,11 +97,34 @@ def test_what_it_says(page: Path) -> None:
         "gslt report runs",
         "toy (synthetic): 10 nodes, 20 directed edges",
         "synthetic graph",
-        "accuracies are means over 3 seed(s)",
+        "9 of 9 runs, 3 seed(s)",
         "Made-up OS, 2 cores, 1 thread",
         "27 of 27 runs done",
     ):
         assert words in text
+
+
+def test_the_answer_leads_and_the_rest_is_folded(page: Path) -> None:
+    assert seen_words(page) <= MOST_WORDS
+    found = elements(page)
+    assert len(found.text.split()) > 1.5 * seen_words(page)
+    assert "Found, by test accuracy – weight training: 66.00 ± 1.00 %; frozen, sparsity" in (
+        found.unfolded
+    )
+    # Tables are folded, and a study's own title and no folder's stands on top.
+    assert "initialisation" in found.text
+    assert "initialisation" not in found.unfolded
+    assert "2 studies of GIN on toy (synthetic)" in found.unfolded
+
+
+def test_a_lone_study_gives_its_title_and_its_table(tmp_path: Path) -> None:
+    study = Study(name="one", title="One & only", arms={"a": {"sparsity": 0.3}}, seeds=2)
+    (page, *_) = write_report(fill(tmp_path / "folder-name", study, lambda _: 0.5))
+    found = elements(page)
+    assert "One & only: toy (synthetic)" in found.unfolded
+    # A few rows are shown at once.
+    assert "initialisation" in found.unfolded
+    assert seen_words(page) <= MOST_WORDS
 
 
 def test_it_holds_the_data_of_every_study(page: Path) -> None:
@@ -136,6 +159,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(chromium: Browser, page: Path) -> Browser:
     chromium.open(page)
+    unfold(chromium)
     return chromium
 
 
@@ -144,7 +168,7 @@ def test_it_loads_in_silence_and_asks_for_nothing(browser: Browser, page: Path) 
     assert browser.complaints() == []
     requests = [url for url in browser.requests() if not url.startswith("data:")]
     assert requests == [page.resolve().as_uri()]
-    assert browser.run("document.title") == "gslt report: runs"
+    assert browser.run("document.title") == "2 studies of GIN on toy (synthetic)"
 
 
 @needs_browser
@@ -309,3 +333,13 @@ def test_it_fits_a_narrow_screen(browser: Browser) -> None:
         mobile=True,
     )
     assert browser.run("document.documentElement.scrollWidth") <= 390
+
+
+@needs_browser
+def test_a_link_opens_what_it_leads_into(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    assert chromium.run("document.querySelectorAll('details[open]').length") == 0
+    # A table lies in a folded part.
+    chromium.run("location.hash = '#summary:grid'")
+    chromium.run("new Promise((done) => setTimeout(done, 50))")
+    assert chromium.run("document.getElementById('summary:grid').closest('details').open") is True

@@ -186,21 +186,36 @@ def test_comparison_for_people(folder: StudyFolder) -> None:
     texts, _ = report(folder)
     row = texts["tables/two/comparisons.md"].splitlines()[4]
     assert row.startswith("| weight training | frozen source | +10.00 | +9.")
-    assert row.endswith("| 3 | 0.25 | 0.25 | 0.25 |")
+    # With three seeds no p can be small: none is shown, and why is said.
+    assert row.endswith("| 3 |")
+    assert (
+        "n too small for a test by sign flips: with 3 seeds the smallest possible p is 0.25"
+        in (texts["tables/two/comparisons.md"])
+    )
+    assert "0.25" in texts["tables/two/comparisons.csv"]
 
 
 def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
     arms = {"a": {"sparsity": [0.2, 0.5]}, "b": {"weight_init": "ku", "sparsity": [0.2, 0.5]}}
-    study = Study(name="s", arms=arms, seeds=3)
+    study = Study(name="s", arms=arms, seeds=6)
     folder = fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "a"))
     texts, _ = report(folder)
     lines = texts["tables/s/comparisons.md"].splitlines()
-    assert "| pairs | p | least p | seeds | p by seeds | least p by seeds | p, Holm |" in lines[2]
-    # Of 2^6 flips of pairs two are as extreme, of 2^3 flips of seeds too.
-    assert lines[4] == (
-        "| a | b | +10.00 | +10.00 to +10.00 | 6 | 0.031 | 0.031 | 3 | 0.25 | 0.25 | 0.25 |"
-    )
-    assert "flips all pairs of a seed together" in texts["tables/s/comparisons.md"]
+    assert "| pairs | seeds | p | p, Holm |" in lines[2]
+    # Of 2^6 flips of seeds two are as extreme; one comparison needs no correction.
+    assert lines[4] == "| a | b | +10.00 | +10.00 to +10.00 | 12 | 6 | 0.031 | 0.031 |"
+    for words in ("all pairs of a seed are flipped together", "possible with 6 seeds: 0.031."):
+        assert words in texts["tables/s/comparisons.md"]
+
+
+def test_a_p_that_cannot_be_small_after_correction_is_not_shown(tmp_path: Path) -> None:
+    arms = {name: {"lr": rate} for name, rate in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
+    study = Study(name="s", arms=arms, seeds=6)
+    texts, _ = report(fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "a")))
+    lines = texts["tables/s/comparisons.md"].splitlines()
+    # Three comparisons: 3 · 2 / 2^6 is 0.094, whatever the accuracies.
+    assert "| pairs | p |" in lines[2]
+    assert "the smallest possible p for 3 comparisons is 0.094" in "".join(lines)
 
 
 def test_places_in_the_comparisons_are_plain(tmp_path: Path) -> None:

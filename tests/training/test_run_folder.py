@@ -381,7 +381,8 @@ def test_a_read_only_place(
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert main(["search", *TINY, "--out", "run"]) == 2
-    assert "\ngslt: Read-only file system: run" in capsys.readouterr().err
+    said = "gslt: 'run' cannot be made: Read-only file system; choose another folder (--out)\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_jumping_clock(

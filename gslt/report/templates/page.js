@@ -39,6 +39,14 @@ for (const filter of document.querySelectorAll(".filter")) {
   other.addEventListener("change", apply);
 }
 
+// What is folded opens where a link leads into it.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let each = target && target.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
