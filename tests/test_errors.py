@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 import signal
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gslt import errors
+from gslt.backends import get_backend
 from gslt.errors import GsltError, GsltWarning, Interrupted, MissingPackageError, shown
 
 
@@ -34,6 +38,57 @@ def test_messages_by_hand() -> None:
     )
     stopped = Interrupted("stopped after epoch 3", signal.SIGINT)
     assert (str(stopped), stopped.signal_number) == ("stopped after epoch 3", signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("package", "python", "system", "advice"),
+    [
+        ("dgl", (3, 11), "linux", 'run: pip install "gslt[dgl]"'),
+        (
+            "dgl",
+            (3, 12),
+            "linux",
+            "no wheel for Python 3.12: take a virtual environment of Python 3.11",
+        ),
+        ("dgl", (3, 11), "win32", "no wheel for win32: take Linux or macOS, with Python 3.11"),
+        ("ray", (3, 13), "linux", 'run: pip install "gslt[ray]"'),
+        (
+            "ray",
+            (3, 14),
+            "win32",
+            "no wheel for Python 3.14: take a virtual environment of Python 3.13",
+        ),
+    ],
+)
+def test_an_extra_that_cannot_be_installed_is_not_advised(
+    package: str,
+    python: tuple[int, int],
+    system: str,
+    advice: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.version_info", python)
+    monkeypatch.setattr("sys.platform", system)
+    assert str(MissingPackageError(package, "This", package)).endswith(advice)
+
+
+def test_the_packages_without_a_wheel_are_those_of_the_markers() -> None:
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    marked = {
+        package: ((3, int(minor)), tuple(re.findall(r"sys_platform != '(\w+)'", more)))
+        for package, minor, more in re.findall(
+            r"\"(\w+)[^\";]*; python_version < '3\.(\d+)'(.*)\"", text
+        )
+    }
+    assert marked == errors._NO_WHEEL
+
+
+def test_dgl_says_what_is_the_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dgl", None)  # as where it is not installed
+    monkeypatch.delitem(sys.modules, "gslt.backends.dgl", raising=False)
+    monkeypatch.setattr("sys.version_info", (3, 13))
+    with pytest.raises(MissingPackageError, match=r"no wheel for Python 3\.13: take .* 3\.11"):
+        get_backend("dgl")
 
 
 def test_text_is_shown_by_hand() -> None:

@@ -364,7 +364,7 @@ def edges_of(edges: Tensor, num_sources: int, num_targets: int) -> tuple[Tensor,
     """
     if edges.layout == torch.strided:
         # An EdgeIndex is a tensor subclass; the plain tensor has no overridden operations.
-        return edges.as_subclass(Tensor), None
+        return edges.as_tensor() if hasattr(edges, "as_tensor") else edges.as_subclass(Tensor), None
     if edges.layout == torch.sparse_coo:
         coo = edges.coalesce()
     elif edges.layout in (torch.sparse_csr, torch.sparse_csc):
