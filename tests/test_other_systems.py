@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import gslt
+
 ROOT = Path(__file__).parents[1]
 #: What torch and the others import is loaded before the system is exchanged, gslt afterwards.
 IMITATION = """
@@ -36,7 +38,7 @@ if SYSTEM == "win32":
     gslt.files.writing.flush_folder = lambda folder: None  # as os.name would have it
 
 from gslt.cli import main
-search = ["search", "--dataset", "debian", "--hidden_channels", "4", "--num_layers", "2"]
+search = ["search", "--dataset", "blocks.npz", "--hidden_channels", "4", "--num_layers", "2"]
 for words in (
     [*search, "--epochs", "1", "--out", "run"],
     ["search", "--resume", "run"],
@@ -52,14 +54,17 @@ print("all went well")
 """
 STUDY = """
 name: small
-settings: {dataset: debian, num_layers: 2, hidden_channels: 4, epochs: 1}
+settings: {dataset: blocks.npz, num_layers: 2, hidden_channels: 4, epochs: 1}
 arms: {ticket: {}}
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("system", ["win32", "darwin"])
-def test_nothing_of_another_system_is_needed(system: str, tmp_path: Path) -> None:
+def test_nothing_of_another_system_is_needed(
+    system: str, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    blocks.save(tmp_path / "blocks.npz")
     (tmp_path / "study.yaml").write_text(STUDY)
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); SYSTEM = {system!r}\n{IMITATION}"
     command = [sys.executable, "-W", "ignore", "-c", code]
