@@ -102,7 +102,7 @@ step_docs() {
 }
 
 step_wheel() {
-  packages && environment "$WORK/user" torch run || return
+  packages && environment "$WORK/user" build torch run || return
   "$WORK/user/bin/python" -m pip install --quiet --no-deps "$WORK"/dist/*.whl || return
   "$WORK/user/bin/python" -m pip check || return
   mkdir -p "$WORK/elsewhere" && cd "$WORK/elsewhere" || return
@@ -119,7 +119,7 @@ step_wheel() {
 }
 
 step_sdist() {
-  packages && environment "$WORK/tester" torch run test || return
+  packages && environment "$WORK/tester" build torch run test || return
   mkdir -p "$WORK/unpacked" && tar xzf "$WORK"/dist/*.tar.gz -C "$WORK/unpacked" || return
   cd "$WORK"/unpacked/* || return
   "$WORK/tester/bin/python" -m pytest --collect-only -q >"$WORK/collected" || { tail -20 "$WORK/collected"; return 1; }

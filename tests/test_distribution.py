@@ -44,7 +44,7 @@ def tracked() -> set[str]:
     """The files of the repository, as git or, in an archive of sources, its list of them knows."""
     listed = ROOT / "gslt.egg-info" / "SOURCES.txt"
     if (ROOT / ".git").exists():
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        command = ["git", "ls-files", "-z"]
         out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         names = out.split("\0")
     elif listed.exists():

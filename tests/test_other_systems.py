@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 #: What torch and the others import is loaded before the system is exchanged, gslt afterwards.
 IMITATION = """
 import fcntl, multiprocessing.resource_tracker, os, signal, sys
-import filelock, jinja2, jsonargparse, matplotlib, msgspec, numpy, pandas, psutil, safetensors.torch
+import filelock, jinja2, jsonargparse, matplotlib.pyplot, msgspec, numpy, pandas, psutil
+import safetensors.torch
 import torch, torch._dynamo, tqdm, yaml
 
 usual_sync = os.fsync
@@ -38,11 +39,11 @@ if SYSTEM == "win32":
     gslt.files.writing.flush_folder = lambda folder: None  # as os.name would have it
 
 from gslt.cli import main
-search = ["search", "--dataset", "blocks.npz", "--hidden_channels", "4", "--num_layers", "2"]
+search = ["search", "--dataset", "blocks.safetensors", "--hidden_channels", "4"]
 for words in (
     [*search, "--epochs", "1", "--out", "run"],
     ["search", "--resume", "run"],
-    ["evaluate", "run/ticket.safetensors"],
+    ["evaluate", "run/ticket.safetensors", "--dataset", "blocks.safetensors"],
     ["inspect", "run/ticket.safetensors"],
     ["data", "list"],
     ["study", "run", "--study", "study.yaml", "--out", "study"],
@@ -54,7 +55,7 @@ print("all went well")
 """
 STUDY = """
 name: small
-settings: {dataset: blocks.npz, num_layers: 2, hidden_channels: 4, epochs: 1}
+settings: {dataset: blocks.safetensors, num_layers: 2, hidden_channels: 4, epochs: 1}
 arms: {ticket: {}}
 """
 
@@ -64,7 +65,7 @@ arms: {ticket: {}}
 def test_nothing_of_another_system_is_needed(
     system: str, blocks: gslt.NodeDataset, tmp_path: Path
 ) -> None:
-    blocks.save(tmp_path / "blocks.npz")
+    blocks.save(tmp_path / "blocks.safetensors")
     (tmp_path / "study.yaml").write_text(STUDY)
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); SYSTEM = {system!r}\n{IMITATION}"
     command = [sys.executable, "-W", "ignore", "-c", code]
