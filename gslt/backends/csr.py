@@ -354,7 +354,7 @@ def plain_edges(edge_index: Tensor) -> Tensor:
     Args:
         edge_index: ``(2, E)``.
     """
-    # torch before 2.6 cannot take the subclass off what PyG has wrapped.
+    # torch 2.6 cannot take the subclass off what PyG has wrapped.
     if hasattr(edge_index, "as_tensor"):
         plain: Tensor = edge_index.as_tensor()
         return plain

@@ -47,7 +47,7 @@ def has_hooks(module: nn.Module) -> bool:
 
 def has_global_hooks() -> bool:
     """Whether a hook of torch would see every module being called."""
-    every = nn.modules.module  # torch before 2.6 has no function that tells
+    every = nn.modules.module  # torch 2.6 has no function that tells
     return bool(
         every._global_forward_hooks
         or every._global_forward_pre_hooks
