@@ -115,13 +115,14 @@ step_wheel() {
   gslt evaluate runs/mine/ticket.safetensors
   gslt inspect runs/mine/ticket.safetensors
   gslt study run --preset locking --size quick --help >/dev/null
-  python -c 'import gslt; print(gslt.__file__); print(gslt.load_ticket("runs/mine/ticket.safetensors"))'
+  python -c 'import gslt; print(gslt.__file__); print(gslt.load_ticket("runs/mine/ticket.safetensors").size())'
 }
 
 step_sdist() {
   packages && environment "$WORK/tester" build torch run test || return
   mkdir -p "$WORK/unpacked" && tar xzf "$WORK"/dist/*.tar.gz -C "$WORK/unpacked" || return
   cd "$WORK"/unpacked/* || return
+  "$WORK/tester/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . || return
   "$WORK/tester/bin/python" -m pytest --collect-only -q >"$WORK/collected" || { tail -20 "$WORK/collected"; return 1; }
   tail -1 "$WORK/collected"
   # What reads files of the repository: records, documents, golden pages, examples.
