@@ -16,7 +16,7 @@ CPU_BUILD := $(shell sed -n 's/^torch==\([^ ]*\).*/\1/p' $(PINS)/torch-cpu.txt)
 TORCH ?= $(shell $(BIN)/python -m pip index versions torch 2>&1 | \
 	grep -qF " $(or $(CPU_BUILD),none)" && echo torch-cpu || echo torch)
 
-.PHONY: demo docs test lint types tests audit pins clean
+.PHONY: demo docs test lint types tests audit pins lowest newest first-hour which-torch clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gslt demo
@@ -49,6 +49,17 @@ audit: $(VENV)/audit/.done
 # After a change of what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions.
 pins: $(VENV)/pins/.done
 	$(VENV)/pins/bin/python $(PINS)/pins.py $(UPGRADE)
+
+# The fast tests with the lowest or the newest versions that pyproject.toml allows, not with the pinned ones.
+lowest newest: $(VENV)/pins/.done
+	$(VENV)/pins/bin/python $(PINS)/bounds.py $@
+
+which-torch: $(BIN)/python
+	@echo $(TORCH)
+
+# Everything that a new user does, each with its time; STEPS=… chooses some of it.
+first-hour:
+	bash tests/first_hour.sh $(STEPS)
 
 $(VENV)/audit/.done $(VENV)/pins/.done: $(VENV)/%/.done: $(PINS)/%.txt
 	$(PYTHON) -m venv --clear $(@D)

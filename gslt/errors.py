@@ -84,6 +84,13 @@ class DataWarning(GsltWarning):
     """Something of a graph that is not used or looks wrong, with its figure."""
 
 
+#: Packages that have no wheel from a Python on, nor for some systems: the markers of the extras.
+_NO_WHEEL: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
+    "dgl": ((3, 12), ("win32",)),
+    "ray": ((3, 14), ()),
+}
+
+
 class MissingPackageError(GsltError, ImportError):
     """An optional package is needed and not installed.
 
@@ -100,8 +107,22 @@ class MissingPackageError(GsltError, ImportError):
         install = f'"gslt[{extra}]"' if extra else package
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; "
-            f"run: pip install {install}"
+            + (_without_wheel(package) or f"run: pip install {install}")
         )
+
+
+def _without_wheel(package: str) -> str:
+    """What to do where an extra cannot install its package; empty where it can."""
+    if package not in _NO_WHEEL:
+        return ""
+    (major, minor), systems = _NO_WHEEL[package]
+    newest = f"Python {major}.{minor - 1}"
+    if sys.platform in systems:
+        return f"it has no wheel for {sys.platform}: take Linux or macOS, with {newest}"
+    if sys.version_info >= (major, minor):
+        here = "{}.{}".format(*sys.version_info)
+        return f"it has no wheel for Python {here}: take a virtual environment of {newest}"
+    return ""
 
 
 def warn(message: str, kind: type[Warning]) -> None:

@@ -27,6 +27,15 @@ META = (["a", "b"], [("a", "to", "b"), ("b", "to", "a")])
 DEGREES = torch.tensor([1, 2, 3])
 
 
+def build_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let layers of PyG that need compiled kernels to run be built where there are none."""
+    monkeypatch.setattr("torch_geometric.typing.WITH_KNN", True, raising=False)
+    # PyG 2.7 looks for the kernels themselves.
+    for place in ("edge_conv.knn", "gravnet_conv.knn", "x_conv.knn_graph"):
+        monkeypatch.setattr(f"torch_geometric.nn.conv.{place}", object(), raising=False)
+    monkeypatch.setattr("torch_geometric.nn.conv.spline_conv.spline_basis", object())
+
+
 def lin(inputs: int, outputs: int) -> nn.Module:
     return nn.Linear(inputs, outputs)
 

@@ -19,6 +19,7 @@ from torch import nn
 
 import gslt
 from gslt import errors
+from gslt.backends import get_backend
 from gslt.environment import import_quietly
 from gslt.errors import GsltError, GsltWarning, Interrupted, MissingPackageError, nearest, shown
 
@@ -45,6 +46,57 @@ def test_messages_by_hand() -> None:
     assert (str(stopped), stopped.signal_number) == ("stopped after epoch 3", signal.SIGINT)
 
 
+@pytest.mark.parametrize(
+    ("package", "python", "system", "advice"),
+    [
+        ("dgl", (3, 11), "linux", 'run: pip install "gslt[dgl]"'),
+        (
+            "dgl",
+            (3, 12),
+            "linux",
+            "no wheel for Python 3.12: take a virtual environment of Python 3.11",
+        ),
+        ("dgl", (3, 11), "win32", "no wheel for win32: take Linux or macOS, with Python 3.11"),
+        ("ray", (3, 13), "linux", 'run: pip install "gslt[ray]"'),
+        (
+            "ray",
+            (3, 14),
+            "win32",
+            "no wheel for Python 3.14: take a virtual environment of Python 3.13",
+        ),
+    ],
+)
+def test_an_extra_that_cannot_be_installed_is_not_advised(
+    package: str,
+    python: tuple[int, int],
+    system: str,
+    advice: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.version_info", python)
+    monkeypatch.setattr("sys.platform", system)
+    assert str(MissingPackageError(package, "This", package)).endswith(advice)
+
+
+def test_the_packages_without_a_wheel_are_those_of_the_markers() -> None:
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    marked = {
+        package: ((3, int(minor)), tuple(re.findall(r"sys_platform != '(\w+)'", more)))
+        for package, minor, more in re.findall(
+            r"\"(\w+)[^\";]*; python_version < '3\.(\d+)'(.*)\"", text
+        )
+    }
+    assert marked == errors._NO_WHEEL
+
+
+def test_dgl_says_what_is_the_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dgl", None)  # as where it is not installed
+    monkeypatch.delitem(sys.modules, "gslt.backends.dgl", raising=False)
+    monkeypatch.setattr("sys.version_info", (3, 13))
+    with pytest.raises(MissingPackageError, match=r"no wheel for Python 3\.13: take .* 3\.11"):
+        get_backend("dgl")
+
+
 def test_text_is_shown_by_hand() -> None:
     assert shown("ok ×…é\n\tü") == "ok ×…é\n\tü"
     assert shown("a\x1b[31m\r\x00\x7f\x9b") == r"a\x1b[31m\r\x00\x7f\x9b"
@@ -62,8 +114,8 @@ def test_what_is_shown_has_nothing_to_obey(text: str) -> None:
 
 def test_the_nearest_name_by_hand() -> None:
     known = ["epochs", "hidden_channels", "lr"]
-    assert nearest("epoch", known) == "; did you mean 'epochs'?"
-    assert nearest("hidden", known) == "; did you mean 'hidden_channels'?"
+    assert nearest("epoch", known) == " (did you mean epochs?)"
+    assert nearest("hidden", known) == " (did you mean hidden_channels?)"
     assert nearest("zzz", known) == nearest("", known) == ""
 
 
@@ -156,8 +208,8 @@ def on_another_device() -> None:
 
 #: What somebody does, and what the error says: the value, the rule, and what to do.
 FIRST_HOUR: dict[str, tuple[Callable[..., Any], str]] = {
-    "an unknown name": (lambda: gslt.load_dataset("coraa"), "'coraa'.* did you mean 'cora'"),
-    "an unknown name to search": (lambda: gslt.search("coraa"), "'coraa'.* did you mean 'cora'"),
+    "an unknown name": (lambda: gslt.load_dataset("coraa"), "'coraa'.* did you mean cora"),
+    "an unknown name to search": (lambda: gslt.search("coraa"), "'coraa'.* did you mean cora"),
     "a number as a name": (lambda: gslt.load_dataset(3), "a text, its name or path, not by int"),  # type: ignore[arg-type]
     "a graph that is no graph": (
         lambda: gslt.search(torch.zeros(3, 3)),
@@ -188,11 +240,11 @@ FIRST_HOUR: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "an unknown setting": (
         lambda: gslt.SearchConfig(epoch=3),  # type: ignore[call-arg]
-        "SearchConfig has no setting 'epoch'; did you mean 'epochs'",
+        "SearchConfig has no setting 'epoch' \\(did you mean epochs",
     ),
     "the beginning of a setting": (
         lambda: gslt.ModelConfig(hidden=3),  # type: ignore[call-arg]
-        "no setting 'hidden'; did you mean 'hidden_channels'",
+        "no setting 'hidden' \\(did you mean hidden_channels",
     ),
     "a setting like no other": (
         lambda: gslt.FreezeConfig(zzz=3),  # type: ignore[call-arg]

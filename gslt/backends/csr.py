@@ -348,6 +348,19 @@ def as_graph(edges: object, num_sources: int, num_targets: int) -> CSRGraph:
     return cached_graph(tensor, ("plain", num_sources, num_targets), build)
 
 
+def plain_edges(edge_index: Tensor) -> Tensor:
+    """An ``edge_index`` without the operations that PyG's ``EdgeIndex`` overrides.
+
+    Args:
+        edge_index: ``(2, E)``.
+    """
+    # torch 2.6 cannot take the subclass off what PyG has wrapped.
+    if hasattr(edge_index, "as_tensor"):
+        plain: Tensor = edge_index.as_tensor()
+        return plain
+    return edge_index.as_subclass(Tensor)
+
+
 def edges_of(edges: Tensor, num_sources: int, num_targets: int) -> tuple[Tensor, Tensor | None]:
     """``edge_index`` (2, E) and, of a ``torch.sparse`` transposed adjacency, its values.
 
@@ -363,8 +376,7 @@ def edges_of(edges: Tensor, num_sources: int, num_targets: int) -> tuple[Tensor,
         GraphError: for an adjacency of another layout or shape.
     """
     if edges.layout == torch.strided:
-        # An EdgeIndex is a tensor subclass; the plain tensor has no overridden operations.
-        return edges.as_subclass(Tensor), None
+        return plain_edges(edges), None
     if edges.layout == torch.sparse_coo:
         coo = edges.coalesce()
     elif edges.layout in (torch.sparse_csr, torch.sparse_csc):

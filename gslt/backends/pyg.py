@@ -22,7 +22,7 @@ from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze
 from gslt.masking.twins import watch
 from gslt.nn.conv import Features, gcn, gin, sage, split_features
-from gslt.nn.hooks import has_hooks, is_traced, refuse_script
+from gslt.nn.hooks import has_global_hooks, has_hooks, is_traced, refuse_script
 
 __all__ = [
     "BACKEND",
@@ -155,7 +155,7 @@ def _is_untouched(layer: Any) -> bool:
         # An explainer that has been here leaves the usual one.
         or mine.get("propagate", usual) != usual
         or any(mine[name] for name in _HOOKS)
-        or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+        or has_global_hooks()
         or any(map(has_hooks, layer.children()))
     )
 

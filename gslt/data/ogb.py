@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -77,7 +77,12 @@ class SyntheticMark:
     name: str
     scale: float
     seed: int
-    synthetic: Literal[True] = True
+    synthetic: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a mark that says otherwise."""
+        if not self.synthetic:
+            raise ValueError("synthetic must be true")
 
 
 def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
@@ -332,7 +337,7 @@ def _table(path: Path) -> Numbers:
     return table
 
 
-def _packing(path: Path) -> Literal["gzip"] | None:
+def _packing(path: Path) -> Literal[gzip] | None:
     return "gzip" if path.suffix == ".gz" else None
 
 

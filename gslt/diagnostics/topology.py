@@ -12,7 +12,7 @@ import torch
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from gslt.backends.csr import CSRGraph, edges_of
+from gslt.backends.csr import CSRGraph, edges_of, plain_edges
 from gslt.errors import GraphError
 
 #: Edge data of these names are weights.
@@ -241,7 +241,7 @@ def _from_tensor(graph: Tensor) -> Parts:
         # An EdgeIndex may know its size; a plain edge_index does not.
         sides = getattr(graph, "sparse_size", lambda: ())()
         known = [side for side in sides if side is not None]
-        return graph.as_subclass(Tensor), max(known, default=None), None
+        return plain_edges(graph), max(known, default=None), None
     size = _side(tuple(graph.shape))
     if graph.layout == torch.sparse_coo:
         # Not coalesced first: that would turn parallel edges into a weight.
@@ -264,7 +264,7 @@ def _from_pyg(data: Any) -> Parts:
         if isinstance(adjacency, Tensor):
             return _from_tensor(adjacency)
         raise GraphError("the PyG Data has neither an edge_index nor a torch.sparse adj_t")
-    return edges.as_subclass(Tensor), int(data.num_nodes), _first(data)
+    return plain_edges(edges), int(data.num_nodes), _first(data)
 
 
 def _from_dgl(graph: Any) -> Parts:

@@ -185,8 +185,9 @@ class OutputFolder:
         # One write, so that lines of several processes do not mix; a line that a full disk or a
         # kill cut off ends at the line break before the next one.
         line = b"\n" + json.dumps(row).encode() + b"\n"
-        # A pipe in its place is an error, and not waited for.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        # A pipe in its place is an error, and not waited for; Windows would change line breaks.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         handle = os.open(self._manifest, flags, 0o666)
         try:
             if os.write(handle, line) < len(line):

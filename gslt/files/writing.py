@@ -53,7 +53,8 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[Path]:
         if there is not None and not stat.S_ISREG(there.st_mode):
             target.write_bytes(temporary.read_bytes())
             return
-        with temporary.open("rb") as file:
+        # Windows flushes no file that is open for reading alone.
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         if there is not None:
             _take_over(temporary, there)
@@ -106,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
         text: written as UTF-8.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # the same bytes everywhere
 
 
 def plain(value: Any) -> Any:

@@ -45,6 +45,17 @@ def has_hooks(module: nn.Module) -> bool:
     )
 
 
+def has_global_hooks() -> bool:
+    """Whether a hook of torch would see every module being called."""
+    every = nn.modules.module  # torch 2.6 has no function that tells
+    return bool(
+        every._global_forward_hooks
+        or every._global_forward_pre_hooks
+        or every._global_backward_hooks
+        or every._global_backward_pre_hooks
+    )
+
+
 def is_traced() -> bool:
     """Whether torch records this call, to compile or to export it, or transforms it.
 

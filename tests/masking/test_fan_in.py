@@ -8,7 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from layer_zoo import DGL_CONV, FAN_IN, LEFT_OUT, PYG_CONV, ZOO, dgl, pyg
+from layer_zoo import (
+    DGL_CONV,
+    FAN_IN,
+    LEFT_OUT,
+    PYG_CONV,
+    ZOO,
+    build_without_kernels,
+    dgl,
+    pyg,
+)
 from torch import nn
 
 from gslt.config import FreezeConfig
@@ -24,10 +33,8 @@ DRAWN = FreezeConfig(sparsity=0.0, scale="none", weight_init="kn")
 
 
 @pytest.fixture(autouse=True)
-def without_compiled_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Layers of PyG that need pyg-lib to run are built without."""
-    monkeypatch.setattr("torch_geometric.typing.WITH_KNN", True)
-    monkeypatch.setattr("torch_geometric.nn.conv.spline_conv.spline_basis", object())
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    build_without_kernels(monkeypatch)
 
 
 def by_hand(layer: str, module: nn.Module) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from layer_zoo import ZOO
+from layer_zoo import ZOO, build_without_kernels
 from small_modules import effective, mlp
 from torch import nn
 
@@ -278,8 +278,7 @@ def test_units_by_hand() -> None:
 
 @pytest.mark.parametrize("layer", sorted(ZOO))
 def test_units_of_every_layer_of_the_hosts(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch_geometric.typing.WITH_KNN", True)
-    monkeypatch.setattr("torch_geometric.nn.conv.spline_conv.spline_basis", object())
+    build_without_kernels(monkeypatch)
     module = ZOO[layer]()
     total = sum(weight.numel() for _, _, _, weight in weights_of(module))
     freeze(module, FreezeConfig(sparsity=1 - 1 / total, prune_ratio=1 - 1 / total, connected=True))
