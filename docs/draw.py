@@ -23,7 +23,8 @@ from gslt.freezing import LOCKED, PRUNED, SEARCHED, split_ratio
 from gslt.masking import frozen_weights
 from gslt.masking.parametrization import random_weight
 from gslt.random import Stream
-from gslt.report.figures import BAND, COLOURS, Canvas, canvas, panel_title, save_figure
+from gslt.report.colours import BAND, COLOURS
+from gslt.report.figures import Canvas, canvas, panel_title, save_figure
 
 OUTPUTS, INPUTS = 12, 16
 #: Colours of a weight that is pruned, locked, removed and kept by the search.

@@ -89,7 +89,7 @@ class Settings:
 
     >>> FreezeConfig(sparcity=0.3)
     Traceback (most recent call last):
-    gslt.errors.ConfigError: FreezeConfig has no setting 'sparcity'; did you mean 'sparsity'?
+    gslt.errors.ConfigError: FreezeConfig has no setting 'sparcity' (did you mean sparsity?)
 
     Raises:
         ConfigError: for a name that it does not have, or a value without one.

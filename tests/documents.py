@@ -75,5 +75,6 @@ def commands(page: Path) -> list[list[str]]:
                 line = line.replace(f"${variable}", value)
             words = shlex.split(line, comments=True)
             if words[:1] == ["gslt"]:
-                found.append(words[1:])
+                cut = words.index(">") if ">" in words else len(words)
+                found.append(words[1:cut])
     return found

@@ -50,7 +50,9 @@ def called(node: ast.Call) -> Iterator[str]:
     text = ast.unparse(node.func)
     name = text.rpartition(".")[2]
     options = {each.arg: ast.unparse(each.value) for each in node.keywords}
-    # Methods such as model.eval() run a model, not a file.
+    # Methods such as model.eval() run a model, not a file; shtab's one writes a script.
+    if text == "shtab.complete":
+        return
     if name in NAMES and not (name in ("eval", "compile") and "." in text):
         yield text
     if text in ("torch.load", "torch.jit.load") and options.get("weights_only") != "True":

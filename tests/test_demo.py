@@ -33,12 +33,12 @@ def test_the_demo_writes_table_and_pictures(
     in_demo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", *QUICK]) == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr()
     out = Path("runs/demo")
-    assert "8 runs: weight training, dense source, sparse source, frozen source; seeds" in said
-    assert "| frozen source | " in said
-    assert "What all 2 seeds show is not yet an order" in said
-    assert f"written: {', '.join(str(out / name) for name in FILES)}" in said
+    assert "8 runs: weight training, dense source, sparse source, frozen source; seeds" in said.err
+    assert "| frozen source | " in said.out
+    assert "What all 2 seeds show is not yet an order" in said.out
+    assert f"written: {', '.join(str(out / name) for name in FILES)}" in said.err
     assert set(FILES) <= set(OutputFolder(out, "study").names())
     for name in FILES[-2:]:
         assert (out / name).read_bytes().startswith(b"\x89PNG")

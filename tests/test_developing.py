@@ -82,7 +82,7 @@ def test_a_measure_arrives_in_smooth(folder: StudyFolder, tmp_path: Path) -> Non
 
 def test_names_of_the_settings_are_those_of_the_registries() -> None:
     assert set(get_args(Allocation)) == set(ALLOCATIONS)
-    assert set(get_args(Preset)) == set(PRESETS)
+    assert set(get_args(Preset)) == {*PRESETS, "construction"}
     assert set(MEASURE_NAMES) == set(MEASURES) - {"spread"}
     assert {n for n in MEASURE_NAMES if MEASURES[n].sampled} == set(SAMPLING_MEASURES)
     from gslt.backends import BACKENDS

@@ -163,6 +163,7 @@ def without_dgl() -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "dgl"]:
             patch.setitem(sys.modules, name, None)
         patch.setitem(sys.modules, "dgl", None)
+        patch.delitem(sys.modules, "gslt.backends.dgl", raising=False)
         gslt.search(graph(), gslt.SearchConfig(**SMALL, backend="dgl"))
 
 
@@ -208,8 +209,8 @@ def on_another_device() -> None:
 
 #: What somebody does, and what the error says: the value, the rule, and what to do.
 FIRST_HOUR: dict[str, tuple[Callable[..., Any], str]] = {
-    "an unknown name": (lambda: gslt.load_dataset("coraa"), "'coraa'.* did you mean cora"),
-    "an unknown name to search": (lambda: gslt.search("coraa"), "'coraa'.* did you mean cora"),
+    "an unknown name": (lambda: gslt.load_dataset("coraa"), "'coraa'.* \\(did you mean cora"),
+    "an unknown name to search": (lambda: gslt.search("coraa"), "'coraa'.* \\(did you mean cora"),
     "a number as a name": (lambda: gslt.load_dataset(3), "a text, its name or path, not by int"),  # type: ignore[arg-type]
     "a graph that is no graph": (
         lambda: gslt.search(torch.zeros(3, 3)),
@@ -222,7 +223,7 @@ FIRST_HOUR: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "missing data": (
         lambda path: gslt.load_dataset("cora", path),
-        "'cora' is not on disk .*fetch it with `gslt data download cora`, or set GSLT_DATA",
+        "'cora' is not on disk .*`gslt data download cora --dataset_dir .*`, or set GSLT_DATA",
     ),
     "a missing package": (without_dgl, r'needs the package \'dgl\'.* pip install "gslt\[dgl\]"'),
     "sparsity outside the window": (

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 import torch
@@ -337,7 +337,7 @@ def _table(path: Path) -> Numbers:
     return table
 
 
-def _packing(path: Path) -> Literal[gzip] | None:
+def _packing(path: Path) -> Literal["gzip"] | None:
     return "gzip" if path.suffix == ".gz" else None
 
 

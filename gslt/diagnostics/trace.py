@@ -153,11 +153,13 @@ def _greyed(widths: Mapping[int, int]) -> Callable[[Any], None]:
     """What shades the layers of another width than most."""
 
     def finish(axes: Any) -> None:
+        from gslt.report.colours import BASELINE
+
         low, high = min(widths) - 0.4, max(widths) + 0.4
         axes.set_xlim(low, high)
         usual = _other(list(widths.values()))
         for layer in (layer for layer, width in widths.items() if usual not in (0, width)):
             ends = max(low, layer - 0.5), min(high, layer + 0.5)
-            axes.axvspan(*ends, color="black", alpha=0.06, linewidth=0)
+            axes.axvspan(*ends, color=BASELINE, alpha=0.06, linewidth=0)
 
     return finish

@@ -167,7 +167,7 @@ def check_column(name: str, what: str, *, smoothness: bool) -> None:
 
     >>> check_column("sparcity", "x", smoothness=False)
     Traceback (most recent call last):
-    gslt.errors.ConfigError: x must be a column of runs, got 'sparcity'; did you mean 'sparsity'?
+    gslt.errors.ConfigError: x must be a column of runs, got 'sparcity' (did you mean sparsity?)
 
     Args:
         name: of the column, see :func:`gslt.studies.frame`.

@@ -26,10 +26,10 @@ def in_compare(blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_comparison(in_compare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "--dataset", "cora", *QUICK, "--sparsity", "0.25"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("NodeDataset('blocks (synthetic)'")
+    said = capsys.readouterr()
+    assert said.err.startswith("NodeDataset('blocks (synthetic)'")
     # A quarter into [0.4, 1]: 0.4 + 0.6 / 4.
-    assert "| 0.55 (0.45) | 0.40 – 1.00, at 0.2" in said
+    assert "| 0.55 (0.45) | 0.40 – 1.00, at 0.2" in said.out
     values = json.loads(Path("runs/compare-cora/summary.json").read_text())
     assert values["settings"]["dataset"] == "cora"
     assert values["seeds"] == [0, 1]

@@ -189,10 +189,10 @@ def test_interrupted(
 
     usual = execute.compute
 
-    def stopping(folder: Any, spec: Any, *rest: Any) -> execute.RunEnd:
+    def stopping(folder: Any, spec: Any, *rest: Any, **named: Any) -> execute.RunEnd:
         if tiny["runs"] == 20:
             return execute.RunEnd(spec, stopped_by=2)
-        return usual(folder, spec, *rest)
+        return usual(folder, spec, *rest, **named)
 
     monkeypatch.setattr(execute, "compute", stopping)
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 130

@@ -45,6 +45,18 @@ def pyg(**changes: Any) -> Any:
     return import_quietly("torch_geometric.data").Data(**given | changes)
 
 
+def hetero(types: int) -> Any:
+    """The same path, of nodes of one type, or beside another one."""
+    data = import_quietly("torch_geometric.data").HeteroData()
+    for name, value in pyg().to_dict().items():
+        if name != "edge_index":
+            data["node"][name] = value
+    data["node", "to", "node"].edge_index = EDGES
+    if types > 1:
+        data["other"].x = torch.eye(2)
+    return data
+
+
 def made(options: dict[str, Any] | None = None, **changes: Any) -> NodeDataset:
     return as_dataset(pyg(**changes), **options or {})
 
@@ -376,6 +388,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "one value in a split": (
         lambda: several(y=torch.ones(6, 2), metric="roc_auc"),
         lambda: several(y=torch.ones(6, 2)),
+    ),
+    "several types": (
+        lambda: as_dataset(hetero(2)),
+        lambda: as_dataset(hetero(1).to_homogeneous(add_edge_type=False)),
     ),
     "images": (lambda: as_dataset(stripes(16)), lambda: as_dataset(load_dataset("debian"))),
     "devices": (

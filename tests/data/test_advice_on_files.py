@@ -23,6 +23,7 @@ from advice import message_of, sentences
 
 from gslt.cli.main import main
 from gslt.data import (
+    as_dataset,
     catalogue,
     download,
     download_dataset,
@@ -31,6 +32,7 @@ from gslt.data import (
     load_dataset,
     matrices,
     options,
+    random_split,
     stored,
     tables,
     unsplit,
@@ -63,6 +65,13 @@ def archive(path: str, **changes: Any) -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     return path
+
+
+def drawing() -> Any:
+    graph = import_quietly("networkx").cycle_graph(NODES)
+    for node in graph:
+        graph.nodes[node]["y"] = node % 2
+    return graph
 
 
 def own(path: str = "own.safetensors") -> str:
@@ -283,6 +292,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: load_dataset(f"{mat('g.mat')}&y=label"),
     ),
     "empty name": (lambda: load_dataset(" "), lambda: command("data", "list")),
+    "no name": (
+        lambda: load_dataset(drawing()),  # type: ignore[arg-type]
+        lambda: as_dataset(drawing(), y="y", features="degree", **random_split(LABELS, seed=0)),
+    ),
     "ending": (
         lambda: load_dataset(renamed(".", archive("g.npz"), "g.data")),
         lambda: load_dataset(renamed(".", archive("g.npz"), "h.npz")),

@@ -310,7 +310,7 @@ def test_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no study"):
         write_report(StudyFolder(tmp_path / "none"))
     folder = fill(tmp_path / "s", Study(name="s", arms=ARMS), lambda _: None)
-    with pytest.raises(RunError, match="holds no record; gslt study run computes"):
+    with pytest.raises(RunError, match=r"holds no record; gslt study run --study .* computes"):
         write_report(folder)
     assert not (folder.path / "report.html").exists()
 

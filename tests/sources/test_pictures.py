@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gslt.report.figures import BASELINE, COLOURS
+from gslt.report.colours import BASELINE, COLOURS
 from gslt.sources import Comparison
 from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
 from gslt.sources.pictures import bytes_of, picture, times_smaller
