@@ -54,7 +54,7 @@ def test_every_file_and_target_that_a_page_names_is_there(page: Path) -> None:
     for path in re.findall(r"python ((?:examples|benchmarks|docs)/[\w./-]+)", text):
         assert (ROOT / path).exists(), f"{name(page)} runs {path}"
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"(?:^|`)make (?:TORCH=\S+ )?(\w+)", text, re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make (?:TORCH=\S+ )?([\w-]+)", text, re.MULTILINE):
         rule = rf"^([\w-]+ )*{target}( [\w-]+)*:"
         assert re.search(rule, makefile, re.MULTILINE), f"{name(page)} makes {target}"
 
