@@ -103,7 +103,8 @@ class Topology:
 
 
 def _adjacency(edges: Tensor, num_nodes: int) -> Any:
-    low, high = edges.numpy()
+    # SciPy 1.11 counts no components of arrays with 64-bit indices, and only prints why.
+    low, high = edges.numpy().astype(np.int32 if num_nodes < 2**31 else np.int64)
     row, column = np.concatenate([low, high]), np.concatenate([high, low])
     return sp.csr_array((np.ones(row.size), (row, column)), shape=(num_nodes, num_nodes))
 

@@ -171,7 +171,7 @@ def test_a_weighted_graph_of_a_backend_is_refused() -> None:
         (torch.tensor([[0, -1], [1, 1]]), "edge 1 joins -1 and 1"),
         (as_topology(EDGES, 13), "13 nodes, but there are 12 rows"),
         (nx.path_graph(5), "5 nodes, but there are 12 rows"),
-        (sp.eye_array(3, 4), "square adjacency"),
+        (sp.csr_array(sp.eye(3, 4)), "square adjacency"),
         (torch.eye(3, 4).to_sparse(), "square adjacency"),
         (Data(num_nodes=NODES), "neither an edge_index nor"),
         ([[0, 1], [1, 0]], "cannot read a graph from list"),
