@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from gslt.cli.options import Action, add_root, add_split, data_folder, size_line
+from gslt.cli.options import Action, add_root, add_split, data_folder
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
@@ -83,7 +83,7 @@ def _construct(options: Namespace) -> Outcome:
     LOG.info("written to %s: %s", folder.path, ", ".join(FILES))
     lines = [
         *_lines(found, facts["target_scores"], facts["ticket_scores"]),
-        size_line(ticket),
+        str(ticket),
         f"the target itself has {4 * found.target_weights:,} bytes of float32: a construction "
         "shows that there is a ticket, and saves nothing",
     ]

@@ -99,17 +99,3 @@ def given_options(given: Sequence[str]) -> list[str]:
     ['--split', '--out']
     """
     return [word.partition("=")[0] for word in given if word.startswith("--")]
-
-
-def size_line(ticket: Any) -> str:
-    """What a ticket weighs, in two lines."""
-    s = ticket.size()
-    what = "bytes of trained weights" if ticket.is_weak and not ticket.state else "stored bytes"
-    besides = s.stored_bytes + s.pattern_bytes
-    stored = f" and {besides:,} {what}" if besides else ""
-    return (
-        f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
-        f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
-        f"{s.density:.3f})\nsize      {s.bits:,} mask bits{stored}, × {s.ratio:.1f} smaller than "
-        f"float32 weights; file {s.bytes:,} bytes, × {s.file_ratio:.1f}"
-    )

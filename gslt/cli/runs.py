@@ -21,7 +21,6 @@ from gslt.cli.options import (
     address_of,
     data_folder,
     given_options,
-    size_line,
 )
 from gslt.cli.output import LOG, MANNERS, Outcome
 from gslt.cli.parser import Commands, Parser
@@ -185,7 +184,7 @@ def _outcome(result: Result, path: Path, machine: Mapping[str, Any]) -> Outcome:
 
     lines = [str(result)]
     if result.ticket is not None:
-        lines.append(size_line(result.ticket))
+        lines.append(str(result.ticket))
     lines += _leaderboard(result, machine)
     return Outcome("\n".join(lines), {"folder": str(path), **summary(result)})
 

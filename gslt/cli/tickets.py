@@ -16,7 +16,6 @@ from gslt.cli.options import (
     add_root,
     address_of,
     data_folder,
-    size_line,
 )
 from gslt.cli.output import Outcome
 from gslt.cli.parser import Commands, Parser
@@ -147,7 +146,7 @@ def _lines(ticket: Ticket) -> Iterator[str]:
     yield f"source    {ticket.config}"
     content = f" (content {ticket.content_hash[:8]}…)" if ticket.content_hash else ""
     yield f"found on  {ticket.dataset or 'unknown'}{content}: {ticket.results}"
-    yield size_line(ticket)
+    yield str(ticket)
     s = ticket.size()
     yield (
         f"file      masks {s.coded_bytes:,} bytes (entropy bound {s.entropy_bits / 8:,.1f} bytes, "

@@ -107,6 +107,22 @@ class TicketSize:
         """How many times smaller than float32 weights the file is: 4 N / bytes."""
         return 4 * self.total / self.bytes
 
+    def words(self, stored: str = "stored bytes") -> str:
+        """Bits and bytes in a sentence, as in ``print(size)``.
+
+        Args:
+            stored: what is counted beside the mask, where there is something.
+        """
+        besides = self.stored_bytes + self.pattern_bytes
+        beside = f" and {besides:,} {stored}" if besides else ""
+        return (
+            f"{self.bits:,} mask bits{beside}, × {self.ratio:.1f} smaller than float32 weights; "
+            f"file {self.bytes:,} bytes, × {self.file_ratio:.1f}"
+        )
+
+    def __str__(self) -> str:
+        return self.words()
+
     def as_dict(self) -> dict[str, float]:
         """Every figure by name."""
         names = ("sparsity", "density", "search_space", "ratio", "header_bytes", "file_ratio")
@@ -119,6 +135,19 @@ class Ticket(StoredTicket):
 
     A strong one has the random weights; a weak one was trained under a mask, and stores them.
     """
+
+    def __str__(self) -> str:
+        s = self.size()
+        stored = "bytes of trained weights" if self.is_weak and not self.state else "stored bytes"
+        return (
+            f"ticket    {s.total:,} weights: {s.pruned:,} pruned, {s.locked:,} locked, "
+            f"{s.searched:,} searched; {s.kept:,} kept (sparsity {s.sparsity:.3f}, density "
+            f"{s.density:.3f})\nsize      {s.words(stored)}"
+        )
+
+    def __repr__(self) -> str:
+        data = f" of {self.dataset}" if self.dataset else ""
+        return f"<{'weak' if self.is_weak else 'strong'} ticket{data}: {self.size()}>"
 
     @classmethod
     def of(

@@ -107,6 +107,36 @@ def test_size_by_hand(result):
     assert size.bytes == len(result.ticket.to_bytes())
 
 
+def test_size_in_words_by_hand():
+    size = gslt.TicketSize(
+        total=10_000,
+        pruned=2000,
+        locked=1000,
+        searched=7000,
+        kept=5000,
+        bits=7000,
+        entropy_bits=6900.5,
+        coded_bytes=875,
+        stored=0,
+        stored_bytes=0,
+        bytes=1250,
+    )
+    # 32 · 10,000 / 7,000 and 40,000 / 1,250.
+    words = "7,000 mask bits, × 45.7 smaller than float32 weights; file 1,250 bytes, × 32.0"
+    assert str(size) == words
+    assert "7,000 mask bits and 1,208 stored bytes" in str(
+        dataclasses.replace(size, stored=302, stored_bytes=1208)
+    )
+
+
+def test_a_ticket_in_words(result):
+    size = result.ticket.size()
+    first, second = str(result.ticket).splitlines()
+    assert f"{size.total:,} weights: {size.pruned:,} pruned" in first
+    assert second == f"size      {size}"
+    assert repr(result.ticket) == f"<strong ticket of {result.dataset}: {size}>"
+
+
 def test_the_paper_ratio_of_forty():
     config = gslt.SearchConfig(sparsity=0.2, freezing_ratio=0.2)
     model = gslt.GNN(128, 40, config, get_backend("pyg"))
