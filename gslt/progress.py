@@ -25,6 +25,10 @@ class Lines(tqdm):  # type: ignore[misc]
         same = {"file": io.StringIO(), "bar_format": _LINE, "miniters": 1, "mininterval": 1}
         super().__init__(*given, **{**options, **same})
 
+    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
+        """Say what it is of; the colon behind it stands in the line."""
+        self.set_description_str(desc, refresh)
+
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         """Say how far it is, where the last time was long ago."""
         now = time.monotonic()

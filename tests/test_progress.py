@@ -45,6 +45,14 @@ def test_lines_where_there_is_no_terminal(
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_a_description_given_later_has_one_colon(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gslt")
+    with progress_bar(total=8, desc="study 0/2", unit="epoch") as bar:
+        bar.set_description("study 1/2")
+        assert str(bar).startswith("study 1/2: 0 of 8 epochs")
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_what_is_short_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gslt")
     assert list(progress_bar(range(3), desc="x")) == [0, 1, 2]

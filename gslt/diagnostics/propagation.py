@@ -117,7 +117,7 @@ _MESSAGES = ("message", "aggregate", "update", "message_and_aggregate")
 
 
 @dataclass(frozen=True)
-class Propagation:
+class ModelPropagation:
     """What a model propagates by."""
 
     laplacian: Laplacian
@@ -163,7 +163,7 @@ def laplacian_of(model: nn.Module | str, graph: Any = None) -> Laplacian:
     return propagation_of(model, as_topology(graph)).laplacian
 
 
-def propagation_of(model: nn.Module, topology: Topology) -> Propagation:
+def propagation_of(model: nn.Module, topology: Topology) -> ModelPropagation:
     """What a model propagates by, as :func:`laplacian_of` says.
 
     Args:
@@ -194,7 +194,7 @@ def propagation_of(model: nn.Module, topology: Topology) -> Propagation:
         raise ConfigError(
             f"the layers of {whose} propagate by different Laplacians, {listed(parts)}; {_ASK}"
         )
-    return Propagation(next(iter(found))[1], listed([kind for kind, _ in found]))
+    return ModelPropagation(next(iter(found))[1], listed([kind for kind, _ in found]))
 
 
 def _loops(topology: Topology) -> str:

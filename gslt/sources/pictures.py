@@ -67,7 +67,7 @@ def _sizes(axes: Any, groups: StudyGroups) -> list[Line]:
                 label=f"{words}, × {times:.1f}" if times > 1 else words,
                 colour=look.colour,
                 marker=look.marker,
-                x=[bytes_of(group) / 1000],
+                x=[drawn_bytes(group) / 1000],
                 y=[mean],
                 low=[mean - std] if spread else [],
                 high=[mean + std] if spread else [],
@@ -99,11 +99,11 @@ def _curves(axes: Any, groups: StudyGroups, curves: DataFrame) -> list[Line]:
     return lines
 
 
-def bytes_of(group: Any) -> float:
+def drawn_bytes(group: Any) -> float:
     """Bytes of the ticket file of a group of runs, or of its float32 weights."""
     return float(4 * group.num_weights if is_missing(group.file_bytes) else group.file_bytes)
 
 
 def times_smaller(group: Any) -> float:
     """How many times smaller than float32 weights that is: 4 N / bytes."""
-    return float(4 * group.num_weights / bytes_of(group))
+    return float(4 * group.num_weights / drawn_bytes(group))

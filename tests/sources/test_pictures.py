@@ -9,7 +9,7 @@ import pytest
 from gslt.report.colours import BASELINE, COLOURS
 from gslt.sources import Comparison
 from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
-from gslt.sources.pictures import bytes_of, picture, times_smaller
+from gslt.sources.pictures import drawn_bytes, picture, times_smaller
 
 COLOUR = dict(zip([TRAINED, DENSE, SPARSE, FROZEN], [BASELINE, *COLOURS], strict=False))
 
@@ -21,7 +21,7 @@ def test_accuracy_against_size(made: tuple[Path, Comparison]) -> None:
     for group in found.groups.frame.itertuples():
         (x,), (y,) = (points[COLOUR[group.arm]].get_data()[place] for place in (0, 1))
         size = 4 * group.num_weights if group.arm == TRAINED else group.file_bytes
-        assert x == pytest.approx(size / 1000) == pytest.approx(bytes_of(group) / 1000)
+        assert x == pytest.approx(size / 1000) == pytest.approx(drawn_bytes(group) / 1000)
         assert y == pytest.approx(100 * group.test_accuracy)
         assert times_smaller(group) == pytest.approx(4 * group.num_weights / size)
     names = [text.get_text() for text in axes.texts]
