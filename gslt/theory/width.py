@@ -48,7 +48,7 @@ def copies_needed(
         ConfigError: if more than :data:`MAX_COPIES` would be needed.
     """
     numbers, shares = [], []
-    step = 8
+    step = 2
     while True:
         density = _densities(step, pair, prune_ratio, lock_ratio)
         beyond = float(np.isneginf(density).mean())
@@ -68,21 +68,21 @@ def copies_needed(
 
 
 def _continued(numbers: list[int], shares: list[float], failure: float) -> float:
-    """Where the line through the logarithms of the last shares is at that of a failure."""
-    if shares[-1] <= failure:
-        return float(next(n for n, share in zip(numbers, shares, strict=True) if share <= failure))
-    last = [
-        (n, math.log(s))
-        for n, s in zip(numbers, shares, strict=True)
-        if _LAST_SHARE <= s <= _FIRST_SHARE
-    ]
-    if len(last) < 2:
-        positive = [(n, math.log(s)) for n, s in zip(numbers, shares, strict=True) if s > 0]
-        last = positive[-2:]
-    if len(last) < 2 or last[-1][1] >= last[0][1]:
-        return float(numbers[-1])
-    slope = (last[-1][1] - last[0][1]) / (last[-1][0] - last[0][0])
-    return last[-1][0] + (math.log(failure) - last[-1][1]) / slope
+    """Where the share of failures comes down to this one.
+
+    Between the numbers that were tried, and beyond the last share that so many draws can tell,
+    the logarithm of the share is a straight line.
+    """
+    logarithms = np.log(np.maximum(shares, 0.1 / _DRAWS))
+
+    def reached(share: float) -> float:
+        return float(np.interp(-math.log(share), -logarithms, numbers))
+
+    if failure >= _LAST_SHARE:
+        return reached(failure)
+    first, last = reached(_FIRST_SHARE), reached(_LAST_SHARE)
+    slope = (last - first) / math.log(_FIRST_SHARE / _LAST_SHARE)
+    return last + slope * math.log(_LAST_SHARE / failure)
 
 
 @lru_cache(maxsize=512)

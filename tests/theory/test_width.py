@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from gslt.theory.laws import log2_density, predicted_failure
 from gslt.theory.width import channel_draws, copies_needed
 
 
 def test_law_of_the_width() -> None:
     dense = copies_needed(1e-3, 1e-6)
     assert 60 <= dense <= 150
-    assert copies_needed(1e-6, 1e-6) > dense
+    assert copies_needed(1e-6, 1e-2) > copies_needed(1e-3, 1e-2)
     sparse = copies_needed(1e-3, 1e-6, prune_ratio=0.5)
     # One in two of each matrix is missing.
     assert 3.5 * dense < sparse < 6 * dense
     frozen = copies_needed(1e-3, 1e-6, prune_ratio=0.25, lock_ratio=0.25)
     assert frozen > sparse
+
+
+@pytest.mark.parametrize("pair", [True, False])
+@pytest.mark.parametrize("frozen", [(0.0, 0.0), (0.25, 0.25), (0.8, 0.0)])
+def test_asking_for_more_never_takes_fewer(pair: bool, frozen: tuple[float, float]) -> None:
+    # The share of targets out of reach is the same whatever ε is: a share of 0 among 4,000 draws
+    # once stood for any failure, and a smaller ε, which has more numbers tried, found it sooner.
+    epsilons, failures = (1e-1, 1e-2, 1e-3, 1e-5, 1e-6), (1e-2, 1e-4, 1e-8, 1e-10)
+    p, locked = frozen
+    needed = np.array(
+        [
+            [copies_needed(e, f, pair=pair, prune_ratio=p, lock_ratio=locked) for e in epsilons]
+            for f in failures
+        ]
+    )
+    assert (np.diff(needed, axis=0) > 0).all()
+    assert (np.diff(needed, axis=1) >= 0).all()
+
+
+def test_failures_are_as_rare_as_the_law_says() -> None:
+    # 1e-3 of the targets may be missed: a share that 40,000 fresh draws can tell.
+    n = copies_needed(1e-2, 1e-3, prune_ratio=0.25, lock_ratio=0.25)
+    drawn = channel_draws(n, True, 0.25, 0.25, 40_000)
+    assert predicted_failure(log2_density(drawn), 1e-2) <= 1e-3
 
 
 def test_channels_are_there_as_often_as_they_should_be() -> None:
