@@ -9,7 +9,6 @@ import torch
 
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError
-from gslt.nn.equivariant import EquivariantNetwork
 from gslt.report.construction import width_figure
 from gslt.theory.config import ConstructConfig, TargetConfig
 from gslt.theory.construct import construct
@@ -24,7 +23,6 @@ from gslt.theory.existence import (
     own_dataset,
     save_target,
 )
-from gslt.theory.targets import initialise
 
 
 def test_a_target_is_trained_saved_and_loaded(tmp_path: Path) -> None:
@@ -69,10 +67,8 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
 ) -> None:
     path = tmp_path / "blocks.safetensors"
     blocks.save(path)
-    task = load_task("gcn", str(path))
+    network, task = make_target(TargetConfig(target="gcn", epochs=30, hidden_channels=3), str(path))
     assert task.dataset is not None
-    network = EquivariantNetwork("gcn", (task.x.size(1), 3, task.classes)).double()
-    initialise(network, 0)
     config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4)
     found = construct(network, task.x, task.graph, config)
     figures = construction_facts(found, network, task)
