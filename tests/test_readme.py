@@ -27,7 +27,7 @@ def test_accuracy() -> None:
 
 def test_demo() -> None:
     demo = committed("demo")
-    found = table("README.md", "| method | test accuracy (%) |")
+    found = table("docs/getting-started.md", "| method | test accuracy (%) |")
     assert list(found) == [arm["arm"] for arm in demo["arms"]]
     for arm in demo["arms"]:
         cells = found[arm["arm"]]
