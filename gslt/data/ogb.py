@@ -34,6 +34,7 @@ from gslt.data.published import COUNTS, unlike
 from gslt.environment import check_limit, limits, quiet
 from gslt.errors import ConfigError, DataError, MissingPackageError, listed
 from gslt.files import json_values, open_regular, parse, read_json, reading, replacing
+from gslt.progress import LOG
 
 ARXIV = "ogbn-arxiv"
 SOURCE = "OGBN-Arxiv (Hu et al. 2020, arXiv 2005.00687, from Microsoft Academic Graph), ODC-BY"
@@ -271,13 +272,10 @@ def _load_parts(folder: Path) -> dict[str, Tensor]:
     kept = read_cache(cache, key)
     if kept is not None and {name: (t.dtype, t.dim()) for name, t in kept.items()} == _KEPT:
         return kept
-    print(f"gslt: reading {folder.name} from its raw files …", file=sys.stderr)
+    LOG.info("reading %s from its raw files …", folder.name)
     parts = _parse(folder)
     if not write_cache(cache, key, parts):
-        print(
-            f"gslt: {cache} is not gslt's or cannot be written; next time is as slow",
-            file=sys.stderr,
-        )
+        LOG.warning("%s is not gslt's or cannot be written; next time is as slow", cache)
     return parts
 
 
