@@ -119,7 +119,7 @@ step_wheel() {
 }
 
 step_sdist() {
-  packages && environment "$WORK/tester" build torch run test || return
+  packages && environment "$WORK/tester" build torch run docs test || return
   mkdir -p "$WORK/unpacked" && tar xzf "$WORK"/dist/*.tar.gz -C "$WORK/unpacked" || return
   cd "$WORK"/unpacked/* || return
   "$WORK/tester/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . || return
