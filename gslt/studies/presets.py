@@ -304,8 +304,10 @@ def _er(sizes: SizeSettings) -> _Parts:
         "weight training": dict(sizes.trained),
         "weak ticket": weak,
         "dynamic sparse training": {**weak, "rewire_every": max(2, sizes.epochs // 20)},
-        # A dense source has no allocation.
+        # A dense source has no allocation. One threshold for all of its layers may leave one of
+        # them without a weight; one for each layer cannot.
         "strong ticket, dense source": {"sparsity": removed},
+        "strong ticket, dense by layer": {"sparsity": removed, "threshold": "layer"},
         # The search removes half of what the source has left.
         "strong ticket, sparse source": {
             "freezing_ratio": [round(2 * s - 1, 4) for s in removed if s > 0.5],

@@ -85,6 +85,7 @@ def test_random_sources_are_compared_at_equal_sparsity():
             kept = 1 - config.sparsity
             searched, locked = {
                 "dense source": (1.0, 0.0),
+                "dense by layer": (1.0, 0.0),
                 "sparse source": (2 * kept, 0.0),
                 "frozen source": (kept, kept / 2),
             }[cell.arm.partition(", ")[2]]
@@ -101,6 +102,7 @@ def test_random_sources_are_compared_at_equal_sparsity():
     assert found["strong ticket, frozen source"] == sparse
     dense = found["strong ticket, dense source"]
     assert dense == {place for place in grid if place[0] == "epl"}
+    assert found["strong ticket, dense by layer"] == dense
     rewired = {c.spec.config.rewire_every for c in study.cells if c.arm.startswith("dynamic")}
     assert rewired == {3}
 
