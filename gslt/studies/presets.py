@@ -14,6 +14,7 @@ from typing import Any, get_args
 from gslt.config import VISION, Architecture, Preset, Size, check_choice
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS
+from gslt.freezing.allocation import FALLING_SHORT
 from gslt.studies.study import Study, name_of_dataset
 from gslt.theory.config import NODES
 from gslt.theory.existence import own_dataset
@@ -299,6 +300,7 @@ def _size(sizes: SizeSettings) -> _Parts:
 
 def _er(sizes: SizeSettings) -> _Parts:
     removed, schemes = list(sizes.sparsities), {"allocation": list(sizes.schemes)}
+    whole = [scheme for scheme in sizes.schemes if scheme not in FALLING_SHORT]
     weak: dict[str, Any] = {**sizes.trained, "mask_sparsity": removed, **schemes}
     arms: dict[str, Any] = {
         "weight training": dict(sizes.trained),
@@ -316,8 +318,9 @@ def _er(sizes: SizeSettings) -> _Parts:
             **schemes,
         },
         # Half as many weights to search, and of the rest as many locked as are kept of them.
+        # A scheme that falls short leaves fewer weights than such a ticket keeps.
         "strong ticket, frozen source": [
-            {"sparsity": s, "freezing_ratio": s, **schemes} for s in removed if s > 0.5
+            {"sparsity": s, "freezing_ratio": s, "allocation": whole} for s in removed if s > 0.5
         ],
     }
     title = "Random sources: weak, rewired and strong tickets by allocation"

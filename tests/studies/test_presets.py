@@ -99,7 +99,9 @@ def test_random_sources_are_compared_at_equal_sparsity():
     assert found["weak ticket"] == found["dynamic sparse training"] == grid
     sparse = {place for place in grid if place[1] > 0.5}
     assert found["strong ticket, sparse source"] == sparse
-    assert found["strong ticket, frozen source"] == sparse
+    # A balanced source of ratios so high has fewer weights left than the ticket keeps.
+    whole = {place for place in sparse if place[0] != "balanced"}
+    assert found["strong ticket, frozen source"] == whole
     dense = found["strong ticket, dense source"]
     assert dense == {place for place in grid if place[0] == "epl"}
     assert found["strong ticket, dense by layer"] == dense
