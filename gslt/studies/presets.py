@@ -310,15 +310,15 @@ def _er(sizes: SizeSettings) -> _Parts:
         # them without a weight; one for each layer cannot.
         "strong ticket, dense source": {"sparsity": removed},
         "strong ticket, dense by layer": {"sparsity": removed, "threshold": "layer"},
-        # The search removes half of what the source has left.
+        # The search removes half of what the source has left; in a source of a scheme that falls
+        # short that is nothing or too much.
         "strong ticket, sparse source": {
             "freezing_ratio": [round(2 * s - 1, 4) for s in removed if s > 0.5],
             "prune_share": 1.0,
             "window_position": 0.5,
-            **schemes,
+            "allocation": whole,
         },
         # Half as many weights to search, and of the rest as many locked as are kept of them.
-        # A scheme that falls short leaves fewer weights than such a ticket keeps.
         "strong ticket, frozen source": [
             {"sparsity": s, "freezing_ratio": s, "allocation": whole} for s in removed if s > 0.5
         ],
