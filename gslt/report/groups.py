@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -169,30 +169,39 @@ class StudyGroups:
         found = []
         for arm, mine in groups.groupby("arm", sort=False):
             axes = [name for name in axis_names(mine) if name != panel]
-            along = _along(mine, axes, x, places)
-            tied = self._tied(str(arm), x)
-            parts = by_place(mine, [name for name in axes if name != along and name not in tied])
+            tied = self._tied(str(arm))
+            along = _along(mine, axes, x, places[mine.index], tied)
+            joined = {along, *tied.get(along, ())}
+            parts = by_place(mine, [name for name in axes if name not in joined])
             for own, part in parts:
                 label = named(arm, own if len(parts) > 1 else {})
                 found += _line(arm, label, part, places[part.index])
         return found
 
-    def _tied(self, arm: str, x: str) -> set[str]:
-        """Axes of an arm of which its grids have one value for each on the horizontal axis."""
+    def _tied(self, arm: str) -> dict[str, set[str]]:
+        """For each axis of an arm the others of which its grids have one value for each of its."""
         cells = [cell.axes for cell in self.results.study.cells if cell.arm == arm]
-        if not all(x in axes for axes in cells):
-            return set()
         names = {name for axes in cells for name in axes}
-        pairs = {name: {(axes[x], axes.get(name)) for axes in cells} for name in names}
-        return {name for name, found in pairs.items() if len(found) == len(pairs[x])}
+
+        def number(*some: str) -> int:
+            return len({tuple(axes.get(name) for name in some) for axes in cells})
+
+        return {
+            one: {other for other in names - {one} if number(one, other) == number(one)}
+            for one in names
+            if all(one in axes for axes in cells)
+        }
 
 
-def _along(groups: DataFrame, axes: Sequence[str], x: str, places: Series) -> str:
+def _along(
+    groups: DataFrame, axes: Sequence[str], x: str, places: Series, tied: Mapping[str, set[str]]
+) -> str:
     """The axis that moves points on x: x itself, else the first that changes their place."""
     if x in axes:
         return x
     for name in axes:
-        parts = by_place(groups, [other for other in axes if other != name])
+        joined = {name, *tied.get(name, ())}
+        parts = by_place(groups, [other for other in axes if other not in joined])
         if any(len(set(places[part.index])) > 1 for _, part in parts):
             return name
     return ""

@@ -174,6 +174,18 @@ def test_a_line_runs_along_the_axis_that_moves_its_points(tmp_path: Path) -> Non
     assert one.groups["freezing_ratio"].tolist() == pytest.approx([0.6, 0.2, 0.0])
 
 
+def test_what_grids_vary_together_is_one_axis(tmp_path: Path) -> None:
+    # Each sparsity has a freezing ratio of its own, and neither moves a point alone.
+    parts = [{"sparsity": s, "freezing_ratio": s, "allocation": ["erk", "epl"]} for s in (0.5, 0.9)]
+    study = Study(name="s", arms={"ticket": parts}, seeds=1)
+    found = groups_of(tmp_path, study)
+    lines = found.lines(found.frame, "searched")
+    assert [line.label for line in lines] == ["ticket, allocation erk", "ticket, allocation epl"]
+    assert [len(line.groups) for line in lines] == [2, 2]
+    panels = found.lines(found.frame, "searched", panel="allocation")
+    assert [(line.label, len(line.groups)) for line in panels] == [("ticket", 4)]
+
+
 def test_an_arm_without_an_axis_is_a_point_of_its_own(tmp_path: Path) -> None:
     arms = {"swept": {"sparsity": [0.2, 0.5]}, "single": {"sparsity": 0.3, "lr": 0.5}}
     found = groups_of(tmp_path, Study(name="s", arms=arms, seeds=1))
