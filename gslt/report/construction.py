@@ -11,8 +11,8 @@ from gslt.report.colours import BASELINE, GREY, SHARE_RAMP, ramp
 from gslt.report.figures import canvas, in_rows, number_axis, panel_title, plain_ticks
 from gslt.report.groups import StudyGroups
 from gslt.report.lines import Line, draw_lines, label_beside
-from gslt.report.tables import NONE, Cell, Column, accuracy, number, size
-from gslt.studies.columns import column, is_missing
+from gslt.report.tables import Cell, Column, accuracy_of, number, size, together
+from gslt.studies.columns import column
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,18 +71,9 @@ def constructed_columns(spread: bool) -> list[Column]:
     Args:
         spread: whether rows are groups, whose accuracies have deviations.
     """
-
-    def score(name: str) -> Any:
-        def cell(row: Any) -> Cell:
-            mean = getattr(row, name)
-            std = getattr(row, f"{name}_std") if spread else float("nan")
-            return Cell(NONE) if is_missing(mean) else accuracy(mean, std)
-
-        return cell
-
     return [
-        ("target, test (%)", score("target_test_accuracy")),
-        ("ticket, test (%)", score("test_accuracy")),
+        ("target, test (%)", accuracy_of("target_test_accuracy", spread=spread)),
+        ("ticket, test (%)", accuracy_of("test_accuracy", spread=spread)),
         ("largest output error", lambda row: number(row.output_error, ".1e")),
         ("same class (%)", lambda row: number(row.same_class, ".2f", factor=100)),
         ("equivariance defect", lambda row: number(row.equivariance_defect, ".1e")),
@@ -98,15 +89,11 @@ def constructed_columns(spread: bool) -> list[Column]:
 
 
 def _for_most(row: Any) -> Cell:
-    if is_missing(row.channels_for_99):
-        return Cell(NONE)
-    return Cell(f"{row.channels_for_99:,.0f} ({row.law_for_99:,.0f})", row.channels_for_99)
+    return together("{:,.0f} ({:,.0f})", row.channels_for_99, row.law_for_99)
 
 
 def _counts(row: Any) -> Cell:
-    if is_missing(row.kept):
-        return Cell(NONE)
-    return Cell(f"{row.kept:,.0f} / {row.locked:,.0f} / {row.pruned:,.0f}", row.kept)
+    return together("{:,.0f} / {:,.0f} / {:,.0f}", row.kept, row.locked, row.pruned)
 
 
 #: What stands below the table.

@@ -38,13 +38,14 @@ from gslt.report.tables import (
     Cell,
     Column,
     Table,
-    accuracy,
+    accuracy_of,
     csv_text,
     interval,
     number,
     p_value,
     size,
     text,
+    together,
 )
 from gslt.studies.columns import column, is_missing, is_number, named, span
 from gslt.studies.records import StudyFolder
@@ -648,36 +649,21 @@ def _axis_cell(name: str) -> Callable[[Any], Cell]:
 
 
 def _sparsity(group: Any) -> Cell:
-    if is_missing(group.sparsity):
-        return Cell(NONE)
-    return Cell(f"{group.sparsity:.2f} ({group.density:.2f})", group.sparsity)
+    return together("{:.2f} ({:.2f})", group.sparsity, group.density)
 
 
 def _frozen(group: Any) -> Cell:
-    if is_missing(group.prune_ratio):
-        return Cell(NONE)
-    return Cell(f"{group.prune_ratio:.2f} / {group.lock_ratio:.2f}", group.prune_ratio)
+    return together("{:.2f} / {:.2f}", group.prune_ratio, group.lock_ratio)
 
 
 def _search_space(group: Any) -> Cell:
-    if is_missing(group.searched):
-        return Cell(NONE)
-    share = f"{100 * group.search_space:.0f} %"
-    return Cell(f"{group.searched:,.0f} ({share})", group.searched)
+    return together("{:,.0f} ({:.0f} %)", group.searched, 100 * group.search_space)
 
 
 def _accuracies(epoch: ReportedEpoch, heads: Sequence[str], *, spread: bool) -> list[Column]:
     """Test, validation and training accuracy at an epoch."""
-
-    def cell(name: str) -> Callable[[Any], Cell]:
-        def of(row: Any) -> Cell:
-            mean, std = getattr(row, name), getattr(row, f"{name}_std") if spread else math.nan
-            return Cell(NONE) if is_missing(mean) else accuracy(mean, std)
-
-        return of
-
     names = [f"{EPOCH_PREFIX[epoch]}{split}_accuracy" for split in ("test", "val", "train")]
-    return [(head, cell(name)) for head, name in zip(heads, names, strict=True)]
+    return [(h, accuracy_of(n, spread=spread)) for h, n in zip(heads, names, strict=True)]
 
 
 def summary_columns(epoch: ReportedEpoch) -> list[Column]:

@@ -176,10 +176,37 @@ def accuracy(mean: float, std: float = math.nan) -> Cell:
     """An accuracy in percent, as papers print it.
 
     Args:
-        mean: a fraction.
+        mean: a fraction, or what is missing.
         std: standard deviation, a fraction; NaN where there is none.
     """
-    return Cell(format_accuracy(mean, std), mean)
+    return Cell(NONE) if is_missing(mean) else Cell(format_accuracy(mean, std), mean)
+
+
+def accuracy_of(name: str, *, spread: bool) -> Callable[[Any], Cell]:
+    """The accuracy of this name of a row, with its deviation where rows are groups.
+
+    Args:
+        name: attribute of a row.
+        spread: whether rows are groups.
+    """
+
+    def cell(row: Any) -> Cell:
+        return accuracy(getattr(row, name), getattr(row, f"{name}_std") if spread else math.nan)
+
+    return cell
+
+
+def together(form: str, *values: Any) -> Cell:
+    """Numbers in one cell, sorted by the first; none where that is missing.
+
+    >>> together("{:.2f} ({:.2f})", 0.75, 0.25)
+    Cell(text='0.75 (0.25)', value=0.75)
+
+    Args:
+        form: with a place for each.
+        values: the numbers.
+    """
+    return Cell(NONE) if is_missing(values[0]) else Cell(form.format(*values), values[0])
 
 
 def interval(low: float, high: float, form: str = "+.3g", *, factor: float = 1.0) -> Cell:
