@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import statistics
+import tarfile
 from pathlib import Path
 
 import pandas
@@ -327,3 +329,55 @@ def test_sizes_in_the_words_of_readme() -> None:
     kept = size.total // 2
     words = f"{kept:,} of {size.total:,} weights, {size.searched:,} bits, file "
     assert words in PAGES["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("study", "heading"),
+    [("er-gin-standard", "| Cora, fraction kept"), ("er-gin-strong-debian", "| Debian, fraction")],
+)
+def test_random_sources(study: str, heading: str, tmp_path: Path) -> None:
+    with tarfile.open(RESULTS / "er" / "records.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    runs = gslt.studies.frame(tmp_path, study)
+    runs["kept"] = runs["density"].round(2)
+    page = "docs/random-sources.md"
+    (head,) = (line for line in PAGES[page].splitlines() if line.startswith(heading))
+    kept = [float(cell) for cell in head.strip("| ").split("|")[2:]]
+    for arm, (_, *cells) in table(page, heading).items():
+        mine = runs[runs["arm"] == arm]
+        if "dense" not in arm:
+            mine = mine[mine["allocation"] == "erk"]
+        for density, cell in zip(kept, cells, strict=True):
+            group = mine[mine["kept"] == density]
+            assert sorted(group["seed"]) == list(range(6))
+            at = [100 * group[f"{epoch}test_accuracy"].mean() for epoch in ("", "last_")]
+            assert cell == "{:.1f} / {:.1f}".format(*at), (arm, density)
+
+
+def test_constructions() -> None:
+    rows = committed("constructions/constructions")["rows"]
+    assert len(rows) == 120
+    assert all(row["output_error"] <= row["epsilon"] for row in rows)
+    assert min(row["agreement"] for row in rows) >= 0.999
+    assert {(row["kind"], row["dataset"]) for row in rows if row["agreement"] < 1} == {
+        ("gcn", "cora")
+    }
+    assert sum(row["agreement"] < 1 for row in rows) == 11
+    assert max(row["equivariance_defect"] or 0 for row in rows) < 2.15e-14
+    by_epsilon = {row["epsilon"]: 0.0 for row in rows}
+    for row in rows:
+        by_epsilon[row["epsilon"]] = max(by_epsilon[row["epsilon"]], row["output_error"])
+    assert by_epsilon == {
+        0.01: pytest.approx(8e-5, rel=0.05),
+        1e-4: pytest.approx(1.3e-5, rel=0.05),
+    }
+    for kind, cells in table("docs/theory.md", "| target | dense | ER").items():
+        mine = [row for row in rows if f"`{row['kind']}`" == kind]
+        means = [
+            statistics.mean(
+                row[f"{what}_per_target_weight"] for row in mine if row["source"] == name
+            )
+            for what in ("searched", "random")
+            for name in ("dense", "sparse", "frozen")
+        ]
+        assert cells == [f"{mean:,.0f}" for mean in means], kind
