@@ -257,20 +257,25 @@ def test_steps_of_images() -> None:
         "search, dense source": "search",
         "search, F = 0.4": "search_f0.4",
         "search, F = 0.8": "search_f0.8",
+        "search, images not channels last": "search_contiguous",
+        "search, bfloat16": "search_bf16",
         "the published way": "published",
         "weight training again, at the end": "weights_again",
     }
     assert set(names.values()) == set(rows)
     for name, row in names.items():
         found = rows[row]
-        seconds = (found[f"{kind}cpu_seconds"] for kind in ("", "min_", "max_"))
+        seconds = (found[f"{kind}seconds"] for kind in ("", "min_", "max_"))
         median, least, most = (f"{each:.2f}" for each in seconds)
-        ratio = found["cpu_seconds"] / rows["weights"]["cpu_seconds"]
+        ratio = found["seconds"] / rows["weights"]["seconds"]
         memory = f"{found['peak_bytes'] / 1e9:.2f} GB"
         line = f"| {name} | {median} | {least} – {most} | {ratio:.2f} | {memory} |"
         assert line in text.splitlines()
-    slower = rows["published"]["cpu_seconds"] / rows["search"]["cpu_seconds"]
-    assert f"every update: {slower:.2f} × the time" in text
+    words = WORDS["docs/images.md"]
+    search = rows["search"]["seconds"]
+    assert f"every update: {rows['published']['seconds'] / search:.2f} × the time" in words
+    assert f"takes {rows['search_contiguous']['seconds'] / search:.2f} × as long" in words
+    assert f"it is {search / rows['search_bf16']['seconds']:.2f} × as fast" in words
 
 
 def test_running_statistics() -> None:
