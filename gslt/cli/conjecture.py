@@ -12,7 +12,7 @@ from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import Architecture, Size
 from gslt.conjecture.criteria import Criteria
-from gslt.errors import GsltError, RunError
+from gslt.errors import GsltError, RunError, pasted
 from gslt.files import plain
 
 
@@ -76,9 +76,13 @@ def _conjecture(options: Namespace) -> Outcome:
             runs, arms = len(study.runs), len(study.arms)
             LOG.info("%s: %s runs of %s arms on %s", study.name, runs, arms, listed)
         done = run_plan(plan, folder, executor_of(options, folder), say=LOG.info)
+        if done.stopped_by:
+            # A report takes minutes, and somebody who asks to stop does not wait for one.
+            report = pasted("gslt", "conjecture", "--report_only", "--out", options.out)
+            done.check(f"the same command goes on; {report} judges what is there")
     try:
         # Simulations take minutes, and nobody who wants to see what is there waits for them.
-        simulate = not done.stopped_by and not options.report_only
+        simulate = not options.report_only
         findings = report_plan(plan, folder, simulate=simulate, say=LOG.info)
     except RunError:
         done.check()

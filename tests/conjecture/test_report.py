@@ -196,10 +196,12 @@ def test_interrupted(
 
     monkeypatch.setattr(execute, "compute", stopping)
     assert main(["conjecture", "--preset", "quick", "--out", "out"]) == 130
-    said = capsys.readouterr()
-    assert "28 of 48 runs are missing" in said.err
-    assert "stopped; the same command goes on" in said.err
-    # Somebody who asked to stop does not wait for simulations.
+    advice = "gslt conjecture --report_only --out out"
+    assert f"stopped; the same command goes on; {advice} judges" in capsys.readouterr().err
+    # Somebody who asked to stop waits neither for a report nor for simulations.
+    assert not Path("out/verdict.json").exists()
+    assert main(advice.split()[1:]) == 0
+    assert "28 of 48 runs are missing" in capsys.readouterr().err
     assert not Path("out/severity.json").exists()
     found = json.loads(Path("out/verdict.json").read_text("utf-8"))
     assert found["runs"]["present"] == 20
