@@ -336,14 +336,21 @@ def test_sizes_in_the_words_of_readme() -> None:
     assert words in PAGES["README.md"]
 
 
+@pytest.fixture(scope="module")
+def random_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of ``benchmarks/results/er``, unpacked."""
+    folder = tmp_path_factory.mktemp("er")
+    with tarfile.open(RESULTS / "er" / "records.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
 @pytest.mark.parametrize(
     ("study", "heading"),
     [("er-gin-standard", "| Cora, fraction kept"), ("er-gin-strong-debian", "| Debian, fraction")],
 )
-def test_random_sources(study: str, heading: str, tmp_path: Path) -> None:
-    with tarfile.open(RESULTS / "er" / "records.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    runs = gslt.studies.frame(tmp_path, study)
+def test_random_sources(study: str, heading: str, random_sources: Path) -> None:
+    runs = gslt.studies.frame(random_sources, study)
     runs["kept"] = runs["density"].round(2)
     page = "docs/random-sources.md"
     (head,) = (line for line in PAGES[page].splitlines() if line.startswith(heading))

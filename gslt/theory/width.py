@@ -73,7 +73,8 @@ def _continued(numbers: list[int], shares: list[float], failure: float) -> float
     Between the numbers that were tried, and beyond the last share that so many draws can tell,
     the logarithm of the share is a straight line.
     """
-    logarithms = np.log(np.maximum(shares, 0.1 / _DRAWS))
+    # Every number has draws of its own: by chance a share may rise, and the curve does not.
+    logarithms = np.log(np.maximum(np.minimum.accumulate(shares), 0.1 / _DRAWS))
 
     def reached(share: float) -> float:
         return float(np.interp(-math.log(share), -logarithms, numbers))
