@@ -27,6 +27,11 @@ BUILD = (
 ADDED = re.compile(r"PKG-INFO|setup\.cfg|gslt\.egg-info/.*")
 #: What only a clone is in need of.
 CLONE = {".gitignore", ".gitattributes"}
+#: What stands at the top of the repository, and the bytes that a file may have.
+TOP = {".ci", ".github", "benchmarks", "docs", "examples", "gslt", "requirements", "tests"}
+TOP |= {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+TOP |= {"MANIFEST.in", "Makefile", "constraints.txt", "mkdocs.yml", "pyproject.toml", "setup.py"}
+LARGEST = 4_000_000
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,13 @@ def built(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dist
+
+
+def test_no_data_set_is_among_the_files(tracked: set[str]) -> None:
+    """Nor what a run wrote: the top holds what is known there, and files are small."""
+    assert {name.partition("/")[0] for name in tracked if name not in CLONE} <= TOP
+    large = {name: size for name in tracked if (size := (ROOT / name).stat().st_size) > LARGEST}
+    assert not large, large
 
 
 @pytest.mark.slow
