@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from gslt.conjecture.rule import (
     scores_of,
 )
 from gslt.conjecture.trajectories import NONE, At, contrasts
+from gslt.random import Float64
 from gslt.report.statistics import holm
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Component:
     endpoint: str
     at: At
     without: str
+    under: str
     words: str
     margin: float
     seeds: tuple[int, ...]
@@ -78,7 +81,7 @@ class Component:
     """What Holm's correction left of alpha for the claim."""
     outcome: Outcome = "undecided"
     needed: int | None = None
-    """Seeds for a decision where it is undecided; None if unknown, or above 10,000."""
+    """Seeds for a decision of this part where it is undecided; None if unknown, or above 10,000."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,31 +95,36 @@ class Claim:
     """Of the word that lies nearest; 1 where none does."""
     p_holm: float
     parts: tuple[Component, ...]
+    why: str = ""
+    """Why M is undecided whatever its own parts say: a premise, or what interventions leave."""
+
+    @property
+    def tests(self) -> tuple[Component, ...]:
+        """The parts that its word comes from."""
+        return tuple(each for each in self.parts if each.under == NONE)
+
+    @property
+    def left(self) -> tuple[Component, ...]:
+        """The parts that say what interventions leave of the gain; of S and A there are none."""
+        return tuple(each for each in self.parts if each.under != NONE)
 
     @property
     def label(self) -> str:
-        """The outcome, with the seeds that it needs where it is undecided."""
+        """The outcome, with what it lacks where it is undecided."""
         if self.outcome != "undecided":
             return self.outcome
-        if self.lacks_premise:
-            return "undecided (S or A is not shown)"
-        return f"undecided ({seed_words(self.needed)})"
-
-    @property
-    def lacks_premise(self) -> bool:
-        """Whether M lacks what would have to be shown of S and A, and more seeds do not help."""
-        own = own_parts(self.parts)
-        premises = [each for each in self.parts if each not in own]
-        return any(each.outcome not in ("shown", "undecided") for each in premises)
+        return f"undecided ({self.why or seed_words(self.needed)})"
 
     @property
     def needed(self) -> int | None:
-        """Seeds for a decision of all its parts; None if unknown, or if seeds are not enough."""
-        if self.lacks_premise:
-            return None
-        numbers = [each.needed for each in self.parts if each.outcome == "undecided"]
+        """The most seeds that one of its parts needs; all together may need more.
+
+        None if unknown, or if seeds are not enough.
+        """
+        numbers = [each.needed for each in self.tests if each.outcome == "undecided"]
         known = [number for number in numbers if number is not None]
-        return max(known) if known and len(known) == len(numbers) else None
+        whole = known and len(known) == len(numbers) and not self.why
+        return max(known) if whole else None
 
 
 def seed_words(number: int | None) -> str:
@@ -190,8 +198,9 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     directions. With an interval of its mean:
 
     - *shown* if it lies above the margin, *reversed* if below minus the margin;
-    - within: *shown but smaller than what matters* if it lies above 0, else *excluded*
-      (equivalence, Schuirmann 1987; never where one run alone of a pair has collapsed totally);
+    - within: *shown but smaller than what matters* if it lies above 0, which is tested at alpha
+      divided by the number of claims, else *excluded* (equivalence, Schuirmann 1987; never where
+      one run alone of a pair has collapsed totally);
     - *undecided* otherwise.
 
     All tests are two-sided, so that one interval stands behind all words: a word is false only if
@@ -202,11 +211,16 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     A claim has several parts: S at equal train loss and at equal validation accuracy; A at the best
     validation epoch and at the last one; M by how much these gains exceed those under each
     intervention, at both epochs. It has a word if all its parts have: no correction is needed for
-    that, as all must reject (Berger 1982). M has premises besides, all parts of S and A: one thing
-    cannot be because of another that is not there, and where a premise is not shown M is undecided
-    instead of shown. Where parts that differ in the epoch alone are decided and differ, the claim
-    *differs between epochs*; else, if all are decided and differ, between fits or interventions.
-    Holm's correction is over all claims of all data sets.
+    that, as all must reject (Berger 1982). Where parts that differ in the epoch alone are decided
+    and differ, the claim *differs between epochs*; else, if all are decided and differ, between
+    fits or interventions. Holm's correction is over all claims of all data sets; claims of one p
+    have one level, the strictest of theirs.
+
+    M is undecided unless S and A are shown: one thing cannot be because of another that is not
+    there. Nor is it shown where an intervention leaves a gain that is shown, so that smoothing
+    is at most a part of the cause, or a loss, so that the intervention does more to frozen sources
+    than to keep smoothing from acting. Both take words away and give none, and so need no
+    correction.
 
     Args:
         scores: by data set and key.
@@ -217,107 +231,130 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
         for dataset, by_key in scores.items()
         for key, each in by_key.items()
     }
-    names = [(dataset, name) for dataset in scores for name in NAMES]
-    parts = [[tested[dataset, key] for key in rule.keys(name)] for dataset, name in names]
-    decided = decide(
-        [(name, [part for part, _ in each]) for (_, name), each in zip(names, parts, strict=True)],
-        rule,
-    )
-    claims = [
-        replace(
-            claim,
-            parts=tuple(
-                with_interval(part, tests, rule)
-                for part, (_, tests) in zip(claim.parts, each, strict=True)
-            ),
-        )
-        for claim, each in zip(decided, parts, strict=True)
+    parts = [
+        {name: [tested[dataset, key][0] for key in rule.keys(name)] for name in NAMES}
+        for dataset in scores
     ]
-    size = len(NAMES)
+
+    def with_ends(claim: Claim, dataset: str) -> Claim:
+        tests = [tested[dataset, key][1] for key in rule.keys(claim.name)]
+        both = zip(claim.parts, tests, strict=True)
+        return replace(claim, parts=tuple(with_interval(*each, rule) for each in both))
+
     return [
-        Finding(dataset=dataset, claims=tuple(claims[size * i : size * (i + 1)]))
-        for i, dataset in enumerate(scores)
+        Finding(dataset=dataset, claims=tuple(with_ends(each, dataset) for each in claims))
+        for dataset, claims in zip(scores, decide(parts, rule), strict=True)
     ]
 
 
 def decide(
-    claims: Sequence[tuple[Name, Sequence[Component]]], rule: Rule, further: int = 0
-) -> list[Claim]:
+    datasets: Sequence[Mapping[Name, Sequence[Component]]], rule: Rule, further: int = 0
+) -> list[list[Claim]]:
     """Outcomes of claims that are judged together, from the p-values of their parts.
 
     Args:
-        claims: names, and parts that were tested.
+        datasets: the tested parts of every claim, S and A before M, of each data set.
         rule: what they are judged by.
         further: number of other claims that are judged together with them, and undecided.
+
+    Returns:
+        The claims of each data set.
     """
-    p = [*(_nearest(parts) for _, parts in claims), *[1.0] * further]
-    corrected, levels = holm(p)[: len(claims)], _levels(p, rule.alpha)[: len(claims)]
-    p = p[: len(claims)]
+    p = [_nearest(parts) for of_one in datasets for parts in of_one.values()] + [1.0] * further
+    numbers = iter(zip(p, holm(p), _levels(p, rule.alpha), strict=True))
     found = []
-    for (name, parts), level, one, other in zip(claims, levels, p, corrected, strict=True):
-        decided = [replace(part, level=level, outcome=_outcome(part, level)) for part in parts]
-        found.append(
-            Claim(
+    for of_one in datasets:
+        claims: dict[Name, Claim] = {}
+        for name, parts in of_one.items():
+            one, corrected, level = next(numbers)
+            decided = tuple(
+                replace(part, level=level, outcome=_outcome(part, level, rule.alpha / len(p)))
+                for part in parts
+            )
+            claim = Claim(
                 name=name,
                 words=WORDS[name],
-                outcome=_together(decided),
+                outcome="undecided",
                 p=one,
-                p_holm=other,
-                parts=tuple(decided),
+                p_holm=corrected,
+                parts=decided,
             )
-        )
+            claim = replace(claim, outcome=_same_word(claim.tests))
+            claims[name] = _as_a_cause(claim, claims["S"], claims["A"]) if name == "M" else claim
+        found.append([*claims.values()])
     return found
 
 
-def _nearest(parts: Sequence[Component]) -> float:
-    """The p-value of the word that all parts come nearest to."""
-    own = own_parts(parts)
-    return min(
-        max(each.p_above for each in parts),
-        max(each.p_inside for each in own),
-        max(each.p_below for each in own),
-    )
-
-
-def own_parts(parts: Sequence[Component]) -> Sequence[Component]:
-    """The parts of a claim without those of S and A, which are premises of M.
+def _as_a_cause(claim: Claim, *premises: Claim) -> Claim:
+    """M, undecided where S or A is not shown, or where an intervention leaves what speaks against.
 
     Args:
-        parts: of one claim.
+        claim: M by its own tests.
+        premises: S and A.
     """
-    return [each for each in parts if each.without != NONE] or parts
+    refuted = [each.name for each in premises if each.outcome not in ("shown", "undecided")]
+    unknown = [each.name for each in premises if each.outcome == "undecided"]
+    stays, costs = (
+        list(dict.fromkeys(each.under for each in claim.left if each.outcome == word))
+        for word in ("shown", "reversed")
+    )
+    why = ""
+    if refuted:
+        why = f"{' and '.join(refuted)} {'is' if len(refuted) == 1 else 'are'} not shown"
+    elif unknown:
+        why = f"so {'is' if len(unknown) == 1 else 'are'} {' and '.join(unknown)}"
+    elif claim.outcome == "shown" and stays:
+        why = f"a gain stays with {', '.join(stays)}"
+    elif claim.outcome == "shown" and costs:
+        why = f"freezing costs accuracy with {', '.join(costs)}"
+    return replace(claim, outcome="undecided", why=why) if why else claim
+
+
+def _nearest(parts: Sequence[Component]) -> float:
+    """The p-value of the word that all tests of a claim come nearest to."""
+    tests = [each for each in parts if each.under == NONE]
+    words = ("p_above", "p_inside", "p_below")
+    return min(max(float(getattr(each, word)) for each in tests) for word in words)
 
 
 def _levels(p: Sequence[float], alpha: float) -> list[float]:
     """The level that each of m p-values is tested at, going down by Holm's steps to the first miss.
 
+    Equal ones have the same level, that of the first of them: whatever their order, they are
+    rejected together or not at all.
+
     >>> [round(level, 4) for level in _levels([0.5, 0.01, 0.03], 0.05)]
     [0.025, 0.0167, 0.025]
+    >>> [round(level, 4) for level in _levels([0.01, 0.04, 0.01], 0.05)]
+    [0.0167, 0.05, 0.0167]
     """
     levels, left, missed = [math.nan] * len(p), len(p), False
-    for i in sorted(range(len(p)), key=p.__getitem__):
-        levels[i] = alpha / left
-        missed = missed or p[i] > levels[i]
-        left -= not missed
+    for value, equal in groupby(sorted(range(len(p)), key=p.__getitem__), p.__getitem__):
+        places, level = list(equal), alpha / left
+        for i in places:
+            levels[i] = level
+        missed = missed or value > level
+        left -= 0 if missed else len(places)
     return levels
 
 
-def _outcome(part: Component, level: float) -> Outcome:
+def _outcome(part: Component, level: float, first: float) -> Outcome:
+    """The word of a part.
+
+    Args:
+        part: that was tested.
+        level: what Holm's correction left to its claim.
+        first: what it leaves to the first claim. That a difference inside the margins lies above 0
+            is no part of what the claims are corrected by, and is tested at this.
+    """
     if part.p_above <= level:
         return "shown"
     if part.p_below <= level:
         return "reversed"
     if part.p_inside <= level:
-        small = part.p_positive <= level
+        small = part.p_positive <= first
         return "shown but smaller than what matters" if small else "excluded"
     return "undecided"
-
-
-def _together(parts: Sequence[Component]) -> Outcome:
-    """The word of a claim from those of its parts."""
-    word = _same_word(own_parts(parts))
-    premises = all(each.outcome == "shown" for each in parts)
-    return "undecided" if word == "shown" and not premises else word
 
 
 def _same_word(parts: Sequence[Component]) -> Outcome:
@@ -410,9 +447,11 @@ def with_interval(part: Component, tests: MeanTests | None, rule: Rule) -> Compo
 def seeds_needed(part: Component, power: float) -> int | None:
     """Seeds with which a mean and a spread as these would decide; None if above 10,000.
 
-    n = (z₁ + z₂)² s² / d² + z₁² / 2 (Guenther 1981), d the distance of the mean from the nearest
-    margin, z₁ and z₂ the normal quantiles of 1 − level / 2 and of the power; no fewer than can
-    reach the level by signs, and more than there are.
+    n + z² / 2 (Guenther 1981), n the smallest number with Φ(√n (|m| − margin) / s − z) ≥ power
+    where the mean m lies outside the margins, and with Φ(√n (margin − m) / s − z) + Φ(√n (margin +
+    m) / s − z) − 1 ≥ power inside, where both ends of the interval must be (Schuirmann 1987); z is
+    the normal quantile of 1 − level / 2. No fewer than can reach the level by signs, and more than
+    there are.
 
     Args:
         part: with mean, sd and level.
@@ -420,14 +459,20 @@ def seeds_needed(part: Component, power: float) -> int | None:
     """
     from scipy import stats
 
-    distance = abs(abs(part.mean) - part.margin)
+    distance = abs(part.mean) - part.margin
     if not distance or math.isnan(part.sd):
         return None
-    if part.one_collapsed and abs(part.mean) < part.margin:
+    if part.one_collapsed and distance < 0:
         # A run that collapsed beside one that did not is never excluded, with any seeds.
         return None
-    z, other = (float(stats.norm.ppf(each)) for each in (1 - part.level / 2, power))
-    number = ((z + other) * part.sd / distance) ** 2 + z**2 / 2
+    z = float(stats.norm.ppf(1 - part.level / 2))
+    n = np.arange(1.0, MOST_SEEDS + 1)
+    ends = [distance] if distance > 0 else [part.margin - part.mean, part.margin + part.mean]
+    with np.errstate(divide="ignore"):
+        misses: Float64 = sum(stats.norm.sf(np.sqrt(n) * end / part.sd - z) for end in ends)
+    enough = n[misses <= 1 - power]
+    if not len(enough):
+        return None
     least = math.log2(2.0 / part.level) + 1
-    needed = max(number, least, len(part.seeds) + 1)
+    needed = max(enough[0] + z**2 / 2, least, len(part.seeds) + 1)
     return math.ceil(needed) if needed <= MOST_SEEDS else None

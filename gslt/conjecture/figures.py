@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gslt.conjecture.association import pairs_of
-from gslt.conjecture.claims import Component, own_parts
+from gslt.conjecture.claims import Component
 from gslt.conjecture.findings import Findings, over_seeds
 from gslt.conjecture.protocol import ARMS, FROZEN, INTERVENTIONS, RATIOS
 from gslt.conjecture.rule import ACCURACY, EPOCHS
@@ -134,7 +134,7 @@ def verdicts(findings: Findings) -> Any:
     untested: list[str] = []
     for finding in findings.claims:
         for claim in finding.claims:
-            for part in own_parts(claim.parts):
+            for part in claim.tests:
                 row = _row(claim.name, part)
                 if math.isnan(row.mean):
                     untested.append(f"{findings.name(finding.dataset)} {row.label}")

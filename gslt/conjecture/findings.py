@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: File of the verdicts, and version of its format.
 VERDICT = "verdict.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: What arms are compared on: the endpoints of the rule, and those that decide nothing.
 ENDPOINTS = (
     LOG_UNCENTRED_QUOTIENT,
@@ -302,8 +302,8 @@ class OverSeeds(Estimate):
 def over_seeds(found: DataFrame, endpoint: str, at: str) -> OverSeeds:
     """Mean of contrasts: over everything that a seed has, then over the seeds.
 
-    A seed with a pair of which one run alone collapsed totally, or that lacks a number, has no
-    mean and is left out of ``n``.
+    A seed that lacks a cell or a number that others have, or has a pair of which one run alone
+    collapsed totally, has no mean and is left out of ``n``.
 
     Args:
         found: contrasts, see :func:`gslt.conjecture.trajectories.contrasts`.
@@ -311,8 +311,9 @@ def over_seeds(found: DataFrame, endpoint: str, at: str) -> OverSeeds:
         at: where they were taken.
     """
     here = found[(found["endpoint"] == endpoint) & (found["at"] == at)]
-    finite = np.isfinite(here["difference"]).groupby(here["seed"]).all()
-    whole = here[here["seed"].map(finite).astype(bool)]
+    numbers = np.isfinite(here["difference"]).groupby(here["seed"]).sum()
+    cells = len(here[[name for name in RUN if name != "seed"]].drop_duplicates())
+    whole = here[here["seed"].map(numbers) == cells]
     values = whole.groupby("seed")["difference"].mean().to_numpy()
     return OverSeeds(**vars(Estimate.of(values)), n=len(values))
 

@@ -93,10 +93,10 @@ def _parts(tables: dict[At, DataFrame], rule: Rule) -> dict[tuple[str, str, At],
                 key = Key(endpoint, at)
                 keys.append((str(dataset), endpoint, at))
                 tested.append(tested_component(key, scores_of(rows, key, rule), rule))
-    decided = decide([("A", [part]) for part, _ in tested], rule)
+    decided = decide([{"A": [part]} for part, _ in tested], rule)
     parts = [
         with_interval(claim.parts[0], tests, rule)
-        for claim, (_, tests) in zip(decided, tested, strict=True)
+        for (claim,), (_, tests) in zip(decided, tested, strict=True)
     ]
     return dict(zip(keys, parts, strict=True))
 

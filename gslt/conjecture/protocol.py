@@ -4,6 +4,7 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 """
 
 import dataclasses
+import operator
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -76,19 +77,21 @@ _PRUNE_SHARES = {"locked": 0.0, "pruned": 1.0, "half": 0.5}
 def factorial() -> dict[str, dict[str, Any]]:
     """Arms of :data:`FACTORS`, each level with each, as far as a search window has them.
 
-    A ticket of sparsity s has p ≤ s and l ≤ 1 − s.
+    A ticket of sparsity s has p ≤ s and l ≤ 1 − s. Where all layers take part and one of the two is
+    equal, nothing is left to search: such cells are left out, as they would be random masks.
     """
     found: dict[str, dict[str, Any]] = {"dense, s = 0.5": {"sparsity": 0.5}}
     for sparsity, place, kind in product(FACTORS["sparsity"], FACTORS["place"], FACTORS["kind"]):
         share = _PRUNE_SHARES[kind]
+        within = operator.lt if place == "all" else operator.le
         there = [
             ratio
             for ratio in FACTORS["ratio"]
-            if ratio * share <= sparsity and ratio * (1 - share) <= 1 - sparsity
+            if within(ratio * share, sparsity) and within(ratio * (1 - share), 1 - sparsity)
         ]
         name = f"{kind}, {place}" + ", s = 0.5" * (sparsity != SPARSITY)
         settings = {"sparsity": sparsity, "prune_share": share, "place": place}
-        found[name] = {**settings, "freezing_ratio": there}
+        found |= {name: {**settings, "freezing_ratio": there}} if there else {}
     return found
 
 
@@ -305,8 +308,9 @@ class Plan:
 
     @cached_property
     def rule(self) -> Rule:
-        """The rule of its criteria, over all its depths and ratios."""
-        return replace(self.criteria.rule, depths=self.depths, ratios=RATIOS)
+        """The rule of its criteria, over all its depths, ratios and seeds."""
+        seeds = tuple(sorted({seed for each in self.judged for seed in each.seed_list}))
+        return replace(self.criteria.rule, depths=self.depths, ratios=RATIOS, seeds=seeds)
 
     @property
     def judged(self) -> list[Study]:

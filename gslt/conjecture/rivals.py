@@ -146,6 +146,22 @@ WORLDS: dict[str, World] = {
         smoothness=math.log(1.6), gain=0.05, slower=1.5, kept=_NOTHING, stuck=1.0, false=("M",)
     ),
     # As much as does not matter, all of it where smoothing acts.
+    # Half of the gain has another cause, which no intervention takes away.
+    "half of the gain": World(
+        smoothness=math.log(1.6),
+        gain=0.07,
+        slower=1.5,
+        kept=dict.fromkeys(_NOTHING, 0.5),
+        false=("M",),
+    ),
+    # What keeps smoothing from acting harms frozen sources more than dense ones.
+    "harmed by interventions": World(
+        smoothness=math.log(1.6),
+        gain=0.035,
+        slower=1.5,
+        kept=dict.fromkeys(_NOTHING, -1.0),
+        false=("M",),
+    ),
     "at the margins": World(smoothness=math.log(1.25), gain=0.01, kept=_NOTHING),
     "noise alone": World(),
 }
@@ -271,12 +287,11 @@ def _rows(world: World, rule: Rule, number: int, count: int) -> dict[Key, Float6
     with_room = dense_fit >= rule.room * dense_fit[:, :1]
     found = {}
     for key in dict.fromkeys(key for name in NAMES for key in rule.keys(name)):
-        values = _values(columns, key, 0)
-        share = np.broadcast_to(weights, (count, len(weights)))
+        at = interventions.index(key.intervention)
+        values = _values(columns, key, interventions.index(key.under))
         if key.without != NONE:
-            at = interventions.index(key.without)
             values = values - _values(columns, key, at)
-            share = share * with_room[:, at]
+        share = np.broadcast_to(weights, (count, len(weights))) * with_room[:, at]
         with np.errstate(invalid="ignore"):
             share = share / share.sum(axis=1, keepdims=True)
         found[key] = np.einsum("sdrn,sd->sn", values, share) / len(world.ratios)
@@ -297,11 +312,9 @@ def outcomes(world: World, rule: Rule, simulations: int, further: int = 0) -> It
         rows = _rows(world, rule, start, count)
         tested = {key: _parts(key, values, rule) for key, values in rows.items()}
         for i in range(count):
-            yield decide(
-                [(name, [tested[key][i] for key in rule.keys(name)]) for name in NAMES],
-                rule,
-                further,
-            )
+            parts = {name: [tested[key][i] for key in rule.keys(name)] for name in NAMES}
+            (claims,) = decide([parts], rule, further)
+            yield claims
 
 
 def _parts(key: Key, values: Float64, rule: Rule) -> list[Component]:

@@ -70,6 +70,9 @@ class Rule:
     that any seed has."""
     ratios: tuple[float, ...] | None = None
     """Freezing ratios of each arm, likewise."""
+    seeds: tuple[int, ...] | None = None
+    """Seeds that there should be: one of which no run is there is listed too. Default: those of
+    which there is one."""
     room: float = 0.9
     """An intervention is left out at depths at which the dense source then fits less than so much
     of what it fits without, in train accuracy at the best epoch: where nothing is learnt, no gain
@@ -97,30 +100,47 @@ class Rule:
         return 1.0 if self.depth_weights is None else self.depth_weights.get(depth, 0.0)
 
     def keys(self, name: Name) -> tuple[Key, ...]:
-        """What a claim is tested by: all of it must be shown."""
+        """What a claim is tested by, all of which must have its word; of M then what is left.
+
+        M is tested by how much of the gain an intervention takes. What it leaves stands beside
+        that: see :func:`gslt.conjecture.claims.judge_scores`.
+        """
         if name == "S":
             return tuple(Key(self.endpoint, at) for at in MATCHED)
         if name == "A":
             return tuple(Key(ACCURACY, at) for at in EPOCHS)
-        premises = (*self.keys("S"), *self.keys("A"))
-        return premises + tuple(Key(ACCURACY, at, by) for by in self.interventions for at in EPOCHS)
+        places = [(at, by) for by in self.interventions for at in EPOCHS]
+        taken = tuple(Key(ACCURACY, at, without=by) for at, by in places)
+        return taken + tuple(Key(ACCURACY, at, under=by) for at, by in places)
 
 
 @dataclass(frozen=True)
 class Key:
-    """One number per seed: a contrast at one place, or how much of it an intervention takes."""
+    """One number per seed: a contrast at one place, and what an intervention makes of it.
+
+    Neither of the two: smoothing is left alone.
+    """
 
     endpoint: str
     at: At
     without: str = NONE
-    """The intervention whose contrast is subtracted; ``none``: nothing is."""
+    """The intervention whose contrast is subtracted: how much of the contrast it takes."""
+    under: str = NONE
+    """The intervention that the contrast is taken under: how much of it is left."""
+
+    @property
+    def intervention(self) -> str:
+        """Whichever takes part."""
+        return self.under if self.without == NONE else self.without
 
     @property
     def words(self) -> str:
         """Where, in words."""
         fit = self.at.replace("val ", "validation ")
         place = f"at equal {fit}" if self.at in MATCHED else f"at the {self.at}"
-        return place if self.without == NONE else f"{place}, minus that with {self.without}"
+        if self.without != NONE:
+            return f"{place}, minus that with {self.without}"
+        return place if self.under == NONE else f"{place}, with {self.under}"
 
 
 # What is tested: one number per seed
@@ -152,36 +172,41 @@ NO_SCORES = Scores(np.empty(0))
 def scores_of(found: DataFrame, key: Key, rule: Rule) -> Scores:
     """One number per seed: the mean over arms and ratios, then the weighed mean over depths.
 
-    Seeds are the unit, as the runs of one share their weights. A difference in differences is over
-    the cells (depth, arm, ratio) at which the intervention leaves room for a gain.
+    Seeds are the unit, as the runs of one share their weights. With an intervention it is over the
+    cells (depth, arm, ratio) at which that leaves room for a gain.
 
     Args:
         found: contrasts of one data set, see :func:`gslt.conjecture.trajectories.contrasts`.
         key: which number.
-        rule: arms, depths, ratios, weights and margins.
+        rule: arms, depths, ratios, seeds, weights and margins.
     """
     # A missing ratio would drop out of the index.
     rows = found[found["arm"].isin(rule.arms)].assign(ratio=found["ratio"].fillna(-1.0))
     rows = rows[rows["num_layers"].map(rule.weight) > 0]
-    here = rows[
-        (rows["endpoint"] == key.endpoint)
-        & (rows["at"] == key.at)
-        & rows["intervention"].isin([NONE, key.without])
-    ]
-    plain_rows, other_rows = (here[here["intervention"] == each] for each in (NONE, key.without))
+    here = rows[(rows["endpoint"] == key.endpoint) & (rows["at"] == key.at)]
+    subtracted = key.without if key.without != NONE else key.under
+    sides = (key.under, subtracted)
+    here = here[here["intervention"].isin(sides)]
+    plain_rows, other_rows = (here[here["intervention"] == each] for each in sides)
     planned = _planned(plain_rows, other_rows, rule)
     cells = _pivot(plain_rows, planned)
-    no_room: list[int] = []
     if key.without != NONE:
-        cells = cells - _pivot(other_rows, planned).reindex(cells.index)
-        no_room = _without_room(rows, key.without, rule)
+        other = _pivot(other_rows, planned)
+        seeds = cells.index.union(other.index)
+        cells = cells.reindex(seeds) - other.reindex(seeds)
+    if rule.seeds is not None and len(cells.index):
+        cells = cells.reindex(rule.seeds)
+    no_room: list[int] = []
+    if key.intervention != NONE:
+        no_room = _without_room(rows, key.intervention, rule)
         cells = cells.loc[:, ~cells.columns.get_level_values("num_layers").isin(no_room)]
     reasons = [f"no room for a gain at {', '.join(map(str, no_room))} layers"] if no_room else []
     if no_room and not cells.shape[1]:
         return replace(NO_SCORES, why=reasons[0])
     if cells.empty or not len(other_rows):
         missing = f"no pairs of the arms {', '.join(rule.arms)} and {rule.reference}"
-        reasons.append(missing + f" with and without {key.without}" * (key.without != NONE))
+        missing += f" with and without {key.without}" * (key.without != NONE)
+        reasons.append(missing + f" with {key.under}" * (key.under != NONE))
         return replace(NO_SCORES, why="; ".join(reasons))
     whole = cells.dropna()
     raw = whole.to_numpy(float)

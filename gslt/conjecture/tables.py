@@ -8,10 +8,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from gslt.conjecture.claims import Component, Finding, judge_contrasts, own_parts
+from gslt.conjecture.claims import Component, Finding, judge_contrasts
 from gslt.conjecture.findings import Findings, over_seeds
 from gslt.conjecture.protocol import FACTORS, FROZEN, factorial
-from gslt.conjecture.rule import ACCURACY, NAMES, Rule
+from gslt.conjecture.rule import ACCURACY, MATCHED, NAMES, Rule
 from gslt.conjecture.trajectories import ATS, NONE
 from gslt.conjecture.words import SIGNS, arm_name, effect
 from gslt.report.tables import NONE as NO_NUMBER
@@ -25,7 +25,7 @@ def claim_table(findings: Findings) -> Table:
         SimpleNamespace(dataset=each.dataset, claim=claim, part=part)
         for each in findings.claims
         for claim in each.claims
-        for part in own_parts(claim.parts)
+        for part in claim.parts
     ]
     columns: list[Column] = [
         ("data set", lambda row: text(findings.name(row.dataset))),
@@ -48,8 +48,10 @@ def claim_table(findings: Findings) -> Table:
     notes = [
         "frozen − dense: mean over arms and ratios, then depths, then seeds; points of accuracy, "
         "or a difference of ln quotients, above 0: frozen sources smooth less. Interval: "
-        "bootstrap-t, at the level that Holm's correction left to the claim. M: by how much the "
-        "gain of accuracy exceeds that under the intervention; S and A are its premises.",
+        "bootstrap-t, at the level that Holm's correction left to the claim. M is tested by how "
+        "much the gain of accuracy exceeds that under an intervention (minus that with); the gain "
+        "under it (with) is what is left, and takes the word from M where it is shown or reversed. "
+        "S and A are premises of M.",
         "left out: seeds of which a run is missing or cannot be matched. An intervention is left "
         "out at depths at which the dense source then fits too little for a gain to appear: less "
         f"than {100 * findings.rule.room:g} % of its train accuracy without. collapsed: pairs of "
@@ -148,9 +150,14 @@ def factorial_table(findings: Findings) -> Table | None:
     rows = []
     for dataset, mine in here.groupby("dataset", sort=False):
         for factor, levels in FACTORS.items():
+            others = [name for name in FACTORS if name != factor]
+            counts = mine.groupby(others)[factor].transform("nunique")
+            common = mine[counts == len(levels)]
             for level in levels:
-                group = mine[mine[factor] == level]
-                rows.append((dataset, factor, level, [over_seeds(group, *each) for each in wanted]))
+                group = common[common[factor] == level]
+                count = len(group[[*FACTORS, "num_layers"]].drop_duplicates())
+                found = [over_seeds(group, *each) for each in wanted]
+                rows.append((dataset, factor, level, found, count))
     columns: list[Column] = [
         ("data set", lambda row: text(findings.name(row[0]))),
         ("factor", lambda row: text("F" if row[1] == "ratio" else row[1])),
@@ -158,12 +165,14 @@ def factorial_table(findings: Findings) -> Table | None:
         ("ln uncentred quotient, equal train loss", lambda row: _mean(row[3][0])),
         ("accuracy, best epoch (points)", lambda row: _mean(row[3][1], 100)),
         ("accuracy, last epoch (points)", lambda row: _mean(row[3][2], 100)),
+        ("cells", lambda row: number(row[4], "d")),
     ]
     notes = [
-        "Frozen minus dense of the same sparsity, mean over all cells that have the level, then "
-        "over seeds, with the 95 % interval over seeds and their number. Cells that no search "
-        "window has are missing (all pruned at F above the sparsity), so that levels differ a "
-        "little in what else they are means over.",
+        "Frozen minus dense of the same sparsity, mean over cells (depths too), then over seeds, "
+        "with the 95 % interval over seeds and their number. Not every cell has a search window "
+        "(all pruned at F above the sparsity has none), so that the levels of a factor are means "
+        "over those cells of the others alone that all of its levels have: within a factor they "
+        "can be compared, between factors not.",
     ]
     return Table.of("Where, what and how much is frozen", rows, columns, notes, names=3)
 
@@ -258,6 +267,50 @@ def slice_table(findings: Findings) -> Table:
     return Table.of("By depth, ratio and half of the seeds", rows, columns, notes, names=2)
 
 
+def match_table(findings: Findings) -> Table:
+    """At which epochs frozen and dense runs fit equally well: where rates and phases differ."""
+    found = findings.contrasts
+    here = found[(found["arm"] == FROZEN) & (found["endpoint"] == findings.rule.endpoint)]
+    here = here[here["at"].isin(MATCHED) & here["intervention"].isin([NONE, "no edges"])]
+    keys = ["dataset", "num_layers", "intervention", "at", "ratio"]
+    ends = found[found["at"] == "last epoch"].groupby(["dataset", "num_layers"])["first_epoch"]
+    epochs = ends.max().to_dict()
+    rows = [
+        SimpleNamespace(
+            **dict(zip(keys, place, strict=True)),
+            group=group.dropna(subset="difference"),
+            last=epochs[place[:2]],
+        )
+        for place, group in here.groupby(keys, sort=False)
+    ]
+
+    def median(side: str) -> Callable[[Any], Cell]:
+        return lambda row: number(row.group[side].median(), ".0f")
+
+    def at_end(side: str) -> Callable[[Any], Cell]:
+        return lambda row: number((row.group[side] == row.last).mean(), ".0f", factor=100)
+
+    columns: list[Column] = [
+        ("data set", lambda row: text(findings.name(row.dataset))),
+        ("layers", lambda row: number(row.num_layers, "d")),
+        ("intervention", lambda row: text(row.intervention)),
+        ("equal", lambda row: text(row.at)),
+        ("F", lambda row: number(row.ratio, "g")),
+        ("epoch, frozen", median("first_epoch")),
+        ("epoch, dense", median("second_epoch")),
+        ("frozen at the last epoch (%)", at_end("first_epoch")),
+        ("dense at the last epoch (%)", at_end("second_epoch")),
+        (heading(findings.rule.endpoint), lambda row: number(row.group["difference"].mean())),
+        ("pairs", lambda row: number(len(row.group), "d")),
+    ]
+    notes = [
+        "Medians over the pairs that have equal fit. Where a frozen run fits less, it is read at "
+        "its last epoch, at which the learning rate is 0, and the dense one earlier, at a higher "
+        "rate: what the rate does is part of such a difference.",
+    ]
+    return Table.of("Where runs fit equally well", rows, columns, notes, names=3)
+
+
 def association_table(findings: Findings) -> Table:
     """Differences of accuracy against differences of smoothness."""
     columns: list[Column] = [
@@ -324,6 +377,7 @@ def _false(entry: Any) -> list[str]:
 TABLES: dict[str, Callable[[Findings], Table | None]] = {
     "claims": claim_table,
     "slices": slice_table,
+    "matches": match_table,
     "what_if": what_if_table,
     "arms": arm_table,
     "contrasts": contrast_table,

@@ -224,8 +224,9 @@ def contrasts(
         A row for every run of another arm, endpoint and place: the columns of :data:`RUN`,
         ``endpoint``, ``at`` (of :data:`ATS`), ``level`` (the loss or accuracy at which they were
         matched; NaN at an epoch), ``first``, ``second`` (of the arm, of the reference),
-        ``difference`` (first minus second, see :func:`gslt.report.statistics.difference`) and
-        ``why``: what is missing where there is no difference, else empty.
+        ``difference`` (first minus second, see :func:`gslt.report.statistics.difference`),
+        ``first_epoch``, ``second_epoch`` (at which they were taken, between two where they were
+        interpolated) and ``why``: what is missing where there is no difference, else empty.
 
     Raises:
         ConfigError: see :meth:`Curves.of`; or if the reference has two runs for one pair.
@@ -233,7 +234,7 @@ def contrasts(
     import pandas as pd
 
     fits = [column for column, _ in FITS.values()]
-    curves = Curves.of(trajectories, [*fits, *endpoints])
+    curves = Curves.of(trajectories, ["epoch", *fits, *endpoints])
     one, other, lonely = _pairs(curves.runs, reference)
     found = [
         _contrast(curves, one, other, endpoint, at).assign(endpoint=endpoint, at=at)
@@ -247,7 +248,8 @@ def contrasts(
         for at in ATS
         if len(alone)
     ]
-    columns = [*RUN, "endpoint", "at", "level", "first", "second", "difference", "why"]
+    columns = [*RUN, "endpoint", "at", "level", "first", "second", "difference"]
+    columns += ["first_epoch", "second_epoch", "why"]
     return pd.concat(found, ignore_index=True).reindex(columns=columns)
 
 
@@ -282,17 +284,19 @@ def _contrast(
     at: At,
 ) -> DataFrame:
     """Pairs of runs on one endpoint at one place."""
-    level = np.full(len(one), math.nan)
+    level, epochs = np.full(len(one), math.nan), curves.values["epoch"]
     if at in FITS:
         column, sign = FITS[at]
         fit, values = sign * curves.values[column], curves.values[endpoint]
         level, first, second = matched(fit[one], fit[other], values[one], values[other])
-        _, *reached = matched(fit[one], fit[other], fit[one], fit[other])
-        unmatched = np.isnan(reached).any(axis=0)
+        _, *when = matched(fit[one], fit[other], epochs[one], epochs[other])
+        unmatched = np.isnan(when).any(axis=0)
         level = sign * level
     else:
-        numbers = curves.at(endpoint, curves.best if at == "best epoch" else curves.last)
+        points = curves.best if at == "best epoch" else curves.last
+        numbers, of_runs = curves.at(endpoint, points), curves.at("epoch", points)
         first, second, unmatched = numbers[one], numbers[other], np.zeros(len(one), bool)
+        when = [of_runs[one], of_runs[other]]
     outside = f"out of reach: one run begins at a better {at} than the other ever has"
     gone = np.isnan(first) | np.isnan(second)
     return curves.runs.iloc[one].assign(
@@ -300,5 +304,7 @@ def _contrast(
         first=first,
         second=second,
         difference=difference(first, second),
+        first_epoch=when[0],
+        second_epoch=when[1],
         why=np.where(unmatched, outside, np.where(gone, "a number is missing", "")),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gslt.conjecture.claims import Claim, Component, Finding, Outcome, own_parts, seed_words
+from gslt.conjecture.claims import Claim, Component, Finding, Outcome, seed_words
 from gslt.conjecture.protocol import DENSE, FROZEN, Plan
 from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.trajectories import NONE
@@ -68,6 +68,18 @@ MEANING: dict[Outcome, str] = {
     "differs between fits": "What is found depends on what is held equal.",
     "differs between interventions": "Interventions that should do the same do not.",
 }
+#: What these mean of M, which is decided only where S and A are shown.
+MEANING_OF_M: dict[Outcome, str] = {
+    "shown": "Where smoothing is kept from acting, the gain is smaller by more than what matters.",
+    "shown but smaller than what matters": "Where smoothing is kept from acting, the gain is "
+    "smaller by less than what matters.",
+    "excluded": "Where smoothing is kept from acting, the gain is the same, up to what does not "
+    "matter.",
+    "reversed": "Where smoothing is kept from acting, the gain is larger by more than what "
+    "matters.",
+    "undecided": "These runs neither show that the gain is there because frozen sources smooth "
+    "less nor exclude it.",
+}
 
 
 def too_few(plan: Plan) -> str:
@@ -94,11 +106,11 @@ def card(claim: Claim) -> tuple[str, str]:
     Args:
         claim: on one data set.
     """
-    own = own_parts(claim.parts)
-    if all(math.isnan(part.mean) for part in own):
-        why = ", ".join(dict.fromkeys(part.why for part in own if part.why))
+    if all(math.isnan(part.mean) for part in claim.tests):
+        why = ", ".join(dict.fromkeys(part.why for part in claim.tests if part.why))
         return "not tested yet", f"Nothing it is tested by can be computed{f': {why}' * bool(why)}."
-    return claim.label, MEANING[claim.outcome]
+    meaning = {**MEANING, **MEANING_OF_M} if claim.name == "M" else MEANING
+    return claim.label, meaning[claim.outcome]
 
 
 def component_words(part: Component) -> str:
@@ -114,7 +126,8 @@ def component_words(part: Component) -> str:
         low, high = (effect(part.endpoint, end) for end in (part.low, part.high))
         interval = f", interval {low} to {high}"
     found = f"{effect(part.endpoint, part.mean)}{interval}"
-    layers = f", {depth_words(part.depths)}" if part.without != NONE else ""
+    alone = part.without == part.under == NONE
+    layers = "" if alone else f", {depth_words(part.depths)}"
     over = f"{len(part.seeds)} seeds{layers}{_collapsed(part)}"
     return f"{part.words}: {found}, {over}: {part.outcome}{_by_signs(part)}"
 
@@ -142,8 +155,12 @@ def _by_signs(part: Component) -> str:
 
 
 def what_would_change(claim: Claim) -> tuple[str, ...]:
-    """How far each part of a claim lies from another word, a sentence each."""
-    return tuple(_distance(each) for each in claim.parts)
+    """How far each test of a claim lies from another word, a sentence each.
+
+    Of M what interventions leave too, where its tests are shown: then that decides.
+    """
+    parts = claim.parts if all(each.outcome == "shown" for each in claim.tests) else claim.tests
+    return tuple(_distance(each) for each in parts)
 
 
 def _distance(part: Component) -> str:
@@ -182,23 +199,27 @@ def sentence(finding: Finding) -> str:
 
 
 def _numbers(claim: Claim) -> str:
-    tested = [each for each in own_parts(claim.parts) if not math.isnan(each.mean)]
+    tested = [each for each in claim.tests if not math.isnan(each.mean)]
     if not tested:
         return ""
     count = span([len(each.seeds) for each in tested])
-    numbers = _excess(tested) if claim.name == "M" else ", ".join(map(_effect, tested))
-    return f", {numbers}, {count} seeds" if numbers else ""
+    numbers = _excess(tested, claim.left) if claim.name == "M" else ", ".join(map(_effect, tested))
+    return f", {numbers}, {count} seeds"
 
 
-def _excess(parts: Sequence[Component]) -> str:
-    """By how much a gain exceeds those under the interventions that were tested."""
-    found = [each for each in parts if each.without != NONE]
-    if not found:
-        return ""
-    means = [each.mean for each in found]
-    low, high = (effect(ACCURACY, end(means)) for end in (min, max))
-    names = ", ".join(dict.fromkeys(each.without for each in found))
-    return f"the gain exceeds those with {names} by {low} to {high}"
+def _excess(tested: Sequence[Component], left: Sequence[Component]) -> str:
+    """By how much a gain exceeds those under interventions, what these are, and where."""
+    ends = [
+        f"{effect(ACCURACY, min(means))} to {effect(ACCURACY, max(means))}"
+        for parts in (tested, left)
+        if (means := [each.mean for each in parts if not math.isnan(each.mean)])
+    ]
+    by = {each.without: depth_words(each.depths) for each in tested}
+    same = len({*by.values()}) == 1
+    names = ", ".join(by if same else [f"{name} ({layers})" for name, layers in by.items()])
+    where = f" ({next(iter(by.values()))})" if same else ""
+    exceeds = f"the gain exceeds those with {names} by {ends[0]}{where}"
+    return exceeds + (f", and is {ends[1]} with them" if len(ends) > 1 else "")
 
 
 def _effect(part: Component) -> str:

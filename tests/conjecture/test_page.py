@@ -141,7 +141,7 @@ def test_verdicts_stand_on_top(browser: Browser) -> None:
 def test_tables_sort_and_pick(browser: Browser) -> None:
     browser.click("#table-claims th:nth-child(3) button")
     shown = column(browser, "table-claims", 2)
-    assert len(shown) == 2 + 2 + 6
+    assert len(shown) == 2 + 2 + 6 + 6
     assert shown == sorted(shown)
     browser.click("#table-claims th:nth-child(3) button")
     assert column(browser, "table-claims", 2) == shown[::-1]

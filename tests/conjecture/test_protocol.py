@@ -100,9 +100,12 @@ def test_the_factorial_is_what_search_windows_leave() -> None:
     assert [each.settings["num_layers"] for each in found] == [[4], [8]]
     cells = {(cell.arm, cell.axes.get("freezing_ratio")) for cell in found[0].cells}
     names = {arm for arm, _ in cells}
-    # s = 0.2: 3 locked, 1 pruned, 2 half at each place; s = 0.5: 2, 2 and 3; and dense.
-    assert len(cells) == 3 * (3 + 1 + 2) + 3 * (2 + 2 + 3) + 1
+    # s = 0.2: 3 locked, 1 pruned, 2 half at each place, but where all layers take part 2, 0 and 1,
+    # as locked F = 0.8, pruned 0.2 and half 0.4 leave nothing to search; s = 0.5: 2, 2 and 3; dense.
+    assert len(cells) == 2 * (3 + 1 + 2) + (2 + 0 + 1) + 3 * (2 + 2 + 3) + 1
     assert ("pruned, hidden", 0.4) not in cells
+    assert ("pruned, hidden", 0.2) in cells
+    assert "pruned, all" not in names
     assert {reference(name) for name in names} == {"dense", "dense, s = 0.5"}
     assert reference("half, all, s = 0.5") == "dense, s = 0.5"
 

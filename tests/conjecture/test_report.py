@@ -219,14 +219,14 @@ def test_interrupted(
         (0.4, 0.03, 0.0, ["shown", "shown", "shown", "shown"]),
         # The gain is there without smoothing as well.
         (0.4, 0.03, 1.0, ["not shown", "shown", "shown", "excluded"]),
-        (-0.4, -0.03, 0.0, ["not shown", "reversed", "reversed", "reversed"]),
+        (-0.4, -0.03, 0.0, ["not shown", "reversed", "reversed", "undecided"]),
         (
             0.1,
             0.03,
             0.0,
             ["not shown", "shown but smaller than what matters", "shown", "undecided"],
         ),
-        (0.0, 0.0, 0.0, ["not shown", "excluded", "excluded", "excluded"]),
+        (0.0, 0.0, 0.0, ["not shown", "excluded", "excluded", "undecided"]),
     ],
 )
 def test_planted(
@@ -254,8 +254,9 @@ def test_planted(
             # Freezing fits later, so that equal validation accuracy is another train loss.
             later = 0.04 if part["at"] == "val accuracy" else 0.0
             assert part["mean"] == pytest.approx(wanted + later, abs=0.02)
-    for part in found["claims"][2]["parts"][4:]:
-        assert part["mean"] == pytest.approx(gain * (1 - kept), abs=0.005)
+    for part in found["claims"][2]["parts"]:
+        left = gain * kept if part["without"] == "none" else gain * (1 - kept)
+        assert part["mean"] == pytest.approx(left, abs=0.005)
 
 
 def test_planted_noise_is_undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

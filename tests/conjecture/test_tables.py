@@ -43,8 +43,10 @@ def test_every_table_is_markdown(name: str, findings: Findings) -> None:
 
 def test_claims(findings: Findings) -> None:
     found = rows(made("claims", findings))
-    assert [each["claim"] for each in found] == ["S"] * 2 + ["A"] * 2 + ["M"] * 6
-    assert {each["outcome"] for each in found} == {"▲ shown"}
+    assert [each["claim"] for each in found] == ["S"] * 2 + ["A"] * 2 + ["M"] * 12
+    assert {each["outcome"] for each in found[:10]} == {"▲ shown"}
+    assert {each["outcome"] for each in found[10:]} == {"≈ excluded"}
+    assert found[10]["tested by"] == "test accuracy (%), at the best epoch, with no edges"
     assert found[0]["tested by"] == "ln uncentred quotient, at equal train loss"
     # exp(0.4) = 1.49; three points.
     assert found[0]["frozen − dense"] in ("× 1.49", "× 1.48", "× 1.50")
@@ -72,12 +74,15 @@ def test_factorial(findings: Findings) -> None:
         text = found[factor, level]["ln uncentred quotient, equal train loss"]
         return float(text.split(" ")[0])
 
-    # Of 13 cells in the hidden layers three are locked at s = 0.2.
-    assert quotient("place", "hidden") == pytest.approx(0.4 * 3 / 13, abs=0.02)
+    # Cells that all places have, at each of two depths: at s = 0.2 locked, F = 0.2 and 0.4, and half, F = 0.2, at s = 0.5
+    # two locked, two pruned and three half. Of these ten the first two move by 0.4 where hidden.
+    assert quotient("place", "hidden") == pytest.approx(0.4 * 2 / 10, abs=0.02)
     assert quotient("place", "input") == pytest.approx(0.0, abs=0.02)
-    # Of 15 locked cells.
-    assert quotient("kind", "locked") == pytest.approx(0.4 * 3 / 15, abs=0.02)
+    # That all kinds have: F = 0.2 at s = 0.2, input and hidden; F = 0.2 and 0.4 at s = 0.5, all.
+    assert quotient("kind", "locked") == pytest.approx(0.4 / 8, abs=0.02)
     assert quotient("kind", "half") == pytest.approx(0.0, abs=0.02)
+    cells = {level: each["cells"] for (_, level), each in found.items()}
+    assert cells | {"hidden": "20", "pruned": "16", "0.8": "10", "s = 0.2": "26"} == cells
 
 
 def test_arms(findings: Findings) -> None:

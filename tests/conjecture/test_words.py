@@ -50,6 +50,7 @@ PART = Component(
     endpoint=ACCURACY,
     at="best epoch",
     without="none",
+    under="none",
     words="at the best epoch",
     margin=0.01,
     seeds=(0, 1, 2),
