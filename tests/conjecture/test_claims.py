@@ -200,7 +200,7 @@ def test_claims_of_one_p_have_one_level_whatever_their_order() -> None:
 
     M lies within the margin and above 0 at p = 0.01, which is between 0.05/6 and 0.05.
     """
-    lift = {key: 3.0 for key in [*S, *A]}
+    lift = dict.fromkeys([*S, *A], 3.0)
     scores = {
         key: Scores(
             RULE.margins[key.endpoint] * (lift.get(key, 0.35) + 0.9 * WOBBLE), tuple(range(20))

@@ -101,7 +101,8 @@ def test_the_factorial_is_what_search_windows_leave() -> None:
     cells = {(cell.arm, cell.axes.get("freezing_ratio")) for cell in found[0].cells}
     names = {arm for arm, _ in cells}
     # s = 0.2: 3 locked, 1 pruned, 2 half at each place, but where all layers take part 2, 0 and 1,
-    # as locked F = 0.8, pruned 0.2 and half 0.4 leave nothing to search; s = 0.5: 2, 2 and 3; dense.
+    # as locked F = 0.8, pruned 0.2 and half 0.4 leave nothing to search. s = 0.5: 2, 2 and 3. And
+    # dense.
     assert len(cells) == 2 * (3 + 1 + 2) + (2 + 0 + 1) + 3 * (2 + 2 + 3) + 1
     assert ("pruned, hidden", 0.4) not in cells
     assert ("pruned, hidden", 0.2) in cells

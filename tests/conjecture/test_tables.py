@@ -74,8 +74,9 @@ def test_factorial(findings: Findings) -> None:
         text = found[factor, level]["ln uncentred quotient, equal train loss"]
         return float(text.split(" ")[0])
 
-    # Cells that all places have, at each of two depths: at s = 0.2 locked, F = 0.2 and 0.4, and half, F = 0.2, at s = 0.5
-    # two locked, two pruned and three half. Of these ten the first two move by 0.4 where hidden.
+    # Cells that all places have, at each of two depths: at s = 0.2 locked, F = 0.2 and 0.4, and
+    # half, F = 0.2, at s = 0.5 two locked, two pruned and three half. Of these ten the first two
+    # move by 0.4 where hidden.
     assert quotient("place", "hidden") == pytest.approx(0.4 * 2 / 10, abs=0.02)
     assert quotient("place", "input") == pytest.approx(0.0, abs=0.02)
     # That all kinds have: F = 0.2 at s = 0.2, input and hidden; F = 0.2 and 0.4 at s = 0.5, all.
