@@ -217,10 +217,10 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     have one level, the strictest of theirs.
 
     M is undecided unless S and A are shown: one thing cannot be because of another that is not
-    there. Nor is it shown where an intervention leaves a gain that is shown, so that smoothing
-    is at most a part of the cause, or a loss, so that the intervention does more to frozen sources
-    than to keep smoothing from acting. Both take words away and give none, and so need no
-    correction.
+    there. Nor is it shown where under an intervention a gain is shown, at both epochs as A is, so
+    that smoothing is at most a part of the cause, or a loss, so that the intervention does more to
+    frozen sources than to keep smoothing from acting. Both take words away and give none, and so
+    need no correction.
 
     Args:
         scores: by data set and key.
@@ -294,10 +294,10 @@ def _as_a_cause(claim: Claim, *premises: Claim) -> Claim:
     """
     refuted = [each.name for each in premises if each.outcome not in ("shown", "undecided")]
     unknown = [each.name for each in premises if each.outcome == "undecided"]
-    stays, costs = (
-        list(dict.fromkeys(each.under for each in claim.left if each.outcome == word))
-        for word in ("shown", "reversed")
-    )
+    left: dict[str, set[Outcome]] = {}
+    for each in claim.left:
+        left.setdefault(each.under, set()).add(each.outcome)
+    stays, costs = ([by for by in left if left[by] == {word}] for word in ("shown", "reversed"))
     why = ""
     if refuted:
         why = f"{' and '.join(refuted)} {'is' if len(refuted) == 1 else 'are'} not shown"

@@ -50,7 +50,8 @@ def claim_table(findings: Findings) -> Table:
         "or a difference of ln quotients, above 0: frozen sources smooth less. Interval: "
         "bootstrap-t, at the level that Holm's correction left to the claim. M is tested by how "
         "much the gain of accuracy exceeds that under an intervention (minus that with); the gain "
-        "under it (with) is what is left, and takes the word from M where it is shown or reversed. "
+        "under it (with) is what is left, and takes the word from M where it is shown, or "
+        "reversed, at both epochs. "
         "S and A are premises of M.",
         "left out: seeds of which a run is missing or cannot be matched. An intervention is left "
         "out at depths at which the dense source then fits too little for a gain to appear: less "

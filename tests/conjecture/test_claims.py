@@ -144,15 +144,22 @@ def test_without_its_premises_m_has_no_word(own: float) -> None:
 def test_what_interventions_leave_takes_the_word_from_m() -> None:
     by_name = {(key.under, key.at): key for key in M if key.under != "none"}
     assert len(by_name) == 6
-    edges, norm = by_name["no edges", "last epoch"], by_name["pairnorm", "best epoch"]
-    assert claim({edges: 3.0}, "M").label == "undecided (a gain stays with no edges)"
-    assert claim({edges: 3.0, norm: 3.0}, "M").why == "a gain stays with no edges, pairnorm"
-    found = claim({edges: -3.0}, "M")
+    edges, norm = (
+        [key for (under, _), key in by_name.items() if under == name]
+        for name in ("no edges", "pairnorm")
+    )
+    stays = dict.fromkeys(edges, 3.0)
+    assert claim(stays, "M").label == "undecided (a gain stays with no edges)"
+    both = claim(stays | dict.fromkeys(norm, 3.0), "M")
+    assert both.why == "a gain stays with no edges, pairnorm"
+    found = claim(dict.fromkeys(edges, -3.0), "M")
     assert found.label == "undecided (freezing costs accuracy with no edges)"
     assert found.needed is None
     assert len(what_would_change(found)) == 12
-    # What may be nothing, and what is smaller than what matters, takes nothing.
-    assert claim({edges: 0.5, norm: 1.0}, "M").outcome == "shown"
+    # What may be nothing, what is smaller than what matters and what is there at one epoch alone,
+    # which would not be shown of A either, take nothing.
+    assert claim(dict.fromkeys(edges, 0.5) | dict.fromkeys(norm, 1.0), "M").outcome == "shown"
+    assert claim({edges[1]: 3.0, norm[0]: -3.0}, "M").outcome == "shown"
     # Nor does it where M is excluded: the gain is as large with every intervention.
     own = {key: 0.0 for key in M if key.without != "none"}
     found = claim(own | dict.fromkeys(by_name.values(), 3.0), "M")
