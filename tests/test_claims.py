@@ -179,21 +179,28 @@ def test_loading_with_a_hash() -> None:
 
 
 def test_what_was_found_of_the_conjecture_so_far() -> None:
-    found = json.loads((RESULTS / "conjecture" / "preliminary.json").read_text())
+    found = json.loads((RESULTS / "conjecture" / "verdict.json").read_text())
     rows = table("docs/conjecture.md", "| frozen against dense source |")
-    quotients, gains = (
-        next(rows[name] for name in rows if name.startswith(f"{claim}:")) for claim in "SA"
+    quotients, gains, excess = (
+        next(rows[name] for name in rows if name.startswith(f"{claim}:")) for claim in "SAM"
     )
-    parts = [found["cora"]["4 and 8 layers"], found["citeseer"]["4 layers"]]
     factors, best = [], []
-    for column, part in enumerate(parts):
-        claims = {each["name"]: each["parts"] for each in part["claims"]}
-        times = [math.exp(each["mean"]) for each in claims["S"]]
-        points = [minus(f"{100 * each['mean']:+.1f}") for each in claims["A"]]
+    for column, of in enumerate(found["conjecture"]):
+        assert of["outcome"] == "not shown"
+        claims = {each["name"]: each for each in of["claims"]}
+        means = {name: [part["mean"] for part in each["parts"]] for name, each in claims.items()}
+        times = [math.exp(each) for each in means["S"]]
+        points = [minus(f"{100 * each:+.1f}") for each in means["A"]]
+        taken = [100 * part["mean"] for part in claims["M"]["parts"] if part["under"] == "none"]
         assert quotients[column] == ", ".join(f"× {each:.2f}" for each in times)
         assert gains[column] == ", ".join(points)
+        assert excess[column] == minus(f"{min(taken):+.1f} to {max(taken):+.1f}")
+        words = {name: each["outcome"] for name, each in claims.items()}
+        assert words == {"S": "excluded", "A": ("excluded", "undecided")[column], "M": "undecided"}
         factors += times
         best.append(points[0])
+    missing = found["runs"]["missing"]
+    said("docs/conjecture.md", f"{missing} are still to come")
     percents = [f"{100 * (each - 1):.0f}" for each in (min(factors), max(factors))]
     said(
         "docs/over-smoothing.md",
