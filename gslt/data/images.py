@@ -106,6 +106,7 @@ class ImageDataset(LabelledData):
             **{name: int(mask.sum()) for name, mask in self.splits.items()},
             "task": self.task,
             "metric": self.metric,
+            **({"evaluator": self.evaluator_name} if self.has_own_measure else {}),
             **{f"{name}_majority_rate": rate for name, rate in self.majority_rate().items()},
         }
 

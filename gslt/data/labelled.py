@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from types import FunctionType
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -53,7 +54,8 @@ class LabelledData(ABC):
     class_names: tuple[str, ...] = ()
     """Names of the classes, where they are known."""
     evaluator: Evaluator | None = None
-    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
+    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]`` of classes ``(n,)``, by which
+    epochs are chosen and results judged; None is plain accuracy."""
     task: Task = "multiclass"
     """``"multilabel"`` where every label of an item is 0 or 1 by itself."""
     metric: str = ""
@@ -128,6 +130,20 @@ class LabelledData(ABC):
         return found.hexdigest()
 
     @property
+    def has_own_measure(self) -> bool:
+        """Whether it has an evaluator that may say something else than the metric does."""
+        return self.evaluator is not None and not getattr(self.evaluator, "is_accuracy", False)
+
+    @property
+    def evaluator_name(self) -> str:
+        """What an evaluator other than plain accuracy is called, with its module; else empty."""
+        if not self.has_own_measure:
+            return ""
+        if isinstance(self.evaluator, FunctionType):
+            return f"{self.evaluator.__module__}.{self.evaluator.__qualname__}"
+        return f"{type(self.evaluator).__module__}.{self.evaluator!r}"
+
+    @property
     def labelled(self) -> Tensor:
         """Items that have a label, bool ``(N,)``."""
         return self.y >= 0 if self.y.dim() == 1 else self.y[:, 0] >= 0
@@ -158,19 +174,43 @@ class LabelledData(ABC):
         return {name: hits / total for name, hits, total in zip(SPLITS, *counts, strict=True)}
 
     def score(self, logits: Tensor) -> dict[str, float]:
-        """The data set's metric in each split, a fraction.
+        """What epochs are chosen by, in each split: the metric, or an evaluator of its own.
 
         Args:
             logits: scores of every item, ``(N, num_classes)``.
 
         Raises:
-            DataError: if the logits have another shape, or are NaN where ranks are needed.
+            DataError: if the logits have another shape, or are NaN where ranks are needed; if an
+                evaluator gives no fraction.
         """
-        if self.metric == ACCURACY:
+        if self.metric == ACCURACY and not self.has_own_measure:
             return self.accuracy(logits)
         check_logits(self, logits)
-        score = METRICS[self.metric].score
-        return {name: score(logits[mask], self.y[mask]) for name, mask in self.splits.items()}
+        return {n: self.score_of(logits[mask], self.y[mask]) for n, mask in self.splits.items()}
+
+    def score_of(self, logits: Tensor, y: Tensor) -> float:
+        """The same of some items.
+
+        Args:
+            logits: ``(n, num_classes)``.
+            y: their labels, ``(n,)`` or ``(n, num_classes)``.
+
+        Raises:
+            DataError: as :meth:`score`.
+        """
+        if self.has_own_measure:
+            return self._by_evaluator(logits, y)
+        return METRICS[self.metric].score(logits, y)
+
+    def _by_evaluator(self, logits: Tensor, y: Tensor) -> float:
+        assert self.evaluator is not None
+        found = float(self.evaluator(y, logits.argmax(dim=1)))
+        if not 0.0 <= found <= 1.0:
+            raise DataError(
+                f"the evaluator of data set {self.name!r} gave {found} for {len(y)} {self.item}s; "
+                "an evaluator gives a fraction from 0 to 1, of which more is better"
+            )
+        return found
 
     def evaluate(self, logits: Tensor) -> dict[str, float]:
         """What the benchmark's own evaluator says of each split; without one, :meth:`score`.
@@ -179,19 +219,18 @@ class LabelledData(ABC):
             logits: scores of every item, ``(N, num_classes)``.
 
         Raises:
-            DataError: if the logits have another shape.
+            DataError: as :meth:`score`.
         """
         if self.evaluator is None:
             return self.score(logits)
         check_logits(self, logits)
-        predicted = logits.argmax(dim=1)
         return {
-            name: float(self.evaluator(self.y[mask], predicted[mask]))
+            name: self._by_evaluator(logits[mask], self.y[mask])
             for name, mask in self.splits.items()
         }
 
     def majority_rate(self) -> dict[str, float]:
-        """The metric, in each split, of saying the same of every item: what is easy to reach.
+        """What :meth:`score` says of the same answer for every item: what is easy to reach.
 
         That is the most frequent class of the training items, or value of each label: the accuracy
         is the fraction of a split's items with this class, ROC AUC is 0.5.
