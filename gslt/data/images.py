@@ -45,8 +45,7 @@ class ImageDataset(LabelledData):
     y: Tensor
     """Classes, int64 ``(N,)``, 0 … num_classes − 1."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         try:
             _check_images(self)
             check_classes(self)

@@ -23,11 +23,17 @@ SPLITS = ("train", "val", "test")
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
 _HASHES: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
+#: What their tensors were when their rules were checked last.
+_CHECKED: WeakKeyDictionary[LabelledData, tuple[int, ...]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabelledData(ABC):
-    """N items with a label each, or several, and one split into training, validation and test."""
+    """N items with a label each, or several, and one split into training, validation and test.
+
+    Labels and masks are copies of what is given. Where one of its own tensors is written to, its
+    rules are checked again at the next ``content_hash`` or ``info()``, as every run takes one.
+    """
 
     item: ClassVar[str]
     """What one of them is called."""
@@ -66,6 +72,11 @@ class LabelledData(ABC):
         if not self.metric:
             usual = ACCURACY if self.task == "multiclass" else "roc_auc"
             object.__setattr__(self, "metric", usual)
+        for name in ("y", *(f"{split}_mask" for split in SPLITS)):
+            if isinstance(value := getattr(self, name), Tensor):
+                object.__setattr__(self, name, value.clone())
+        self._check()
+        _CHECKED[self] = self._versions()
 
     @property
     def num_items(self) -> int:
@@ -98,6 +109,10 @@ class LabelledData(ABC):
         """How many there are of what it is made of, by name; the classes are the last."""
 
     @abstractmethod
+    def _check(self) -> None:
+        """Refuse a part that breaks a rule, with a DataError."""
+
+    @abstractmethod
     def _content(self) -> Iterator[Tensor]:
         """What a result depends on beside the number of classes, always in the same order."""
 
@@ -112,15 +127,26 @@ class LabelledData(ABC):
         Of features, labels, masks and the number of classes, and of the edges as a set in which
         one may stand several times: in any order, on any device, they give the same. The name, the
         source and the names of the classes have no part in it.
+
+        Raises:
+            DataError: if a tensor was written to since, and breaks a rule now.
         """
-        versions = self._versions()
+        versions = self._checked_versions()
         if self not in _HASHES or _HASHES[self][0] != versions:
             _HASHES[self] = versions, self._content_hash()
         return _HASHES[self][1]
 
     def _versions(self) -> tuple[int, ...]:
         """What counts up where a tensor is written to."""
-        return tuple(part._version for part in (self.x, self.y, *self.splits.values()))
+        return tuple(map(version_of, (self.x, self.y, *self.splits.values())))
+
+    def _checked_versions(self) -> tuple[int, ...]:
+        """The same, once the rules are known to hold of it."""
+        versions = self._versions()
+        if _CHECKED.get(self) != versions:
+            self._check()
+            _CHECKED[self] = versions
+        return versions
 
     def _content_hash(self) -> str:
         found = hashlib.sha256(f"{self.num_classes}".encode())
@@ -261,8 +287,12 @@ class LabelledData(ABC):
         return {f"{name}_accuracy": scores[name] for name in SPLITS} | losses
 
     def info(self) -> Facts:
-        """Facts about the data, its labels and its split, for people and for run records."""
-        versions = self._versions()
+        """Facts about the data, its labels and its split, for people and for run records.
+
+        Raises:
+            DataError: as :attr:`content_hash`.
+        """
+        versions = self._checked_versions()
         if self not in _FACTS or _FACTS[self][0] != versions:
             _FACTS[self] = versions, self._facts()
         return dict(_FACTS[self][1])
@@ -411,6 +441,15 @@ def check_devices(data: LabelledData, *names: str) -> None:
             raise DataError(
                 f"{name} is on {device} and x on {data.x.device}; move them to one device first"
             )
+
+
+def version_of(part: Tensor) -> int:
+    """How often a tensor was written to; of one made in inference mode nobody counts.
+
+    Args:
+        part: of a data set.
+    """
+    return 0 if part.is_inference() else part._version
 
 
 def _without_negative_zero(part: Tensor) -> Tensor:
