@@ -145,7 +145,7 @@ def test_the_best_epoch_is_that_of_the_evaluator(blocks: gslt.NodeDataset, tmp_p
     for data in (other, blocks):
         with (
             gslt.RunFolder(tmp_path / "run", config) as folder,
-            pytest.raises(RunError, match="judged by .*wrong and "),
+            pytest.raises(RunError, match=r"judged by .*wrong and "),
         ):
             gslt.search(data, config, progress=False, folder=folder)
 
