@@ -261,7 +261,7 @@ def test_the_split_of_a_graph_of_another_library(
     assert torch.equal(seen[1][1].train_mask, blocks.test_mask)
     with pytest.raises(ConfigError, match="split must lie in 0 … 1"):
         gslt.compare(graph, split=2)
-    with pytest.raises(ConfigError, match="has split 0 alone, and split is 3; load it with"):
+    with pytest.raises(ConfigError, match="with split 0 alone, and split is 3; load it with"):
         gslt.compare(blocks, split=3)
     with pytest.raises(ConfigError, match="Data is at hand; leave dataset_dir out"):
         gslt.compare(graph, dataset_dir="there")
