@@ -84,6 +84,13 @@ _OF_GRAPHS = (
 )
 
 
+#: Settings of weight training that are of its mask alone, and of the rewiring of the mask.
+OF_MASK = ("mask", "allocation", "draw", "connected")
+OF_REWIRING = ("rewire_fraction", "rewire_until", "regrow")
+#: Settings of a search that say how frozen weights are divided and drawn.
+OF_FROZEN = ("allocation", "place", "draw", "connected")
+
+
 class Settings:
     """What every config is: a dataclass whose settings are given by their names.
 
@@ -273,7 +280,7 @@ class RunConfig(ModelConfig):
     given."""
     momentum: float = 0.0
     """Momentum m of sgd, in [0, 1): v = m v + gradient, and the update is -lr v. Images: 0.9 unless
-    given."""
+    given, or another optimizer is."""
     weight_decay: float = 0.0
     """Weight decay d: decoupled in adamw, which subtracts lr d of a weight or score from itself; in
     adam and sgd d times it is added to its gradient (L2). Images: 1e-4 unless given."""
@@ -301,8 +308,13 @@ class RunConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         if self.architecture in VISION:
-            defaults = image_defaults(self.architecture, training=isinstance(self, TrainConfig))
-            for name in defaults.keys() - self.__dict__["_given"]:
+            given = self.__dict__["_given"]
+            defaults = image_defaults(
+                self.architecture,
+                training=isinstance(self, TrainConfig),
+                optimizer=self.optimizer if "optimizer" in given else None,
+            )
+            for name in defaults.keys() - given:
                 object.__setattr__(self, name, defaults[name])
         super().__post_init__()
         _at_least(self, "batch_size", 0)
@@ -316,7 +328,7 @@ class RunConfig(ModelConfig):
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(
                 f"momentum is for optimizer sgd; {self.optimizer} has moments of its own, leave "
-                "momentum out"
+                "momentum out, or set it to 0"
             )
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}")
@@ -396,6 +408,21 @@ class TrainConfig(RunConfig):
             raise ConfigError(f"mask_sparsity must lie in [0, 1), got {self.mask_sparsity}")
         _check_seeds(self.seed, self.runs)
         self._check_rewiring()
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        """Refuse settings of a mask, or of its rewiring, where there is none."""
+        fields = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in self.idle:
+            if (value := getattr(self, name)) != fields[name]:
+                of_rewiring = name in OF_REWIRING
+                what = "a mask that is rewired" if of_rewiring else "weights under a mask"
+                needed = [] if self.mask_sparsity else ["mask_sparsity"]
+                needed += ["rewire_every"] if of_rewiring else []
+                raise ConfigError(
+                    f"{name} {value} is for {what}; set {' and '.join(needed)} above 0, or leave "
+                    f"{name} out"
+                )
 
     def _check_rewiring(self) -> None:
         _at_least(self, "rewire_every", 0)
@@ -439,9 +466,8 @@ class TrainConfig(RunConfig):
         >>> TrainConfig(mask_sparsity=0.5).idle
         ('rewire_fraction', 'rewire_until', 'regrow')
         """
-        rewiring = () if self.rewire_every else ("rewire_fraction", "rewire_until", "regrow")
-        ours = ("mask", "allocation", "draw", "connected")
-        return rewiring if self.mask_sparsity else (*ours, *rewiring)
+        rewiring = () if self.rewire_every else OF_REWIRING
+        return rewiring if self.mask_sparsity else (*OF_MASK, *rewiring)
 
     @property
     def masked_source(self) -> FreezeConfig:
@@ -488,6 +514,15 @@ class SearchConfig(RunConfig, FreezeConfig):
         self._check_levels()
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that nothing follows from: of what is frozen, where nothing is.
+
+        >>> SearchConfig().idle, SearchConfig(prune_ratio=0.1).idle
+        (('allocation', 'place', 'draw', 'connected'), ())
+        """
+        return () if any(self.ratios) else OF_FROZEN
 
     def _check_levels(self) -> None:
         _at_least(self, "sparsity_levels", 1)
@@ -758,15 +793,24 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     return kind(**values)
 
 
-def image_defaults(architecture: object, *, training: bool) -> dict[str, Any]:
+def image_defaults(
+    architecture: object, *, training: bool, optimizer: Optimizer | None = None
+) -> dict[str, Any]:
     """Settings of a network of images where nobody says otherwise.
+
+    >>> "momentum" in image_defaults("conv6", training=False, optimizer="adamw")
+    False
 
     Args:
         architecture: one of :data:`VISION`.
         training: whether weights are trained, and not a ticket searched.
+        optimizer: that was chosen: momentum is for sgd alone. Default: nobody chose one.
     """
     slow = training and architecture in _WITHOUT_NORM
-    return {**VISION_DEFAULTS, "lr": 0.01} if slow else VISION_DEFAULTS
+    found = {**VISION_DEFAULTS, "lr": 0.01} if slow else dict(VISION_DEFAULTS)
+    if optimizer not in (None, VISION_DEFAULTS["optimizer"]):
+        del found["momentum"]
+    return found
 
 
 def default_of(

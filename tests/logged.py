@@ -66,7 +66,8 @@ def run(
     # The checkpoint of an epoch is written after it is reported: it is reported once more.
     with contextlib.ExitStack() as stack:
         place = folder and stack.enter_context(RunFolder(folder, config, checkpoint_seconds=0))
-        result: Result = action(dataset, config, progress=False, on_epoch=on_epoch, folder=place)
+        watch = None if place and place.finished else on_epoch
+        result: Result = action(dataset, config, progress=False, on_epoch=watch, folder=place)
     return result
 
 

@@ -45,9 +45,10 @@ def run(
 
     action: Any = gslt.search if isinstance(config, SearchConfig) else gslt.train
     with RunFolder(path, config, checkpoint_seconds=seconds) as folder:
+        watch = None if folder.finished else on_epoch
         probe = probe_every and SearchProbe(dataset, probe_every, path / "probe.jsonl")
         result: gslt.training.results.Result = action(
-            dataset, config, progress=False, on_epoch=on_epoch, folder=folder, probe=probe
+            dataset, config, progress=False, on_epoch=watch, folder=folder, probe=probe
         )
     return result
 

@@ -391,3 +391,29 @@ def test_what_a_mask_of_training_begins_with() -> None:
         *("mask", "allocation", "draw", "connected"),
         *("rewire_fraction", "rewire_until", "regrow"),
     )
+
+
+def test_momentum_of_images_is_for_sgd_alone() -> None:
+    for optimizer in ("adamw", "adam"):
+        found = SearchConfig(architecture="conv6", optimizer=optimizer)
+        assert found == SearchConfig(architecture="conv6", optimizer=optimizer, momentum=0.0)
+        assert (found.momentum, found.weight_decay, found.lr) == (0.0, 1e-4, 0.1)
+        assert SourcesConfig(architecture="conv6", optimizer=optimizer).momentum == 0.0
+    assert TrainConfig(architecture="conv6", optimizer="sgd").momentum == 0.9
+    with pytest.raises(ConfigError, match="leave momentum out, or set it to 0"):
+        dataclasses.replace(SearchConfig(architecture="conv6"), optimizer="adamw")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"draw": "bernoulli"}, "draw bernoulli is for weights under a mask; set mask_sparsity"),
+        ({"connected": True}, "set mask_sparsity above 0, or leave connected out"),
+        ({"allocation": "erk"}, "allocation erk is for weights under a mask"),
+        ({"regrow": "random"}, "a mask that is rewired; set mask_sparsity and rewire_every above"),
+        ({"regrow": "random", "mask_sparsity": 0.5}, "rewired; set rewire_every above 0, or leave"),
+    ],
+)
+def test_settings_of_a_mask_without_one_are_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        TrainConfig(**values)  # type: ignore[arg-type]

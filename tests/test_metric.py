@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from fabricated import fabricated
+from images import stripes
 
 import gslt
 from gslt.errors import ConfigError, GsltWarning, RunError
@@ -105,9 +106,55 @@ def test_a_run_does_not_go_on_by_another_metric(binary: gslt.NodeDataset, tmp_pa
         gslt.search(plain, config, progress=False, folder=folder, on_epoch=stop)
     with (
         gslt.RunFolder(tmp_path, config) as folder,
+        pytest.raises(RunError, match="judged by accuracy and roc_auc"),
+    ):
+        gslt.search(binary, config, progress=False, folder=folder)
+    with (
+        pytest.warns(GsltWarning, match="judged by accuracy and roc_auc"),
+        gslt.RunFolder(tmp_path, config, allow_other_data=True) as folder,
         pytest.raises(RunError, match="metric is None there and 'roc_auc' here"),
     ):
         gslt.search(binary, config, progress=False, folder=folder)
+
+
+def wrong(y_true: torch.Tensor, y_pred: torch.Tensor) -> float:
+    return int((y_true != y_pred).sum()) / len(y_true)
+
+
+def quarter(y_true: torch.Tensor, y_pred: torch.Tensor) -> float:
+    return 0.25
+
+
+def test_the_best_epoch_is_that_of_the_evaluator(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
+    config = gslt.SearchConfig(**SMALL, epochs=6, lr=0.05)  # type: ignore[arg-type]
+    judged = dataclasses.replace(blocks, evaluator=wrong)
+    with gslt.RunFolder(tmp_path / "run", config) as folder:
+        found = gslt.search(judged, config, progress=False, folder=folder)
+    plain = gslt.search(blocks, config, progress=False)
+    val = [epoch.val for epoch in plain.history]
+    # The same networks, of which the worst by accuracy is the best now.
+    assert [epoch.loss for epoch in found.history] == [epoch.loss for epoch in plain.history]
+    assert [epoch.val for epoch in found.history] == pytest.approx([1 - each for each in val])
+    assert found.best.best_epoch == 1 + val.index(min(val)) != plain.best.best_epoch
+    assert found.best.val_accuracy == pytest.approx(1 - min(val))
+    assert found.majority_rate["test"] == pytest.approx(1 - plain.majority_rate["test"])
+    with gslt.RunFolder(tmp_path / "run", config) as folder:
+        again = gslt.search(judged, config, progress=False, folder=folder)
+    assert (again.history, again.test_accuracy) == (found.history, found.test_accuracy)
+    other = dataclasses.replace(blocks, evaluator=quarter)
+    for data in (other, blocks):
+        with (
+            gslt.RunFolder(tmp_path / "run", config) as folder,
+            pytest.raises(RunError, match=r"judged by .*wrong and "),
+        ):
+            gslt.search(data, config, progress=False, folder=folder)
+
+
+def test_a_training_of_images_is_judged_by_the_evaluator() -> None:
+    data = dataclasses.replace(stripes(), evaluator=quarter)
+    config = gslt.TrainConfig(architecture="conv2", width=0.05, epochs=1, batch_size=0)
+    (epoch,) = gslt.train(data, config, progress=False).history
+    assert (epoch.train, epoch.val, epoch.test) == (0.25, 0.25, 0.25)
 
 
 def test_measures_of_classes_are_left_out_of_several_labels(several: gslt.NodeDataset) -> None:

@@ -79,7 +79,11 @@ def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
     if name not in (*ACTIONS, "compare") or options[name].architecture not in VISION:
         return
     given = said()[name]
-    defaults = image_defaults(options[name].architecture, training=name == "train")
+    defaults = image_defaults(
+        options[name].architecture,
+        training=name == "train",
+        optimizer=options[name].optimizer if "optimizer" in given else None,
+    )
     for setting, value in defaults.items():
         if setting not in given:
             options[name][setting] = value
@@ -163,7 +167,11 @@ def _run(kind: type[Any], options: Namespace) -> Outcome:
         try:
             with _logger(how.get("log"), folder, config, dataset.name) as log:
                 probe = _probe(how.get("probe_every"), folder.path, dataset)
-                result = action(dataset, config, folder=folder, on_epoch=log, probe=probe)
+                # Of a finished run, which was told to be so, no epoch is seen.
+                watch: dict[str, Any] = {}
+                if not folder.finished:
+                    watch = {"on_epoch": log, "probe": probe}
+                result = action(dataset, config, folder=folder, **watch)
                 if log is not None:
                     log.result(result)
         except UnwrittenError as error:

@@ -28,6 +28,55 @@ def content_facts(data: LabelledData) -> Facts:
     }
 
 
+def judge_facts(data: LabelledData) -> Facts:
+    """By what runs on a data set are judged, where that is an evaluator of its own; else nothing.
+
+    Args:
+        data: the data set.
+
+    Raises:
+        DataError: for an evaluator whose name does not tell it from others.
+    """
+    name = data.evaluator_name
+    if "<lambda>" in name or " at 0x" in name or getattr(data.evaluator, "__closure__", None):
+        raise DataError(
+            f"the evaluator of data set {data.name!r} is {name}, a name that others may have too, "
+            "and a run is known by it; write it as a function with def, outside of any other and "
+            "with all that it needs in it"
+        )
+    return {"evaluator": name} if name else {}
+
+
+def run_facts(data: LabelledData) -> Facts:
+    """What is kept of the data of a run: :func:`content_facts`, and by what the run is judged.
+
+    Args:
+        data: the data set.
+
+    Raises:
+        DataError: see :func:`judge_facts`.
+    """
+    return {**content_facts(data), "metric": data.metric, **judge_facts(data)}
+
+
+def runs_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """How the data of two runs differ, or what judges them; empty if neither does.
+
+    Args:
+        one: facts, see :func:`run_facts`; what an older gslt did not keep is not compared.
+        other: facts to compare them with.
+
+    >>> runs_differ({"metric": "accuracy"}, {"metric": "accuracy", "evaluator": "my.macro"})
+    'judged by accuracy and my.macro'
+    """
+    found = data_differ(one, other)
+    if "metric" not in one or "metric" not in other:
+        return found
+    judges = [str(facts.get("evaluator", facts["metric"])) for facts in (one, other)]
+    how = f"judged by {judges[0]} and {judges[1]}" if judges[0] != judges[1] else ""
+    return ", ".join(filter(None, [found, how]))
+
+
 def data_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """How two data sets differ, by what ``info()`` says of them; empty if they do not.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from gslt.random import Stream
 _FEATURE_NAMES = ("x", "feat")
 _LABEL_NAMES = ("y", "label")
 _MASK_NAMES = tuple(f"{split}_mask" for split in SPLITS)
+#: Attribute of NetworkX' nodes that names the split of each.
+_SPLIT = "split"
 #: Attributes of NetworkX' edges that tell them apart and say nothing of them.
 _EDGE_KEYS = {"id", "key"}
 
@@ -40,7 +43,7 @@ def as_dataset(
     undirected: bool | None = None,
     x: str | None = None,
     y: str | None = None,
-    split: str = "split",
+    split: str = _SPLIT,
     split_number: int = 0,
     features: str | None = None,
     synthetic: bool = False,
@@ -59,7 +62,8 @@ def as_dataset(
 
     Args:
         obj: a PyG ``Data``, a homogeneous ``DGLGraph``, a NetworkX graph, or a ``NodeDataset``
-            (whose own facts stay, unless given here; unchanged, it is given back).
+            (whose own facts stay, unless given here; unchanged, it is given back). Of a graph
+            nothing is shared: what is written to it later does not change the data set.
         name: of the data set; None takes ``"graph"``.
         train_mask: a mask ``(N,)``, several of them ``(N, splits)``, or numbers of nodes ``(n,)``;
             None takes the graph's own. The three masks go together.
@@ -74,7 +78,9 @@ def as_dataset(
         y: name of the labels; None takes ``y`` or ``label``, of NetworkX ``label`` alone.
         split: NetworkX only: node attribute ``"train"``, ``"val"`` or ``"test"`` (or ``""`` and
             None: in no split), used when the nodes hold no masks.
-        split_number: which of several splits, from 0, where the masks are ``(N, splits)``.
+        split_number: which of several splits, from 0, where the masks are ``(N, splits)``. It,
+            ``x``, ``y``, ``split`` and ``features`` say how a graph is read, and are refused where
+            nothing is read by them.
         features: made where there are none: ``"degree"``, ``"one-hot"``, ``"constant"`` or
             ``"spectral"``, see :func:`gslt.data.structural.make_features`.
         synthetic: whether the graph was generated.
@@ -87,7 +93,8 @@ def as_dataset(
     Raises:
         DataError: if features, labels or masks are missing or break a rule of ``NodeDataset``; for
             a set of images.
-        ConfigError: if there is no such split, or no such kind of features.
+        ConfigError: if there is no such split, or no such kind of features; for an argument that
+            does not apply to the object.
     """
     if isinstance(obj, ImageDataset):
         raise DataError(
@@ -97,17 +104,19 @@ def as_dataset(
     given = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
     masks = {key: value for key, value in given.items() if value is not None}
     if isinstance(obj, NodeDataset):
+        _refuse_reading(obj, masks, split_number, x=x, y=y, features=features, split=split)
         facts = {
             "name": name or obj.name,
-            "num_classes": num_classes or obj.num_classes,
+            "num_classes": obj.num_classes if num_classes is None else num_classes,
             "synthetic": synthetic or obj.synthetic,
             "source": source or obj.source,
             "task": task or obj.task,
             "metric": metric or obj.metric,
         }
         return _changed(obj, facts, masks, undirected, split_number)
+    parts = _parts(obj, x, y, split, needs_features=features is None)
     return assemble(
-        replace(_parts(obj, x, y, split, needs_features=features is None), **masks),
+        replace(parts, x=_own(parts.x), edge_index=_own(parts.edge_index), **masks),
         name=name or "graph",
         split=split_number,
         num_classes=num_classes,
@@ -118,6 +127,40 @@ def as_dataset(
         task=task,
         metric=metric,
     )
+
+
+def _own(value: Any) -> Any:
+    """A copy of what a data set would share with the user's graph; masks and labels it copies."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    # NumPy's arrays and pandas' columns and frames.
+    return value.copy() if hasattr(value, "__array__") and hasattr(value, "copy") else value
+
+
+def _refuse_reading(
+    data: NodeDataset,
+    masks: dict[str, Any],
+    split_number: int,
+    *,
+    split: str,
+    **reading: str | None,
+) -> None:
+    """Refuse what says how a graph is read, where there is a data set already.
+
+    Raises:
+        ConfigError: naming the argument.
+    """
+    given = {name: value for name, value in reading.items() if value is not None}
+    given |= {"split": split} if split != _SPLIT else {}
+    several = [roles.count_splits(value, data.num_nodes, key) for key, value in masks.items()]
+    if split_number and max(several, default=1) == 1:
+        given["split_number"] = str(split_number)
+    if given:
+        name, value = next(iter(given.items()))
+        raise ConfigError(
+            f"{data.name!r} is a data set already, of which no graph is read, and {name} is "
+            f"{value}; leave it out, or give the graph itself"
+        )
 
 
 def _changed(
@@ -146,7 +189,8 @@ def random_split(
 
     The sizes of the splits are the fractions of all labelled nodes, to less than a node; those of a
     class in each split are as near to its own fractions as these sizes allow. A
-    :class:`gslt.errors.DataWarning` names classes that are left without a training node.
+    :class:`gslt.errors.DataWarning` names classes that are left without a training node, and says
+    how many nodes are left out where every label is -1 or 1, as if these were two classes.
 
     Args:
         y: labels ``(N,)`` as :func:`as_dataset` takes them; −1, None, NaN or ``""`` for unlabelled
@@ -194,6 +238,13 @@ def random_split(
                 f"{name} would be empty with fractions {fractions} of {int((label >= 0).sum())} "
                 "labelled nodes; give larger fractions or label more nodes"
             )
+    if classes == [1] and (left := int((label < 0).sum())):
+        warn(
+            f"{left} of {len(label)} nodes are left out of every split: their label is -1, which "
+            "means unlabelled, and all others are 1; where -1 is a class, number the classes from "
+            "0, such as by (y + 1) // 2",
+            DataWarning,
+        )
     lacking = sorted(number for number, row in zip(classes, sizes, strict=True) if row[0] == 0)
     if lacking:
         called = [names[number] if names else str(number) for number in lacking]
@@ -248,6 +299,11 @@ def _apportioned(total: int, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.
 
 def _parts(obj: Any, x: str | None, y: str | None, split: str, needs_features: bool) -> Parts:
     # A graph of a library proves that the library is loaded: nothing heavy is imported to ask.
+    if split != _SPLIT and not _is(obj, "networkx", "Graph"):
+        raise ConfigError(
+            f"split names an attribute of NetworkX' nodes, and {type(obj).__name__} has masks; "
+            f"leave split={split!r} out (split_number chooses one of several splits)"
+        )
     if _is(obj, "torch_geometric.data", "Data"):
         return _from_pyg(obj, x, y, needs_features)
     if _is(obj, "dgl", "DGLGraph"):
@@ -309,18 +365,19 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
             )
         store["edge_index"], weight = edges_of_adjacency(store["adj_t"])
         weights = {} if weight is None else {"the weights in adj_t": weight}
-    return Parts(
+    parts = Parts(
         x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
         y=_pick(store, y, _LABEL_NAMES, "labels"),
         edge_index=store["edge_index"],
-        edge_data={
-            key: value
-            for key, value in store.items()
-            if key.startswith("edge") and key != "edge_index"
-        }
-        | weights,
         **roles.pick_masks(store),
     )
+    used = {id(value) for value in vars(parts).values()}
+    left = [key for key, value in store.items() if id(value) not in used and key != "adj_t"]
+    # PyG warns where it has to guess the number of nodes, which tells edges from nodes alone.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        of_edges = [key for key in left if key.startswith("edge") or data.is_edge_attr(key)]
+    return replace(parts, edge_data={**{key: store[key] for key in of_edges}, **weights})
 
 
 def _from_dgl(graph: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:
@@ -351,7 +408,7 @@ def network_parts(graph: Any, x: str | None, y: str | None) -> Parts:
     Raises:
         DataError: names the first node whose attribute is missing.
     """
-    return _from_networkx(graph, x, y, "split", False)
+    return _from_networkx(graph, x, y, _SPLIT, False)
 
 
 def _from_networkx(

@@ -27,6 +27,7 @@ from gslt.data.labelled import (
     check_splits,
     check_type,
     first_true,
+    version_of,
 )
 from gslt.data.metrics import several_labels
 from gslt.data.stored import TENSORS, write_stored
@@ -55,12 +56,14 @@ class NodeDataset(LabelledData):
     NaN is an unlabelled node."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.task == "multilabel":
             try:
                 object.__setattr__(self, "y", several_labels(self.y))
             except DataError as error:
                 raise DataError(f"data set {self.name!r}: {error}") from None
+        super().__post_init__()
+
+    def _check(self) -> None:
         check_node_dataset(self)
 
     @property
@@ -84,7 +87,7 @@ class NodeDataset(LabelledData):
         }
 
     def _versions(self) -> tuple[int, ...]:
-        return (*super()._versions(), self.edge_index._version)
+        return (*super()._versions(), version_of(self.edge_index))
 
     def _content(self) -> Iterator[Tensor]:
         source, target = self.edge_index
@@ -143,6 +146,7 @@ class NodeDataset(LabelledData):
             **{name: int(mask.sum()) for name, mask in self.splits.items()},
             "task": self.task,
             "metric": self.metric,
+            **({"evaluator": self.evaluator_name} if self.has_own_measure else {}),
             **{f"{name}_majority_rate": rate for name, rate in self.majority_rate().items()},
         }
 

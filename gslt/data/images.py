@@ -45,8 +45,7 @@ class ImageDataset(LabelledData):
     y: Tensor
     """Classes, int64 ``(N,)``, 0 … num_classes − 1."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         try:
             _check_images(self)
             check_classes(self)
@@ -106,6 +105,7 @@ class ImageDataset(LabelledData):
             **{name: int(mask.sum()) for name, mask in self.splits.items()},
             "task": self.task,
             "metric": self.metric,
+            **({"evaluator": self.evaluator_name} if self.has_own_measure else {}),
             **{f"{name}_majority_rate": rate for name, rate in self.majority_rate().items()},
         }
 

@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from types import FunctionType
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -22,11 +23,17 @@ SPLITS = ("train", "val", "test")
 #: What is known of data sets that are in use; every run's record has it.
 _FACTS: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], Facts]] = WeakKeyDictionary()
 _HASHES: WeakKeyDictionary[LabelledData, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
+#: What their tensors were when their rules were checked last.
+_CHECKED: WeakKeyDictionary[LabelledData, tuple[int, ...]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabelledData(ABC):
-    """N items with a label each, or several, and one split into training, validation and test."""
+    """N items with a label each, or several, and one split into training, validation and test.
+
+    Labels and masks are copies of what is given. Where one of its own tensors is written to, its
+    rules are checked again at the next ``content_hash`` or ``info()``, as every run takes one.
+    """
 
     item: ClassVar[str]
     """What one of them is called."""
@@ -53,7 +60,8 @@ class LabelledData(ABC):
     class_names: tuple[str, ...] = ()
     """Names of the classes, where they are known."""
     evaluator: Evaluator | None = None
-    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]``; None is plain accuracy."""
+    """The benchmark's own accuracy, ``(y_true, y_pred) → [0, 1]`` of classes ``(n,)``, by which
+    epochs are chosen and results judged; None is plain accuracy."""
     task: Task = "multiclass"
     """``"multilabel"`` where every label of an item is 0 or 1 by itself."""
     metric: str = ""
@@ -64,6 +72,11 @@ class LabelledData(ABC):
         if not self.metric:
             usual = ACCURACY if self.task == "multiclass" else "roc_auc"
             object.__setattr__(self, "metric", usual)
+        for name in ("y", *(f"{split}_mask" for split in SPLITS)):
+            if isinstance(value := getattr(self, name), Tensor):
+                object.__setattr__(self, name, value.clone())
+        self._check()
+        _CHECKED[self] = self._versions()
 
     @property
     def num_items(self) -> int:
@@ -96,6 +109,10 @@ class LabelledData(ABC):
         """How many there are of what it is made of, by name; the classes are the last."""
 
     @abstractmethod
+    def _check(self) -> None:
+        """Refuse a part that breaks a rule, with a DataError."""
+
+    @abstractmethod
     def _content(self) -> Iterator[Tensor]:
         """What a result depends on beside the number of classes, always in the same order."""
 
@@ -110,15 +127,26 @@ class LabelledData(ABC):
         Of features, labels, masks and the number of classes, and of the edges as a set in which
         one may stand several times: in any order, on any device, they give the same. The name, the
         source and the names of the classes have no part in it.
+
+        Raises:
+            DataError: if a tensor was written to since, and breaks a rule now.
         """
-        versions = self._versions()
+        versions = self._checked_versions()
         if self not in _HASHES or _HASHES[self][0] != versions:
             _HASHES[self] = versions, self._content_hash()
         return _HASHES[self][1]
 
     def _versions(self) -> tuple[int, ...]:
         """What counts up where a tensor is written to."""
-        return tuple(part._version for part in (self.x, self.y, *self.splits.values()))
+        return tuple(map(version_of, (self.x, self.y, *self.splits.values())))
+
+    def _checked_versions(self) -> tuple[int, ...]:
+        """The same, once the rules are known to hold of it."""
+        versions = self._versions()
+        if _CHECKED.get(self) != versions:
+            self._check()
+            _CHECKED[self] = versions
+        return versions
 
     def _content_hash(self) -> str:
         found = hashlib.sha256(f"{self.num_classes}".encode())
@@ -126,6 +154,20 @@ class LabelledData(ABC):
             found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
             found.update(_without_negative_zero(part.detach().cpu()).contiguous().numpy().data)
         return found.hexdigest()
+
+    @property
+    def has_own_measure(self) -> bool:
+        """Whether it has an evaluator that may say something else than the metric does."""
+        return self.evaluator is not None and not getattr(self.evaluator, "is_accuracy", False)
+
+    @property
+    def evaluator_name(self) -> str:
+        """What an evaluator other than plain accuracy is called, with its module; else empty."""
+        if not self.has_own_measure:
+            return ""
+        if isinstance(self.evaluator, FunctionType):
+            return f"{self.evaluator.__module__}.{self.evaluator.__qualname__}"
+        return f"{type(self.evaluator).__module__}.{self.evaluator!r}"
 
     @property
     def labelled(self) -> Tensor:
@@ -158,19 +200,43 @@ class LabelledData(ABC):
         return {name: hits / total for name, hits, total in zip(SPLITS, *counts, strict=True)}
 
     def score(self, logits: Tensor) -> dict[str, float]:
-        """The data set's metric in each split, a fraction.
+        """What epochs are chosen by, in each split: the metric, or an evaluator of its own.
 
         Args:
             logits: scores of every item, ``(N, num_classes)``.
 
         Raises:
-            DataError: if the logits have another shape, or are NaN where ranks are needed.
+            DataError: if the logits have another shape, or are NaN where ranks are needed; if an
+                evaluator gives no fraction.
         """
-        if self.metric == ACCURACY:
+        if self.metric == ACCURACY and not self.has_own_measure:
             return self.accuracy(logits)
         check_logits(self, logits)
-        score = METRICS[self.metric].score
-        return {name: score(logits[mask], self.y[mask]) for name, mask in self.splits.items()}
+        return {n: self.score_of(logits[mask], self.y[mask]) for n, mask in self.splits.items()}
+
+    def score_of(self, logits: Tensor, y: Tensor) -> float:
+        """The same of some items.
+
+        Args:
+            logits: ``(n, num_classes)``.
+            y: their labels, ``(n,)`` or ``(n, num_classes)``.
+
+        Raises:
+            DataError: as :meth:`score`.
+        """
+        if self.has_own_measure:
+            return self._by_evaluator(logits, y)
+        return METRICS[self.metric].score(logits, y)
+
+    def _by_evaluator(self, logits: Tensor, y: Tensor) -> float:
+        assert self.evaluator is not None
+        found = float(self.evaluator(y, logits.argmax(dim=1)))
+        if not 0.0 <= found <= 1.0:
+            raise DataError(
+                f"the evaluator of data set {self.name!r} gave {found} for {len(y)} {self.item}s; "
+                "an evaluator gives a fraction from 0 to 1, of which more is better"
+            )
+        return found
 
     def evaluate(self, logits: Tensor) -> dict[str, float]:
         """What the benchmark's own evaluator says of each split; without one, :meth:`score`.
@@ -179,19 +245,18 @@ class LabelledData(ABC):
             logits: scores of every item, ``(N, num_classes)``.
 
         Raises:
-            DataError: if the logits have another shape.
+            DataError: as :meth:`score`.
         """
         if self.evaluator is None:
             return self.score(logits)
         check_logits(self, logits)
-        predicted = logits.argmax(dim=1)
         return {
-            name: float(self.evaluator(self.y[mask], predicted[mask]))
+            name: self._by_evaluator(logits[mask], self.y[mask])
             for name, mask in self.splits.items()
         }
 
     def majority_rate(self) -> dict[str, float]:
-        """The metric, in each split, of saying the same of every item: what is easy to reach.
+        """What :meth:`score` says of the same answer for every item: what is easy to reach.
 
         That is the most frequent class of the training items, or value of each label: the accuracy
         is the fraction of a split's items with this class, ROC AUC is 0.5.
@@ -222,8 +287,12 @@ class LabelledData(ABC):
         return {f"{name}_accuracy": scores[name] for name in SPLITS} | losses
 
     def info(self) -> Facts:
-        """Facts about the data, its labels and its split, for people and for run records."""
-        versions = self._versions()
+        """Facts about the data, its labels and its split, for people and for run records.
+
+        Raises:
+            DataError: as :attr:`content_hash`.
+        """
+        versions = self._checked_versions()
         if self not in _FACTS or _FACTS[self][0] != versions:
             _FACTS[self] = versions, self._facts()
         return dict(_FACTS[self][1])
@@ -372,6 +441,15 @@ def check_devices(data: LabelledData, *names: str) -> None:
             raise DataError(
                 f"{name} is on {device} and x on {data.x.device}; move them to one device first"
             )
+
+
+def version_of(part: Tensor) -> int:
+    """How often a tensor was written to; of one made in inference mode nobody counts.
+
+    Args:
+        part: of a data set.
+    """
+    return 0 if part.is_inference() else part._version
 
 
 def _without_negative_zero(part: Tensor) -> Tensor:

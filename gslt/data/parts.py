@@ -263,7 +263,10 @@ def _doubts(data: NodeDataset, parts: Parts, direction_is_told: bool) -> Iterato
             "give undirected=True if edges have no direction, undirected=False if they have one"
         )
     members = class_counts(data, data.labelled)
-    yield from _lacking(data, members == 0, "no node", "number the classes from 0 without a gap")
+    cure = "number the classes from 0 without a gap"
+    if unlabelled := int((~data.labelled).sum()):
+        cure += f", and not one of them -1, which is no label ({unlabelled:,} nodes have none)"
+    yield from _lacking(data, members == 0, "no node", cure)
     lacking = (class_counts(data, data.train_mask) == 0) & (members > 0)
     yield from _lacking(
         data, lacking, "no training node, so nothing is learnt of them", "split otherwise"

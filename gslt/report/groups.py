@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from gslt.config import OF_FROZEN
 from gslt.report.colours import Look, looks
 from gslt.report.statistics import by_place, once
 from gslt.studies.columns import column, is_missing, is_number, named, span
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Columns in which weight training has a number but no place, as it removes nothing.
 _OF_TICKETS = {"sparsity", "density", "search_space"}
-#: Settings of how frozen weights are divided, which say nothing where none is.
-_OF_FROZEN = {"allocation", "place", "draw", "connected"}
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class StudyGroups:
         asked, found = (
             rows[key].astype(object) if key in rows else nothing for key in (f"{AXIS}{name}", name)
         )
-        absent = _trains_all if name in _OF_TICKETS else _is_dense if name in _OF_FROZEN else None
+        absent = _trains_all if name in _OF_TICKETS else _is_dense if name in OF_FROZEN else None
         none = rows.apply(absent, axis=1) if absent else nothing
         return [
             own if not is_missing(own) else None if out or is_missing(value) else value

@@ -86,10 +86,11 @@ _FACTS = {
     "architecture": "{}",
     "num_layers": "{} layers",
     "hidden_channels": "width {}",
+    "width": "width × {}",
     "epochs": "{} epochs",
 }
-#: Those that a network of images does not have.
-_NOT_OF_IMAGES = ("num_layers", "hidden_channels")
+#: Those that a network of images does not have, and that one of graphs has not.
+_NOT_OF_IMAGES, _NOT_OF_GRAPHS = ("num_layers", "hidden_channels"), ("width",)
 
 
 def write_report(
@@ -451,7 +452,7 @@ class StudyReport:
             f"Hardware: {'; '.join(hardware)}.",
         ]
         if names := results.synthetic:
-            what = "data" if self.constructed else "graph"
+            what = "data" if self.constructed or self.item != "node" else "graph"
             notes.append(f"Synthetic {what}, no accuracy on real data: {', '.join(names)}.")
         if old := int(results.frame[self.value].isna().sum()):
             notes.append(
@@ -459,8 +460,8 @@ class StudyReport:
             )
         if results.majority:
             notes.append(
-                "Majority rate, what the same answer for every node reaches (the training nodes' "
-                f"most frequent class) of the test nodes: {results.majority}."
+                f"Majority rate, what the same answer for every {self.item} reaches (the training "
+                f"{self.item}s' most frequent class) of the test {self.item}s: {results.majority}."
             )
         if self.of_several:
             known = [METRICS[name].label for name in self.whole.metrics]
@@ -570,12 +571,29 @@ class StudyReport:
         """The settings that people ask for first, where all runs share them."""
         shared = self.groups.runs[list(_FACTS)]
         shared = shared.loc[:, shared.nunique(dropna=False) == 1].iloc[0]
-        unknown = _NOT_OF_IMAGES if shared.get("architecture") in VISION else ()
-        return ", ".join(
+        of_images = shared.get("architecture") in VISION
+        unknown = _NOT_OF_IMAGES if of_images else _NOT_OF_GRAPHS
+        told = [
             words.format(str(shared[name]).upper())
             for name, words in _FACTS.items()
             if name in shared and name not in unknown
-        )
+        ]
+        return ", ".join([*told, *self._images])
+
+    @property
+    def item(self) -> str:
+        """What is classified: ``node``, ``image``, or both where the study has data of both."""
+        graphs = [record.graph for record in self.results.records.values()]
+        kinds = dict.fromkeys("image" if "images" in graph else "node" for graph in graphs)
+        return " or ".join(sorted(kinds)) or "node"
+
+    @property
+    def _images(self) -> list[str]:
+        """How many images were learnt from, which may be a part of the set; nothing of graphs."""
+        graphs = [record.graph for record in self.results.records.values()]
+        counts = [graph["train"] for graph in graphs if "images" in graph and "train" in graph]
+        ends = dict.fromkeys((min(counts), max(counts))) if counts else ()
+        return [f"{' to '.join(f'{n:,}' for n in ends)} training images"] if counts else []
 
     @cached_property
     def _categories(self) -> list[Any]:

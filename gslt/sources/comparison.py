@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gslt.config import SourcesConfig
-from gslt.data import Dataset, ImageDataset, as_dataset
+from gslt.data import Dataset, ImageDataset, NodeDataset, as_dataset
 from gslt.data.catalogue import address
 from gslt.errors import ConfigError, RunError
 from gslt.report.figures import save_figure
@@ -62,8 +62,10 @@ def compare(
             a comparison that was interrupted goes on, and more seeds are added to those that are
             there. Default: nothing is kept.
         workers: number of processes, for a data set that is given by its name or path.
-        dataset_dir: folder of the data sets. Default: see :func:`gslt.load_dataset`.
-        split: number of the split of a name or path, where there are several.
+        dataset_dir: folder of the data sets, for a name or path. Default: see
+            :func:`gslt.load_dataset`.
+        split: number of the split of a name, a path or a graph of another library, where there are
+            several; a data set has its own.
         progress: show a bar over the epochs of all runs on a terminal.
 
     Returns:
@@ -79,7 +81,8 @@ def compare(
     config = config or SourcesConfig()
     if not isinstance(config, SourcesConfig):
         raise ConfigError(f"gslt.compare takes a SourcesConfig, got a {type(config).__name__}")
-    name, given = (address(str(data)), None) if isinstance(data, str | Path) else ("", _given(data))
+    name = address(str(data)) if isinstance(data, str | Path) else ""
+    given = None if name else _given(data, dataset_dir, split)
     if given is not None and workers > 1:
         raise ConfigError(
             f"{workers} workers each read the data set by its name or path, and {given.name!r} is "
@@ -100,8 +103,25 @@ def compare(
         return found
 
 
-def _given(data: Any) -> Dataset:
-    return data if isinstance(data, ImageDataset) else as_dataset(data)
+def _given(data: Any, dataset_dir: str | None, split: int) -> Dataset:
+    """A data set that is at hand.
+
+    Raises:
+        ConfigError: for what could only count where one is loaded.
+    """
+    if dataset_dir is not None:
+        raise ConfigError(
+            f"dataset_dir is where a name or path is looked up, and {type(data).__name__} is at "
+            "hand; leave dataset_dir out"
+        )
+    if not isinstance(data, ImageDataset | NodeDataset):
+        return as_dataset(data, split_number=split)
+    if split not in (0, data.split):
+        raise ConfigError(
+            f"{data.name!r} is a data set with split {data.split} alone, and split is {split}; "
+            f"load it with split={split}, and leave split out"
+        )
+    return data
 
 
 def compare_study(

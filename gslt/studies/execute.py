@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gslt.config import SearchConfig, TrainConfig
 from gslt.data import Dataset, load_dataset
@@ -252,10 +252,12 @@ def run_in_folder(
         on_epochs(1)
 
     config = run.config
+    # A run that was finished, but not recorded, is read.
+    watch: dict[str, Any] = {} if run.finished else {"on_epoch": count, "probe": probe}
     if isinstance(config, SearchConfig):
-        return search(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
+        return search(dataset, config, progress=False, folder=run, **watch)
     assert isinstance(config, TrainConfig)
-    return train(dataset, config, progress=False, on_epoch=count, folder=run, probe=probe)
+    return train(dataset, config, progress=False, folder=run, **watch)
 
 
 def data_of(spec: RunSpec, root: str | None) -> Dataset | None:

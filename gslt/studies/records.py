@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from gslt.data import Dataset
-from gslt.data.content import content_facts, data_differ, refuse_other_data
+from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, pasted
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
 from gslt.files.folder import ROOM
@@ -217,7 +217,7 @@ class StudyFolder:
                 first[place] = identity, record
         for identity, record in records.items():
             other, known = first[record.spec.dataset, record.spec.split]
-            if how := data_differ(known.graph, record.graph):
+            if how := runs_differ(known.graph, record.graph):
                 refuse_other_data(
                     f"the records {other} and {identity} in {str(self.path)!r} are of different "
                     f"data named {record.spec.dataset!r}: {how}",
@@ -239,9 +239,9 @@ class StudyFolder:
         records = self.results(study).records.values()
         known = [record for record in records if not record.spec.has_own_data]
         for name, split in dict.fromkeys((r.spec.dataset, r.spec.split) for r in known):
-            now = content_facts(load(name, split))
+            now = run_facts(load(name, split))
             here = [r.graph for r in known if (r.spec.dataset, r.spec.split) == (name, split)]
-            others = [how for graph in here if (how := data_differ(graph, now))]
+            others = [how for graph in here if (how := runs_differ(graph, now))]
             if others:
                 refuse_other_data(
                     f"{len(others)} of {len(here)} records in {str(self.path)!r} are of other data "

@@ -18,6 +18,8 @@ import yaml
 
 from gslt.config import (
     METHODS,
+    OF_MASK,
+    OF_REWIRING,
     VISION,
     RunConfig,
     SearchConfig,
@@ -137,7 +139,10 @@ class RunSpec:
 
     @property
     def in_force(self) -> dict[str, Any]:
-        """The same without settings of a mask, its rewiring, or layers, where there is none."""
+        """The same without settings of a mask, its rewiring, or layers, where there is none.
+
+        A dense source has the defaults of what would be frozen.
+        """
         idle = () if isinstance(self.config, SearchConfig) else self.config.idle
         return {name: value for name, value in self.resolved.items() if name not in idle}
 
@@ -171,7 +176,10 @@ class RunSpec:
         for name, value in truths.items():
             if not isinstance(value, bool):
                 raise ConfigError(f"{name} must be true or false, got {shortened(value)}")
-        config = build(RUN_METHODS[method], _resolve(settings))
+        settings = _resolve(settings)
+        if method == "train":
+            settings = _of_training(settings)
+        config = build(RUN_METHODS[method], settings)
         return cls(dataset=dataset, split=split, config=config, **truths)
 
     def __post_init__(self) -> None:
@@ -192,15 +200,13 @@ class RunSpec:
         # identity.
         if isinstance(self.config, SearchConfig):
             prune, lock = (ratio or None for ratio in self.config.ratios)
-            config = dataclasses.replace(
-                self.config, freezing_ratio=None, prune_ratio=prune, lock_ratio=lock
-            )
-            object.__setattr__(self, "config", config)
-        elif self.config.idle:
-            # Nor do settings of a mask tell runs apart that have none.
+            # Nor do settings of what is frozen tell sources apart that have nothing frozen.
             fields = {field.name: field.default for field in dataclasses.fields(self.config)}
             usual: dict[str, Any] = {name: fields[name] for name in self.config.idle}
-            object.__setattr__(self, "config", dataclasses.replace(self.config, **usual))
+            config = dataclasses.replace(
+                self.config, **usual, freezing_ratio=None, prune_ratio=prune, lock_ratio=lock
+            )
+            object.__setattr__(self, "config", config)
 
     def _check_construction(self, config: ConstructionConfig) -> None:
         """Refuse what a construction does not measure, and data that is not its target's."""
@@ -245,8 +251,9 @@ class Study:
     is an axis: an arm has a run for every combination of its lists, and every seed. Two more
     settings place the search window instead of ``prune_ratio``, ``lock_ratio`` and ``sparsity``:
     ``prune_share``, the share of the frozen weights that is pruned (0: all locked, 1: all pruned),
-    and ``window_position``, where between the sparsest and the densest ticket that exists the
-    sparsity lies (0.5: in the middle of the window).
+    beside the ``freezing_ratio`` that it divides, and ``window_position``, where between the
+    sparsest and the densest ticket that exists the sparsity lies (0.5: in the middle of the
+    window).
 
     Raises:
         ConfigError: for a name, a setting or a value that is not possible, points of an arm that
@@ -402,6 +409,12 @@ class Study:
             if not {**common, **own}.get("mask_sparsity"):
                 known -= set(TrainConfig().idle)
             common = {name: value for name, value in common.items() if name in known}
+        elif methods == ["search"] and not any(
+            _is_frozen({**common, **own}.get(name))
+            for name in ("freezing_ratio", "prune_ratio", "lock_ratio")
+        ):
+            idle = SearchConfig().idle
+            common = {name: value for name, value in common.items() if name not in idle}
         return {**common, **own}
 
     def _grids(self, arm: str) -> list[tuple[dict[str, Any], dict[str, list[Any]]]]:
@@ -545,6 +558,26 @@ def _own_place(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"dataset": own_dataset(target)}
 
 
+def _is_frozen(ratio: Any) -> bool:
+    """Whether a ratio, or one of a list, is not 0."""
+    return any(ratio) if isinstance(ratio, list) else bool(ratio)
+
+
+def _of_training(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a training without those of a mask, or its rewiring, where there is none.
+
+    A grid may vary them beside trainings that have a mask.
+
+    Raises:
+        ConfigError: for a value that they could not have with one either.
+    """
+    names: tuple[str, ...] = () if settings.get("rewire_every") else OF_REWIRING
+    names += () if settings.get("mask_sparsity") else OF_MASK
+    if idle := {name: settings[name] for name in names if name in settings}:
+        build(TrainConfig, {"mask_sparsity": 0.5, "rewire_every": 2, **idle})
+    return {name: value for name, value in settings.items() if name not in idle}
+
+
 def _resolve(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings without the derived ones.
 
@@ -556,7 +589,12 @@ def _resolve(settings: dict[str, Any]) -> dict[str, Any]:
     share, position = (settings.pop(name, None) for name in DERIVED)
     if share is not None:
         _leave_out(settings, "prune_share", "prune_ratio", "lock_ratio")
-        freezing_ratio = settings.pop("freezing_ratio", None) or 0.0
+        freezing_ratio = settings.pop("freezing_ratio", None)
+        if freezing_ratio is None:
+            raise ConfigError(
+                f"prune_share {shortened(share)} has no frozen weights to divide; set "
+                "freezing_ratio, of which 0 is a dense source, or leave prune_share out"
+            )
         settings["prune_ratio"], settings["lock_ratio"] = split_ratio(freezing_ratio, share)
     if position is not None:
         _leave_out(settings, "window_position", "sparsity")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gslt.data.images import ImageDataset, Variation
-from gslt.data.metrics import METRICS, loss
+from gslt.data.metrics import loss
 from gslt.random import Stream
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class MiniBatches:
             GsltError: if the loss is infinite or NaN.
         """
         found = loop.finite(loss(self.logits, self.y).item(), epoch)
-        score = METRICS[self.dataset.metric].score
+        score = self.dataset.score_of
         scores = {"train": score(self.logits, self.y)}
         for split in ("val", "test"):
             mask = self.dataset.splits[split]

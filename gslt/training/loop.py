@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gslt.config import Optimizer, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset
+from gslt.data.content import judge_facts
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY, loss
 from gslt.errors import ConfigError, GsltError, Interrupted, RunError
@@ -402,10 +403,15 @@ def ticket_of(
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:
-    """What tells a data set and its metric from others, for checkpoints; accuracy goes unsaid."""
+    """What tells a data set and its metric from others, for checkpoints; accuracy goes unsaid.
+
+    Raises:
+        DataError: for an evaluator whose name does not tell it from others.
+    """
     kind = "images" if isinstance(dataset, ImageDataset) else "graph"
-    found = {kind: [dataset.name, dataset.split, *dataset.counts.values()]}
-    return found if dataset.metric == ACCURACY else {**found, "metric": dataset.metric}
+    found: dict[str, Any] = {kind: [dataset.name, dataset.split, *dataset.counts.values()]}
+    found |= {} if dataset.metric == ACCURACY else {"metric": dataset.metric}
+    return {**found, **judge_facts(dataset)}
 
 
 def _types(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:

@@ -52,7 +52,7 @@ class About:
     remembered: dict[str, str | int | None] = field(default_factory=dict)
     continued_by: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
-    """What the run is of, see :func:`gslt.data.content.content_facts`; empty of an older gslt."""
+    """What the run is of, see :func:`gslt.data.content.run_facts`; empty of an older gslt."""
     versions: dict[str, str] = field(default_factory=dict)
     python: str = ""
     system: str = ""

@@ -28,7 +28,7 @@ from typing_extensions import Self
 
 from gslt.config import RunConfig, SearchConfig
 from gslt.data import Dataset
-from gslt.data.content import content_facts, data_differ, refuse_other_data
+from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
@@ -321,7 +321,7 @@ class RunFolder:
         Args:
             dataset: that it would go on with.
         """
-        return not data_differ(self._about.data, content_facts(dataset))
+        return not runs_differ(self._about.data, run_facts(dataset))
 
     def hold_to(self, dataset: Dataset) -> None:
         """Note the data that the run is of, or refuse other data.
@@ -330,10 +330,12 @@ class RunFolder:
             dataset: that it goes on with.
 
         Raises:
-            RunError: if it was begun on other data, unless that is allowed.
+            RunError: if it was begun on other data, or is judged by something else, unless that is
+                allowed.
+            DataError: for an evaluator whose name does not tell it from others.
         """
-        now = content_facts(dataset)
-        if how := data_differ(self._about.data, now):
+        now = run_facts(dataset)
+        if how := runs_differ(self._about.data, now):
             refuse_other_data(
                 f"{str(self.path)!r} was begun on other data than {dataset.name!r} is now: {how}",
                 "bring back the data, or choose another --out",

@@ -48,9 +48,10 @@ def search(
             whatever :func:`gslt.as_dataset` takes; or a name or path of :func:`gslt.load_dataset`.
         config: source network, sparsity, optimisation. Default: the Frozen paper's GIN.
         progress: show a progress bar on a terminal.
-        on_epoch: called after every epoch.
+        on_epoch: called after every epoch that is computed.
         folder: where to write metrics, checkpoints, ticket and summary. What is finished there is
-            not computed again, so that a run that was killed goes on.
+            not computed again, so that a run that was killed goes on; that a finished folder calls
+            neither ``on_epoch`` nor ``probe`` is a :class:`gslt.errors.GsltWarning`.
         probe: measures the model on its way, see :class:`gslt.diagnostics.SearchProbe`.
         pattern: which weights are frozen, in every run, in the place of the config's ratios: see
             :func:`gslt.freeze` and :func:`gslt.found_pattern`. Not with a folder, which knows a
@@ -254,6 +255,21 @@ def _check_sources(dataset: Dataset, config: SearchConfig) -> None:
             raise ConfigError(f"seed {seed}: {error}") from None
 
 
+def _say_not_called(folder: RunFolder, on_epoch: OnEpoch | None, probe: Probe | None) -> None:
+    """Warn of what would be called after every epoch, where none is computed any more."""
+    log, seeds = getattr(probe, "log", None), range(folder.config.runs)
+    first = int(folder.values["seed"])
+    told = isinstance(log, Log) and all(log.of(first + each) for each in seeds)
+    names = ["on_epoch"] if on_epoch is not None else []
+    names += ["probe"] if probe is not None and not told else []
+    if names:
+        warn(
+            f"{str(folder.path)!r} is finished: no epoch is computed, and {' and '.join(names)} "
+            "not called; take another folder, in which the epochs are computed again",
+            GsltWarning,
+        )
+
+
 def _repeat(
     dataset: Dataset,
     config: SearchConfig | TrainConfig,
@@ -284,6 +300,8 @@ def _repeat(
 
     if folder is not None and isinstance(log := getattr(probe, "log", None), Log):
         folder.watch(log)
+    if folder is not None and folder.finished:
+        _say_not_called(folder, on_epoch, probe)
     runs: list[Run] = []
     for seed in range(config.seed, config.seed + config.runs):
         stored = None if folder is None else folder.stored(seed, identity(dataset), build)

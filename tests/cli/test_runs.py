@@ -213,6 +213,8 @@ def test_settings_of_images_come_from_a_file_too(tmp_path):
     found = (options.momentum, options.weight_decay, options.optimizer, options.lr)
     assert found == (0.5, 0.0, "sgd", 0.01)
     assert parse(["train", "--epochs", "3"]).train.optimizer == "adamw"
+    options = parse(["search", "--architecture", "conv6", "--optimizer", "adamw"]).search
+    assert (options.momentum, options.weight_decay) == (0.0, 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -385,6 +385,19 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: own(metric="roc_auc", evaluator=lambda y, found: 1.0),
         lambda: (own(metric="roc_auc"), own(evaluator=lambda y, found: 1.0)),
     ),
+    "evaluator": (
+        lambda: own(evaluator=lambda y, found: 2.0).score(torch.zeros(6, 2)),
+        lambda: own(evaluator=lambda y, found: 1.0).score(torch.zeros(6, 2)),
+    ),
+    "a data set read again": (
+        lambda: as_dataset(made(), features="degree"),
+        lambda: (as_dataset(made()), made({"features": "degree"}, x=None)),
+    ),
+    "attribute of masks": (lambda: made({"split": "fold"}), lambda: made()),
+    "plus and minus one": (
+        lambda: random_split([1, -1] * 10),
+        lambda: random_split((torch.tensor([1, -1] * 10) + 1) // 2),
+    ),
     "one value in a split": (
         lambda: several(y=torch.ones(6, 2), metric="roc_auc"),
         lambda: several(y=torch.ones(6, 2)),

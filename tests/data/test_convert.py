@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import warnings
 from typing import Any
 
 import pytest
@@ -378,3 +380,83 @@ def test_several_labels_and_another_metric() -> None:
     binary = as_dataset(Data(x=torch.eye(6), y=one, edge_index=edges), metric="roc_auc", **split)
     assert binary.metric == "roc_auc"
     assert as_dataset(binary, metric="accuracy").metric == "accuracy"
+
+
+def test_a_data_set_is_not_read_again() -> None:
+    data = as_dataset(pyg())
+    for name, value in (
+        ("features", "nonsense"),
+        ("x", "feat"),
+        ("y", "label"),
+        ("split", "fold"),
+        ("split_number", 2),
+    ):
+        with pytest.raises(ConfigError, match=rf"data set already, .* {name} is {value}; leave"):
+            as_dataset(data, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="num_classes must be an integer of at least 2, got 0"):
+        as_dataset(data, num_classes=0)
+    stacks = {name: torch.stack([mask, mask], dim=1) for name, mask in MASKS.items()}
+    assert as_dataset(data, **stacks, split_number=1).train_mask.tolist() == [True, *[False] * 3]
+    with pytest.raises(ConfigError, match="split names an attribute of NetworkX' nodes, and Data"):
+        as_dataset(pyg(), split="fold")
+
+
+def test_a_graph_and_its_data_set_share_nothing() -> None:
+    x = X.numpy().copy()
+    graph = pyg(x=x, **{name: mask.clone() for name, mask in MASKS.items()}, y=Y.clone())
+    graph.edge_index = EDGES.clone()
+    data = as_dataset(graph)
+    known = data.content_hash
+    x[:] = 0
+    graph.train_mask[1:] = True
+    graph.y[:] = 1
+    graph.edge_index[:] = 0
+    assert_is_toy(data)
+    assert dataclasses.replace(data).content_hash == data.content_hash == known
+
+
+def test_a_data_set_that_is_written_to_is_checked_again() -> None:
+    given = MASKS["train_mask"].clone()
+    data = dataclasses.replace(as_dataset(pyg()), train_mask=given)
+    given[:] = True
+    assert data.train_mask.tolist() == [True, False, False, False]
+    before = data.content_hash
+    data.x[0, 0] = 5.0
+    assert data.content_hash != before
+    data.train_mask[1:3] = True
+    for read in (lambda: data.content_hash, data.info):
+        with pytest.raises(DataError, match="node 1 is in both train_mask and val_mask"):
+            read()
+    with torch.inference_mode():
+        inferred = dataclasses.replace(as_dataset(pyg()), x=torch.ones(4, 2))
+    assert inferred.content_hash
+
+
+def test_pyg_edge_data_is_told_whatever_its_name() -> None:
+    weight, relation = torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0, 1, 1])
+    graph = pyg(weight=weight, relation=relation, position=torch.zeros(4), edge_note=relation[:2])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        as_dataset(graph, undirected=False)
+        # PyG guesses the number of nodes here, and says so.
+        bare = pyg(x=None, weight=weight[:2], edge_index=EDGES[:, :2])
+        as_dataset(bare, undirected=False, features="constant")
+    told = [str(each.message) for each in said if "of the edges" in str(each.message)]
+    assert [text.split(": ", 1)[1].split(" of")[0] for text in told] == [
+        "weight",
+        "relation",
+        "edge_note",
+        "weight",
+    ]
+    assert not [each for each in said if "num_nodes" in str(each.message)]
+
+
+def test_labels_of_plus_and_minus_one_are_told() -> None:
+    y = [1, -1] * 30
+    with pytest.warns(DataWarning, match=r"30 of 60 nodes are left out .* \(y \+ 1\) // 2"):
+        masks = random_split(y)
+    assert sum(int(mask.sum()) for mask in masks.values()) == 30
+    for fine in ([0, 1] * 30, [0, -1, 1] * 20, [1] * 60):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            random_split(fine)

@@ -113,6 +113,52 @@ def test_evaluate_uses_the_evaluator() -> None:
     assert toy().evaluate(logits) == toy().accuracy(logits)
 
 
+def macro(y_true: torch.Tensor, y_pred: torch.Tensor) -> float:
+    """Mean over the classes of the share of their nodes that is right."""
+    right = [(y_pred[y_true == c] == c).double().mean() for c in y_true.unique()]
+    return float(torch.stack(right).mean())
+
+
+def test_an_evaluator_is_what_epochs_are_chosen_by_and_what_the_majority_has() -> None:
+    # Test nodes: 5 of class 0, 1 of class 1; of training and validation one each.
+    y = torch.tensor([0, 1, 0, 1, 0, 0, 0, 0, 0, 1])
+    nodes = torch.arange(10)
+    masks = {"train_mask": nodes < 2, "val_mask": (nodes > 1) & (nodes < 4), "test_mask": nodes > 3}
+    common = {"x": torch.ones(10, 1), "y": y, "edge_index": torch.tensor([[0], [1]]), **masks}
+    data = toy(**common, evaluator=macro)
+    assert data.majority_rate() == {"train": 0.5, "val": 0.5, "test": 0.5}
+    assert toy(**common).majority_rate()["test"] == pytest.approx(5 / 6)
+    assert data.info()["test_majority_rate"] == 0.5
+    assert data.info()["evaluator"].endswith("test_dataset.macro")  # type: ignore[union-attr]
+    # Class 1 for all but the last node: of class 0 none is right, of class 1 all are.
+    logits = torch.nn.functional.one_hot(torch.ones(10, dtype=torch.int64), 2).float()
+    assert data.score(logits)["test"] == data.evaluate(logits)["test"] == 0.5
+    assert data.accuracy(logits)["test"] == pytest.approx(1 / 6)
+    assert data.score_of(logits[4:], y[4:]) == 0.5
+    assert data.content_hash == toy(**common).content_hash
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, math.nan])
+def test_an_evaluator_that_gives_no_fraction_is_refused(value: float) -> None:
+    data = toy(evaluator=lambda y_true, y_pred: value)
+    with pytest.raises(DataError, match=f"gave {value} for 2 nodes; an evaluator gives a fraction"):
+        data.score(torch.zeros(5, 2))
+
+
+def test_an_evaluator_that_is_accuracy_is_asked_in_the_end_only() -> None:
+    class Benchmark:
+        is_accuracy = True
+
+        def __call__(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> float:
+            return 0.25
+
+    data = toy(evaluator=Benchmark())
+    logits = torch.zeros(5, 2)
+    assert data.score(logits) == data.accuracy(logits)
+    assert set(data.evaluate(logits).values()) == {0.25}
+    assert (data.evaluator_name, "evaluator" in data.info()) == ("", False)
+
+
 @pytest.mark.parametrize("method", ["accuracy", "evaluate"])
 def test_logits_of_another_shape_are_refused(method: str) -> None:
     data = toy(evaluator=lambda y_true, y_pred: 0.0)

@@ -16,7 +16,12 @@ from gslt.studies.study import GridCell, Study
 
 SWEEP = {
     "weight training": {"method": "train"},
-    "ticket": {"sparsity": [0.2, 0.5], "allocation": ["epl", "erk"], "num_layers": [2, 3]},
+    "ticket": {
+        "prune_ratio": 0.1,
+        "sparsity": [0.2, 0.5],
+        "allocation": ["epl", "erk"],
+        "num_layers": [2, 3],
+    },
 }
 
 
@@ -118,7 +123,7 @@ def test_places_by_hand(tmp_path: Path) -> None:
     ],
 )
 def test_the_horizontal_axis(options: dict[str, str], x: str, tmp_path: Path) -> None:
-    arms = {"a": {"sparsity": [0.2, 0.5], "allocation": ["epl", "erk"]}}
+    arms = {"a": {"prune_ratio": 0.1, "sparsity": [0.2, 0.5], "allocation": ["epl", "erk"]}}
     assert groups_of(tmp_path, Study(name="s", arms=arms, seeds=1, **options)).x == x
 
 

@@ -240,7 +240,7 @@ def test_places_in_the_comparisons_are_plain(tmp_path: Path) -> None:
 def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
     arms = {name: {"freezing_ratio": [0.0, 0.4], "prune_share": share, "window_position": 0.5}
             for name, share in (("locked", 0.0), ("pruned", 1.0))}  # fmt: skip
-    arms["wide"] = {"hidden_channels": [10, 20], "allocation": ["epl", "erk"]}
+    arms["wide"] = {"hidden_channels": [10, 20], "allocation": ["epl", "erk"], "lock_ratio": 0.1}
     study = Study(name="s", settings={"hidden_channels": 10}, seeds=1, arms=arms)
     folder = fill(tmp_path, study, lambda _: 0.5)
     texts, _ = report(folder)
@@ -254,6 +254,21 @@ def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
     assert lines[8].startswith("| wide | 20 | epl | SKC |")
     # One run, no spread.
     assert "| 50.00 | 51.00 | 52.00 | 1 |" in lines[2]
+
+
+def test_a_study_of_images_says_how_narrow_and_of_how_many_images(tmp_path: Path) -> None:
+    settings = {"architecture": "conv6", "width": 0.125, "epochs": 8}
+    study = Study(name="s", settings=settings, arms={"ticket": {}}, seeds=2)
+    (folder := StudyFolder(tmp_path)).add(study)
+    graph = {"name": "tiny", "images": 6000, "train": 4000, "val": 1000, "test": 1000}
+    graph["test_majority_rate"] = 0.1
+    for spec in study.runs.values():
+        folder.write(dataclasses.replace(fabricated(spec, 0.5), graph=graph))
+    report = StudyReport(folder.results(study))
+    assert report.facts == "CONV6, width × 0.125, 8 epochs, 4,000 training images"
+    notes = " ".join(report.summary.notes)
+    assert "same answer for every image reaches (the training images' most frequent" in notes
+    assert "node" not in notes
 
 
 # What is not there

@@ -13,15 +13,17 @@ import pytest
 import torch
 from fabricated import fill
 from images import stripes
+from torch_geometric.data import Data
 
 import gslt
 from gslt.errors import ConfigError, DataError, DataWarning, RunError
 from gslt.files import OutputFolder
-from gslt.sources import Comparison, study_of
+from gslt.sources import Comparison, comparison, study_of
 from gslt.sources.arms import DENSE, FROZEN, SPARSE, TRAINED
 from gslt.sources.comparison import FILES
 from gslt.studies import execute
 from gslt.studies.records import StudyFolder
+from gslt.studies.study import Study
 from gslt.training.places import read_epochs
 
 from .conftest import QUICK
@@ -215,7 +217,7 @@ def test_a_file_of_arrays(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
 def test_images() -> None:
     settings = {"architecture": "conv2", "width": 0.1, "epochs": 1, "seeds": 1}
     found = gslt.compare(stripes(), gslt.SourcesConfig(**settings), progress=False)
-    assert "CONV2, 1 epochs" in found.table.title
+    assert "CONV2, width × 0.1, 1 epochs, 30 training images" in found.table.title
     assert "Learning rates: weight training 0.01, dense source 0.1" in found.markdown()
     assert list(cells(found)) == ARMS
 
@@ -235,6 +237,36 @@ def test_what_is_refused(blocks: gslt.NodeDataset, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not empty and was not made by gslt"):
         gslt.compare(blocks, config, out=tmp_path / "mine", progress=False)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_the_split_of_a_graph_of_another_library(
+    blocks: gslt.NodeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(study: Study, *_: Any, given: gslt.NodeDataset, **__: Any) -> None:
+        seen.append((study.settings["split"], given))
+        raise RunError("enough")
+
+    seen: list[tuple[int, gslt.NodeDataset]] = []
+    monkeypatch.setattr(comparison, "check_study", stop)
+    # In the second split training and test change places.
+    first = {f"{name}_mask": mask for name, mask in blocks.splits.items()}
+    second = {**first, "train_mask": blocks.test_mask, "test_mask": blocks.train_mask}
+    masks = {name: torch.stack([first[name], second[name]], dim=1) for name in first}
+    graph = Data(x=blocks.x, y=blocks.y, edge_index=blocks.edge_index, **masks)
+    for split in (0, 1):
+        with pytest.raises(RunError, match="enough"):
+            gslt.compare(graph, split=split)
+    assert [(split, data.split) for split, data in seen] == [(0, 0), (1, 1)]
+    assert torch.equal(seen[0][1].train_mask, blocks.train_mask)
+    assert torch.equal(seen[1][1].train_mask, blocks.test_mask)
+    with pytest.raises(ConfigError, match="split must lie in 0 … 1"):
+        gslt.compare(graph, split=2)
+    with pytest.raises(ConfigError, match="with split 0 alone, and split is 3; load it with"):
+        gslt.compare(blocks, split=3)
+    with pytest.raises(ConfigError, match="Data is at hand; leave dataset_dir out"):
+        gslt.compare(graph, dataset_dir="there")
+    with pytest.raises(RunError, match="enough"):
+        gslt.compare(dataclasses.replace(blocks, split=3), split=3)
 
 
 def test_a_graph_too_small_for_a_split(blocks: gslt.NodeDataset) -> None:

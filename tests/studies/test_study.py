@@ -124,6 +124,10 @@ def test_window_by_hand():
     [
         ({"freezing_ratio": 0.4, "prune_share": 0.5, "prune_ratio": 0.2}, "decides prune_ratio"),
         ({"freezing_ratio": 0.4, "window_position": 0.5}, "needs prune_share"),
+        ({"prune_share": 0.5, "window_position": 0.5}, "has no frozen weights to divide; set free"),
+        ({"prune_share": 0.5, "freezing_ratio": None}, "has no frozen weights to divide; set free"),
+        ({"method": "construct", "prune_share": 1.0}, "has no frozen weights to divide; set free"),
+        ({"method": "train", "allocation": "even"}, "allocation must be one of"),
         ({"window_position": 0.5, "sparsity": 0.5}, "decides sparsity"),
         ({"freezing_ratio": 0.4, "prune_share": 1.5}, "prune_share must lie in"),
         ({"method": "guess"}, "method must be one of search, train"),
@@ -182,7 +186,8 @@ def test_place_norm_and_edges_are_settings_of_a_study(tmp_path):
     # Runs without them have the identities that they had.
     plain = spec(num_layers=4, place="all", edges="all", pair_norm=False)
     assert plain.identity == spec(num_layers=4).identity
-    assert spec(place="b,a").identity == spec(place="a, b").identity != spec().identity
+    one, other = (spec(prune_ratio=0.2, place=place) for place in ("b,a", "a, b"))
+    assert one.identity == other.identity != spec(prune_ratio=0.2).identity
 
 
 def test_settings_of_the_search_do_not_apply_to_training():
@@ -225,6 +230,29 @@ def test_settings_of_a_mask_apply_where_there_is_one():
     trained = RunSpec.from_values({"method": "train", "allocation": "erk"})
     assert trained.identity == RunSpec.from_values({"method": "train"}).identity
     assert {"allocation", "draw", "connected", "mask"}.isdisjoint(trained.in_force)
+
+
+def test_a_dense_source_is_one_whatever_would_be_frozen():
+    idle = {"allocation": "erk", "place": "hidden", "draw": "bernoulli", "connected": True}
+    assert spec(**idle).config == spec().config
+    assert spec(**idle, freezing_ratio=0.0).identity == spec().identity
+    for name, value in idle.items():
+        frozen = spec(**{name: value}, prune_ratio=0.2)
+        assert frozen.identity != spec(prune_ratio=0.2).identity
+    study = Study(
+        name="s",
+        seeds=[4],
+        settings={"allocation": ["epl", "erk"]},
+        arms={"dense": {"freezing_ratio": 0}, "sparse": {"prune_ratio": 0.2}},
+    )
+    assert [(c.arm, c.axes) for c in study.cells] == [
+        ("dense", {}),
+        ("sparse", {"allocation": "epl"}),
+        ("sparse", {"allocation": "erk"}),
+    ]
+    assert len(study.runs) == 3
+    with pytest.raises(gslt.ConfigError, match="allocation 'epl' and 'erk' give the same run"):
+        Study(name="s", arms={"dense": {"allocation": ["epl", "erk"]}})
 
 
 def test_an_arm_of_several_grids():

@@ -200,6 +200,13 @@ def test_a_finished_run_is_not_computed_again(blocks: gslt.NodeDataset, tmp_path
     assert second.ticket.to_bytes() == first.ticket.to_bytes()
     expected = first.best.model.eval()(blocks.x, blocks.edge_index)
     assert torch.equal(second.best.model(blocks.x, blocks.edge_index), expected)
+    watch: dict[str, Any] = {"on_epoch": print, "probe": gslt.diagnostics.SearchProbe(blocks, 1)}
+    with (
+        RunFolder(tmp_path, config) as folder,
+        pytest.warns(GsltWarning, match="no epoch is computed, and on_epoch and probe not called"),
+    ):
+        gslt.search(blocks, config, progress=False, folder=folder, **watch)
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["finished-seed0.safetensors", "ticket-seed0.safetensors"])
