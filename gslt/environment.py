@@ -43,6 +43,12 @@ def processor() -> str:
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def usable_cores() -> int:
+    """How many cores this process may use: those that it is bound to, where a system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def environment() -> dict[str, object]:
     """Versions and hardware, for a run folder.
 

@@ -9,13 +9,14 @@ from typing import Any
 from gslt.report.colours import BASELINE
 from gslt.report.groups import StudyGroups
 from gslt.studies.columns import column, is_number
-from gslt.studies.runs import AXIS, StudyResults
+from gslt.studies.runs import ASKED_DENSITY, AXIS, StudyResults
 from gslt.training.results import AT_BEST, AT_LAST
 
 #: Columns that name a run, or that every axis of accuracy already shows.
 _NO_X = {
     *("study", "arm", "label", "seed", "seeds", "n", "identity", "method", "graph", "split"),
     *("metric", "majority_rate", "synthetic", "collapsed", "hardware", "best_epoch", "last_epoch"),
+    ASKED_DENSITY,
 }
 _ACCURACIES = tuple(
     f"{epoch}{split}_accuracy" for epoch in ("", "last_") for split in ("test", "val", "train")

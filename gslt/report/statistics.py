@@ -21,10 +21,10 @@ import numpy as np
 
 from gslt.errors import ConfigError
 from gslt.random import Float64, Stream
-from gslt.studies.runs import AXIS, axis_names
+from gslt.studies.runs import ASKED_DENSITY, AXIS, axis_names
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 #: All 2^n sign flips are taken where they are no more than this; else one fewer are drawn.
 EXACT_LIMIT = 10_000
@@ -359,8 +359,19 @@ def bootstrap_interval(numbers: Float64) -> tuple[float, float]:
 
 # Comparisons of the arms of a study
 
-#: Differences that agree to so many decimals are equal: sums of accuracies have rounding errors.
+#: Numbers that agree to so many decimals are equal: sums of accuracies have rounding errors.
 _DECIMALS = 12
+#: Settings that say how many weights a source has left, and its ticket.
+_OF_DENSITY = {
+    *("sparsity", "mask_sparsity", "freezing_ratio", "prune_ratio", "lock_ratio"),
+    *("prune_share", "window_position"),
+}
+#: Column of the density at which runs of two arms are compared.
+_DENSITY = "density compared"
+#: A density that is so near to the one asked for, as a part of it, is that one.
+_NEAR = 0.05
+#: Densities that fall short of what was asked for are equal where they agree to so many decimals.
+_SHORT_DECIMALS = 4
 
 
 def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
@@ -370,18 +381,24 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
     vary. What only one of two arms varies is no part of a pair: each of its values makes a
     comparison of its own.
 
+    Arms may say in other words how many weights are left: as ``sparsity``, ``mask_sparsity``, or by
+    a freezing ratio and a place in the window. Where both vary it, and what they vary by the same
+    name does not fix it alike, they are compared at every density that both have, and the ratios
+    that follow from it in an arm are no part of a pair.
+
     Args:
         runs: the runs of one study, see :func:`gslt.studies.frame`.
         column: what is compared.
 
     Returns:
         A row a comparison: ``first``, ``first_at`` and ``second``, ``second_at`` (the arms, and the
-        values of what each alone varies), ``difference`` (mean over the pairs, first minus second),
-        ``low`` and ``high`` (its bootstrap interval; NaN for one pair), ``pairs``, ``p_pairs``
-        (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all pairs of a seed together:
-        valid also where pairs of one seed resemble each other), ``least_p_pairs`` and
-        ``least_p_seeds`` (the smallest that so many can reach), ``p_seeds_holm`` (corrected for
-        all comparisons), ``shared_runs_left_out``.
+        values of what each alone varies), ``equal`` (the values in which the runs of a pair are
+        equal, of each name that both vary, or of ``density``), ``difference`` (mean over the pairs,
+        first minus second), ``low`` and ``high`` (its bootstrap interval; NaN for one pair),
+        ``pairs``, ``p_pairs`` (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all
+        pairs of a seed together: valid also where pairs of one seed resemble each other),
+        ``least_p_pairs`` and ``least_p_seeds`` (the smallest that so many can reach),
+        ``p_seeds_holm`` (corrected for all comparisons), ``shared_runs_left_out``.
 
     Raises:
         ConfigError: if runs of several metrics were compared.
@@ -389,6 +406,7 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
     import pandas as pd
 
     check_one_metric(runs, [], [column])
+    runs = runs.assign(**{_DENSITY: _densities(runs)})
     arms = [group for _, group in runs.groupby("arm", sort=False)]
     rows = [row for pair in itertools.combinations(arms, 2) for row in _comparisons(*pair, column)]
     found = pd.DataFrame(rows)
@@ -397,22 +415,83 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
     return found
 
 
+def _densities(runs: DataFrame) -> Series:
+    """The share of weights that is left: as asked for, or as measured where that falls short.
+
+    Rounding to whole weights and what was drawn by chance move it a little. NaN where all weights
+    are trained, and where nobody knows.
+    """
+    import pandas as pd
+
+    if ASKED_DENSITY not in runs or "density" not in runs:
+        return pd.Series(math.nan, runs.index)
+    asked, found = (runs[name].astype(float) for name in (ASKED_DENSITY, "density"))
+    kept = (found - asked).abs() <= _NEAR * asked
+    return asked.round(_DECIMALS).where(kept | asked.isna(), found.round(_SHORT_DECIMALS))
+
+
 def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[dict[str, Any]]:
     """Every comparison of two arms: one for each place on the axes that one of them alone has."""
     mine, yours = axis_names(first), axis_names(second)
+    parts: list[tuple[dict[str, Any], DataFrame, DataFrame]] = [({}, first, second)]
+    if _say_density_differently(first, second):
+        mine, yours = _without_density(first), _without_density(second)
+        parts = _at_equal_density(first, second)
     common = [name for name in mine if name in yours]
-    for (at, one), (other_at, other) in itertools.product(
-        by_place(first, [name for name in mine if name not in common]),
-        by_place(second, [name for name in yours if name not in common]),
-    ):
-        if found := _comparison(one, other, [f"{AXIS}{name}" for name in common], column):
-            yield {
-                "first": one["arm"].iloc[0],
-                "first_at": at,
-                "second": other["arm"].iloc[0],
-                "second_at": other_at,
-                **found,
-            }
+    for density, one_arm, other_arm in parts:
+        for (at, one), (other_at, other) in itertools.product(
+            by_place(one_arm, [name for name in mine if name not in common]),
+            by_place(other_arm, [name for name in yours if name not in common]),
+        ):
+            if found := _comparison(one, other, common, column):
+                yield {
+                    "first": one["arm"].iloc[0],
+                    "first_at": at,
+                    "second": other["arm"].iloc[0],
+                    "second_at": other_at,
+                    **found,
+                    "equal": {**density, **found["equal"]},
+                }
+
+
+def _at_equal_density(
+    first: DataFrame, second: DataFrame
+) -> list[tuple[dict[str, Any], DataFrame, DataFrame]]:
+    """The runs of two arms at every density that both have, the largest first."""
+    found = {*first[_DENSITY].dropna()}.intersection(second[_DENSITY])
+    return [
+        ({"density": [each]}, *(arm[arm[_DENSITY] == each] for arm in (first, second)))
+        for each in sorted(found, reverse=True)
+    ]
+
+
+def _say_density_differently(first: DataFrame, second: DataFrame) -> bool:
+    """Whether two arms vary the density by different settings, so that no common name fixes it."""
+    import pandas as pd
+
+    arms = (first, second)
+    mine, yours = ({*axis_names(arm)} for arm in arms)
+    if mine & _OF_DENSITY == yours & _OF_DENSITY:
+        return False
+    if any(arm[_DENSITY].nunique() < 2 for arm in arms):
+        return False
+    common = [f"{AXIS}{name}" for name in sorted(mine & yours)]
+    both = pd.concat([arm[[*common, _DENSITY]] for arm in arms])
+    return not common or bool((_counts(both, common, _DENSITY) > 1).any())
+
+
+def _without_density(arm: DataFrame) -> list[str]:
+    """The axes of an arm, but for those that say how many weights are left and follow from that."""
+    return [
+        name
+        for name in axis_names(arm)
+        if name not in _OF_DENSITY or (_counts(arm, [_DENSITY], f"{AXIS}{name}") > 1).any()
+    ]
+
+
+def _counts(runs: DataFrame, by: list[str], column: str) -> Series:
+    """How many values a column has in every group."""
+    return runs.groupby(by, dropna=False)[column].nunique(dropna=False)
 
 
 def by_place(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
@@ -439,7 +518,8 @@ def _comparison(
     first: DataFrame, second: DataFrame, common: Sequence[str], column: str
 ) -> dict[str, Any]:
     """Mean difference, its interval and both tests; empty where there is no pair."""
-    both = paired(first, second, ["seed", "dataset", "split", *common], [column])
+    axes = [f"{AXIS}{name}" for name in common]
+    both = paired(first, second, ["seed", "dataset", "split", *axes], [column])
     pairs = both[~both["shared"]]
     if not len(pairs):
         return {}
@@ -447,6 +527,7 @@ def _comparison(
     by_seed = differences.groupby(pairs["seed"], sort=False).mean()
     low, high = bootstrap_interval(differences.to_numpy())
     return {
+        "equal": {name: pairs[f"{AXIS}{name}"].unique().tolist() for name in common},
         "difference": float(differences.mean()),
         "low": low,
         "high": high,

@@ -47,7 +47,7 @@ from gslt.report.tables import (
     text,
     together,
 )
-from gslt.studies.columns import column, is_missing, is_number, named, span
+from gslt.studies.columns import column, is_missing, is_number, named, shown, span
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import AXIS, StudyResults
 from gslt.training.results import (
@@ -69,6 +69,10 @@ EPOCH_WORDS: dict[ReportedEpoch, str] = {
     "last": "the last epoch",
 }
 EPOCH_PREFIX: dict[ReportedEpoch, str] = {"best": "", "last": "last_"}
+#: What a report of the last epoch says of all that is no accuracy.
+BEST_TICKET = (
+    "Sizes, densities and lost layers are those of the ticket of the best epoch, which is kept"
+)
 #: Folders of the tables and figures.
 TABLE_FOLDER, FIGURE_FOLDER = "tables", "figures"
 #: Axes that the columns of the summary show already.
@@ -273,6 +277,11 @@ class StudyReport:
         """Column of the test accuracy at the epoch that is shown."""
         return f"{'' if self.constructed else EPOCH_PREFIX[self.epoch]}test_accuracy"
 
+    @property
+    def of_last(self) -> bool:
+        """Whether its accuracies are those of the last epoch, beside what the best one left."""
+        return self.epoch == "last" and not self.constructed
+
     @cached_property
     def groups(self) -> StudyGroups:
         """Its runs by arm and place."""
@@ -327,10 +336,15 @@ class StudyReport:
         return f"{group.label}: {format_accuracy(mean, std)} %"
 
     def _lead(self, best: Sequence[Any]) -> str:
-        """By how much the first arm is above the second; empty where fewer than three are pairs."""
+        """By how much the first arm is above the second; empty where fewer than three are pairs.
+
+        Both are at the place of their best validation accuracy, and of more arms than two they are
+        the best by the very test accuracies that are compared, which the sentence says.
+        """
         if len(best) < 2 or not len(self.comparisons):
             return ""
         places = [best[0].label, best[1].label]
+        chosen = "; not corrected for the choice of these two by the same runs"
         for each in self.comparisons.itertuples():
             names = [named(each.first, each.first_at), named(each.second, each.second_at)]
             if sorted(names) != sorted(places) or each.pairs < 3:
@@ -339,7 +353,8 @@ class StudyReport:
             low, high = sorted((sign * each.low, sign * each.high))
             return (
                 f"The first is {100 * sign * each.difference:.2f} points above the second (95 % "
-                f"interval {100 * low:.2f} to {100 * high:.2f}, {each.pairs} pairs)."
+                f"interval {100 * low:.2f} to {100 * high:.2f}, {each.pairs} pairs"
+                f"{chosen if len(best) > 2 else ''})."
             )
         return ""
 
@@ -471,6 +486,8 @@ class StudyReport:
             )
         if self.collapsed:
             notes.append(f"{self._collapse(8)}: nothing passes through such a layer.")
+        if self.of_last:
+            notes.append(f"{BEST_TICKET}.")
         if missing := results.total - len(self.whole.records):
             notes.append(f"Partial: {missing} of {results.total} runs are missing.")
         return notes
@@ -498,11 +515,15 @@ class StudyReport:
         found = self.comparisons
         several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
         tests, of_tests = p_columns(found)
-        columns = [*COMPARISON, *([SEEDS] if several else []), *tests]
+        equal = [EQUAL] if len(found) > 0 and found["equal"].map(bool).any() else []
+        columns = [*COMPARED, *equal, *DIFFERENCE, *([SEEDS] if several else []), *tests]
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
-        notes = [f"Test accuracy at {EPOCH_WORDS[self.epoch]}.", *COMPARISON_NOTES, *of_tests]
-        notes = list(map(self.words, notes))
-        return Table.of(title, found, columns, notes, names=2, pick=True)
+        by_density = (
+            [DENSITY_NOTE] if any("density" in each for each in found.get("equal", [])) else []
+        )
+        when = f"Test accuracy at {EPOCH_WORDS[self.epoch]}."
+        notes = list(map(self.words, [when, *COMPARISON_NOTES, *by_density, *of_tests]))
+        return Table.of(title, found, columns, notes, names=2 + len(equal), pick=True)
 
     @property
     def runs(self) -> Table:
@@ -561,6 +582,7 @@ class StudyReport:
         what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
         when = self.words(f"Accuracy at {EPOCH_WORDS[self.epoch]}")
+        when += f". {BEST_TICKET}" if self.of_last else ""
         lost = self._collapse(3) if self.collapsed else ""
         majority = self.majority[:1].upper() + self.majority[1:]
         parts = (spread, when, majority, lost, self.facts)
@@ -718,9 +740,12 @@ _SIZE: list[Column] = [
     ("parameters", lambda group: number(group.num_weights, ",.0f")),
 ]
 
-COMPARISON: list[Column] = [
+COMPARED: list[Column] = [
     ("first arm", lambda each: Cell(named(each.first, each.first_at), each.first)),
     ("second arm", lambda each: Cell(named(each.second, each.second_at), each.second)),
+]
+EQUAL: Column = ("equal in a pair", lambda each: text(_equal_words(each.equal) or None))
+DIFFERENCE: list[Column] = [
     ("first − second (points)", lambda each: number(each.difference, "+.2f", factor=100)),
     ("95 % interval", lambda each: interval(each.low, each.high, "+.2f", factor=100)),
     ("pairs", lambda each: number(each.pairs, "d")),
@@ -731,6 +756,25 @@ COMPARISON_NOTES = [
     "arms vary; runs that two arms share are left out.",
     "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
 ]
+
+
+def _equal_words(equal: Mapping[str, Sequence[Any]]) -> str:
+    """In what the runs of a pair are equal, and how many values that has where it has several.
+
+    >>> _equal_words({"density": [0.02], "allocation": ["epl", "erk"]})
+    'density 0.02, allocation (2 values)'
+    """
+    return ", ".join(
+        f"{name.replace('_', ' ')} "
+        + (shown(values[0]) if len(values) == 1 else f"({len(values)} values)")
+        for name, values in equal.items()
+    )
+
+
+DENSITY_NOTE = (
+    "Arms that say by different settings how many weights are left are compared at every density "
+    "that both have, and at no other."
+)
 #: Below this a p-value is called small: one that cannot get there is not shown.
 SMALL_P = 0.05
 _P_NOTE = (

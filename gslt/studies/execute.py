@@ -21,7 +21,7 @@ from gslt.progress import progress_bar
 from gslt.studies.columns import check_column
 from gslt.studies.constructions import ConstructionFolder, construct_and_record
 from gslt.studies.records import StudyFolder
-from gslt.studies.runs import Record
+from gslt.studies.runs import Record, StudyResults
 from gslt.studies.study import RunSpec, Study
 from gslt.studies.trajectory import trajectory_of, trajectory_probe
 from gslt.theory.config import ConstructionConfig
@@ -554,7 +554,7 @@ class Status:
     seconds: float
     """Of computing so far."""
     left: float | None
-    """Seconds of computing that are left, at the mean of the runs so far; None before the first."""
+    """Seconds of computing that are left, see :func:`seconds_left`; None before the first run."""
     troubles: list[str]
     """Runs that failed, and records that cannot be used."""
 
@@ -588,9 +588,28 @@ def statuses(folder: StudyFolder) -> Iterator[Status]:
             done=len(seconds),
             running=running,
             seconds=sum(seconds),
-            left=len(missing) * statistics.fmean(seconds) if seconds else None,
+            left=seconds_left(found),
             troubles=list(found.troubles),
         )
+
+
+def seconds_left(found: StudyResults) -> float | None:
+    """Seconds that the missing runs take; None where no run is there.
+
+    Each takes as long as the mean of its arm's runs that are there, or of all where there is none.
+
+    Args:
+        found: what a folder holds of the study.
+    """
+    if not (done := {name: each.measured["seconds"] for name, each in found.records.items()}):
+        return None
+    arms = {cell.spec.identity: cell.arm for cell in found.study.cells}
+    of_arm: dict[str, list[float]] = {}
+    for name, seconds in done.items():
+        of_arm.setdefault(arms[name], []).append(seconds)
+    means = {arm: statistics.fmean(seconds) for arm, seconds in of_arm.items()}
+    usual = statistics.fmean(done.values())
+    return sum(means.get(arm, usual) for name, arm in arms.items() if name not in done)
 
 
 def duration(seconds: float) -> str:

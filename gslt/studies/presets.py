@@ -243,11 +243,13 @@ def _sparsity(sizes: SizeSettings) -> _Parts:
 
 
 def _window(sizes: SizeSettings) -> _Parts:
+    # By position and not by sparsity: what is compared is at one place of each window. At one
+    # sparsity the sparse end of one window would meet the dense end of another.
     arms = {
         name: {
             "freezing_ratio": _FROZEN,
             "prune_share": share,
-            "sparsity": _inside(share * _FROZEN, 1 - _FROZEN, sizes),
+            "window_position": _positions(sizes),
             "allocation": ["epl", "erk"],
         }
         for name, share in sizes.shares.items()
@@ -407,6 +409,12 @@ PRESETS: dict[str, Callable[[SizeSettings], _Parts]] = {
 
 def _freezing_ratios(sizes: SizeSettings) -> list[float]:
     return _between(0.0, 0.8 if sizes.steps > 3 else 0.6, min(sizes.steps, 5))
+
+
+def _positions(sizes: SizeSettings) -> list[float]:
+    """Places in a search window, its middle among them, without the ends: nothing to search."""
+    steps = min(sizes.steps, 5)
+    return [(1 + 4 * i / (steps - 1)) / 6 for i in range(steps)]
 
 
 def _inside(low: float, width: float, sizes: SizeSettings) -> list[float]:

@@ -344,6 +344,8 @@ def _installed(found: Mapping[str, Any]) -> dict[str, str]:
 
 #: Before the names of the columns with a grid's own values.
 AXIS = "axis_"
+#: Column of the share of weights that a run was to keep: ``density`` is what it kept.
+ASKED_DENSITY = "asked_density"
 
 
 def axis_names(runs: DataFrame) -> list[str]:
@@ -539,6 +541,7 @@ def _row(study: Study, cell: GridCell, record: Record) -> dict[str, Any]:
         "majority_rate": record.majority_rate,
         **{name: cell.settings.get(name) for name in DERIVED if spec.method != "train"},
         **spec.in_force,
+        ASKED_DENSITY: spec.density,
         **_with_figures(record.measured),
         **found,
         **({"collapsed": found.get(LOG_QUOTIENT) == -math.inf} if found else {}),

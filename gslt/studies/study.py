@@ -108,6 +108,13 @@ class RunSpec:
         return isinstance(self.config, TrainConfig) and not self.config.mask_sparsity
 
     @property
+    def density(self) -> float | None:
+        """The share of weights that a ticket is to keep; None where all weights are trained."""
+        name = "sparsity" if isinstance(self.config, SearchConfig) else "mask_sparsity"
+        removed = getattr(self.config, name, None)
+        return None if removed is None or self.trains_all else round(1.0 - removed, 12)
+
+    @property
     def values(self) -> dict[str, Any]:
         """Method, data set, split and the settings that differ from their defaults."""
         values: dict[str, Any] = {
@@ -252,8 +259,8 @@ class Study:
     settings place the search window instead of ``prune_ratio``, ``lock_ratio`` and ``sparsity``:
     ``prune_share``, the share of the frozen weights that is pruned (0: all locked, 1: all pruned),
     beside the ``freezing_ratio`` that it divides, and ``window_position``, where between the
-    sparsest and the densest ticket that exists the sparsity lies (0.5: in the middle of the
-    window).
+    densest (0) and the sparsest (1) ticket that the source holds the sparsity lies (0.5: in the
+    middle of the window).
 
     Raises:
         ConfigError: for a name, a setting or a value that is not possible, points of an arm that

@@ -15,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from gslt.environment import usable_cores
 from gslt.studies.execute import (
     LOOK_SECONDS,
     TRIES,
@@ -171,7 +172,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         options = self.options
-        threads = max(1, (os.cpu_count() or 1) // options.number)
+        threads = max(1, usable_cores() // options.number)
         args = (there, options.folder, options.dataset_dir, options.device, threads)
         process = context.Process(target=_work, args=args, daemon=True)
         with _signals_held():

@@ -281,9 +281,8 @@ def errors_against_width(found: Construction, target: EquivariantNetwork) -> lis
         wanted = _sample(unit_coefficients(target, number), found.seed)
         rows = []
         for width in _widths(block.copies):
-            made = _like_source(found, number, width, wanted)
-            errors = made.solve(exact=24).errors
-            density = log2_density(made)
+            errors = _like_source(found, number, width, wanted).solve(exact=24).errors
+            density = log2_density(_of_law(found, number, width, wanted))
             rows.append(
                 {
                     "copies": width,
@@ -329,7 +328,7 @@ def channels_for_most(found: Construction, target: EquivariantNetwork) -> tuple[
         return bool(np.quantile(errors, share) <= epsilon)
 
     def predicted(width: int) -> bool:
-        density = log2_density(_like_source(found, number, width, wanted))
+        density = log2_density(_of_law(found, number, width, wanted))
         return predicted_log2_error(density, share) <= math.log2(epsilon)
 
     first, law = (bisect_left(widths[:-1], True, key=will_do) for will_do in (simulated, predicted))
@@ -337,9 +336,23 @@ def channels_for_most(found: Construction, target: EquivariantNetwork) -> tuple[
 
 
 def _like_source(found: Construction, number: int, width: int, wanted: Tensor) -> Draws:
-    """Fresh random channels for some coefficients of a layer, of the source's distribution."""
+    """Fresh random channels for some coefficients of a layer, of the source's distribution.
+
+    They follow from the source's seed, and are none of those that the law is computed from.
+    """
+    return _channels(found, number, width, wanted, seed=found.seed, stream="simulated channels")
+
+
+def _of_law(found: Construction, number: int, width: int, wanted: Tensor) -> Draws:
+    """The channels that the law of a layer is computed from, the same for every seed."""
+    return _channels(found, number, width, wanted)
+
+
+def _channels(
+    found: Construction, number: int, width: int, wanted: Tensor, **streams: Any
+) -> Draws:
     pair = found.network.config.is_pair(number)
-    made = channel_draws(width, pair, *found.ratios, len(wanted))
+    made = channel_draws(width, pair, *found.ratios, len(wanted), **streams)
     return Draws(made.values, wanted.numpy(), made.locked, made.pruned)
 
 

@@ -225,6 +225,13 @@ def share(hits: int, number: int) -> Interval:
 def quantile(numbers: Float64, probability: float) -> Interval:
     """A quantile with its 95 % interval from order statistics, whatever the distribution is.
 
+    The number of those at most the quantile is binomial: with r and s its 2.5 and 97.5 per cent
+    points the interval goes from the r-th smallest number to the one of rank s + 1. Where there are
+    too few for that, its end is the smallest or the largest, and covers less.
+
+    >>> quantile(np.arange(1.0, 21.0), 0.5)
+    Interval(value=10.5, low=6.0, high=15.0)
+
     Args:
         numbers: ``(t,)``.
         probability: of being at most the quantile.
@@ -232,8 +239,9 @@ def quantile(numbers: Float64, probability: float) -> Interval:
     from scipy.stats import binom
 
     ordered = np.sort(numbers)
-    ranks = binom.ppf([0.025, 0.975], len(ordered), probability)
-    low, high = (float(ordered[min(max(int(rank), 0), len(ordered) - 1)]) for rank in ranks)
+    first, last = (int(rank) for rank in binom.ppf([0.025, 0.975], len(ordered), probability))
+    # Ranks count from 1, places from 0.
+    low, high = float(ordered[max(first - 1, 0)]), float(ordered[min(last, len(ordered) - 1)])
     return Interval(float(np.quantile(ordered, probability)), low, high)
 
 

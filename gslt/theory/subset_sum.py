@@ -23,6 +23,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gslt.environment import usable_cores
 from gslt.errors import ConfigError
 
 Float64 = npt.NDArray[np.float64]
@@ -257,9 +258,7 @@ def _threads(given: int | None) -> int:
         asked = os.environ.get("OMP_NUM_THREADS", "")
         if asked.isdecimal() and int(asked) > 0:
             return int(asked)
-        # Not on every system.
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
+        return usable_cores()
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise ConfigError(f"threads must be an integer of at least 1, got {given!r}")
     return given

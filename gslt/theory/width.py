@@ -15,6 +15,8 @@ from gslt.theory.subset_sum import Float64
 #: Draws from which the share of failures is predicted, and the shares between which it is
 #: continued: an exponential law, as the lemmas have it.
 _DRAWS, _FIRST_SHARE, _LAST_SHARE = 4_000, 0.2, 5e-3
+#: Streams of the draws that the law is computed from.
+LAW = "channels"
 #: Most random channels for one.
 MAX_COPIES = 1 << 13
 
@@ -92,8 +94,20 @@ def _densities(n: int, pair: bool, prune_ratio: float, lock_ratio: float) -> Flo
     return log2_density(channel_draws(n, pair, prune_ratio, lock_ratio, _DRAWS))
 
 
-def channel_draws(n: int, pair: bool, prune_ratio: float, lock_ratio: float, number: int) -> Draws:
+def channel_draws(
+    n: int,
+    pair: bool,
+    prune_ratio: float,
+    lock_ratio: float,
+    number: int,
+    *,
+    seed: int = 0,
+    stream: str = LAW,
+) -> Draws:
     """Rows of n random channels as a coefficient sees them, with targets uniform on [−1, 1].
+
+    Widths and the law have the draws of one seed, whatever the source's: a width hangs on no seed.
+    What is compared with the law has a stream of its own.
 
     Args:
         n: channels.
@@ -101,10 +115,12 @@ def channel_draws(n: int, pair: bool, prune_ratio: float, lock_ratio: float, num
         prune_ratio: p.
         lock_ratio: l.
         number: of rows.
+        seed: of the streams.
+        stream: what their names begin with.
     """
 
     def uniform(role: str, size: int = n) -> Float64:
-        return Stream(0, f"channels {n}", role).uniform(number * size).reshape(number, size)
+        return Stream(seed, f"{stream} {n}", role).uniform(number * size).reshape(number, size)
 
     state = uniform("pattern")
     values = 2.0 * uniform("weight") - 1.0

@@ -28,6 +28,7 @@ from gslt.report.statistics import (
     sign_flip_test,
     weighted_sums,
 )
+from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
 
@@ -159,6 +160,98 @@ def test_what_one_arm_varies_alone_makes_comparisons_of_their_own(tmp_path: Path
     assert list(found["pairs"]) == [3, 3]
     # Both reach 2/8; Holm doubles it.
     assert list(found["p_seeds_holm"]) == [0.5, 0.5]
+
+
+SPARSE = {"freezing_ratio": [0.8, 0.9], "prune_share": 1.0, "window_position": 0.5}
+FROZEN = [{"sparsity": s, "freezing_ratio": s} for s in (0.9, 0.95)]
+#: Accuracies at densities of 0.1 and 0.05, as the tests below have them.
+AT = {"sparse": {0.1: 0.70, 0.05: 0.60}, "frozen": {0.1: 0.65, 0.05: 0.52}}
+
+
+def test_sources_are_compared_at_equal_density(tmp_path: Path) -> None:
+    """Freezing ratio 0.9 is sparsity 0.95 of the one and 0.9 of the other: −5 points there."""
+
+    def accuracy(cell: GridCell) -> float:
+        assert cell.spec.density is not None
+        return AT[cell.arm][cell.spec.density]
+
+    schemes = {"allocation": ["epl", "erk"]}
+    arms: dict[str, Any] = {
+        "sparse": {**SPARSE, **schemes},
+        "frozen": [{**each, **schemes} for each in FROZEN],
+    }
+    found = compare_arms(runs_of(tmp_path, Study(name="s", arms=arms, seeds=2), accuracy))
+    assert found["equal"].tolist() == [
+        {"density": [0.1], "allocation": ["epl", "erk"]},
+        {"density": [0.05], "allocation": ["epl", "erk"]},
+    ]
+    assert found["difference"].tolist() == pytest.approx([0.05, 0.08])
+    assert found["pairs"].tolist() == [4, 4]
+    assert [*found["first_at"], *found["second_at"]] == [{}] * 4
+    # Two comparisons, of two seeds: 2 · 2 / 2².
+    assert found["p_seeds_holm"].tolist() == [1.0, 1.0]
+
+
+def test_a_weak_ticket_meets_a_strong_one_where_it_keeps_as_much(tmp_path: Path) -> None:
+    """Of the three densities asked for one falls short, and one is off by what was drawn."""
+    arms: dict[str, Any] = {
+        "weak": {"method": "train", "mask_sparsity": [0.5, 0.9, 0.98]},
+        "strong": {"sparsity": [0.5, 0.9, 0.95]},
+        "trained": {"method": "train"},
+    }
+    study = Study(name="s", arms=arms, seeds=2, settings={"lr": 0.1})
+    folder = fill(tmp_path, study, lambda _: 0.6)
+    for cell in study.cells:
+        if cell.arm == "weak":
+            kept = {0.5: 0.38, 0.9: 0.101, 0.98: 0.02}[cell.axes["mask_sparsity"]]
+            folder.write(fabricated(cell.spec, 0.7, density=kept))
+    found = compare_arms(folder.results(study).frame)
+    of_both = found[(found["first"] == "weak") & (found["second"] == "strong")]
+    assert of_both["equal"].tolist() == [{"density": [0.1]}]
+    assert of_both["pairs"].tolist() == [2]
+    # What trains all weights has no density of its own: it is beside every ticket.
+    assert (found["second"] == "trained").sum() == 6
+
+
+def test_other_settings_that_follow_the_density_must_be_equal(tmp_path: Path) -> None:
+    def arm(method: str, name: str, *rates: float) -> list[dict[str, Any]]:
+        places = zip((0.5, 0.9, 0.98), rates, strict=True)
+        return [{"method": method, name: removed, "lr": rate} for removed, rate in places]
+
+    arms: dict[str, Any] = {
+        "weak": arm("train", "mask_sparsity", 0.1, 0.2, 0.3),
+        "strong": arm("search", "sparsity", 0.1, 0.3, 0.2),
+    }
+    found = only(tmp_path, Study(name="s", arms=arms, seeds=2), lambda _: 0.5)
+    assert found.equal == {"density": [0.5], "lr": [0.1]}
+
+
+def test_a_common_name_that_fixes_the_density_pairs_over_all_its_values(tmp_path: Path) -> None:
+    arms: dict[str, Any] = {
+        "dense": {"sparsity": [0.4, 0.5]},
+        "frozen": {"sparsity": [0.4, 0.5], "freezing_ratio": [0.2, 0.4], "prune_share": 0.5},
+    }
+    found = compare_arms(runs_of(tmp_path, Study(name="s", arms=arms, seeds=2), lambda _: 0.5))
+    assert found["second_at"].tolist() == [{"freezing_ratio": 0.2}, {"freezing_ratio": 0.4}]
+    assert found["equal"].tolist() == [{"sparsity": [0.4, 0.5]}] * 2
+    assert found["pairs"].tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("size", ["quick", "standard"])
+def test_windows_are_compared_at_equal_positions(tmp_path: Path, size: Any) -> None:
+    """Each is best in its middle and worse by 6 points a sixth; pruning is 1 point better."""
+    study = preset("window", size)
+    ahead = {"all locked": 0.0, "half and half": 0.0, "all pruned": 0.01}
+
+    def accuracy(cell: GridCell) -> float:
+        return 0.7 + ahead[cell.arm] - 0.36 * abs(cell.axes["window_position"] - 0.5)
+
+    found = compare_arms(runs_of(tmp_path, study, accuracy))
+    positions = 5 if size == "standard" else 3
+    assert found["pairs"].tolist() == [2 * positions * len(study.seed_list)] * 3
+    # At the one sparsity that both have, 0.5, all locked is at the end and all pruned, too.
+    assert found["difference"].tolist() == pytest.approx([0.0, -0.01, -0.01])
+    assert [len(each["window_position"]) for each in found["equal"]] == [positions] * 3
 
 
 def test_a_run_that_both_arms_share_is_no_pair(tmp_path: Path) -> None:

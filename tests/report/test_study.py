@@ -137,10 +137,18 @@ def test_a_report_of_the_last_epoch_says_so(folder: StudyFolder) -> None:
     text = (tables / "summary.md").read_text("utf-8")
     assert "| 60.00 ± 1.73 | 61.00 ± 1.73 | 65.00 ± 1.73 | 3 |" in text
     assert "at the last epoch." in text
+    # The one ticket that is kept is of the best epoch.
+    sentence = "Sizes, densities and lost layers are those of the ticket of the best epoch"
+    assert sentence in text
+    (study,) = folder.studies()
+    for epoch, told in (("last", True), ("best", False)):
+        found = StudyReport(folder.results(study), epoch=epoch)  # type: ignore[arg-type]
+        assert (sentence in found.figure().texts[-1].get_text().replace("\n", " ")) is told
     assert "Test accuracy at the last epoch." in (tables / "comparisons.md").read_text("utf-8")
     best, _ = report(folder)
     assert "at the epoch of the best validation accuracy." in best["tables/two/summary.md"]
     assert "last epoch" not in best["tables/two/summary.md"]
+    assert "ticket of the best epoch" not in best["tables/two/summary.md"]
 
 
 def test_runs_without_a_last_epoch_are_left_out_of_its_report(folder: StudyFolder) -> None:
@@ -203,9 +211,37 @@ def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
     lines = texts["tables/s/comparisons.md"].splitlines()
     assert "| pairs | seeds | p | p, Holm |" in lines[2]
     # Of 2^6 flips of seeds two are as extreme; one comparison needs no correction.
-    assert lines[4] == "| a | b | +10.00 | +10.00 to +10.00 | 12 | 6 | 0.031 | 0.031 |"
+    numbers = "+10.00 | +10.00 to +10.00 | 12 | 6 | 0.031 | 0.031 |"
+    assert lines[4] == f"| a | b | sparsity (2 values) | {numbers}"
+    assert "| second arm | equal in a pair | first − second (points) |" in lines[2]
     for words in ("all pairs of a seed are flipped together", "possible with 6 seeds: 0.031."):
         assert words in texts["tables/s/comparisons.md"]
+
+
+def test_a_lead_of_the_two_best_of_several_says_that_they_were_chosen(
+    folder: StudyFolder, tmp_path: Path
+) -> None:
+    two = StudyReport(folder.results(folder.studies()[0])).answer
+    assert "The first is 10.00 points above the second (95 % interval" in two
+    assert two.endswith("3 pairs).")
+    arms = {**ARMS, "dense source": {}}
+    study = Study(name="three", settings={"hidden_channels": 10}, arms=arms)
+    found = of_study(tmp_path / "three", study, three_seeds).answer
+    assert found.endswith("pairs; not corrected for the choice of these two by the same runs).")
+
+
+def test_what_a_pair_has_in_common_is_told(tmp_path: Path) -> None:
+    weak = {"method": "train", "mask_sparsity": [0.5, 0.9], "allocation": ["epl", "erk"]}
+    arms = {"weak": weak, "strong": {"sparsity": [0.9, 0.98]}}
+    study = Study(name="s", arms=arms, seeds=2)
+    texts, _ = report(fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "weak")))
+    table = texts["tables/s/comparisons.md"]
+    assert [line.split(" | ")[:3] for line in table.splitlines()[4:6]] == [
+        [f"| weak, allocation {scheme}", "strong", "density 0.1"] for scheme in ("epl", "erk")
+    ]
+    assert "are compared at every density that both have, and at no other." in table
+    rows = csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"]))
+    assert [row["equal"] for row in rows] == ['{"density": [0.1]}'] * 2
 
 
 def test_a_p_that_cannot_be_small_after_correction_is_not_shown(tmp_path: Path) -> None:

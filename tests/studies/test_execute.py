@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fabricated import fabricated
 from images import write_binary
 from small_studies import records, tiny
 from tqdm import tqdm
@@ -29,10 +30,25 @@ from gslt.studies.execute import (
     check_study,
     duration,
     run_study,
+    seconds_left,
     status_lines,
 )
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study
+
+
+def test_what_is_left_is_told_by_arm(tmp_path: Path) -> None:
+    """Runs of 100 s and of 2 s: one and two are missing, and three of an arm without any."""
+    arms: dict[str, Any] = {"slow": {"lr": 0.1}, "fast": {"lr": 0.2}, "new": {"lr": 0.3}}
+    study, folder = Study(name="s", arms=arms, seeds=3), StudyFolder(tmp_path / "out")
+    folder.add(study)
+    assert seconds_left(folder.results(study)) is None
+    for cell in study.cells:
+        if cell.spec.config.seed < {"slow": 2, "fast": 1, "new": 0}[cell.arm]:
+            took = {"slow": 100.0, "fast": 2.0}[cell.arm]
+            folder.write(fabricated(cell.spec, 0.5, seconds=took))
+    # 100 + 2 · 2, and the mean of 100, 100 and 2 three times.
+    assert seconds_left(folder.results(study)) == pytest.approx(104 + 202)
 
 
 def test_a_study_runs_once(as_debian: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from gslt.data import NodeDataset
 from gslt.errors import ConfigError
 from gslt.report.construction import width_figure
+from gslt.theory import existence
 from gslt.theory.config import ConstructConfig, TargetConfig
 from gslt.theory.construct import construct
 from gslt.theory.existence import (
@@ -23,6 +25,7 @@ from gslt.theory.existence import (
     own_dataset,
     save_target,
 )
+from gslt.theory.width import channel_draws
 
 
 def test_a_target_is_trained_saved_and_loaded(tmp_path: Path) -> None:
@@ -63,13 +66,13 @@ def test_widths_of_small_targets_are_settings_and_layers_are_not() -> None:
 
 
 def test_summary_ticket_and_curves_of_a_construction_on_nodes(
-    blocks: NodeDataset, tmp_path: Path
+    blocks: NodeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "blocks.safetensors"
     blocks.save(path)
     network, task = make_target(TargetConfig(target="gcn", epochs=30, hidden_channels=3), str(path))
     assert task.dataset is not None
-    config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4)
+    config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4, seed=1)
     found = construct(network, task.x, task.graph, config)
     figures = construction_facts(found, network, task)
     assert figures["target_scores"].keys() == {"train", "val", "test"}
@@ -87,7 +90,17 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
         first, last = layer["errors"][0], layer["errors"][-1]
         assert last["simulated"][1] <= layer["epsilon"] < first["simulated"][1]
         assert last["predicted"][1] <= layer["epsilon"] < first["predicted"][1]
+    drawn: dict[str, set[int]] = {}
+
+    def draws(*args: Any, seed: int = 0, stream: str = "law") -> Any:
+        drawn.setdefault(stream, set()).add(seed)
+        more = {} if stream == "law" else {"seed": seed, "stream": stream}
+        return channel_draws(*args, **more)
+
+    monkeypatch.setattr(existence, "channel_draws", draws)
     simulated, law = channels_for_most(found, network)
+    # Not the same random numbers twice, and the source's seed in those that are simulated.
+    assert drawn == {"law": {0}, "simulated channels": {found.seed}}
     assert law / 1.25 <= simulated <= 1.25 * law
     assert 8 < simulated < max(found.network.config.copies)
     figure = width_figure(layers, SHARES, "a title")

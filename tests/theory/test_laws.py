@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from gslt.errors import ConfigError
 from gslt.theory import laws
@@ -158,11 +159,30 @@ def test_share_by_hand() -> None:
 def test_quantile_and_slope_by_hand() -> None:
     numbers = np.arange(101.0)
     found = laws.quantile(numbers, 0.5)
-    # 50.5 ± 1.96 · √(101/4) = 40.7 … 60.3 as ranks.
-    assert (found.value, found.low, found.high) == (50.0, 41.0, 60.0)
+    # Of 101 a binomial number of mean 50.5 lies below; P(B ≤ 40) = 0.0232 and P(B ≤ 60) = 0.977.
+    # So from rank 41 to rank 61, which are as far from the middle one.
+    assert (found.value, found.low, found.high) == (50.0, 40.0, 60.0)
     assert laws.slope([1, 2, 4], [-2 * x + 0 * numbers for x in (1, 2, 4)]) == pytest.approx(
         (-2, -2, -2)
     )
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("number", [30, 101, 400, 4000])
+def test_the_interval_of_a_quantile_covers_as_it_says(number: int, probability: float) -> None:
+    """Ranks as numbers: from r to s it holds the quantile where r to s − 1 of them lie below."""
+    found = laws.quantile(np.arange(1.0, number + 1.0), probability)
+    below = scipy.stats.binom(number, probability)
+    first, last = below.ppf([0.025, 0.975])
+    covered = below.cdf(found.high - 1) - below.cdf(found.low - 1)
+    if first >= 1 and last < number:
+        assert covered >= 0.95
+        # A rank less at either end is too few for it.
+        assert below.cdf(found.low) > 0.025
+        assert below.sf(found.high - 2) > 0.025
+    else:  # Too few numbers: the interval ends with them.
+        assert found.low == 1 or first >= 1
+        assert found.high == number or last < number
 
 
 def test_slopes_interval_is_that_of_resampling() -> None:

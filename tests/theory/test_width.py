@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from gslt.random import Stream
 from gslt.theory.laws import log2_density, predicted_failure
 from gslt.theory.width import channel_draws, copies_needed
 
@@ -40,8 +43,22 @@ def test_asking_for_more_never_takes_fewer(pair: bool, frozen: tuple[float, floa
 def test_failures_are_as_rare_as_the_law_says() -> None:
     # 1e-3 of the targets may be missed: a share that 40,000 fresh draws can tell.
     n = copies_needed(1e-2, 1e-3, prune_ratio=0.25, lock_ratio=0.25)
-    drawn = channel_draws(n, True, 0.25, 0.25, 40_000)
+    drawn = channel_draws(n, True, 0.25, 0.25, 40_000, seed=1)
     assert predicted_failure(log2_density(drawn), 1e-2) <= 1e-3
+
+
+def test_what_is_compared_with_the_law_has_draws_of_its_own() -> None:
+    """The law's are those that committed widths were found with: streams of seed 0."""
+
+    def values(**streams: Any) -> list[float]:
+        found: list[float] = channel_draws(3, False, 0.0, 0.0, 2, **streams).values.ravel().tolist()
+        return found
+
+    law = 2.0 * Stream(0, "channels 3", "weight").uniform(6) - 1.0
+    assert values() == law.tolist()
+    others = [values(seed=seed, stream="simulated channels") for seed in (0, 1)]
+    assert not {*others[0]} & {*others[1]}
+    assert not {*values()} & {*others[0], *others[1]}
 
 
 def test_channels_are_there_as_often_as_they_should_be() -> None:
