@@ -7,6 +7,8 @@ network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each la
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import warnings
 from collections.abc import Sequence
@@ -230,6 +232,14 @@ class Supermask:
         )
 
     @property
+    def group(self) -> list[Any]:
+        """Whose scores share the threshold: weights, entries, SHA-256 of names and counts."""
+        names = [holder[0].name for holder in self.holders]  # type: ignore[index]
+        counts = [[c.total, c.pruned, c.locked] for c in self.counts]
+        digest = hashlib.sha256(json.dumps([names, counts]).encode()).hexdigest()
+        return [len(names), FrozenCounts.sum(self.counts).total, digest]
+
+    @property
     def source_sparsity(self) -> float | None:
         """Fraction of all weights that are pruned before the search, where no ratio tells it."""
         whole = FrozenCounts.sum(self.counts)
@@ -319,13 +329,13 @@ class Supermask:
             **self.__dict__,
             "_holders": none,
             "_copied": True,
-            "_kept": self._numbers_kept(),
+            "_kept": self.numbers_kept(),
             "_selection": None,
             "_hints": hints,
         }
 
-    def _numbers_kept(self) -> list[int]:
-        """Searched weights that each layer keeps now; none where scores are gone or nowhere."""
+    def numbers_kept(self) -> list[int]:
+        """Searched weights that each layer keeps now; empty where scores are gone or nowhere."""
         if self._copied and None in self._holders:
             return self._kept
         scores = [holder.original for holder in self.holders]
