@@ -234,10 +234,14 @@ class Supermask:
     @property
     def group(self) -> list[Any]:
         """Whose scores share the threshold: weights, entries, SHA-256 of names and counts."""
-        names = [holder[0].name for holder in self.holders]  # type: ignore[index]
-        counts = [[c.total, c.pruned, c.locked] for c in self.counts]
-        digest = hashlib.sha256(json.dumps([names, counts]).encode()).hexdigest()
-        return [len(names), FrozenCounts.sum(self.counts).total, digest]
+        # Of a copied part those that are there, without settling it: a state is no use.
+        there = [
+            [holder[0].name, c.total, c.pruned, c.locked]  # type: ignore[index]
+            for holder, c in zip(self._holders, self.counts, strict=True)
+            if holder is not None
+        ]
+        digest = hashlib.sha256(json.dumps(there).encode()).hexdigest()
+        return [len(there), sum(total for _, total, *_ in there), digest]
 
     @property
     def source_sparsity(self) -> float | None:
