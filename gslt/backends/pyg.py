@@ -22,7 +22,7 @@ from gslt.errors import ConfigError, GraphError
 from gslt.masking.freeze import freeze
 from gslt.masking.twins import watch
 from gslt.nn.conv import Features, gcn, gin, sage, split_features
-from gslt.nn.hooks import has_global_hooks, has_hooks, is_traced, refuse_script
+from gslt.nn.hooks import has_global_hooks, has_hooks, is_patched, is_traced, refuse_script
 
 __all__ = [
     "BACKEND",
@@ -110,7 +110,7 @@ class _Frozen(host.MessagePassing):  # type: ignore[misc, name-defined]
             return False
         if not (_is_product(self) and _is_untouched(self)):
             return False
-        if any(type(linear).forward not in _LINEAR for linear in linears if linear is not None):
+        if not all(_is_usual(linear) for linear in linears if linear is not None):
             return False
         given = x if isinstance(x, (tuple, list)) else (x,)
         return all(map(_is_matrix, given)) and (isinstance(edges, CSRGraph) or _is_constant(edges))
@@ -135,10 +135,16 @@ def _is_host(kind: type) -> bool:
     return kind.__module__.startswith("torch_geometric.")
 
 
+def _is_usual(linear: nn.Module) -> bool:
+    """Whether a linear map computes what its weight says."""
+    return type(linear).forward in _LINEAR and not is_patched(linear)
+
+
 def _is_product(layer: Any) -> bool:
     """Whether the layer's options say a sum or a mean over rows."""
     return (
         type(layer.aggr_module) in _SUMS
+        and not is_patched(layer.aggr_module)
         and layer.flow == "source_to_target"
         and layer.node_dim in (-2, 0)
         and layer.decomposed_layers == 1

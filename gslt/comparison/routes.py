@@ -21,7 +21,8 @@ from gslt.config import ModelConfig, SearchConfig
 from gslt.data import NodeDataset
 from gslt.environment import import_quietly
 from gslt.errors import MissingPackageError
-from gslt.masking import FrozenWeight, freeze, frozen_weights
+from gslt.masking import FrozenWeight, frozen_weights
+from gslt.masking.freeze import make_source
 from gslt.nn import GNN, Backend
 from gslt.nn.conv import HeadVectors
 from gslt.nn.gnn import compact_features
@@ -189,7 +190,7 @@ class SourceNetwork:
     ) -> None:
         self.route, self.name = route, route.name
         model = route.model(dataset.num_features, dataset.num_classes, config, route.backend)
-        freeze(model, config)
+        make_source(model, config)
         self.model = model.to(device=dataset.x.device, dtype=dtype)
         self.graph: Any = route.backend.graph(dataset.edge_index, dataset.num_nodes)
         # PyG's layers take no sparse features.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
+import re
 from collections.abc import Iterable, Mapping
 
 from torch import Size, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import is_parametrized
 
-from gslt.errors import ConfigError, GsltWarning
+from gslt.errors import ConfigError, GsltWarning, warn
 from gslt.freezing import Units
 
 #: Attributes by which layers of torch, PyG and DGL declare the widths of their inputs, …
@@ -66,20 +67,27 @@ BY_NAME: dict[tuple[str, str], tuple[int, ...] | str] = {
 
 #: Biases of PyG and DGL that do not say so: they are added to a sum, and multiply nothing.
 BIASES = {("RGATConv", "b1"), ("RGATConv", "b2")}
+#: All others have the word in their name: ``in_proj_bias``, ``bias_ih_l0``, ``bias1``, ``relBias``;
+#: not ``debiased``.
+_BIAS = re.compile(r"((?<![a-zA-Z])b|B)ias(es)?(?![a-z])")
 
 
 def is_bias(owner: nn.Module, attribute: str) -> bool:
-    """Whether a parameter is a bias, by its name or by :data:`BIASES`, whatever its shape.
+    """Whether a parameter is a bias, by a word of its name or :data:`BIASES`, whatever its shape.
 
     >>> is_bias(nn.Linear(2, 3), "bias"), is_bias(nn.Linear(2, 3), "weight")
+    (True, False)
+    >>> is_bias(nn.GRU(2, 3), "bias_hh_l0"), is_bias(nn.Module(), "debiased_proj")
     (True, False)
 
     Args:
         owner: the layer that holds it.
         attribute: its name there.
     """
+    if _BIAS.search(attribute):
+        return True
     kinds = filter(_is_host, type(owner).__mro__)
-    return "bias" in attribute or any((kind.__name__, attribute) in BIASES for kind in kinds)
+    return any((kind.__name__, attribute) in BIASES for kind in kinds)
 
 
 def fan_in_of(module: nn.Module, name: str, shape: Size) -> int:
@@ -212,12 +220,11 @@ def _read(owner: nn.Module, attribute: str, shape: Size) -> int:
         return shape[-1]
     guess = shape[-2] if len(shape) == 3 else math.prod(shape[1:])
     if len(shape) > 2 or shape[0] != shape[1]:
-        warnings.warn(
+        warn(
             f"{type(owner).__name__}.{attribute} {tuple(shape)} does not tell how many inputs a "
             f"unit sums over; {guess} is taken. Declare in_features and out_features in the layer, "
             f'or fan_in = {{"{attribute}": …}}',
             GsltWarning,
-            stacklevel=4,
         )
     return guess
 
@@ -226,6 +233,18 @@ def _declared(owner: nn.Module, attributes: Iterable[str]) -> set[int]:
     found = (getattr(owner, attribute, None) for attribute in attributes)
     widths = (each if isinstance(each, tuple | list) else [each] for each in found)
     return {w for several in widths for w in several if isinstance(w, int) and w > 0}
+
+
+def is_of_host(owner: nn.Module) -> bool:
+    """Whether a layer is torch's, PyG's or DGL's own, or derived from one of PyG or DGL.
+
+    Args:
+        owner: any layer, frozen or not.
+    """
+    if isinstance(owner, nn.ParameterDict | nn.ParameterList):
+        return False
+    kinds = type(owner).__mro__[is_parametrized(owner) :]
+    return kinds[0].__module__.partition(".")[0] == "torch" or any(map(_is_host, kinds))
 
 
 def _is_host(kind: type) -> bool:

@@ -10,9 +10,9 @@ effective weight.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -23,9 +23,9 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from gslt.config import FreezeConfig, shortened
-from gslt.errors import ConfigError, GsltWarning
-from gslt.masking.fan_in import fan_in_of, is_bias, padding_row, units_of
+from gslt.config import FreezeConfig, SearchConfig, shortened
+from gslt.errors import ConfigError, FreezingWarning, GsltWarning, listed, warn
+from gslt.masking.fan_in import fan_in_of, is_bias, is_of_host, padding_row, units_of
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FreezeReport, parts_of, prefixed
 from gslt.masking.supermask import Supermask
@@ -37,6 +37,7 @@ from gslt.masking.weights import (
     has_seen_batches,
     is_norm,
     other_state,
+    parameters_of,
     weights_of,
 )
 
@@ -55,15 +56,18 @@ def freeze(
     Every parameter of two or more dimensions becomes a frozen weight, unless it is a bias or
     belongs to a norm; its initial value is discarded, and a mask under which it was trained. Every
     other parameter stops being one: biases are fixed at 0, the scales of normalisation layers at 1,
-    anything else at its present value (as buffers of the same name). Afterwards
-    ``module.parameters()`` are the scores and nothing else. A module that is frozen already, or
-    holds frozen layers, is frozen anew as one network. The random weights have variance
-    2 / fan-in, see :func:`gslt.masking.fan_in.fan_in_of`; the padding row of an embedding stays
-    zero.
+    anything else at its present value (as buffers of the same name). So is a parameter of any shape
+    and name that takes no gradient (``requires_grad=False``), such as a positional encoding, an
+    embedding or a whole encoder that is fixed. Afterwards ``module.parameters()`` are the scores
+    and nothing else. A module that is frozen already, or holds frozen layers, is frozen anew as one
+    network: its scores stay the same parameters, so that an optimizer goes on with them, take a
+    gradient again, and begin anew. The random weights have variance 2 / fan-in, see
+    :func:`gslt.masking.fan_in.fan_in_of`; the padding row of an embedding stays zero.
 
     Args:
         module: any torch, PyG or DGL module.
-        config: the frozen source network; a ``SearchConfig`` is one.
+        config: the frozen source network; a ``SearchConfig`` is one, and a :class:`GsltWarning`
+            names what it says of the search beside.
         prefix: put before the qualified names that name the random streams. Give each layer its own
             when you freeze layers one by one, or layers of equal shape get equal weights; where two
             such, or copies of one, become parts of one module, a ``GsltWarning`` says so.
@@ -79,13 +83,62 @@ def freeze(
     Returns:
         What was frozen and what was fixed; ``print`` it. Its counts are the true ones, beside the
         expected ones where they differ (``config.draw``, ``config.connected``). It says where one
-        layer has nearly all of what is frozen.
+        layer has nearly all of what is frozen, and where the scores before the search keep nothing
+        of a layer, of which a :class:`gslt.errors.FreezingWarning` warns too.
 
     Raises:
-        ConfigError: for a module without weights, with shared or uninitialised weights, with
-            another parametrization on a weight, or that is a part of a frozen network; for a place
-            that it does not have, or ratios where no layer takes part; for a sparsity that the
-            source does not have with its true counts; for a pattern that does not fit.
+        ConfigError: for a module without weights that take a gradient, with shared or uninitialised
+            weights, with another parametrization on a weight, or that is a part of a frozen
+            network; for a place that it does not have, or ratios where no layer takes part; for a
+            sparsity that the source does not have with its true counts; for a pattern that does not
+            fit.
+    """
+    report = make_source(module, config, prefix=prefix, pattern=pattern)
+    if unused := _unused(config):
+        warn(
+            f"freeze leaves out {listed(unused)}, which say how to search: gslt.search does; in a "
+            "loop of your own, do it there",
+            GsltWarning,
+        )
+    weights = frozen_weights(module)
+    supermask = weights[0].supermask
+    assert supermask is not None
+    searched = supermask.numbers_kept()
+    kept = [w.counts.locked + n for w, n in zip(weights, searched, strict=True)]
+    report = replace(report, kept=tuple(kept))
+    if report.emptied:
+        warn(report.emptied, FreezingWarning)
+    return report
+
+
+def _unused(config: FreezeConfig) -> list[str]:
+    """What the config of a search sets that changes which ticket is found, but not the source."""
+    if not isinstance(config, SearchConfig):
+        return []
+    names = ("sparsity_schedule", "sparsity_levels", "l1", "precision")
+    values = {name: getattr(config, name) for name in names}
+    return [f"{n}={value}" for n, value in values.items() if value != getattr(SearchConfig, n)]
+
+
+def make_source(
+    module: nn.Module,
+    config: FreezeConfig,
+    *,
+    prefix: str = "",
+    pattern: Mapping[str, Tensor] | None = None,
+) -> FreezeReport:
+    """What :func:`freeze` does, for whoever puts scores of his own into the source, or searches it.
+
+    Nothing is said of the scores before the search, nor of settings of a search.
+
+    Args:
+        module: see :func:`freeze`.
+        config: likewise.
+        prefix: likewise.
+        pattern: likewise.
+
+    Raises:
+        ConfigError: see :func:`freeze`.
     """
     if not isinstance(config, FreezeConfig):
         raise ConfigError(
@@ -105,7 +158,7 @@ def freeze(
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
     _unmask(module)
-    targets = list(weights_of(module))
+    targets = list(_searchable(module))
     assert [name for name, *_ in targets] == [name for name, _ in weights]
     frozen = []
     for (name, owner, attribute, weight), p in zip(targets, parts, strict=True):
@@ -223,9 +276,21 @@ def _checked(module: nn.Module) -> list[tuple[str, torch.Size]]:
     _check_whole(module)
     _check_plain(module)
     weights = _frozen_or_not(module)
+    if not weights and (kept := [name for name, *_ in weights_of(module)]):
+        raise ConfigError(
+            f"no weight of {type(module).__name__} takes a gradient ({listed(kept)}), so that all "
+            "would be kept as they are; call requires_grad_(True) on what is to be searched"
+        )
     if not weights:
         raise ConfigError(f"{type(module).__name__} has no weight to freeze")
     return weights
+
+
+def _searchable(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    """The weights that will be frozen, of those that are not: whoever fixed one wants its value."""
+    for name, owner, attribute, weight in weights_of(module):
+        if weight.requires_grad:
+            yield name, owner, attribute, weight
 
 
 def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
@@ -233,7 +298,7 @@ def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
 
     In a layer that has both, those that are frozen now come last, as they do once it is thawed.
     """
-    plain = [(owner, name, weight.shape) for name, owner, _, weight in weights_of(module)]
+    plain = [(owner, name, weight.shape) for name, owner, _, weight in _searchable(module)]
     frozen = [(owner, name, weight.shape) for name, owner, _, weight in frozen_places(module)]
     order = {owner: number for number, owner in enumerate(module.modules())}
     both = sorted([*plain, *frozen], key=lambda each: order[each[0]])
@@ -246,18 +311,21 @@ def _check_plain(module: nn.Module) -> None:
             raise ConfigError(
                 f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
             )
-    seen: dict[int, str] = {}
-    for name, owner, _, weight in weights_of(module):
+    weights = list(_searchable(module))
+    for name, owner, _, _ in weights:
         if isinstance(owner, parametrize.ParametrizationList) or _is_reparametrized(owner):
             raise ConfigError(
                 f"{name} belongs to another parametrization; remove it before freezing"
             )
-        if id(weight) in seen:
+    shared, seen = {id(weight) for *_, weight in weights}, dict[int, str]()
+    for name, _, _, parameter in parameters_of(module):
+        if id(parameter) in seen:
             raise ConfigError(
-                f"{seen[id(weight)]} and {name} are the same tensor; a frozen weight belongs to "
+                f"{seen[id(parameter)]} and {name} are the same tensor; a frozen weight belongs to "
                 "one layer, so untie them first"
             )
-        seen[id(weight)] = name
+        if id(parameter) in shared:
+            seen[id(parameter)] = name
 
 
 def _is_reparametrized(owner: nn.Module) -> bool:
@@ -274,33 +342,38 @@ def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
 
     A class with "norm" in its name that is neither torch's nor PyG's, nor derived from one, is no
     norm here; where its scale is not 1, and so might have been meant to be, a :class:`GsltWarning`
-    says that it is kept.
+    says that it is kept. Another says where a bias of a class of your own is a matrix.
 
     Returns:
         Qualified name of each, and how it was fixed.
     """
     fixed = []
-    for path, owner in module.named_modules():
+    for name, owner, attribute, parameter in list(parameters_of(module)):
         if isinstance(owner, parametrize.ParametrizationList):
             continue
-        norm = is_norm(owner)
-        for attribute, parameter in list(owner.named_parameters(recurse=False)):
-            value, how = parameter.detach().clone(), "kept at its present value"
-            if is_bias(owner, attribute):
-                value, how = torch.zeros_like(value), "fixed at 0"
-            elif norm:
-                value, how = torch.ones_like(value), "fixed at 1"
-            elif "norm" in type(owner).__name__.lower() and bool((value != 1).any()):
-                warnings.warn(
-                    f"{f'{path}.{attribute}'.lstrip('.')} of {type(owner).__name__}, a class that "
-                    f"gslt does not know as a norm, is {how}; derive it from a norm of torch or "
-                    "PyG to have it fixed at 1, or set it before freezing",
+        value, how = parameter.detach().clone(), "kept at its present value"
+        if not parameter.requires_grad:
+            how = "kept at its present value, as it takes no gradient"
+        elif is_bias(owner, attribute):
+            if not is_of_host(owner) and sum(size > 1 for size in value.shape) > 1:
+                warn(
+                    f"{name} {tuple(value.shape)} is a bias by its name, and fixed at 0; if it "
+                    'multiplies something, give it a name without "bias"',
                     GsltWarning,
-                    stacklevel=3,
                 )
-            delattr(owner, attribute)
-            owner.register_buffer(attribute, value)
-            fixed.append((f"{path}.{attribute}".lstrip("."), how))
+            value, how = torch.zeros_like(value), "fixed at 0"
+        elif is_norm(owner):
+            value, how = torch.ones_like(value), "fixed at 1"
+        elif "norm" in type(owner).__name__.lower() and bool((value != 1).any()):
+            warn(
+                f"{name} of {type(owner).__name__}, a class that gslt does not know as a norm, is "
+                f"{how}; derive it from a norm of torch or PyG to have it fixed at 1, or set it "
+                "before freezing",
+                GsltWarning,
+            )
+        delattr(owner, attribute)
+        owner.register_buffer(attribute, value)
+        fixed.append((name, how))
     return tuple(fixed)
 
 
@@ -364,19 +437,25 @@ def _thaw(module: nn.Module) -> None:
         own = {name: value for name, value in vars(of).items() if name not in shared}
         owner.__class__ = type(of.__name__, of.__bases__, own)
     for _, owner, attribute, weight in places:
-        score = owner.parametrizations[attribute].original  # type: ignore[index, union-attr]
         parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
-        delattr(owner, attribute)
-        blank = torch.zeros(weight.shape, device=score.device, dtype=score.dtype)
-        owner.register_parameter(attribute, nn.Parameter(blank))
+        # The parameter that optimizers know; torch makes scores of it again.
+        parameter: nn.Parameter = getattr(owner, attribute)
+        blank = parameter.new_zeros(weight.shape)
+        if parameter.is_inference():
+            setattr(owner, attribute, nn.Parameter(blank))
+            continue
+        with torch.no_grad():
+            parameter.set_(blank)  # type: ignore[call-overload]
+        parameter.grad = None
+        parameter.requires_grad_(True)
 
 
 def _unmask(module: nn.Module) -> None:
     """Take away the masks under which weights were trained, and what keeps gradients from them."""
-    for _, owner, attribute, weight in list(weights_of(module)):
+    for _, owner, attribute, weight in list(_searchable(module)):
         if f"{attribute}{MASK_SUFFIX}" in owner._buffers:
             delattr(owner, f"{attribute}{MASK_SUFFIX}")
-            owner.register_parameter(attribute, nn.Parameter(weight.detach().clone()))
+            weight._backward_hooks = None
 
 
 class FrozenLinear(nn.Linear):

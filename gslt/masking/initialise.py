@@ -11,7 +11,8 @@ from gslt.config import Allocation, Draw, FreezeConfig, TrainConfig, WeightInit
 from gslt.errors import ConfigError
 from gslt.masking.fan_in import fan_in_of, padding_row
 from gslt.masking.parametrization import frozen_weights, random_weight
-from gslt.masking.trained import emptied_layers, put_mask, random_masks, source_report
+from gslt.masking.report import emptied_layers
+from gslt.masking.trained import put_mask, random_masks, source_report
 from gslt.masking.weights import weights_of
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from gslt.config import FreezeConfig
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning, warn
 from gslt.freezing import FrozenCounts, freezing_pattern
 from gslt.freezing.pattern import LOCKED, PRUNED, SEARCHED
 from gslt.masking.supermask import Supermask, masked_weight, real_dtype
@@ -62,17 +62,21 @@ def random_weight(
 
 
 class EffectiveWeight(Tensor):
-    """What ``layer.weight`` gives: a tensor of the layer's shape that refuses to be written to.
+    """What ``layer.weight`` gives: a tensor of the layer's shape whose methods refuse to write.
 
-    A write would go to a passing value and be lost in silence, as of ``torch.nn.init``,
-    ``layer.apply(init)`` or ``layer.weight.data.normal_()``. Whatever is computed from it is a
-    plain tensor, ``detach()`` and ``clone()`` too.
+    A write would go to a passing value and be lost in silence, as of ``layer.apply(init)`` or
+    ``layer.weight.data.normal_()``. Lost are writes by functions: ``torch.clamp_(weight, …)``,
+    ``torch._foreach_mul_``, ``out=weight``, and so ``torch.nn.init.eye_``, alone of
+    ``torch.nn.init``. Whatever is computed from it is a plain tensor, ``detach()`` and ``clone()``
+    too; what is written there does not reach the layer.
 
     Raises:
         ConfigError: for every method that works in place.
     """
 
-    # Costs nothing per operation, as for torch's parameters; results are plain tensors.
+    # Costs nothing per operation, as for torch's parameters; results are plain tensors. One in
+    # Python would see functions as well, but cost a call each, and torch's transformers leave their
+    # fast path for it, to other last bits.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @property
@@ -114,6 +118,11 @@ for _name in dir(Tensor):
         *(f"__i{each}__" for each in ("and", "or", "xor", "lshift", "rshift", "div")),
     ):
         setattr(EffectiveWeight, _name, _refuse)
+
+
+#: What the seed regenerates of a frozen weight. These are no buffers: an average of a module's
+#: buffers (``AveragedModel``) would be one of places, too, and of another source.
+REGENERATED = ("searched_weight", "searched_index", "locked_weight")
 
 
 class FrozenWeight(nn.Module):
@@ -167,10 +176,24 @@ class FrozenWeight(nn.Module):
         index = None if dense else (places == SEARCHED).nonzero().flatten()
         searched = weight if index is None else weight[index]
         locked = None if dense else torch.where(places == LOCKED, weight, 0.0)
-        # Not persistent: what the seed regenerates is never stored.
-        self.register_buffer("searched_weight", searched, persistent=False)
-        self.register_buffer("searched_index", index, persistent=False)
-        self.register_buffer("locked_weight", locked, persistent=False)
+        self.searched_weight, self.searched_index, self.locked_weight = searched, index, locked
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenWeight:
+        """As torch's, which moves and converts parameters and buffers alone."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name in REGENERATED:
+            if (value := getattr(self, name)) is not None:
+                setattr(self, name, fn(value))
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        # They were buffers in what an older gslt pickled.
+        for name in REGENERATED:
+            if name in self._buffers:
+                value = self._buffers[name]
+                delattr(self, name)
+                setattr(self, name, value)
 
     def keep_zero(self, row: int) -> None:
         """Make a row of the weight zero, whatever its scores: an embedding's padding.
@@ -326,7 +349,7 @@ class FrozenWeight(nn.Module):
         memo[id(self)] = twin
         # All copies count together.
         memo[id(self._copies)] = self._copies
-        twin.__setstate__(copy.deepcopy(self.__dict__, memo))  # type: ignore[no-untyped-call]
+        twin.__setstate__(copy.deepcopy(self.__dict__, memo))
         twin.number = None
         return twin
 
@@ -343,15 +366,22 @@ class FrozenWeight(nn.Module):
             **({"pattern": self.pattern_sha256} if self.pattern_sha256 else {}),
         }
 
+    def _group(self) -> list[Any] | None:
+        """Whose scores the threshold follows from; None where it follows from the own ones."""
+        if self.supermask is None or self.supermask.threshold == "layer":
+            return None
+        return self.supermask.group
+
     def get_extra_state(self) -> Tensor:
         """The source in the state of the module, JSON as uint8: scores mean nothing without it."""
-        return torch.frombuffer(bytearray(json.dumps(self.source()).encode()), dtype=torch.uint8)
+        state = {**self.source(), "group": self._group()}
+        return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Any) -> None:
-        """Refuse scores of another source.
+        """Refuse scores of another source, and warn where they shared another threshold.
 
         Args:
-            state: of :meth:`get_extra_state`.
+            state: of :meth:`get_extra_state`; those of an older gslt do not tell who shared it.
 
         Raises:
             ConfigError: naming what differs.
@@ -360,13 +390,24 @@ class FrozenWeight(nn.Module):
         try:
             found = {"pattern": None, **json.loads(bytes(state.cpu().tolist()))}
             differing = [name for name, mine in own.items() if found[name] != mine]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            there = found.get("group") and [int(found["group"][0]), int(found["group"][1])]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the state of {self.name} is none that gslt wrote") from error
         if differing:
             words = ", ".join(f"{n} {found[n]} instead of {own[n]}" for n in differing)
             raise ConfigError(
                 f"the state of {self.name} is of another source network ({words}); its scores mean "
                 "nothing here: freeze with the same config, then load"
+            )
+        here = self._group()
+        if here and there and here != found["group"]:
+            # In the same words for every weight of the network, so that it is said once.
+            warn(
+                f"a state is loaded whose scores shared one threshold among {there[0]} weights of "
+                f"{there[1]:,} entries, into a network that shares one among {here[0]} of "
+                f"{here[1]:,}, or others: the same scores keep other weights here; freeze the same "
+                "modules together, then load",
+                GsltWarning,
             )
 
     def extra_repr(self) -> str:

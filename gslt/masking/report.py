@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gslt.config import FreezeConfig
+from gslt.errors import listed
 from gslt.freezing import FrozenCounts, FrozenPart, Units, frozen_parts, taking_part
 from gslt.freezing.allocation import FALLING_SHORT
 from gslt.masking.given import given_parts
@@ -17,6 +18,15 @@ from gslt.masking.supermask import check_layer_sparsity, check_window
 NEARLY_ALL = 0.9
 #: Allocation of a pattern that was not made by one.
 GIVEN = "given"
+#: What leaves a layer of a weak ticket some weights, …
+WEAK_REMEDY = "a lower mask_sparsity or another allocation keeps some"
+#: … a layer of a searched one, …
+FULLER = "a lower sparsity, less pruning or threshold=layer keeps some"
+#: … and a layer before the search.
+_FULLER_START = (
+    'a search that begins so may get no gradient: threshold="layer" gives every layer its share, '
+    "a lower sparsity or less pruning a larger one"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,9 @@ class FreezeReport:
     """How the frozen weights were divided; :data:`GIVEN` where a pattern says it."""
     ratios: tuple[float, float] = (0.0, 0.0)
     """Pruning and locking ratio that were asked for, of the weights that take part."""
+    kept: tuple[int, ...] | None = None
+    """Weights of each layer that the scores before the search keep, locked ones among them; None
+    where nothing was selected."""
 
     @classmethod
     def of(
@@ -136,6 +149,15 @@ class FreezeReport:
         )
 
     @property
+    def emptied(self) -> str:
+        """A sentence where some layers, not all, keep nothing before the search; else empty."""
+        if not self.kept or not any(self.kept):
+            return ""
+        layers = zip(self.layers, self.kept, strict=True)
+        kept = {layer.name: (kept, layer.counts.total) for layer, kept in layers}
+        return emptied_layers(kept, _FULLER_START)
+
+    @property
     def shortfall(self) -> str:
         """A sentence where the layers of an allocation cannot keep what the ratios leave.
 
@@ -170,7 +192,7 @@ class FreezeReport:
         ]
         lines = [f"{line}{end}" for line, end in zip(lines, self._expectations(), strict=True)]
         lines += [f"not a weight: {name} {how}" for name, how in self.fixed]
-        sentences = filter(None, [self.shortfall, self.concentration])
+        sentences = filter(None, [self.shortfall, self.concentration, self.emptied])
         lines += [f"warning: {sentence}" for sentence in sentences]
         return "\n".join(lines)
 
@@ -263,3 +285,19 @@ def prefixed(name: str, prefix: str) -> str:
         prefix: of the module, see :func:`gslt.freeze`.
     """
     return f"{prefix}.{name}" if prefix else name
+
+
+def emptied_layers(kept: Mapping[str, tuple[int, int]], remedy: str = WEAK_REMEDY) -> str:
+    """A sentence that names the layers without any weight; empty where there is none.
+
+    Args:
+        kept: numbers of weights that are kept and that there are, by the layer's weight.
+        remedy: what to do about it, the last part of the sentence.
+    """
+    lost = [f"{name}, {total:,} weights" for name, (left, total) in kept.items() if not left]
+    if not lost:
+        return ""
+    return (
+        f"{len(lost)} of {len(kept)} layers have lost every weight ({listed(lost)}), so that "
+        f"nothing passes through them; {remedy}"
+    )

@@ -7,6 +7,8 @@ network (global threshold, Sreenivasan et al. 2022, arXiv 2202.12002) or each la
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import warnings
 from collections.abc import Sequence
@@ -230,6 +232,18 @@ class Supermask:
         )
 
     @property
+    def group(self) -> list[Any]:
+        """Whose scores share the threshold: weights, entries, SHA-256 of names and counts."""
+        # Of a copied part those that are there, without settling it: a state is no use.
+        there = [
+            [holder[0].name, c.total, c.pruned, c.locked]  # type: ignore[index]
+            for holder, c in zip(self._holders, self.counts, strict=True)
+            if holder is not None
+        ]
+        digest = hashlib.sha256(json.dumps(there).encode()).hexdigest()
+        return [len(there), sum(total for _, total, *_ in there), digest]
+
+    @property
     def source_sparsity(self) -> float | None:
         """Fraction of all weights that are pruned before the search, where no ratio tells it."""
         whole = FrozenCounts.sum(self.counts)
@@ -319,13 +333,13 @@ class Supermask:
             **self.__dict__,
             "_holders": none,
             "_copied": True,
-            "_kept": self._numbers_kept(),
+            "_kept": self.numbers_kept(),
             "_selection": None,
             "_hints": hints,
         }
 
-    def _numbers_kept(self) -> list[int]:
-        """Searched weights that each layer keeps now; none where scores are gone or nowhere."""
+    def numbers_kept(self) -> list[int]:
+        """Searched weights that each layer keeps now; empty where scores are gone or nowhere."""
         if self._copied and None in self._holders:
             return self._kept
         scores = [holder.original for holder in self.holders]

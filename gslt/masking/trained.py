@@ -6,21 +6,18 @@ part of the module's state; one that is rewired on the way is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gslt.config import FreezeConfig
-from gslt.errors import ConfigError, listed
+from gslt.errors import ConfigError
 from gslt.freezing import SEARCHED, FrozenCounts, Units, freezing_pattern, frozen_parts
 from gslt.masking.fan_in import fan_in_of, units_of
 from gslt.masking.report import FreezeReport
 from gslt.masking.weights import MASK_SUFFIX, weights_of
-
-#: What leaves a layer of a weak ticket some weights.
-WEAK_REMEDY = "a lower mask_sparsity or another allocation keeps some"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,19 +131,3 @@ def source_report(module: nn.Module, source: FreezeConfig) -> FreezeReport:
     """
     shapes = {name: weight.shape for name, _, _, weight in weights_of(module)}
     return FreezeReport.of(shapes, source, units=units_in(module), whole=True)
-
-
-def emptied_layers(kept: Mapping[str, tuple[int, int]], remedy: str = WEAK_REMEDY) -> str:
-    """A sentence that names the layers without any weight; empty where there is none.
-
-    Args:
-        kept: numbers of weights that are kept and that there are, by the layer's weight.
-        remedy: what to do about it, the last part of the sentence.
-    """
-    lost = [f"{name}, {total:,} weights" for name, (left, total) in kept.items() if not left]
-    if not lost:
-        return ""
-    return (
-        f"{len(lost)} of {len(kept)} layers have lost every weight ({listed(lost)}), so that "
-        f"nothing passes through them; {remedy}"
-    )

@@ -30,10 +30,21 @@ def weights_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Para
     Yields:
         Qualified name, the module that owns the parameter, its attribute there, the parameter.
     """
+    for name, owner, attribute, parameter in parameters_of(module):
+        if _is_weight(owner, attribute, parameter):
+            yield name, owner, attribute, parameter
+
+
+def parameters_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    """Every parameter, under each of its names within a layer; yields as :func:`weights_of`.
+
+    Args:
+        module: any.
+    """
     for path, owner in module.named_modules():
-        for attribute, parameter in owner.named_parameters(recurse=False):
-            if _is_weight(owner, attribute, parameter):
-                yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
+        own = owner.named_parameters(recurse=False, remove_duplicate=False)
+        for attribute, parameter in own:
+            yield f"{path}.{attribute}".lstrip("."), owner, attribute, parameter
 
 
 def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, FrozenWeight]]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gslt.nn import ops
 from gslt.nn.graph import Graph
-from gslt.nn.hooks import has_hooks, observed, refuse_script
+from gslt.nn.hooks import has_hooks, is_patched, observed, refuse_script
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 
@@ -138,7 +138,7 @@ def sage(
     elif target is source and source.requires_grad:
         source, target = ops.fan_out(source)
     aggregate = graph.mean if aggr == "mean" else graph.sum
-    if project_first(source, graph, *_widths(lin_l)):
+    if not is_patched(lin_l) and project_first(source, graph, *_widths(lin_l)):
         out = _biased(aggregate(_project(lin_l, source)), lin_l)
     else:
         out = lin_l(aggregate(source))
@@ -186,7 +186,8 @@ def gat(
 
 def _is_linear(module: nn.Module) -> bool:
     """Whether it is torch's linear map, computed as torch or as we do."""
-    return type(module).forward in (nn.Linear.forward, ops.Linear.forward)
+    usual = type(module).forward in (nn.Linear.forward, ops.Linear.forward)
+    return usual and not is_patched(module)
 
 
 def _widths(linear: Any) -> tuple[int, int]:
@@ -198,7 +199,7 @@ def _widths(linear: Any) -> tuple[int, int]:
 
 def _project(linear: Any, x: Tensor) -> Tensor:
     """W x without the bias, which belongs after the aggregation."""
-    if linear.bias is None and has_hooks(linear):
+    if linear.bias is None and (has_hooks(linear) or is_patched(linear)):
         out: Tensor = linear(x)
         return out
     return ops.linear(x, linear.weight)

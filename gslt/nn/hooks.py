@@ -45,6 +45,12 @@ def has_hooks(module: nn.Module) -> bool:
     )
 
 
+def is_patched(module: nn.Module) -> bool:
+    """Whether somebody has given this very module, not its class, a ``forward`` of its own."""
+    # A compiler does not look into the attributes of an instance.
+    return not is_traced() and "forward" in vars(module)
+
+
 def has_global_hooks() -> bool:
     """Whether a hook of torch would see every module being called."""
     every = nn.modules.module  # torch 2.6 has no function that tells

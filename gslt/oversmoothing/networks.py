@@ -29,7 +29,7 @@ from gslt.data.catalogue import address, known_name, place_and_options
 from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.files import read_bytes, reading
-from gslt.masking.freeze import freeze
+from gslt.masking.freeze import make_source
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
@@ -447,7 +447,7 @@ def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
         if isinstance(source, TrainConfig):
             initialise_training(made, source, source.seed)
             return made
-        freeze(made, source)
+        make_source(made, source)
         if isinstance(source, SearchConfig):
             supermask = frozen_weights(made)[0].supermask
             assert supermask is not None

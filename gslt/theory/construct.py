@@ -41,7 +41,7 @@ from torch import Tensor
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import freeze
+from gslt.masking.freeze import make_source
 from gslt.masking.weights import frozen_places
 from gslt.nn.budget import check_room
 from gslt.nn.equivariant import EquivariantNetwork
@@ -165,7 +165,7 @@ def construct(
         lambda _: _smaller(config),
     )
     network, frozen = ConstructedNetwork(source), _frozen_source(config)
-    freeze(network, frozen)
+    make_source(network, frozen)
     masks: dict[str, Tensor] = {}
     facts: list[BlockFacts] = []
     share, behind, bound = config.epsilon / len(inputs), 1.0, 0.0
@@ -310,7 +310,7 @@ def _literal_error(
 
 def _keep(network: ConstructedNetwork, config: FreezeConfig, masks: Mapping[str, Tensor]) -> None:
     """Freeze the source at the sparsity that the masks have, and put them into it."""
-    freeze(network, config)
+    make_source(network, config)
     with torch.no_grad():
         for name, _, _, weight in frozen_places(network):
             weight.score().copy_(masks[name])

@@ -21,10 +21,10 @@ from gslt.config import VISION, FreezeConfig, part
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import bake, freeze
+from gslt.masking.freeze import bake, make_source
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
-from gslt.masking.report import FreezeReport
-from gslt.masking.trained import WEAK_REMEDY, emptied_layers, source_report
+from gslt.masking.report import FULLER, WEAK_REMEDY, FreezeReport, emptied_layers
+from gslt.masking.trained import source_report
 from gslt.masking.weights import bytes_of, fingerprints, frozen_places, frozen_root, other_state
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
@@ -37,8 +37,6 @@ from gslt.ticket.weak import dense, other_values, put_trained, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
-#: What leaves a layer of a searched ticket some weights.
-_FULLER = "a lower sparsity, less pruning or threshold=layer keeps some"
 
 
 @dataclass(frozen=True)
@@ -187,18 +185,19 @@ class Ticket(StoredTicket):
         if isinstance(module, Network):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
         forget_selections(module)
-        masks = {w.name: w.mask().cpu() for w in weights}
+        # Copies: on the CPU these are the masks that the module computes with.
+        masks = {w.name: w.mask().to("cpu", copy=True) for w in weights}
         kept = {
             w.name: (kept_bits(masks[w.name]) + w.counts.locked, w.counts.total) for w in weights
         }
-        if emptied := emptied_layers(kept, _FULLER):
+        if emptied := emptied_layers(kept, FULLER):
             warnings.warn(emptied, FreezingWarning, stacklevel=2)
         state = _state(module)
         checksum = weights_checksum(module, state)
         config = part(FreezeConfig, weights[0].config)
         source = FrozenCounts.sum(w.counts for w in weights)
         given = {w.name: w.given_pattern for w in weights}
-        pattern = {name: value for name, value in given.items() if value is not None}
+        pattern = {name: value.clone() for name, value in given.items() if value is not None}
         return cls(
             config,
             masks,
@@ -368,7 +367,8 @@ class Ticket(StoredTicket):
         if self.is_weak:
             self._restore_trained(module)
             return
-        freeze(module, self.config, pattern=self.pattern or None)
+        self._take_gradients(module)
+        make_source(module, self.config, pattern=self.pattern or None)
         weights = frozen_weights(module)
         self._check_fit({w.name: w.counts for w in weights})
         others = other_state(module)
@@ -392,6 +392,18 @@ class Ticket(StoredTicket):
         if self.state:
             _load(module, self.state)
 
+    def _take_gradients(self, module: nn.Module) -> None:
+        """Have searched what the ticket searched, and nothing kept where nothing takes a gradient.
+
+        Args:
+            module: maybe of another run, or set to be evaluated only.
+        """
+        parameters = dict(module.named_parameters())
+        evaluated = not any(p.requires_grad for p in parameters.values())
+        for name, parameter in parameters.items():
+            if parameter.is_floating_point() and (evaluated or name in self.masks):
+                parameter.requires_grad_(True)
+
     @property
     def report(self) -> FreezeReport | None:
         """What is frozen, layer by layer; None for a module of your own, which has the shapes."""
@@ -409,7 +421,7 @@ class Ticket(StoredTicket):
         """A sentence on layers that have lost every weight; empty without any or without report."""
         if self.report is None:
             return ""
-        return emptied_layers(self.kept_by_layer, WEAK_REMEDY if self.is_weak else _FULLER)
+        return emptied_layers(self.kept_by_layer, WEAK_REMEDY if self.is_weak else FULLER)
 
     @property
     def kept_by_layer(self) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,7 @@ from gslt.data import Dataset, ImageDataset, as_dataset, load_dataset
 from gslt.data.content import hold_to_data
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
 from gslt.files.log import Log
-from gslt.masking.freeze import freeze
+from gslt.masking.freeze import make_source
 from gslt.masking.initialise import initialise_training
 from gslt.masking.report import FreezeReport
 from gslt.nn import memory
@@ -85,7 +85,7 @@ def search(
         _check_sources(dataset, config)
 
     def prepare(model: Network, seed: int) -> None:
-        report = freeze(model, replace(config, seed=seed), pattern=pattern)
+        report = make_source(model, replace(config, seed=seed), pattern=pattern)
         # The counts are the same for every seed, or nearly so.
         if not told:
             for sentence in filter(None, [report.shortfall, report.concentration]):

@@ -713,6 +713,26 @@ def test_a_rewritten_message_is_sent(kind: str) -> None:
     assert not torch.allclose(layer(x, edges), expected)
 
 
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [("gcn", "lin"), ("sage", "lin_l"), ("sage", "lin_r"), ("sage", "aggr_module"), ("gin", "nn")],
+)
+def test_a_forward_that_one_part_alone_has_is_called(kind: str, part: str) -> None:
+    nodes, edges = GRAPHS["random"]
+    layer, x = LAYERS[kind]()[0], features(nodes, 5, torch.float32)
+    if kind == "gin":
+        layer = FrozenGINConv(nn.Linear(5, 3), config=CONFIG)
+    before = layer(x, edges)
+    usual = getattr(layer, part).forward
+    getattr(layer, part).forward = lambda *args, **options: 2 * usual(*args, **options)
+    if kind == "sage":
+        expected = layer._messages(x, edges)
+        assert not torch.allclose(expected, before)
+    else:
+        expected = 2 * before
+    assert torch.allclose(layer(x, edges), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_another_map_in_the_place_of_the_hosts() -> None:
     class Doubled(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:

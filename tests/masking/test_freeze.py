@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +20,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations, parametrize
 
-from gslt.config import FreezeConfig
+from gslt.config import FreezeConfig, SearchConfig
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError, GsltWarning
+from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError
 from gslt.freezing import FrozenCounts, frozen_counts
 from gslt.masking.freeze import FrozenConv2d, FrozenLinear, bake, freeze, reset_scores
 from gslt.masking.initialise import initialise
 from gslt.masking.parametrization import FrozenWeight, frozen_weights
 from gslt.masking.report import FreezeReport, FrozenLayer
-from gslt.masking.weights import fingerprints, other_state
+from gslt.masking.weights import MASK_SUFFIX, fingerprints, other_state
+from gslt.ticket import Ticket
 
 pyg = import_quietly("torch_geometric.nn")
 
@@ -227,6 +230,43 @@ def test_the_state_of_another_source_is_refused(options: dict[str, Any], said: s
         other.load_state_dict(state)
 
 
+def test_a_state_of_another_group_is_told() -> None:
+    def whole(**options: Any) -> nn.Module:
+        module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        freeze(module, FreezeConfig(**options))
+        return module
+
+    def parts(**options: Any) -> nn.Module:
+        config = FreezeConfig(**options)
+        first, second = (FrozenLinear(4, 4, name=n, config=config) for n in ("0", "2"))
+        return nn.Sequential(first, nn.ReLU(), second)
+
+    said = r"among 1 weights of 16 entries, into a network that shares one among 2 of 32, or"
+    with pytest.warns(GsltWarning, match=said) as warned:
+        whole().load_state_dict(parts().state_dict())
+    # In the same words, which Python shows once.
+    assert len({str(warning.message) for warning in warned}) == 1
+    with pytest.warns(GsltWarning, match="among 2 weights of 32 entries.* among 1 of 16"):
+        parts().load_state_dict(whole().state_dict())
+    encoder = nn.Sequential(nn.Linear(4, 4))
+    freeze(encoder, FreezeConfig(), prefix="enc")
+    network = nn.ModuleDict({"enc": nn.Sequential(nn.Linear(4, 4)), "head": nn.Linear(4, 4)})
+    freeze(network, FreezeConfig())
+    with pytest.warns(GsltWarning, match="among 2 weights"):
+        encoder.load_state_dict(network["enc"].state_dict())
+    # The same network, one whose layers are alone anyway, and a state of an older gslt.
+    module = whole()
+    state = dict(module.state_dict())
+    whole().load_state_dict(state)
+    whole(threshold="layer").load_state_dict(parts(threshold="layer").state_dict())
+    for name, value in parts().state_dict().items():
+        if name.endswith("_extra_state"):
+            old = {k: v for k, v in json.loads(bytes(value.tolist())).items() if k != "group"}
+            value = torch.frombuffer(bytearray(json.dumps(old).encode()), dtype=torch.uint8)
+        state[name] = value
+    module.load_state_dict(state)
+
+
 def test_a_state_that_is_none_is_refused() -> None:
     module = mlp()
     freeze(module, FreezeConfig())
@@ -296,7 +336,7 @@ def test_what_is_no_weight_is_fixed() -> None:
             self.lin = nn.Linear(2, 3)
             self.norm = nn.LayerNorm((4, 3))
             self.act = nn.PReLU(init=0.3)
-            self.relation_bias = nn.Parameter(torch.ones(4, 3))
+            self.relation_bias = nn.Parameter(torch.ones(4, 1))
             self.gain = nn.Parameter(torch.tensor(2.5))
 
     module = Odd()
@@ -439,6 +479,123 @@ def test_place_in_a_module_of_ones_own() -> None:
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
+def embedded() -> nn.Module:
+    return nn.Sequential(nn.Embedding(60, 8), nn.Linear(8, 2))
+
+
+def test_a_layer_that_keeps_nothing_before_the_search_is_named() -> None:
+    # Scores of an embedding, fan-in 1, are √8 times as wide as those of the map behind it.
+    module = embedded()
+    with pytest.warns(FreezingWarning, match=r'1\.weight, 16 weights.*threshold="layer"') as said:
+        report = freeze(module, FreezeConfig(sparsity=0.95))
+    assert [Path(warning.filename) for warning in said] == [Path(__file__)]
+    assert report.kept == (25, 0)
+    assert int(frozen_weights(module)[0].mask().sum()) == 25
+    assert str(report).splitlines()[-1] == f"warning: {report.emptied}"
+    # What was asked for, and all that was asked for.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layered = freeze(embedded(), FreezeConfig(sparsity=0.95, threshold="layer"))
+        nothing = freeze(embedded(), FreezeConfig(sparsity=1.0))
+    assert (layered.kept, nothing.kept) == ((24, 1), (0, 0))
+    assert (layered.emptied, nothing.emptied) == ("", "")
+    # Locked weights are kept.
+    locked = freeze(embedded(), FreezeConfig(sparsity=0.95, lock_ratio=0.05, allocation="uniform"))
+    assert locked.kept == (24, 1)
+
+
+class Constants(nn.Module):
+    """A table and an encoder that are fixed, and a map that is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding.from_pretrained(torch.arange(6.0).view(3, 2))
+        self.place = nn.Parameter(torch.full((1, 3, 2), 0.5), requires_grad=False)
+        self.encoder = nn.Linear(2, 2).requires_grad_(False)
+        self.norm = nn.LayerNorm(2)
+        self.head = nn.Linear(2, 2)
+        with torch.no_grad():
+            self.encoder.weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+            self.encoder.bias.copy_(torch.tensor([5.0, 6.0]))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        out: Tensor = self.head(self.norm(self.encoder(self.table(rows) + self.place[0])))
+        return out
+
+
+def test_what_takes_no_gradient_is_kept() -> None:
+    module = Constants()
+    report = freeze(module, FROZEN)
+    assert [layer.name for layer in report.layers] == ["head.weight"]
+    kept = "kept at its present value, as it takes no gradient"
+    assert dict(report.fixed) == {
+        "place": kept,
+        "table.weight": kept,
+        "encoder.weight": kept,
+        "encoder.bias": kept,
+        "norm.weight": "fixed at 1",
+        "norm.bias": "fixed at 0",
+        "head.bias": "fixed at 0",
+    }
+    assert [name for name, _ in module.named_parameters()] == [
+        "head.parametrizations.weight.original"
+    ]
+    # Row 1 of the table is (2, 3), of the place (½, ½): 5 + 2.5 + 7, 6 + 7.5 + 14.
+    assert module.encoder(module.table(torch.tensor(1)) + module.place[0, 1]).tolist() == [
+        14.5,
+        27.5,
+    ]
+    # Scores that are fixed are scores still: frozen anew, they begin anew.
+    module.requires_grad_(False)
+    again = freeze(module, FROZEN)
+    assert again.layers == report.layers
+    assert module.table.weight.tolist() == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    assert all(p.requires_grad for p in module.parameters())
+
+
+def test_a_ticket_of_a_module_with_constants() -> None:
+    module, rows = Constants(), torch.arange(3)
+    freeze(module, FROZEN)
+    ticket = Ticket.of(module)
+    assert list(ticket.masks) == ["head.weight"]
+    again = Constants()
+    ticket.restore(again)
+    assert torch.equal(again(rows), module(rows))
+    other = Constants()
+    with torch.no_grad():
+        other.table.weight.add_(1.0)
+    with pytest.raises(TicketError, match=r"other values that the ticket does not store.*table"):
+        ticket.restore(other)
+    # A module that is only evaluated, and one in which what was searched is fixed at present.
+    module, plain = mlp().eval(), mlp().requires_grad_(False).eval()
+    freeze(module, FROZEN)
+    part = mlp().eval()
+    part[0].weight.requires_grad_(False)
+    for fresh in (plain, part):
+        Ticket.of(module).restore(fresh)
+        assert torch.equal(fresh(x()), module(x()))
+
+
+def test_what_is_baked_is_a_constant_of_a_new_model() -> None:
+    first = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 3))
+    freeze(first, FROZEN)
+    weight = first[0].weight.detach().clone()
+    model = nn.Sequential(bake(first[0]), nn.Linear(8, 2))
+    report = freeze(model, FROZEN)
+    assert [layer.name for layer in report.layers] == ["1.weight"]
+    assert torch.equal(model[0].weight, weight)
+
+
+def test_settings_of_a_search_that_freezing_leaves_out_are_named() -> None:
+    config = SearchConfig(
+        sparsity_schedule="linear", l1=0.1, precision="bfloat16", epochs=4, hidden_channels=8
+    )
+    said = r"leaves out sparsity_schedule=linear, l1=0\.1, precision=bfloat16, which"
+    with pytest.warns(GsltWarning, match=said):
+        freeze(mlp(), config)
+    freeze(mlp(), SearchConfig(lr=0.5, epochs=4))
+
+
 def _frozen_mlp() -> nn.Module:
     module = mlp()
     freeze(module, FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25))
@@ -470,10 +627,26 @@ def pruned() -> nn.Module:
     return torch.nn.utils.prune.l1_unstructured(nn.Linear(3, 4), "weight", amount=2)
 
 
+class Odd(nn.Module):
+    """A matrix, and other parameters, of these names; a name of a name is the same tensor."""
+
+    def __init__(self, **parameters: Tensor | str) -> None:
+        super().__init__()
+        for name, value in parameters.items():
+            own = nn.Parameter(value) if isinstance(value, Tensor) else getattr(self, value)
+            setattr(self, name, own)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (nn.ReLU, "ReLU has no weight to freeze"),
+        (
+            lambda: nn.Linear(3, 3).requires_grad_(False),
+            r"no weight of Linear takes a gradient \(weight\).*requires_grad_\(True\)",
+        ),
+        (lambda: Odd(enc=torch.ones(4, 4), dec="enc"), "enc and dec are the same tensor"),
+        (lambda: Odd(enc=torch.ones(4, 4), a_bias="enc"), "enc and a_bias are the same tensor"),
         (lambda: nn.BatchNorm1d(3), "no weight"),
         (tied, "0.weight and 1.weight are the same tensor"),
         (lambda: nn.LazyLinear(3), "no shape yet"),
@@ -511,6 +684,59 @@ def test_a_layer_at_two_places_has_its_biases_alone_beside_its_scores() -> None:
     module = nn.Sequential(layer, nn.ReLU(), layer)
     freeze(module, FROZEN)
     assert list(other_state(module)) == ["0.bias", "2.bias"]
+
+
+def test_every_name_of_a_vector_is_fixed() -> None:
+    module = Odd(enc=torch.ones(4, 4), t1=torch.full((4,), 2.0), t2="t1")
+    report = freeze(module, FreezeConfig())
+    kept = "kept at its present value"
+    assert report.fixed == (("t1", kept), ("t2", kept))
+    assert [name for name, _ in module.named_parameters()] == ["parametrizations.enc.original"]
+    assert module.t1.tolist() == module.t2.tolist() == [2.0] * 4
+    assert freeze(module, FreezeConfig()).layers == report.layers
+
+
+def test_a_word_makes_a_bias() -> None:
+    module = Odd(debiased_proj=torch.ones(4, 4), unbiased=torch.ones(4), rel_bias=torch.ones(4))
+    report = freeze(module, FreezeConfig(sparsity=0.0, scale="none"))
+    assert [layer.name for layer in report.layers] == ["debiased_proj"]
+    assert dict(report.fixed) == {"unbiased": "kept at its present value", "rel_bias": "fixed at 0"}
+    assert module.debiased_proj.abs().tolist() == [[pytest.approx(0.5**0.5)] * 4] * 4
+    with pytest.warns(GsltWarning, match=r"a_bias \(2, 3\) is a bias by its name.*fixed at 0"):
+        freeze(Odd(weight=torch.ones(4, 4), a_bias=torch.ones(2, 3)), FreezeConfig())
+    # One row, or a layer of the host, says what it is.
+    freeze(Odd(weight=torch.ones(4, 4), a_bias=torch.ones(1, 3)), FreezeConfig())
+    freeze(nn.Sequential(nn.LayerNorm((4, 3)), nn.Linear(3, 2)), FreezeConfig())
+
+
+def test_an_optimizer_goes_on_with_what_is_frozen_anew() -> None:
+    module = mlp().eval()
+    freeze(module, FROZEN)
+    ticket = Ticket.of(module)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    for anew in (ticket.restore, lambda m: freeze(m, FROZEN), lambda m: freeze(m, FreezeConfig())):
+        module(x()).square().sum().backward()
+        anew(module)
+        assert all(p.grad is None for p in module.parameters())
+        before = [p.detach().clone() for p in module.parameters()]
+        module(x()).square().sum().backward()
+        optimizer.step()
+        assert not any(map(torch.equal, before, module.parameters()))
+        optimizer.zero_grad()
+    # Also where the weights were trained under a mask, whose gradients these are no more.
+    module = mlp().eval()
+    initialise(module, "ku", 0, 0.5)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    freeze(module, FreezeConfig())
+    assert not any(MASK_SUFFIX in name for name, _ in module.named_buffers())
+    module(x()).square().sum().backward()
+    fresh = mlp().eval()
+    freeze(fresh, FreezeConfig())
+    fresh(x()).square().sum().backward()
+    for one, other in zip(module.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+    optimizer.step()
+    assert not any(map(torch.equal, module.parameters(), fresh.parameters()))
 
 
 def test_a_refused_module_is_left_as_it_was() -> None:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import copy
 import io
 import math
+import pickle
 from collections.abc import Callable
 
 import pytest
 import torch
 from small_modules import effective, mlp
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn
 
 from gslt.config import FreezeConfig
 from gslt.errors import ConfigError
 from gslt.masking.freeze import FrozenLinear, freeze
-from gslt.masking.parametrization import EffectiveWeight, frozen_weights, random_weight
+from gslt.masking.parametrization import (
+    REGENERATED,
+    EffectiveWeight,
+    frozen_weights,
+    random_weight,
+)
 
 FROZEN = FreezeConfig(sparsity=0.5, freezing_ratio=0.4)
 
@@ -139,6 +146,43 @@ def test_scale_is_exact_in_double_precision() -> None:
     layer = nn.Linear(3, 10, bias=False, dtype=torch.float64)
     freeze(layer, FreezeConfig(sparsity=0.7))
     assert float(frozen_weights(layer)[0].scale()) == pytest.approx(0.3**-0.5, rel=1e-15)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.9, 0.99, 0.999, 0.9999])
+@pytest.mark.parametrize("kind", [get_ema_multi_avg_fn, get_ema_avg_fn])
+def test_an_average_of_buffers_leaves_the_source(
+    kind: Callable[[float], Callable[..., object]], decay: float
+) -> None:
+    module, x = mlp().eval(), torch.linspace(-1.0, 1.0, 24).view(4, 6)
+    freeze(module, FROZEN)
+    argument = "multi_avg_fn" if kind is get_ema_multi_avg_fn else "avg_fn"
+    average = AveragedModel(module, use_buffers=True, **{argument: kind(decay)})
+    for _ in range(5):
+        average.update_parameters(module)
+    for one, other in zip(frozen_weights(average), frozen_weights(module), strict=True):
+        assert all(map(torch.equal, one.regenerated(), other.regenerated()))
+    assert torch.allclose(average(x), module(x), rtol=1e-5)
+    assert not [name for name, _ in module.named_buffers() if "parametrizations" in name]
+
+
+def test_what_is_regenerated_moves_with_the_module() -> None:
+    layer = FrozenLinear(6, 4, config=FROZEN)
+    (weight,) = frozen_weights(copy.deepcopy(layer).double())
+    assert weight.searched_weight.dtype == torch.float64
+    assert weight.searched_index is not None
+    assert weight.searched_index.dtype == torch.int64
+    (weight,) = frozen_weights(copy.deepcopy(layer).to("meta"))
+    assert {getattr(weight, name).device.type for name in REGENERATED} == {"meta"}
+    # As an older gslt pickled it.
+    old = copy.deepcopy(layer)
+    (weight,) = frozen_weights(old)
+    for name in REGENERATED:
+        value = getattr(weight, name)
+        delattr(weight, name)
+        weight.register_buffer(name, value, persistent=False)
+    again = pickle.loads(pickle.dumps(old))
+    assert torch.equal(again.weight, layer.weight)
+    assert set(dict(again.named_buffers())) == {"bias"}
 
 
 def test_assignment_is_refused() -> None:

@@ -13,8 +13,8 @@ from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS, frozen_counts
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
-from gslt.masking.report import FreezeReport
-from gslt.masking.trained import emptied_layers, masked_weights, put_mask, random_masks
+from gslt.masking.report import FreezeReport, emptied_layers
+from gslt.masking.trained import masked_weights, put_mask, random_masks
 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)

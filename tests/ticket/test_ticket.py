@@ -107,6 +107,15 @@ def test_size_by_hand(result):
     assert size.bytes == len(result.ticket.to_bytes())
 
 
+def test_masks_of_a_ticket_are_its_own():
+    module = nn.Linear(4, 4, bias=False)
+    gslt.freeze(module, gslt.FreezeConfig(sparsity=0.5))
+    before = module.weight.detach().clone()
+    (mask,) = gslt.Ticket.of(module).masks.values()
+    mask.logical_not_()
+    assert torch.equal(module.weight, before)
+
+
 def test_size_in_words_by_hand():
     size = gslt.TicketSize(
         total=10_000,
