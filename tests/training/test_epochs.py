@@ -19,6 +19,7 @@ import gslt
 from gslt.data.images import Variation
 from gslt.diagnostics import SearchProbe
 from gslt.errors import ConfigError
+from gslt.masking.freeze import make_source
 from gslt.masking.initialise import initialise_training
 from gslt.masking.supermask import Supermask
 from gslt.masking.trained import masked_weights
@@ -85,7 +86,7 @@ def test_kill_9_in_the_middle_of_an_epoch(images: gslt.ImageDataset, tmp_path: P
 def made(images: gslt.ImageDataset, config: Any) -> Loop:
     model = vision_net(3, images.num_classes, config)
     if isinstance(config, gslt.SearchConfig):
-        gslt.freeze(model, config)
+        make_source(model, config)
     else:
         initialise_training(model, config, config.seed)
     return Loop(images, config, config.seed, model, ImageInputs(images))

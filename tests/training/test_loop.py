@@ -16,6 +16,7 @@ from small_runs import SMALL, small_search
 import gslt
 from gslt.backends import get_backend
 from gslt.data import to_undirected
+from gslt.masking.freeze import make_source
 from gslt.nn.graph import EdgeList, Graph
 from gslt.training.inputs import Inputs, predict
 from gslt.training.loop import Loop, make_optimizer
@@ -282,7 +283,7 @@ def test_an_epoch_never_needs_a_value(architecture, freezing_ratio, precision):
     )
     backend = ShapeBackend()
     model = gslt.GNN(dataset.num_features, dataset.num_classes, config, backend)
-    gslt.freeze(model, config)
+    make_source(model, config)
     loop = Loop(dataset, config, 0, model, Inputs(backend, dataset))
     model.to("meta")
     loop.optimizer = torch.optim.AdamW(model.parameters())
@@ -330,7 +331,7 @@ def test_the_l1_penalty_is_that_of_autograd_and_zero_at_zero(blocks: gslt.NodeDa
 
     def begun() -> Loop:
         model = gslt.GNN(8, 3, config, backend)
-        gslt.freeze(model, config)
+        make_source(model, config)
         with torch.no_grad():
             next(model.parameters())[0] = 0.0
         loop = Loop(blocks, config, 0, model, Inputs(backend, blocks))
