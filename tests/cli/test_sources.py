@@ -86,7 +86,7 @@ def test_images_train_at_their_own_rate(
     command = ["compare", "--dataset", "cifar10", "--architecture", "conv2", "--width", "0.05"]
     assert main([*command, "--epochs", "1", "--seeds", "1"]) == 0
     said = capsys.readouterr().out
-    assert "CONV2, 1 epochs" in said
+    assert "CONV2, width × 0.05, 1 epochs, 40 training images" in said
     rates = {arm["arm"]: arm["lr"] for arm in _arms("runs/compare-cifar10")}
     assert rates["weight training"] == 0.01
     assert rates["dense source"] == 0.1
