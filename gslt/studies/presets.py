@@ -133,7 +133,7 @@ _IMAGE_SIZES: dict[str, SizeSettings] = {
         sparsities=(0.5, 0.9, 0.99),
     ),
     "standard": SizeSettings(
-        "cifar10?fractions=0.2,0.05,0.5", 30, 0.25, 0.1, 6, 9, (0.125, 0.25, 0.5), axis="width"
+        "cifar10?fractions=0.1,0.05,0.2", 30, 0.25, 0.1, 6, 9, (0.125, 0.25, 0.5), axis="width"
     ),
     "paper": SizeSettings(
         "cifar10", 100, 1.0, 0.1, 3, 9, (0.5, 1.0, 2.0), {**SHARES, **_QUARTERS}, axis="width"
