@@ -85,8 +85,8 @@ _OF_GRAPHS = (
 
 
 #: Settings of weight training that are of its mask alone, and of the rewiring of the mask.
-OF_MASK = ("mask", "allocation", "draw", "connected")
-OF_REWIRING = ("rewire_fraction", "rewire_until", "regrow")
+_OF_MASK = ("mask", "allocation", "draw", "connected")
+_OF_REWIRING = ("rewire_fraction", "rewire_until", "regrow")
 #: Settings of a search that say how frozen weights are divided and drawn.
 OF_FROZEN = ("allocation", "place", "draw", "connected")
 
@@ -412,10 +412,9 @@ class TrainConfig(RunConfig):
 
     def _check_idle(self) -> None:
         """Refuse settings of a mask, or of its rewiring, where there is none."""
-        fields = {field.name: field.default for field in dataclasses.fields(self)}
         for name in self.idle:
-            if (value := getattr(self, name)) != fields[name]:
-                of_rewiring = name in OF_REWIRING
+            if (value := getattr(self, name)) != getattr(TrainConfig, name):
+                of_rewiring = name in _OF_REWIRING
                 what = "a mask that is rewired" if of_rewiring else "weights under a mask"
                 needed = [] if self.mask_sparsity else ["mask_sparsity"]
                 needed += ["rewire_every"] if of_rewiring else []
@@ -466,8 +465,7 @@ class TrainConfig(RunConfig):
         >>> TrainConfig(mask_sparsity=0.5).idle
         ('rewire_fraction', 'rewire_until', 'regrow')
         """
-        rewiring = () if self.rewire_every else OF_REWIRING
-        return rewiring if self.mask_sparsity else (*OF_MASK, *rewiring)
+        return idle_in_training(self.mask_sparsity, self.rewire_every)
 
     @property
     def masked_source(self) -> FreezeConfig:
@@ -791,6 +789,17 @@ def build(kind: type[C], values: dict[str, Any]) -> C:
     if missing := [name for name in needed if name not in values]:
         raise ConfigError(f"{kind.__name__} needs the field {', '.join(missing)}")
     return kind(**values)
+
+
+def idle_in_training(mask_sparsity: Any, rewire_every: Any) -> tuple[str, ...]:
+    """Settings of weight training that nothing follows from: of a mask, or of its rewiring.
+
+    Args:
+        mask_sparsity: 0 or None where there is no mask.
+        rewire_every: likewise where it is not rewired.
+    """
+    rewiring = () if rewire_every else _OF_REWIRING
+    return rewiring if mask_sparsity else (*_OF_MASK, *rewiring)
 
 
 def image_defaults(

@@ -101,7 +101,7 @@ class Claim:
     @property
     def tests(self) -> tuple[Component, ...]:
         """The parts that its word comes from."""
-        return tuple(each for each in self.parts if each.under == NONE)
+        return _tests(self.parts)
 
     @property
     def left(self) -> tuple[Component, ...]:
@@ -274,12 +274,11 @@ def decide(
             claim = Claim(
                 name=name,
                 words=WORDS[name],
-                outcome="undecided",
+                outcome=_same_word(_tests(decided)),
                 p=one,
                 p_holm=corrected,
                 parts=decided,
             )
-            claim = replace(claim, outcome=_same_word(claim.tests))
             claims[name] = _as_a_cause(claim, claims["S"], claims["A"]) if name == "M" else claim
         found.append([*claims.values()])
     return found
@@ -312,9 +311,13 @@ def _as_a_cause(claim: Claim, *premises: Claim) -> Claim:
 
 def _nearest(parts: Sequence[Component]) -> float:
     """The p-value of the word that all tests of a claim come nearest to."""
-    tests = [each for each in parts if each.under == NONE]
     words = ("p_above", "p_inside", "p_below")
-    return min(max(float(getattr(each, word)) for each in tests) for word in words)
+    return min(max(float(getattr(each, word)) for each in _tests(parts)) for word in words)
+
+
+def _tests(parts: Sequence[Component]) -> tuple[Component, ...]:
+    """The parts that a word comes from: all but what interventions leave."""
+    return tuple(each for each in parts if each.under == NONE)
 
 
 def _levels(p: Sequence[float], alpha: float) -> list[float]:

@@ -18,8 +18,6 @@ import yaml
 
 from gslt.config import (
     METHODS,
-    OF_MASK,
-    OF_REWIRING,
     VISION,
     RunConfig,
     SearchConfig,
@@ -27,6 +25,7 @@ from gslt.config import (
     build,
     check_choice,
     default_of,
+    idle_in_training,
     shortened,
 )
 from gslt.environment import check_limit
@@ -208,8 +207,7 @@ class RunSpec:
         if isinstance(self.config, SearchConfig):
             prune, lock = (ratio or None for ratio in self.config.ratios)
             # Nor do settings of what is frozen tell sources apart that have nothing frozen.
-            fields = {field.name: field.default for field in dataclasses.fields(self.config)}
-            usual: dict[str, Any] = {name: fields[name] for name in self.config.idle}
+            usual = {name: getattr(SearchConfig, name) for name in self.config.idle}
             config = dataclasses.replace(
                 self.config, **usual, freezing_ratio=None, prune_ratio=prune, lock_ratio=lock
             )
@@ -578,8 +576,7 @@ def _of_training(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: for a value that they could not have with one either.
     """
-    names: tuple[str, ...] = () if settings.get("rewire_every") else OF_REWIRING
-    names += () if settings.get("mask_sparsity") else OF_MASK
+    names = idle_in_training(settings.get("mask_sparsity"), settings.get("rewire_every"))
     if idle := {name: settings[name] for name in names if name in settings}:
         build(TrainConfig, {"mask_sparsity": 0.5, "rewire_every": 2, **idle})
     return {name: value for name, value in settings.items() if name not in idle}
