@@ -110,8 +110,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in, H, W)`` → ``(N, out, ⌈H / stride⌉, ⌈W / stride⌉)``."""
-        out = F.relu(self.norm1(self.first(x)))
-        return F.relu(self.norm2(self.second(out)) + self._skip(x))
+        out = F.relu(self.norm1(self.first(x)), inplace=True)
+        return F.relu(self.norm2(self.second(out)) + self._skip(x), inplace=True)
 
     def _skip(self, x: Tensor) -> Tensor:
         if self.shortcut is not None and self.norm3 is not None:
@@ -124,7 +124,8 @@ class VisionNet(nn.Module):
     """Classifier of images of ``config``: what all have in common.
 
     A layer, ``layers.0`` first, is a convolution, a residual block or a linear layer; freezing
-    names its weights by it.
+    names its weights by it. ReLU works in place: a forward hook that keeps a layer's output has to
+    copy it, or it is rectified afterwards.
 
     Args:
         in_channels: of an image, 3 of a coloured one.
@@ -184,13 +185,13 @@ class PlainNet(VisionNet):
         """Logits ``(N, classes)`` in the type of x ``(N, in, 32, 32)``."""
         *convs, first, second, last = self.layers
         for number, conv in enumerate(convs):
-            x = F.relu(conv(x))
+            x = F.relu(conv(x), inplace=True)
             if number % 2:
                 x = F.max_pool2d(x, 2)
             x = observed("layer", x)
         x = x.flatten(1)
         for linear in (first, second):
-            x = observed("layer", F.relu(linear(x)))
+            x = observed("layer", F.relu(linear(x), inplace=True))
         return observed("layer", last(x))
 
 
@@ -235,7 +236,7 @@ class ResNet(VisionNet):
     def logits(self, x: Tensor) -> Tensor:
         """Logits ``(N, classes)`` in the type of x ``(N, in, 32, 32)``."""
         stem, *blocks, last = self.layers
-        x = observed("layer", F.relu(self.norm(stem(x))))
+        x = observed("layer", F.relu(self.norm(stem(x)), inplace=True))
         for block in blocks:
             x = observed("layer", block(x))
         return observed("layer", last(x.mean((2, 3))))

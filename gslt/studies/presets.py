@@ -133,7 +133,7 @@ _IMAGE_SIZES: dict[str, SizeSettings] = {
         sparsities=(0.5, 0.9, 0.99),
     ),
     "standard": SizeSettings(
-        "cifar10?fractions=0.1,0.05,0.2", 30, 0.25, 0.1, 6, 9, (0.125, 0.25, 0.5), axis="width"
+        "cifar10?fractions=0.1,0.05,0.2", 30, 0.25, 0.1, 6, 5, (0.125, 0.25, 0.5), axis="width"
     ),
     "paper": SizeSettings(
         "cifar10", 100, 1.0, 0.1, 3, 9, (0.5, 1.0, 2.0), {**SHARES, **_QUARTERS}, axis="width"
@@ -413,7 +413,7 @@ def _freezing_ratios(sizes: SizeSettings) -> list[float]:
 
 def _positions(sizes: SizeSettings) -> list[float]:
     """Places in a search window, its middle among them, without the ends: nothing to search."""
-    steps = min(sizes.steps, 5)
+    steps = 5 if sizes.steps > 5 else 3
     return [(1 + 4 * i / (steps - 1)) / 6 for i in range(steps)]
 
 

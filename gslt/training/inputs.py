@@ -17,7 +17,7 @@ from gslt.nn.gnn import compact_features
 from gslt.nn.graph import Backend
 
 #: Images of one forward pass without gradient, and of the sample that a probe sees.
-CHUNK, SAMPLE = 500, 256
+CHUNK, SAMPLE = 250, 256
 
 
 class Inputs:
