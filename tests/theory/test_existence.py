@@ -72,11 +72,22 @@ def test_summary_ticket_and_curves_of_a_construction_on_nodes(
     blocks.save(path)
     network, task = make_target(TargetConfig(target="gcn", epochs=30, hidden_channels=3), str(path))
     assert task.dataset is not None
-    config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4, seed=1)
+    config = ConstructConfig(freezing_ratio=0.5, epsilon=1e-4)
     found = construct(network, task.x, task.graph, config)
     figures = construction_facts(found, network, task)
     assert figures["target_scores"].keys() == {"train", "val", "test"}
-    assert figures["ticket_scores"] == figures["target_scores"]
+    # Where the target's two highest outputs are further apart than the error, classes are equal; a
+    # node that it gives three zeros has no class of its own.
+    with torch.no_grad():
+        wanted, got = network(task.x, task.graph), found.network(task.x, task.graph)
+    first, second = wanted.topk(2).values.unbind(1)
+    told = first - second > 2 * (got - wanted).abs().max()
+    assert torch.equal(got.argmax(1)[told], wanted.argmax(1)[told])
+    assert told.sum() > 0.95 * len(told)
+    for part, mask in task.dataset.splits.items():
+        tied = 100 * float((mask & ~told).sum() / mask.sum())
+        apart = figures["ticket_scores"][part] - figures["target_scores"][part]
+        assert abs(apart) <= tied + 1e-9
     assert figures["locked"] == figures["pruned"]
     ticket = constructed_ticket(found, task, figures["ticket_scores"])
     assert ticket.content_hash == task.dataset.content_hash
