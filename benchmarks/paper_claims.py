@@ -1,11 +1,12 @@
-"""What the Frozen paper says of GIN (figures 4 – 7, table 1), beside what a study says.
+"""What the Frozen paper says of GIN and Conv6 (figures 4 – 7, table 1), beside what a study says.
 
     gslt study run --preset table --workers 2 --out FOLDER      # and sparsity, window, locking,
     python benchmarks/paper_claims.py FOLDER [--json FILE]      # freezing, width, size
 
 Every claim is one or more contrasts: mean difference of accuracy in points between runs of the same
 seed, over everything that both sides vary, with the 95 % interval over seeds, the p of a two-sided
-sign-flip test by seeds, and the difference of training accuracy beside it. A claim *holds here*
+sign-flip test by seeds, and the differences of test accuracy at the last epoch and of training
+accuracy beside it. A claim *holds here*
 where every one of its contrasts lies above 0 (or within ± 0.5 points, where it says equality), is
 *contradicted here* where one lies below, else it is *not told*. To lie above or below takes an
 interval without 0 and p ≤ 0.05, which fewer than six seeds cannot reach; p is not corrected.
@@ -28,7 +29,7 @@ from gslt.studies.presets import SHARES
 #: Points of accuracy below which two arms are as good as each other.
 EQUAL = 0.5
 ALPHA = 0.05
-ACCURACIES = ("test_accuracy", "train_accuracy")
+ACCURACIES = ("test_accuracy", "last_test_accuracy", "train_accuracy")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Side:
 
     def of(self, runs: DataFrame) -> DataFrame:
         """Its rows."""
-        rows = runs[runs["study"].str.startswith(f"{self.preset}-gin-")]
+        rows = runs[runs["study"].str.startswith(f"{self.preset}-")]
         for name, value in self.columns.items():
             if name not in rows:
                 return rows.iloc[:0]
@@ -81,6 +82,8 @@ class Found:
     name: str
     seeds: int
     test: Estimate
+    last: Estimate
+    """Test accuracy at the last epoch, whichever is the best."""
     train: Estimate
     p: float
     says: str
@@ -97,12 +100,14 @@ def at_sparsity(preset: str, name: str, sparsity: float) -> Side:
     return Side(preset, {"arm": name, "asked_density": 1 - sparsity})
 
 
-def window_contrasts(preset: str, freezing_ratio: float, *on: str) -> tuple[Contrast, ...]:
+def window_contrasts(
+    preset: str, freezing_ratio: float, *on: str, step: float = 0.1
+) -> tuple[Contrast, ...]:
     """The middle of each window against the sparsities beside it that were tried."""
     found = []
     for name, share in SHARES.items():
         middle = round(window_sparsity(*split_ratio(freezing_ratio, share), 0.5), 2)
-        for other in (round(middle - 0.1, 2), round(middle + 0.1, 2)):
+        for other in (round(middle - step, 2), round(middle + step, 2)):
             sides = (at_sparsity(preset, name, each) for each in (middle, other))
             found.append(Contrast(f"{name}: sparsity {middle:g} − {other:g}", *sides, on))
     return tuple(found)
@@ -116,7 +121,19 @@ def frozen_against(name: str) -> tuple[Contrast, ...]:
     )
 
 
-CLAIMS = (
+_EPL = Claim(
+    "figure 4",
+    "EPL beats ERK",
+    (
+        Contrast(
+            "EPL − ERK",
+            Side("window", {"axis_allocation": "epl"}),
+            Side("window", {"axis_allocation": "erk"}),
+            ("arm", "asked_density"),
+        ),
+    ),
+)
+OF_GIN = (
     Claim(
         "table 1",
         "the frozen ticket is more accurate than weight training",
@@ -149,18 +166,7 @@ CLAIMS = (
         "the same, 0.2 frozen",
         window_contrasts("locking", 0.2),
     ),
-    Claim(
-        "figure 4",
-        "EPL beats ERK",
-        (
-            Contrast(
-                "EPL − ERK",
-                Side("window", {"axis_allocation": "epl"}),
-                Side("window", {"axis_allocation": "erk"}),
-                ("arm", "asked_density"),
-            ),
-        ),
-    ),
+    _EPL,
     Claim(
         "figure 5",
         "GIN is best in the dense range: sparsity 0.2 beats 0.5",
@@ -233,6 +239,61 @@ CLAIMS = (
         "train_accuracy",
     ),
 )
+OF_CONV6 = (
+    Claim(
+        "figure 4",
+        "every proportion of pruned to locked peaks in the middle of its window (0.4 frozen)",
+        window_contrasts("window", 0.4, "axis_allocation", step=0.2),
+    ),
+    _EPL,
+    Claim(
+        "figure 5",
+        "Conv6 is best at middle sparsity",
+        tuple(
+            Contrast(
+                f"sparsity 0.5 − {other:g}",
+                arm("sparsity", "dense source, SKC", sparsity=0.5),
+                arm("sparsity", "dense source, SKC", sparsity=other),
+            )
+            for other in (0.1, 0.9)
+        ),
+    ),
+    Claim(
+        "figure 5",
+        # At sparsity 0.5 the half pruned source is in the middle of its window, the other at the
+        # dense end of its own.
+        "a frozen source beats a sparse one of equal search space where the window matters",
+        (
+            Contrast(
+                "half and half − all pruned, freezing ratio 0.4, sparsity 0.5",
+                at_sparsity("window", "half and half", 0.5),
+                at_sparsity("window", "all pruned", 0.5),
+                ("axis_allocation",),
+            ),
+            Contrast(
+                "frozen source − sparse source, each in the middle of its window",
+                arm("table", "frozen source, SKC"),
+                arm("table", "sparse source, SKC"),
+            ),
+        ),
+    ),
+    Claim(
+        "figure 7",
+        "signed constants beat uniform weights",
+        (
+            Contrast(
+                "SKC − KU, over all sources",
+                *(
+                    Side("table", {"method": "search", "weight_init": init})
+                    for init in ("skc", "ku")
+                ),
+                ("freezing_ratio", "prune_ratio"),
+            ),
+        ),
+    ),
+)
+#: What the paper says, by architecture.
+CLAIMS = {"gin": OF_GIN, "conv6": OF_CONV6}
 
 
 def judge(contrast: Contrast, runs: DataFrame, column: str = "test_accuracy") -> Found | None:
@@ -286,26 +347,29 @@ class Result:
         return {**claim, "contrasts": [asdict(each) for each in self.found]}
 
 
-def judge_all(runs: DataFrame) -> list[Result]:
-    """Every claim, in the order of the paper.
+def judge_all(runs: DataFrame, architecture: str = "gin") -> list[Result]:
+    """Every claim about an architecture, in the order of the paper.
 
     Args:
         runs: of a study folder.
+        architecture: a key of :data:`CLAIMS`.
     """
+    runs = runs[runs["architecture"] == architecture]
     return [
         Result(claim, [found for c in claim.contrasts if (found := judge(c, runs, claim.column))])
-        for claim in CLAIMS
+        for claim in CLAIMS[architecture]
     ]
 
 
-def table(results: list[Result]) -> Table:
+def table(results: list[Result], architecture: str = "gin") -> Table:
     """A row a contrast, in the order of the paper."""
     columns: list[Column] = [
         ("where", lambda row: Cell(row[0].claim.where)),
-        ("the paper says of GIN", lambda row: Cell(row[0].claim.sentence)),
+        (f"the paper says of {architecture}", lambda row: Cell(row[0].claim.sentence)),
         ("here", lambda row: Cell(row[0].verdict)),
         ("contrast", lambda row: Cell(row[1].name)),
         ("test, points", lambda row: Cell(row[1].test.words("+.2f"))),
+        ("at the last epoch", lambda row: Cell(row[1].last.words("+.2f"))),
         ("training, points", lambda row: Cell(row[1].train.words("+.2f"))),
         ("p", lambda row: Cell(f"{row[1].p:.3f}")),
         ("n", lambda row: Cell(str(row[1].seeds))),
@@ -319,9 +383,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of `gslt study run`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
+    parser.add_argument("--architecture", choices=list(CLAIMS), default="gin")
     asked = parser.parse_args()
-    results = judge_all(studies.frame(asked.folder))
-    print(table(results).body())
+    results = judge_all(studies.frame(asked.folder), asked.architecture)
+    print(table(results, asked.architecture).body())
     if absent := [r.claim.sentence for r in results if len(r.found) < len(r.claim.contrasts)]:
         print("\nNot measured, or in part: " + "; ".join(absent))
     common.save(asked.json, equal_within=EQUAL, claims=[result.values for result in results])

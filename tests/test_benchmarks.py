@@ -201,6 +201,7 @@ def runs_with(differences: dict[str, float], spread: float, seeds: int) -> pd.Da
     return pd.DataFrame(
         {
             "study": "table-gin-standard",
+            "architecture": "gin",
             "arm": arm,
             "seed": seed,
             "dataset": "debian",
@@ -208,6 +209,7 @@ def runs_with(differences: dict[str, float], spread: float, seeds: int) -> pd.Da
             "identity": f"{arm} {seed}",
             # The seeds differ by more than the arms.
             "test_accuracy": 0.3 + seed / 10 + above / 100,
+            "last_test_accuracy": 0.3 + seed / 10,
             "train_accuracy": 0.5,
         }
         for arm, points in arms.items()
@@ -246,7 +248,7 @@ def test_a_claim_of_the_paper_is_judged_by_all_its_contrasts(
 def test_a_claim_of_equality_needs_a_narrow_interval(
     points: float, spread: float, says: str
 ) -> None:
-    contrast = next(c for claim in paper_claims.CLAIMS for c in claim.contrasts if c.equal)
+    contrast = next(c for claim in paper_claims.OF_GIN for c in claim.contrasts if c.equal)
     runs = runs_with({"weight training": -points}, spread, 6)
     found = paper_claims.judge(contrast, runs)
     assert found is not None
