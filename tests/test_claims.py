@@ -181,30 +181,46 @@ def test_loading_with_a_hash() -> None:
 def test_what_was_found_of_the_conjecture_so_far() -> None:
     found = json.loads((RESULTS / "conjecture" / "verdict.json").read_text())
     rows = table("docs/conjecture.md", "| frozen against dense source |")
-    quotients, gains, excess = (
-        next(rows[name] for name in rows if name.startswith(f"{claim}:")) for claim in "SAM"
-    )
-    factors, best = [], []
+    factors, best, levels, missing = [], [], [], found["runs"]["missing"]
     for column, of in enumerate(found["conjecture"]):
         assert of["outcome"] == "not shown"
         claims = {each["name"]: each for each in of["claims"]}
-        means = {name: [part["mean"] for part in each["parts"]] for name, each in claims.items()}
-        times = [math.exp(each) for each in means["S"]]
-        points = [minus(f"{100 * each:+.1f}") for each in means["A"]]
-        taken = [100 * part["mean"] for part in claims["M"]["parts"] if part["under"] == "none"]
-        assert quotients[column] == ", ".join(f"× {each:.2f}" for each in times)
-        assert gains[column] == ", ".join(points)
-        assert excess[column] == minus(f"{min(taken):+.1f} to {max(taken):+.1f}")
         words = {name: each["outcome"] for name, each in claims.items()}
         assert words == {"S": "excluded", "A": ("excluded", "undecided")[column], "M": "undecided"}
-        factors += times
-        best.append(points[0])
-    missing = found["runs"]["missing"]
-    said("docs/conjecture.md", f"{missing} are still to come")
+        for part in claims["S"]["parts"]:
+            mean, low, high = (math.exp(part[end]) for end in ("mean", "low", "high"))
+            cell = f"× {mean:.3f} ({low:.3f} to {high:.3f})"
+            assert rows[f"S: quotient {part['words']}"][column] == cell
+            factors.append(mean)
+        beyond = [part for part in claims["M"]["parts"] if part["without"] == "no edges"]
+        for name, part in [("A", each) for each in claims["A"]["parts"]] + [
+            ("M", each) for each in beyond
+        ]:
+            mean, low, high = (f"{100 * part[end]:+.2f}" for end in ("mean", "low", "high"))
+            row = f"{name}: points {part['words']}".replace(
+                "minus that with no", "beyond those without"
+            )
+            assert rows[row][column] == minus(f"{mean} ({low} to {high})")
+        best.append(minus(f"{100 * claims['A']['parts'][0]['mean']:+.1f}"))
+        parts = [part for each in claims.values() for part in each["parts"]]
+        levels += [100 * (1 - part["level"]) for part in parts]
+        alone = [100 * part["mean"] for part in parts if part["under"] == "no edges"]
+        assert -1.5 < min(alone) <= max(alone) < -1.0
+        beside = [
+            100 * part["mean"] for part in parts if part["without"] in ("residual", "pairnorm")
+        ]
+        assert -0.55 < min(beside) <= max(beside) < 0.3
+    assert len(rows) == 7
+    said(
+        "docs/conjecture.md",
+        f"{missing} were still to come",
+        f"{min(levels):.1f} to {max(levels):.1f} %",
+    )
     percents = [f"{100 * (each - 1):.0f}" for each in (min(factors), max(factors))]
     said(
         "docs/over-smoothing.md",
-        f"by {percents[0]} to {percents[1]} % where 25 would matter",
+        f"by {percents[0]} % where 25 would matter",
+        f"({percents[0]} and {percents[1]} %, with intervals around 0)",
         f"({best[0]} and {best[1]} points)",
     )
 
@@ -267,7 +283,7 @@ def test_what_stands_above_its_neighbours_in_the_window() -> None:
 def test_running_statistics_beside_the_mask() -> None:
     bits = 11_164_352
     assert f"{100 * 38_400 / (bits / 8):.1f} %" == "2.8 %"
-    said("docs/images.md", "38,400 bytes for ResNet-18, as much as 2.8 % of a mask bit")
+    said("docs/images.md", "38,400 bytes for ResNet-18, 2.8 % of the size of a mask")
 
 
 def test_sizes_of_sparse_tensors() -> None:
