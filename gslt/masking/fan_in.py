@@ -212,13 +212,16 @@ def _read(owner: nn.Module, attribute: str, shape: Size) -> int:
     declared = [(i, o) for i, o in fitting if shape[i] in inputs]
     if declared:
         # Rather where the outputs fit as well.
-        i, _ = min(declared, key=lambda places: shape[places[1]] not in outputs)
-        return math.prod(shape[1:]) if i == 1 else shape[i]
+        i, o = min(declared, key=lambda places: shape[places[1]] not in outputs)
+        # As in (64, 4) of a layer from 64 to 64: either end may be meant.
+        if shape[o] in outputs or shape[i] not in outputs:
+            return math.prod(shape[1:]) if i == 1 else shape[i]
     if vector:
         return max(shape)
-    if len(shape) > 2 and shape[0] == 1:
-        return shape[-1]
+    # One matrix for each of one relation, or one vector for each head.
     guess = shape[-2] if len(shape) == 3 else math.prod(shape[1:])
+    if len(shape) > 2 and shape[0] == 1:
+        guess = shape[-1]
     if len(shape) > 2 or shape[0] != shape[1]:
         warn(
             f"{type(owner).__name__}.{attribute} {tuple(shape)} does not tell how many inputs a "

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
@@ -42,6 +43,9 @@ from gslt.masking.weights import (
 )
 
 M = TypeVar("M", bound=nn.Module)
+
+#: Where PyG's layers keep what they have made of a graph.
+CACHES = {"_cached_edge_index", "_cached_adj_t", "_cached_h", "_cached_x"}
 
 
 def freeze(
@@ -155,6 +159,7 @@ def make_source(
         threshold=config.threshold,
         ranking=config.ranking,
     )
+    _warn_of_norms(module)
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
     _unmask(module)
@@ -191,10 +196,13 @@ def make_source(
 def reset_scores(module: nn.Module, draw: int = 0) -> None:
     """Give the frozen weights of a module the scores that they had before any search.
 
-    ``reset_parameters()`` of every frozen layer, and of layers that hold some, does this with the
-    first draw; what is fixed (random weights, pattern, biases, norms) is not touched. A deep copy
-    is equal until it is reset, and then has draws of its own: hosts that copy a layer and reset the
-    copies (``DirGNNConv``, ``to_hetero``) get different scores over the same random weights.
+    ``reset_parameters()`` of every frozen layer does this with the first draw, for all in it, and
+    resets its running statistics and cached graphs as its host does. That of a module without
+    frozen weights of its own is its host's: PyG's call their layers', many of DGL's write into the
+    weights, which is refused. What is fixed (random weights, pattern, biases, norms) is not
+    touched. A deep copy is equal until it is reset, and then has draws of its own: hosts that copy
+    a layer and reset the copies (``DirGNNConv``, ``to_hetero``) get different scores over the same
+    random weights.
 
     Args:
         module: frozen, or a part of what was.
@@ -313,6 +321,11 @@ def _check_plain(module: nn.Module) -> None:
             )
     weights = list(_searchable(module))
     for name, owner, _, _ in weights:
+        if getattr(owner, "sparse", False) and isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+            raise ConfigError(
+                f"{name} has sparse gradients, and scores have dense ones; build the "
+                f"{type(owner).__name__} with sparse=False"
+            )
         if isinstance(owner, parametrize.ParametrizationList) or _is_reparametrized(owner):
             raise ConfigError(
                 f"{name} belongs to another parametrization; remove it before freezing"
@@ -326,6 +339,19 @@ def _check_plain(module: nn.Module) -> None:
             )
         if id(parameter) in shared:
             seen[id(parameter)] = name
+
+
+def _warn_of_norms(module: nn.Module) -> None:
+    """Tell of scales of a norm that is not known as one, and that are frozen as weights."""
+    for name, owner, _, weight in _searchable(module):
+        kind, shape = type(owner).__name__, tuple(weight.shape)
+        if "norm" in kind.lower() and not is_of_host(owner) and weight.numel() == max(shape):
+            warn(
+                f"{name} {shape} of {kind}, a class that gslt does not know as a norm, is frozen "
+                "as a weight: random, and searched. Derive it from a norm of torch or PyG to have "
+                "it fixed at 1, or call requires_grad_(False) on it to have it kept as it is",
+                GsltWarning,
+            )
 
 
 def _is_reparametrized(owner: nn.Module) -> bool:
@@ -388,8 +414,19 @@ def _complete_class(owner: nn.Module) -> None:
         delattr(kind, method)
     setattr(kind, "__reduce_ex__", _reduced)  # noqa: B010
     setattr(kind, "__setstate__", _revived)  # noqa: B010
-    if hasattr(owner, "reset_parameters"):
-        setattr(kind, "reset_parameters", reset_scores)  # noqa: B010
+    for method in ("reset_parameters", "_reset_parameters"):
+        if hasattr(owner, method):
+            setattr(kind, method, _reset)
+
+
+def _reset(layer: nn.Module) -> None:
+    """What a layer's ``reset_parameters`` does once it is frozen."""
+    reset_scores(layer)
+    for part in layer.modules():
+        if isinstance(part, _NormBase):
+            part.reset_running_stats()
+        for name in CACHES & set(vars(part)):
+            setattr(part, name, None)
 
 
 def _reduced(layer: nn.Module, protocol: int) -> tuple[Any, ...]:

@@ -107,6 +107,8 @@ def found_pattern(
     found = {}
     for weight in weights:
         kept = weight.regenerated()[1].cpu() == LOCKED
+        if weight.locked_padding is not None:
+            kept[weight.locked_padding] = True
         kept[_searched(weight.searched_index, weight.counts.total)] |= weight.mask().cpu()
         order = torch.from_numpy(Stream(seed, weight.name, "found").permutation(kept.numel()))
         pattern = torch.zeros(kept.numel(), dtype=torch.int8)

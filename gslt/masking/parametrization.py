@@ -120,6 +120,12 @@ for _name in dir(Tensor):
         setattr(EffectiveWeight, _name, _refuse)
 
 
+def _unrounded(value: Tensor, drawn: Tensor, narrow: torch.dtype) -> Tensor:
+    """A value ``(n,)`` that was rounded to a narrower type, as it was drawn; what is zero stays."""
+    same = (value != 0) & (drawn.to(narrow) == value.to(narrow))
+    return torch.where(same, drawn, value)
+
+
 #: What the seed regenerates of a frozen weight. These are no buffers: an average of a module's
 #: buffers (``AveragedModel``) would be one of places, too, and of another source.
 REGENERATED = ("searched_weight", "searched_index", "locked_weight")
@@ -181,10 +187,27 @@ class FrozenWeight(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenWeight:
         """As torch's, which moves and converts parameters and buffers alone."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        before = self.searched_weight.dtype
         for name in REGENERATED:
             if (value := getattr(self, name)) is not None:
                 setattr(self, name, fn(value))
+        now = self.searched_weight.dtype
+        if torch.promote_types(before, now) != before and torch.finfo(before).bits < 32:
+            self._unround(before)
         return self
+
+    def _unround(self, narrow: torch.dtype) -> None:
+        """Weights of the seed anew, where a narrower type has rounded them."""
+        drawn = random_weight(
+            self.shape, self.fan_in, self.config.weight_init, self.config.seed, self.name
+        )
+        drawn = drawn.to(self.searched_weight)
+        index = self.searched_index
+        self.searched_weight = _unrounded(
+            self.searched_weight, drawn if index is None else drawn[index], narrow
+        )
+        if self.locked_weight is not None:
+            self.locked_weight = _unrounded(self.locked_weight, drawn, narrow)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -194,6 +217,9 @@ class FrozenWeight(nn.Module):
                 value = self._buffers[name]
                 delattr(self, name)
                 setattr(self, name, value)
+
+    #: Locked places of an embedding's padding, int64, where the weight is zero; None without any.
+    locked_padding: Tensor | None = None
 
     def keep_zero(self, row: int) -> None:
         """Make a row of the weight zero, whatever its scores: an embedding's padding.
@@ -206,6 +232,7 @@ class FrozenWeight(nn.Module):
             self.searched_weight[places] = 0.0
         else:
             self.searched_weight[torch.isin(self.searched_index, places)] = 0.0
+            self.locked_padding = places[self.locked_weight[places] != 0]
             self.locked_weight[places] = 0.0
 
     def mask(self) -> Tensor:

@@ -401,9 +401,12 @@ def check_window(counts: Sequence[FrozenCounts], sparsity: float) -> None:
         if keep > c.locked
         else f"locks {c.locked:,} of {c.total:,} weights"
     )
+    there = f"sparsities from {low:g} to {high:g}: take one of them"
+    if low > high:
+        there = f"the one sparsity {c.pruned / c.total!r}: take that"
     raise ConfigError(
         f"this source {problem}, but a ticket of sparsity {sparsity:g} keeps {keep:,}; its tickets "
-        f"have sparsities from {low:g} to {high:g}: take one of them, or prune or lock less (the "
+        f"have {there}, or prune or lock less (the "
         "counts of this draw, allocation and seed are not those of the ratios)"
     )
 

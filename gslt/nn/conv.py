@@ -215,6 +215,8 @@ class GINConv(nn.Module):
     .. math:: x'_i = h\bigl((1 + ε) x_i + Σ_{j → i} x_j\bigr)
 
     With ``aggr="mean"`` the sum is a mean, as in the GIN of Huang et al. 2022 (arXiv 2211.15335).
+    Where h is one linear map to fewer channels its product comes before the sum; with a bias, which
+    comes after it, no hook on h is called.
 
     Args:
         nn: h, a module from width ``in`` to width ``out``.
@@ -284,6 +286,9 @@ class SAGEConv(nn.Module):
     r"""GraphSAGE layer, Hamilton et al. 2017 (arXiv 1706.02216), Algorithm 1.
 
     .. math:: x'_i = W_l \, \mathrm{mean}_{j → i} x_j + b + W_r x_i
+
+    To fewer channels the product with W_l comes before the mean; with a bias, which comes after it,
+    no hook on ``lin_l`` is called.
 
     Args:
         in_channels: input width, or (source width, target width).

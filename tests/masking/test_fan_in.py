@@ -141,7 +141,6 @@ class OwnConv(pyg.MessagePassing):
         (Own(7, 7), 7),
         (Own(5, 6, 10, fan_in={"weight": 30}), 30),
         (Own(0, 6), 6),
-        (nn.ParameterDict({"a": nn.Parameter(torch.ones(1, 3, 10))}), 10),
     ],
     ids=str,
 )
@@ -155,13 +154,40 @@ def test_own_layers_that_say_enough(module: nn.Module, inputs: int) -> None:
 
 @pytest.mark.parametrize(
     ("module", "inputs"),
-    [(Own(10, 6), 6), (Own(5, 6, 10), 6), (Own(10, 6, 3, 3), 54), (OwnConv(), 10)],
+    [
+        (Own(10, 6), 6),
+        (Own(5, 6, 10), 6),
+        (Own(10, 6, 3, 3), 54),
+        (OwnConv(), 10),
+        # Heads' vectors, or one relation's matrix.
+        (nn.ParameterDict({"a": nn.Parameter(torch.ones(1, 3, 10))}), 10),
+        # Low rank, between equal widths: either end could be the 6.
+        (Own(6, 2, in_features=6, out_features=6), 2),
+        (Own(2, 6, in_features=6, out_features=6), 6),
+    ],
     ids=str,
 )
 def test_a_guess_is_told(module: nn.Module, inputs: int) -> None:
     with pytest.warns(GsltWarning, match=f"{inputs} is taken. Declare in_features"):
         freeze(module, DRAWN)
     assert frozen_weights(module)[0].fan_in == inputs
+
+
+def test_a_norm_of_ones_own_is_told_whatever_its_shape() -> None:
+    class OwnNorm(Own):
+        pass
+
+    for shape, says in (((1, 6), "is frozen as a weight"), ((6,), "kept at its present value")):
+        norm = OwnNorm(*shape)
+        nn.init.constant_(norm.weight, 2.0)
+        with pytest.warns(GsltWarning, match=f"OwnNorm, a class that gslt does not know.*{says}"):
+            freeze(nn.Sequential(nn.Linear(2, 6), norm), DRAWN)
+
+
+def test_sparse_gradients_are_refused() -> None:
+    for table in (nn.Embedding(6, 4, sparse=True), nn.EmbeddingBag(6, 4, sparse=True)):
+        with pytest.raises(ConfigError, match=r"0\.weight has sparse gradients, and scores have"):
+            freeze(nn.Sequential(table, nn.Linear(4, 2)), DRAWN)
 
 
 def test_no_fan_in_below_1() -> None:

@@ -848,11 +848,43 @@ def test_reset_parameters_gives_the_scores_before_any_search(case: Any) -> None:
     assert all(torch.equal(*pair) for pair in zip(weights, after, strict=True))
 
 
+def test_reset_forgets_cached_graphs_and_running_statistics() -> None:
+    class Own(nn.Linear):
+        """A layer with a norm in it."""
+
+        def __init__(self) -> None:
+            super().__init__(8, 8)
+            self.norm, self.conv = nn.BatchNorm1d(8), pyg.GCN2Conv(8, 0.1, cached=True)
+
+    x, layer = torch.randn(3, 8), Own()
+    freeze(layer, FROZEN)
+    graphs = [torch.tensor(pairs) for pairs in ([[0, 1], [1, 2]], [[2, 1], [0, 2]])]
+    layer.norm(layer.conv(x, x, graphs[0]))
+    layer.reset_parameters()
+    assert torch.equal(layer.norm.running_mean, torch.zeros(8))
+    after = layer.conv(x, x, graphs[1])
+    layer.conv.reset_parameters()
+    assert torch.equal(layer.conv(x, x, graphs[1]), after)
+    layer.conv.reset_parameters()
+    assert not torch.equal(layer.conv(x, x, graphs[0]), after)
+
+
+def test_reset_of_attention_within_a_layer_of_pyg() -> None:
+    layer = pyg.GPSConv(8, pyg.GINConv(nn.Linear(8, 8)), heads=2)
+    freeze(layer, FROZEN)
+    first = [score.detach().clone() for score in layer.parameters()]
+    with torch.no_grad():
+        for score in layer.parameters():
+            score.neg_()
+    layer.reset_parameters()
+    assert all(map(torch.equal, first, layer.parameters()))
+
+
 def test_reset_of_what_is_thawed_is_the_hosts_own() -> None:
     layer = nn.Linear(3, 3)
     own = nn.Linear.reset_parameters
     freeze(layer, FreezeConfig())
-    assert type(layer).reset_parameters is reset_scores
+    assert type(layer).reset_parameters is not own
     assert nn.Linear.reset_parameters is own
     with pytest.raises(ConfigError, match="Linear is not frozen"):
         reset_scores(nn.Linear(3, 3))

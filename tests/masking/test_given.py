@@ -134,6 +134,27 @@ def test_all_that_a_ticket_keeps_and_removes() -> None:
     assert torch.equal(again(x), module(x))
 
 
+def test_locked_places_of_padding_stay_locked() -> None:
+    def embedded() -> nn.Module:
+        return nn.Sequential(nn.Embedding(6, 4, padding_idx=0), nn.Linear(4, 3))
+
+    module, again = embedded(), embedded()
+    report = freeze(module, FreezeConfig(sparsity=0.5, freezing_ratio=0.8))
+    pattern = found_pattern(module)
+    assert report.kept is not None
+    assert sum(int((each == 1).sum()) for each in pattern.values()) == sum(report.kept) == 18
+    freeze(again, FreezeConfig(sparsity=0.5), pattern=pattern)
+    index = torch.arange(6)
+    assert torch.equal(again(index), module(index))
+
+
+def test_a_source_of_one_sparsity_names_it() -> None:
+    patterns = {"weight": torch.tensor([[1, 1, -1]], dtype=torch.int8)}
+    config = FreezeConfig(sparsity=0.9)
+    with pytest.raises(ConfigError, match=r"have the one sparsity 0\.333333333.*: take that"):
+        freeze(nn.Linear(3, 1), config, pattern=patterns)
+
+
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**32))
 def test_shares_of_what_a_ticket_keeps(locked: float, pruned: float, seed: int) -> None:
     module = found()

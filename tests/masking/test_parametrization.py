@@ -7,6 +7,7 @@ import io
 import math
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -183,6 +184,27 @@ def test_what_is_regenerated_moves_with_the_module() -> None:
     again = pickle.loads(pickle.dumps(old))
     assert torch.equal(again.weight, layer.weight)
     assert set(dict(again.named_buffers())) == {"bias"}
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("init", ["skc", "kn", "ku"])
+@pytest.mark.parametrize("ratio", [0.0, 0.4])
+def test_a_narrower_type_is_undone(narrow: torch.dtype, init: Any, ratio: float) -> None:
+    config = FreezeConfig(sparsity=0.5, freezing_ratio=ratio, weight_init=init)
+    table = nn.Sequential(nn.Embedding(6, 5, padding_idx=1), nn.Linear(5, 3))
+    freeze(table, config)
+    before = [weight.regenerated() for weight in frozen_weights(table)]
+    table.to(narrow)
+    assert init == "skc" or any(
+        not torch.equal(weight.regenerated()[0].float(), value)
+        for weight, (value, _) in zip(frozen_weights(table), before, strict=True)
+    )
+    for wide in (torch.float32, torch.float64):
+        table.to(wide)
+        for weight, pair in zip(frozen_weights(table), before, strict=True):
+            value, pattern = weight.regenerated()
+            assert torch.equal(value, pair[0].to(wide))
+            assert torch.equal(pattern, pair[1])
 
 
 def test_assignment_is_refused() -> None:
