@@ -47,7 +47,7 @@ def test_demo() -> None:
     told = apart["frozen source", "sparse source"]
     numbers = (told["points"], min(told["by_seed"]), max(told["by_seed"]))
     mean, low, high = (f"{number:+.2f}".replace("-", "\u2212") for number in numbers)
-    assert f"({mean} points, {low} to {high})" in WORDS["README.md"]
+    assert f"({mean} points; the seeds: {low} to {high})" in WORDS["README.md"]
     below = -apart["dense source", "weight training"]["points"]
     assert f"{below:.2f} points below weight training" in WORDS["README.md"]
     dense = next(arm for arm in demo["arms"] if arm["arm"] == "dense source")

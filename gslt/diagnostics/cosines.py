@@ -30,7 +30,7 @@ def mad(x: Tensor, graph: Any, average: Average = "nodes") -> float:
     count here, so that it ends at 0 and not at 0/0. ``"edges"`` is the plain mean over edges.
     ``"survey"`` is (1/n) Σ_i Σ_{j ∈ N(i)} as in Rusch et al. 2023 (arXiv 2303.10993): without 1/d_i
     it can exceed 2. A zero row, such as ReLU makes, is at distance 1 from any other and 0 from
-    another zero row.
+    another zero row; NaN where all are zero.
 
     Axioms (see :func:`gslt.diagnostics.dirichlet_energy`): neither. It is 0 on rows that are
     parallel and differ, and always 0 for h = 1 and x > 0; and it breaks the triangle inequality.
@@ -82,6 +82,8 @@ def mad_of(representation: Representation) -> float:
         return math.nan
     twice = representation.edge_sum(cosine_form)
     weight, zero = _weight(representation), representation.norms == 0
+    if bool(zero.all()):
+        return math.nan
     i, j = topology.edges[:, zero[topology.edges[0]] != zero[topology.edges[1]]]
     return (twice + float((weight[i] + weight[j]).sum())) / 2
 

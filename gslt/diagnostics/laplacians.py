@@ -208,7 +208,7 @@ def decay_rate(graph: Any, laplacian: Laplacian = "augmented") -> float:
     if laplacian == "combinatorial":
         raise ConfigError(
             "the combinatorial Laplacian belongs to no propagation; take the decay rate of "
-            '"augmented" (GCN) or "random_walk" (mean-GIN, GraphSAGE)'
+            '"augmented" (GCN) or "random_walk" (a mean over neighbours: GraphSAGE)'
         )
     topology = as_topology(graph)
     if topology.num_edges == 0:

@@ -18,7 +18,7 @@ from torch import nn
 
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.propagation import propagation_of
+from gslt.diagnostics.propagation import propagation_of, say_unlike
 from gslt.diagnostics.steps import Step, watching
 from gslt.diagnostics.topology import as_topology, is_a
 from gslt.diagnostics.trace import Trace
@@ -67,7 +67,8 @@ def probe(
         graph: what :func:`gslt.diagnostics.as_topology` takes; of an ``edge_index`` it must be told
             the number of nodes, so hand over ``as_topology(edge_index, num_nodes)``.
         laplacian: see :func:`gslt.diagnostics.measure`. Default: that of the model's propagation,
-            see :func:`gslt.diagnostics.laplacian_of`.
+            see :func:`gslt.diagnostics.laplacian_of`; edges without a reverse or listed twice,
+            which a simple undirected graph has not, are then a :class:`gslt.errors.GsltWarning`.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
@@ -83,6 +84,7 @@ def probe(
     trace = Trace(laplacian or "combinatorial", model=type(model).__name__)
     if laplacian is None:
         found = propagation_of(model, topology)
+        say_unlike(found, topology)
         trace.laplacian, trace.propagation = found.laplacian, found.layers
     labels = Labels.of(graph) if labels is None else labels
     take = trace.readings.append

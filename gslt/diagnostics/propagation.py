@@ -18,7 +18,7 @@ from gslt.config import check_choice
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.steps import is_graph_layer
 from gslt.diagnostics.topology import Topology, as_topology
-from gslt.errors import ConfigError, listed
+from gslt.errors import ConfigError, GsltWarning, listed, warn
 
 #: What tells a layer's Laplacian, of the layer and the graph; None where there is none.
 Rule = Callable[[Any, Topology], Laplacian | None]
@@ -132,8 +132,9 @@ def laplacian_of(model: nn.Module | str, graph: Any = None) -> Laplacian:
     The symmetric normalisation of GCN, D̂^(−½) Â D̂^(−½) with a self-loop at each node, is
     I − (augmented Laplacian); without self-loops, as DGL's ``GraphConv`` and PyG's
     ``add_self_loops=False`` have it on a graph that has none, I − (symmetric Laplacian). A mean
-    over neighbours, as in GraphSAGE and in gslt's ``gin`` and ``sage``, is D⁻¹A = I − (random-walk
-    Laplacian).
+    over neighbours, as in GraphSAGE and in gslt's ``sage``, is D⁻¹A = I − (random-walk Laplacian);
+    that of gslt's ``gin`` adds the node itself, (1 + ε) I + D⁻¹A, with the same kernel and other
+    rates of decay.
 
     Of two more, what is named fits best and is not the propagation itself. That of attention is
     another at every layer and head: its rows, which sum to 1, leave alone what is constant on each
@@ -195,6 +196,24 @@ def propagation_of(model: nn.Module, topology: Topology) -> ModelPropagation:
             f"the layers of {whose} propagate by different Laplacians, {listed(parts)}; {_ASK}"
         )
     return ModelPropagation(next(iter(found))[1], listed([kind for kind, _ in found]))
+
+
+def say_unlike(found: ModelPropagation, topology: Topology) -> None:
+    """Warn where a model's edges are not those of the simple undirected graph that measures take.
+
+    Args:
+        found: what it propagates by.
+        topology: the graph that it is given.
+    """
+    odd = {"without a reverse": topology.num_one_way, "listed twice": topology.num_parallel}
+    told = [f"{number:,} edges {what}" for what, number in odd.items() if number]
+    if told:
+        warn(
+            f"the graph has {' and '.join(told)}: {found.layers} propagate by them, and the "
+            f"{found.laplacian} Laplacian is that of the simple undirected graph, so that what "
+            "they leave alone is not in its kernel, and a total collapse does not show",
+            GsltWarning,
+        )
 
 
 def _loops(topology: Topology) -> str:

@@ -129,7 +129,8 @@ def nc1_of(representation: Representation) -> float:
         float((rows - origin - means[y[block]]).square().sum()) for block, rows in _rows(x, index)
     )
     rounding = _rounding(x, representation.norms[index])
-    if between > rounding:
+    # Errors of the rows of a class cancel in its mean.
+    if between > rounding * labels.num_classes / len(index):
         return within / between
     return math.inf if within > rounding else math.nan
 

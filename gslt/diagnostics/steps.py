@@ -190,7 +190,7 @@ class _Watch:
             name: its qualified name.
             module: itself.
             is_layer: whether it is a layer.
-            inputs: its positional arguments.
+            inputs: its arguments, those by position first.
         """
         outermost = not self.modules
         self.modules.append((name, module))
@@ -209,10 +209,10 @@ class _Watch:
         Args:
             is_layer: whether it is a layer.
             step: what its output is the result of; None for no step.
-            output: what it gave.
+            output: what it gave; of a tuple the first, such as that of attention with its weights.
         """
         if step is not None and not (is_layer and self.inside > 1):
-            self.see(step, output)
+            self.see(step, output[0] if isinstance(output, tuple) and output else output)
         self.modules.pop()
         self.inside -= is_layer
 
@@ -247,7 +247,10 @@ def _hook_one(
     stack: ExitStack,
 ) -> None:
     handles = [
-        module.register_forward_pre_hook(lambda _, x: watch.enter(name, module, is_layer, x)),
+        module.register_forward_pre_hook(
+            lambda _, x, named: watch.enter(name, module, is_layer, (*x, *named.values())),
+            with_kwargs=True,
+        ),
         module.register_forward_hook(
             lambda _, x, out: watch.leave(is_layer, step, out), always_call=True
         ),

@@ -43,6 +43,10 @@ class Topology:
     num_loops: int = 0
     """Nodes with a self-loop in the graph that this was made of; no measure counts them, but a
     layer that adds none propagates by them, see :func:`gslt.diagnostics.laplacian_of`."""
+    num_one_way: int = 0
+    """Edges i → j without j → i in that graph; a measure takes them as undirected."""
+    num_parallel: int = 0
+    """Edges of that graph beyond the first from one node to another; a measure counts one."""
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> Topology:
@@ -65,6 +69,8 @@ class Topology:
         divisor = max(1, num_nodes)
         edges = torch.stack([key // divisor, key % divisor])
         loops = int(torch.unique(low[low == high]).numel())
+        proper = ends[:, low != high]
+        directed = int(torch.unique(proper[0] * num_nodes + proper[1]).numel())
         count, label = connected_components(_adjacency(edges, num_nodes), directed=False)
         return cls(
             num_nodes=num_nodes,
@@ -73,6 +79,8 @@ class Topology:
             component=torch.from_numpy(label.astype(np.int64)),
             num_components=int(count) if num_nodes else 0,
             num_loops=loops,
+            num_one_way=2 * edges.size(1) - directed,
+            num_parallel=proper.size(1) - directed,
         )
 
     @property
@@ -284,6 +292,9 @@ def _first(store: Any) -> Tensor | None:
 
 def _from_networkx(graph: Any) -> Parts:
     number = {node: i for i, node in enumerate(graph.nodes)}
-    edges = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
-    weight = [float(data.get("weight", 1)) for _, _, data in graph.edges(data=True)]
-    return edges.reshape(-1, 2).T, len(number), torch.tensor(weight, dtype=torch.float64)
+    pairs = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
+    weights = [float(data.get("weight", 1)) for _, _, data in graph.edges(data=True)]
+    edges, weight = pairs.reshape(-1, 2).T, torch.tensor(weights, dtype=torch.float64)
+    if not graph.is_directed():
+        edges, weight = torch.cat([edges, edges.flip(0)], dim=1), weight.repeat(2)
+    return edges, len(number), weight

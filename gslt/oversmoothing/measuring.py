@@ -20,10 +20,12 @@ from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import json_values, parse, plain, read_bytes, reading
 from gslt.oversmoothing.networks import Network, Say, distinct_arms, distinct_graphs
 from gslt.progress import progress_bar
+from gslt.report.statistics import difference
 from gslt.studies.columns import LOG_QUOTIENT, shown_name
 from gslt.studies.execute import dataset_of
 from gslt.studies.smoothness import (
     OF_LOG_QUOTIENT,
+    OF_LOG_UNCENTRED_QUOTIENT,
     Profile,
     endpoints,
     layer_rows,
@@ -139,8 +141,9 @@ class Measurements:
         A linear map beside the others, that of a GraphSAGE node itself or of the head, is left out,
         as is a layer's result where it is that of its last step. ``place`` is where a step stands
         on an axis of layers, the last one of layer l at l. ``change`` is what it adds to the log
-        quotient; NaN outside of the layers 2 … L − 1. What is no step of its own counts with the
-        step that follows, as does the sum with the node's own projection in GraphSAGE.
+        quotient, −∞ where all that was left collapses; NaN outside of the layers 2 … L − 1. What is
+        no step of its own counts with the step that follows, as does the sum with the node's own
+        projection in GraphSAGE.
         """
         steps = self._frame(_steps)
         if not len(steps):
@@ -150,10 +153,11 @@ class Measurements:
         place = steps["layer"] - 1 + (layers.cumcount() + 1) / layers.transform("size")
         if LOG_QUOTIENT not in steps:
             return steps.assign(place=place)
-        with np.errstate(invalid="ignore"):
-            change = steps[LOG_QUOTIENT].astype(float).groupby(steps["run"]).diff()
+        now = steps[LOG_QUOTIENT].astype(float)
+        before = now.groupby(steps["run"]).shift()
+        change = difference(now.to_numpy(), before.to_numpy())
         inner = (steps["layer"] > 1) & (steps["layer"] < steps["num_layers"])
-        return steps.assign(place=place, change=change.where(inner & np.isfinite(change)))
+        return steps.assign(place=place, change=np.where(inner, change, np.nan))
 
     @property
     def metric(self) -> str:
@@ -200,7 +204,8 @@ def _steps(each: Measurement) -> Iterator[dict[str, Any]]:
 def _with_log_quotient(row: dict[str, Any]) -> dict[str, Any]:
     if any(name not in row for name in OF_LOG_QUOTIENT):
         return row
-    return {**row, LOG_QUOTIENT: log_quotients({name: [row[name]] for name in OF_LOG_QUOTIENT})[0]}
+    names = {*OF_LOG_QUOTIENT, *OF_LOG_UNCENTRED_QUOTIENT} & row.keys()
+    return {**row, LOG_QUOTIENT: log_quotients({name: [row[name]] for name in names})[0]}
 
 
 def measure_all(

@@ -241,13 +241,15 @@ def sign_flip_tails(rows: Float64) -> tuple[Float64, Float64]:
         rows: numbers ``(k, n)``, one test a row.
 
     Returns:
-        Two arrays ``(k,)``.
+        Two arrays ``(k,)``; NaN for a row that has a NaN or ±∞, of which there is no mean.
     """
-    sums, observed = weighted_sums(rows, _signs(rows.shape[1])), rows.sum(axis=1, keepdims=True)
-    close = _ROUNDING * np.abs(rows).sum(axis=1, keepdims=True)
+    known = np.where(np.isfinite(rows), rows, 0.0)
+    sums, observed = weighted_sums(known, _signs(rows.shape[1])), known.sum(axis=1, keepdims=True)
+    close = _ROUNDING * np.abs(known).sum(axis=1, keepdims=True)
     above = (sums >= observed - close).mean(axis=1)
     below = (sums <= observed + close).mean(axis=1)
-    return above, below
+    finite = np.isfinite(rows).all(axis=1)
+    return np.where(finite, above, math.nan), np.where(finite, below, math.nan)
 
 
 def sign_flip_test(rows: Float64) -> Float64:
@@ -335,14 +337,16 @@ class Estimate:
 def bootstrap_interval(numbers: Float64) -> tuple[float, float]:
     """Bias-corrected and accelerated 95 % interval of the mean, 9,999 resamples, fixed seed.
 
-    NaN for one number, which says nothing about spread; a point where all are equal.
+    NaN for one number, which says nothing about spread, and for numbers that are not all finite; a
+    point where all are equal. Few numbers vary less than what they are drawn from: of normal ones
+    it covers the mean in 83 % for 5, 86 % for 6, 92 % for 10 and 93 % for 20.
 
     Args:
         numbers: ``(n,)``.
     """
     from scipy import stats
 
-    if len(numbers) < 2:
+    if len(numbers) < 2 or not np.isfinite(numbers).all():
         return math.nan, math.nan
     if np.ptp(numbers) <= _ROUNDING * np.abs(numbers).max():
         return float(numbers[0]), float(numbers[0])
@@ -394,11 +398,14 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
         A row a comparison: ``first``, ``first_at`` and ``second``, ``second_at`` (the arms, and the
         values of what each alone varies), ``equal`` (the values in which the runs of a pair are
         equal, of each name that both vary, or of ``density``), ``difference`` (mean over the pairs,
-        first minus second), ``low`` and ``high`` (its bootstrap interval; NaN for one pair),
+        first minus second), ``low`` and ``high`` (its bootstrap interval, which takes pairs for
+        independent and is narrow for few, see :func:`bootstrap_interval`; NaN for one pair),
         ``pairs``, ``p_pairs`` (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all
         pairs of a seed together: valid also where pairs of one seed resemble each other),
         ``least_p_pairs`` and ``least_p_seeds`` (the smallest that so many can reach),
-        ``p_seeds_holm`` (corrected for all comparisons), ``shared_runs_left_out``.
+        ``p_seeds_holm`` (corrected for all comparisons), ``shared_runs_left_out`` and
+        ``missing_left_out`` (pairs one of which has no number). Where one run of a pair has
+        collapsed totally it counts as the largest difference seen, see :func:`fill_collapsed`.
 
     Raises:
         ConfigError: if runs of several metrics were compared.
@@ -520,10 +527,11 @@ def _comparison(
     """Mean difference, its interval and both tests; empty where there is no pair."""
     axes = [f"{AXIS}{name}" for name in common]
     both = paired(first, second, ["seed", "dataset", "split", *axes], [column])
-    pairs = both[~both["shared"]]
+    pairs = both[~both["shared"] & both[column].notna()]
     if not len(pairs):
         return {}
-    differences = pairs[column].round(_DECIMALS)
+    filled = fill_collapsed(pairs[column].to_numpy(float), 0.0)
+    differences = pairs.assign(**{column: filled})[column].round(_DECIMALS)
     by_seed = differences.groupby(pairs["seed"], sort=False).mean()
     low, high = bootstrap_interval(differences.to_numpy())
     return {
@@ -538,4 +546,5 @@ def _comparison(
         "p_seeds": float(sign_flip_test(by_seed.to_numpy())[0]),
         "least_p_seeds": least_p(len(by_seed)),
         "shared_runs_left_out": int(both["shared"].sum()),
+        "missing_left_out": int((~both["shared"] & both[column].isna()).sum()),
     }

@@ -81,20 +81,29 @@ def log_quotients(
     """Log of the centred Rayleigh quotient of every layer, or of the uncentred one.
 
     −∞ where a representation is finite and nothing of it is left outside the dominant eigenvector:
-    a total collapse. None where a representation is not finite.
+    a total collapse, of which the uncentred quotient has rounding errors alone. None where a
+    representation is not finite, and where it is zero at every node: a dead network is not a smooth
+    one (told where the uncentred quotient, which zero has not, was measured).
 
     Args:
         found: numbers by measure, one for every layer.
         of: names of the energy and the quotient.
 
-    >>> log_quotients({"dirichlet_energy": [2.0, 0.0, None],
-    ...                "centred_rayleigh_quotient": [1.0, None, None]})
-    [0.0, -inf, None]
+    >>> log_quotients({"dirichlet_energy": [2.0, 0.0, None, 0.0],
+    ...                "centred_rayleigh_quotient": [1.0, None, None, None],
+    ...                "rayleigh_quotient": [0.5, 1e-15, None, None]})
+    [0.0, -inf, None, None]
     """
     energies, quotients = (found[name] for name in of)
+    size = found.get(OF_LOG_UNCENTRED_QUOTIENT[1], [0.0] * len(energies))
+    rest = found.get(OF_LOG_QUOTIENT[1], quotients)
     return [
-        None if energy is None else math.log(value) if value else -math.inf
-        for energy, value in zip(energies, quotients, strict=True)
+        None
+        if energy is None or whole is None
+        else math.log(value)
+        if value and left is not None
+        else -math.inf
+        for energy, value, whole, left in zip(energies, quotients, size, rest, strict=True)
     ]
 
 

@@ -85,7 +85,7 @@ def trajectory_rows(found: Trajectory, best_epoch: int, epochs: int) -> list[dic
 
     >>> values = {"epoch": [1.0, 2.0], "dirichlet_energy": [2.0, 0.0],
     ...           "centred_rayleigh_quotient": [1.0, None], "log_quotient": [0.0, None],
-    ...           "rayleigh_quotient": [1.0, None]}
+    ...           "rayleigh_quotient": [1.0, 0.0]}
     >>> for row in trajectory_rows(values, best_epoch=1, epochs=2):
     ...     print(row["epoch"], row["best"], row["log_quotient"], row["log_uncentred_quotient"])
     1 True 0.0 0.0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,7 +25,7 @@ from gslt.backends import BACKENDS, get_backend
 from gslt.diagnostics import MEASURES, Measure, SearchProbe, as_topology, measure, probe
 from gslt.diagnostics.probe import PROBE, log_epochs
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError, GraphError
+from gslt.errors import ConfigError, GraphError, GsltWarning
 from gslt.training.results import AT_BEST, AT_LAST
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
@@ -35,9 +37,13 @@ except ImportError:
     AVAILABLE = tuple(name for name in BACKENDS if name != "dgl")
 
 
+pyg = import_quietly("torch_geometric.nn")
+
 NODES, EDGES = GRAPHS["random"]
 TOPOLOGY = as_topology(EDGES, NODES)
 ARCHITECTURES = ["gin", "gcn", "sage", "gat"]
+# They are directed, and some stand twice.
+pytestmark = pytest.mark.filterwarnings("ignore:the graph has .* edges:gslt.errors.GsltWarning")
 
 
 def make(backend: str = "pyg", **options: Any) -> gslt.GNN:
@@ -54,6 +60,43 @@ def inputs(model: gslt.GNN) -> Any:
 
 def places(trace: Any) -> list[tuple[int, str, str, int]]:
     return [(r.layer, r.module, r.step, r.width) for r in trace.readings]
+
+
+def test_edges_that_measures_do_not_take_are_told() -> None:
+    model = nn.Sequential(pyg.GCNConv(3, 3))
+    both = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    one_way, twice = both[:, :3], both[:, [0, 1, 2, 3, 0, 1]]
+    for edges, words in ((one_way, "1 edges without a reverse"), (twice, "2 edges listed twice")):
+        told = pytest.warns(GsltWarning, match=f"the graph has {words}: GCNConv propagate")
+        with told, probe(model, as_topology(edges, 3)):
+            pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for edges in (one_way, twice):
+            with probe(model, as_topology(edges, 3), laplacian="augmented"):
+                pass
+        with probe(model, as_topology(both, 3)), probe(model, networkx.path_graph(3)):
+            pass
+
+
+def test_layers_that_give_tuples_and_inputs_by_name_are_seen() -> None:
+    class Net(nn.Module):
+        """A map, then attention whose weights are wanted too."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = pyg.GCNConv(3, 3), pyg.GATConv(3, 3)
+
+        def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+            out, _ = self.b(self.a(x, edges), edges, return_attention_weights=True)
+            return out  # type: ignore[no-any-return]
+
+    edges, model = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), Net()
+    with probe(
+        model, as_topology(edges, 3), laplacian="augmented", steps=["input", "layer"]
+    ) as trace:
+        model(x=torch.ones(3, 3), edges=edges)
+    assert places(trace) == [(0, "", "input", 3), (1, "a", "layer", 3), (2, "b", "layer", 3)]
 
 
 @pytest.mark.parametrize("backend", AVAILABLE)

@@ -191,6 +191,16 @@ def test_twice_the_nodes_and_empty_columns_change_nothing(seed: int) -> None:
     assert other.weight[4:].abs().max() < 1e-8
 
 
+def test_an_offset_in_half_precision_does_not_hide_the_classes() -> None:
+    rng = torch.Generator().manual_seed(0)
+    y = torch.arange(4000) % 4
+    centres = torch.randn(4, 16, generator=rng)
+    x = (torch.randn(4000, 16, generator=rng) + centres[y] + 1000).half()
+    masks = dict.fromkeys(("train", "val", "test"), torch.ones(4000, dtype=torch.bool))
+    labels = Labels(y=y, num_classes=4, **masks)
+    assert nc1(x, labels) == pytest.approx(nc1(x.double(), labels), rel=1e-6)
+
+
 def test_validation_and_test_nodes_have_no_part_in_the_fit() -> None:
     x, given = drawn(3)
     other = torch.where(given.train.unsqueeze(1), x, -5 * x)

@@ -394,6 +394,35 @@ def test_a_collapsed_run_counts_as_the_largest_difference() -> None:
 # Many at once
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_has_no_test_and_no_interval(odd: float) -> None:
+    rows = np.array([[0.1, -0.2, odd, 0.05], [1.0, 2.0, 3.0, 4.0]])
+    assert sign_flip_test(rows).tolist() == pytest.approx([math.nan, 0.125], nan_ok=True)
+    assert all(map(math.isnan, bootstrap_interval(rows[0])))
+
+
+def test_pairs_without_a_number_are_left_out_and_collapsed_ones_count() -> None:
+    first, second = [3.0, 1.0, 2.0, NEVER], [1.0, 2.0, math.nan, 0.5]
+    runs = pd.DataFrame(
+        {
+            "arm": arm,
+            "seed": seed,
+            "dataset": "g",
+            "split": 0,
+            "identity": f"{arm}{seed}",
+            "log_quotient": value,
+        }
+        for arm, values in (("a", first), ("b", second))
+        for seed, value in enumerate(values)
+    )
+    (row,) = compare_arms(runs, "log_quotient").to_dict("records")
+    # 2, −1, and −∞, which counts as the largest of them: −2.
+    assert (row["pairs"], row["missing_left_out"], row["shared_runs_left_out"]) == (3, 1, 0)
+    assert row["difference"] == pytest.approx(-1 / 3)
+    assert row["low"] >= -2
+    assert row["p_seeds"] >= row["least_p_seeds"] == 0.25
+
+
 def test_flips_by_hand() -> None:
     # Of the eight sums of ±0.1 ±0.2 ±0.3 one reaches 0.6. Of those of ±1 ±1 ±0.5 two reach 1.5:
     # itself and 2.5, the only one above it.

@@ -57,10 +57,19 @@ def test_a_trajectory_by_hand() -> None:
 def test_a_total_collapse_is_minus_infinity_again() -> None:
     collapsed = rows(4, 4, None)
     for row in collapsed[:2]:
-        row["dirichlet_energy"] = 0.0
+        row |= {"dirichlet_energy": 0.0, "rayleigh_quotient": 1e-15}
     found = json.loads(json.dumps(plain(trajectory_of(collapsed, 4)), allow_nan=False))
     assert found["log_quotient"] == [None]
-    assert trajectory_rows(found, 4, 4)[0]["log_quotient"] == -math.inf
+    (row,) = trajectory_rows(found, 4, 4)
+    assert row["log_quotient"] == row["log_uncentred_quotient"] == -math.inf
+
+
+def test_a_dead_network_has_not_collapsed() -> None:
+    dead = rows(4, 4, None)
+    for row in dead[:2]:
+        row["dirichlet_energy"] = 0.0
+    (row,) = trajectory_rows(plain(trajectory_of(dead, 4)), 4, 4)
+    assert row["log_quotient"] is row["log_uncentred_quotient"] is None
 
 
 @pytest.mark.parametrize(
