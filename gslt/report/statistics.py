@@ -337,24 +337,30 @@ class Estimate:
 def bootstrap_interval(numbers: Float64) -> tuple[float, float]:
     """Bias-corrected and accelerated 95 % interval of the mean, 9,999 resamples, fixed seed.
 
+    Few numbers vary less than what they are drawn from, so the level of the bootstrap is raised to
+    what gives Student's interval where they are normal, 1 − 2 Φ(−√(n / (n − 1)) t) (Hesterberg
+    2015, arXiv 1411.5279, "expanded percentile"). Of normal numbers it covers the mean in 90 % for
+    5, 92 % for 6, 95 % for 10 (without, 83, 86 and 91 %); of exponential ones in 90, 90 and 93 %.
+
     NaN for one number, which says nothing about spread, and for numbers that are not all finite; a
-    point where all are equal. Few numbers vary less than what they are drawn from: of normal ones
-    it covers the mean in 83 % for 5, 86 % for 6, 92 % for 10 and 93 % for 20.
+    point where all are equal.
 
     Args:
         numbers: ``(n,)``.
     """
     from scipy import stats
 
-    if len(numbers) < 2 or not np.isfinite(numbers).all():
+    n = len(numbers)
+    if n < 2 or not np.isfinite(numbers).all():
         return math.nan, math.nan
     if np.ptp(numbers) <= _ROUNDING * np.abs(numbers).max():
         return float(numbers[0]), float(numbers[0])
+    quantile = math.sqrt(n / (n - 1)) * stats.t.ppf((1 + LEVEL) / 2, n - 1)
     interval = stats.bootstrap(
         (numbers,),
         np.mean,
         n_resamples=RESAMPLES,
-        confidence_level=LEVEL,
+        confidence_level=min(1.0 - 2.0 * stats.norm.sf(quantile), 1.0 - 1.0 / RESAMPLES),
         method="BCa",
         random_state=np.random.default_rng(0),
     ).confidence_interval
@@ -399,7 +405,7 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
         values of what each alone varies), ``equal`` (the values in which the runs of a pair are
         equal, of each name that both vary, or of ``density``), ``difference`` (mean over the pairs,
         first minus second), ``low`` and ``high`` (its bootstrap interval, which takes pairs for
-        independent and is narrow for few, see :func:`bootstrap_interval`; NaN for one pair),
+        independent and is narrow for fewer than six; NaN for one pair),
         ``pairs``, ``p_pairs`` (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all
         pairs of a seed together: valid also where pairs of one seed resemble each other),
         ``least_p_pairs`` and ``least_p_seeds`` (the smallest that so many can reach),

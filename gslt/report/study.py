@@ -754,7 +754,9 @@ SEEDS: Column = ("seeds", lambda each: number(each.seeds, "d"))
 COMPARISON_NOTES = [
     "Differences of test accuracy between runs of the same seed, graph and values of what both "
     "arms vary; runs that two arms share are left out.",
-    "Interval: bootstrap of the mean difference (BCa, 9,999 resamples); too narrow for few pairs.",
+    "Interval: bootstrap of the mean difference (BCa, 9,999 resamples, at the level that gives "
+    "Student's interval for normal numbers); pairs count as independent, and for fewer than six it "
+    "is too narrow.",
 ]
 
 

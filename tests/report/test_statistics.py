@@ -13,6 +13,7 @@ import pytest
 from fabricated import fabricated, fill
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from gslt.errors import ConfigError
 from gslt.report.statistics import (
@@ -103,6 +104,13 @@ def test_interval_by_hand() -> None:
     assert bootstrap_interval(np.array([0.0, 1.0])) == (0.0, 1.0)
     assert bootstrap_interval(np.array([0.3, 0.3, 0.3])) == (0.3, 0.3)
     assert all(math.isnan(end) for end in bootstrap_interval(np.array([0.3])))
+
+
+def test_interval_of_few_is_students() -> None:
+    for n in (6, 8, 10, 20):
+        numbers = stats.norm.ppf((np.arange(n) + 0.5) / n)
+        error = stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / math.sqrt(n)
+        assert bootstrap_interval(numbers) == pytest.approx((-error, error), rel=0.08)
 
 
 def test_interval_of_many_is_that_of_the_normal_limit() -> None:
