@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from gslt.cli.options import Action, add_root, add_split, data_folder
+from gslt.cli.options import Action, add_config, add_root, add_split, data_folder
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
 
 def _parser() -> Parser:
     parser = Parser(description=DESCRIPTION)
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_config(parser)
     text = "data set of nodes: name or path [cora]; other targets have data of their own"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)

@@ -28,7 +28,7 @@ from gslt.cli import (
 )
 from gslt.cli.options import Action
 from gslt.cli.output import LOG, MANNERS, messages, show
-from gslt.cli.parser import Commands, Parser, spelled
+from gslt.cli.parser import Commands, Parser, files_first, spelled
 from gslt.cli.terminal import load, standard_streams
 from gslt.cli.usage import children
 from gslt.environment import versions
@@ -155,7 +155,7 @@ def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
 def _words(given: Sequence[str]) -> list[str]:
     """The words as :func:`gslt.cli.parser.spelled` gives them.
 
-    Words like ``--quiet`` may stand before the command too.
+    Words like ``--quiet`` may stand before the command too, and settings files come first.
     """
     front = list(takewhile(lambda word: word.startswith("-"), given))
     if any(word not in MANNERS for word in front):
@@ -173,7 +173,7 @@ def _words(given: Sequence[str]) -> list[str]:
         parser = commands[name]
     if commands := children(parser):
         parser.error(f"name a command: {', '.join(commands)}")
-    words += [*front, *spelled(left, parser)]
+    words += [*front, *files_first(spelled(left, parser))]
     if any(word.partition("=")[0] == "--print_config" for word in words):
         # Of what stands in a settings file, how much a command says is no part.
         return [word for word in words if word not in MANNERS]

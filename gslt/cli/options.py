@@ -17,6 +17,12 @@ from gslt.errors import ConfigError
 Action = Callable[[Namespace], Outcome]
 
 
+def add_config(parser: Parser) -> None:
+    """Add the option that reads others from a settings file."""
+    text = "YAML file with any of these options; typed ones win, wherever they stand"
+    parser.add_argument("--config", action="config", help=text)
+
+
 def add_root(parser: Parser) -> None:
     """Add the option that says where data sets are."""
     text = "folder of the data sets [$GSLT_DATA, or dataset]"

@@ -14,6 +14,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import (
     Action,
+    add_config,
     add_other_data,
     add_reading,
     add_root,
@@ -109,7 +110,7 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
 
 def _run_parser(config: type[Any]) -> Parser:
     parser = Parser(description=_ABOUT[config])
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_config(parser)
     parser.add_argument("--out", type=Path | None, metavar="DIR", help="run folder [runs/<time>-…]")
     text = "go on with the run in this folder; every setting is taken from there"
     parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
