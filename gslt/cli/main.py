@@ -144,9 +144,17 @@ def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
         with reading(path, ConfigError, "a settings file"):
             read_yaml(path)
     parser = build_parser(words)
+    # Settings are printed, and the command ends, once it is known which are usual.
+    settings = [word for word in words if not _prints(word)] or words
     try:
-        options = parser.parse_args(words)
-        runs.fill_defaults(options, lambda: parser.parse_args(words, defaults=False))
+        options = parser.parse_args(settings)
+        usual = runs.defaults_of_images(
+            options, lambda: parser.parse_args(settings, defaults=False)
+        )
+        if usual:
+            children(parser)[options.command].set_defaults(usual)
+        if usual or settings != words:
+            options = parser.parse_args(words)
         return options, words
     except RecursionError:
         parser.error("an option is nested too deeply")
@@ -174,10 +182,14 @@ def _words(given: Sequence[str]) -> list[str]:
     if commands := children(parser):
         parser.error(f"name a command: {', '.join(commands)}")
     words += [*front, *files_first(spelled(left, parser))]
-    if any(word.partition("=")[0] == "--print_config" for word in words):
+    if any(map(_prints, words)):
         # Of what stands in a settings file, how much a command says is no part.
         return [word for word in words if word not in MANNERS]
     return words
+
+
+def _prints(word: str) -> bool:
+    return word.partition("=")[0] == "--print_config"
 
 
 def _settings_files(given: Sequence[str]) -> list[str]:

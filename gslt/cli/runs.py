@@ -69,8 +69,8 @@ def add(commands: Commands) -> None:
     commands.add("train", partial(_run_parser, TrainConfig), "train the weights instead")
 
 
-def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
-    """Give a network of images the settings of its kind where the user said nothing.
+def defaults_of_images(options: Namespace, said: Callable[[], Namespace]) -> dict[str, Any]:
+    """What options of a network of images are where the user says nothing; empty of any other.
 
     Args:
         options: parsed options of any command.
@@ -78,16 +78,12 @@ def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
     """
     name = options.command
     if name not in (*ACTIONS, "compare") or options[name].architecture not in VISION:
-        return
-    given = said()[name]
-    defaults = image_defaults(
+        return {}
+    return image_defaults(
         options[name].architecture,
         training=name == "train",
-        optimizer=options[name].optimizer if "optimizer" in given else None,
+        optimizer=options[name].optimizer if "optimizer" in said()[name] else None,
     )
-    for setting, value in defaults.items():
-        if setting not in given:
-            options[name][setting] = value
 
 
 def check_resume(options: Namespace, given: Sequence[str]) -> None:

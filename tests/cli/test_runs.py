@@ -217,6 +217,24 @@ def test_settings_of_images_come_from_a_file_too(tmp_path):
     assert (options.momentum, options.weight_decay) == (0.0, 1e-4)
 
 
+@pytest.mark.parametrize("how", ["--print_config", "--print_config=skip_default"])
+@pytest.mark.parametrize("more", [[], ["--lr", "0.01"], ["--optimizer", "adamw"]], ids=" ".join)
+@pytest.mark.parametrize("command", ["search", "train", "compare"])
+def test_printed_settings_of_images_are_those_of_the_run(tmp_path, capsys, command, more, how):
+    words = [command, "--architecture", "conv6", *more]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, how])
+    assert stop.value.code == 0
+    file = tmp_path / "settings.yaml"
+    file.write_text(capsys.readouterr().out)
+    again = parse([command, "--config", str(file)])[command]
+    del again["config"]
+    expected = parse(words)[command]
+    del expected["config"]
+    assert again == expected
+    assert again.batch_size == 128
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
