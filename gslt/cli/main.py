@@ -20,6 +20,7 @@ from gslt.cli import (
     conjecture,
     construct,
     data,
+    executors,
     runs,
     smooth,
     sources,
@@ -106,8 +107,8 @@ def _run(given: Sequence[str]) -> None:
     name, parsed = options.command, options[options.command]
     while name not in COMMANDS:
         name, parsed = f"{name} {parsed.action}", parsed[parsed.action]
-    runs.check_resume(parsed, words)
-    smooth.check_source(parsed, words)
+    for check in CHECKS:
+        check(parsed, words)
     with messages(parsed):
         LOG.debug("%s", ", ".join(f"{name} {number}" for name, number in versions().items()))
         settings = {name: value for name, value in parsed.as_dict().items() if value is not None}
@@ -245,3 +246,10 @@ def build_parser(wanted: Sequence[str] | None = None) -> Parser:
 
 PARTS = (runs, tickets, sources, studies, smooth, conjecture, construct, data)
 COMMANDS: dict[str, Action] = {n: action for part in PARTS for n, action in part.ACTIONS.items()}
+#: What would refuse settings that are lost, by the options of any command and its words.
+CHECKS = (
+    runs.check_resume,
+    smooth.check_source,
+    studies.check_study_file,
+    executors.check_executor,
+)
