@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from gslt.cli.options import Action, add_config, add_root, add_split, data_folder
+from gslt.cli.options import (
+    Action,
+    add_config,
+    add_root,
+    add_split,
+    data_folder,
+    said_options,
+)
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
-from gslt.errors import RunError
+from gslt.errors import ConfigError, RunError
 from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
@@ -31,10 +38,35 @@ and a picture of the errors against the width."""
 KIND, PICTURE, SUMMARY = "construct", "widths", "summary.json"
 FILES = ("ticket.safetensors", SUMMARY, TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
 
+#: Settings that a target in a file has behind it, and what they are where nobody says anything.
+_OF_TRAINING = {
+    each.name: each.default
+    for each in fields(TargetConfig)
+    if each.name not in ("target", "target_seed")
+}
+
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
     commands.add("construct", _parser, "a ticket that equals a network, by theory")
+
+
+def check_load(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse settings of the target's training beside ``--load``, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are some.
+    """
+    if options.get("load") is None:
+        return
+    if others := said_options(options, given, _OF_TRAINING):
+        raise ConfigError(
+            f"the target in {str(options.load)!r} is trained; leave out {', '.join(others)}"
+        )
 
 
 def _parser() -> Parser:
@@ -44,7 +76,7 @@ def _parser() -> Parser:
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     add_split(parser)
-    text = "a target.safetensors of an earlier call, in the place of training"
+    text = "a target.safetensors of an earlier call, in the place of training and its settings"
     parser.add_argument("--load", type=Path | None, metavar="FILE", help=text)
     text = "output folder [runs/<time>-construct-TARGET-DATASET]"
     parser.add_argument("--out", type=Path | None, metavar="DIR", help=text)

@@ -252,4 +252,5 @@ CHECKS = (
     smooth.check_source,
     studies.check_study_file,
     executors.check_executor,
+    construct.check_load,
 )

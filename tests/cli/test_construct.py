@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from gslt.cli import main
-from gslt.cli.construct import FILES
+from gslt.cli import main, parse
+from gslt.cli.construct import FILES, check_load
 from gslt.data import NodeDataset
+from gslt.errors import ConfigError
 from gslt.studies.constructions import ConstructionFolder
 
 
@@ -42,6 +43,9 @@ def test_a_ticket_that_equals_its_target(
     assert main(["inspect", ticket]) == 0
     assert "construction='2L'" in capsys.readouterr().out
 
+    assert main(["evaluate", ticket, "--dataset", graph, "--backend", "dgl"]) == 2
+    assert "is constructed; leave it out" in capsys.readouterr().err
+
     # The target is not trained again, and another seed gives another ticket of it.
     again = [*command[:-2], "--load", str(out / "target.safetensors"), "--seed", "7"]
     assert main([*again, "--out", str(tmp_path / "again")]) == 0
@@ -66,6 +70,24 @@ def test_what_cannot_be_is_a_sentence(
     command = ["construct", "--dataset", graph, "--hidden_channels", "2", "--epochs", "1"]
     assert main([*command, *options, "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_settings_of_the_training_beside_a_target_are_refused(tmp_path: Path) -> None:
+    words = ["construct", "--load", "t", "--target", "gcn", "--target_seed", "3", "--seed", "1"]
+    check_load(parse(words).construct, words)
+    refused = [*words, "--epochs", "9", "--lr=0.01"]
+    with pytest.raises(ConfigError, match=r"^the target in 't' is trained; leave out --epochs, --"):
+        check_load(parse(refused).construct, refused)
+    file = tmp_path / "settings.yaml"
+    for text in ("epochs: null\nlr: 0.01\n", "hidden_channels: 3\nlr: 0.01\n"):
+        file.write_text(text)
+        words = ["construct", "--load", "t", "--config", str(file)]
+        options = parse(words).construct
+        if "null" in text:  # As --print_config writes what is usual.
+            check_load(options, words)
+            continue
+        with pytest.raises(ConfigError, match=r"leave out --hidden_channels$"):
+            check_load(options, words)
 
 
 def test_a_folder_of_others_stays_as_it_is(graph: str, tmp_path: Path) -> None:
