@@ -12,7 +12,7 @@ from tiny_runs import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.runs import check_resume
-from gslt.errors import ConfigError, DataWarning
+from gslt.errors import ConfigError, DataWarning, GsltWarning
 
 
 def test_every_option_of_search_is_explained(capsys):
@@ -174,6 +174,26 @@ def test_a_folder_of_the_other_command(as_debian, tmp_path, capsys):
     capsys.readouterr()
     assert main(["search", "--resume", str(out)]) == 2
     assert f"was begun by gslt train: gslt train --resume {out}" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_probed_and_says_so(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["search", *TINY, "--out", str(out)]
+    assert main(words) == 0
+    before = (out / "environment.json").read_bytes()
+    for again in (words, ["search", "--resume", str(out)]):
+        with pytest.warns(
+            GsltWarning, match="is finished: no epoch is .* --probe_every 1 measures"
+        ):
+            assert main(["-q", *again, "--probe_every", "1"]) == 0
+    assert (out / "environment.json").read_bytes() == before
+    assert not (out / "probe.jsonl").exists()
+    # What was measured on its way is there; another distance is not.
+    words[-1] = str(tmp_path / "probed")
+    for _ in range(2):
+        assert main([*words, "--probe_every", "1"]) == 0
+    with pytest.warns(GsltWarning, match="--probe_every log measures nothing"):
+        assert main([*words, "--probe_every", "log"]) == 0
 
 
 def of_images(tmp_path):
