@@ -172,11 +172,13 @@ def lines(count: int, rng: random.Random) -> list[list[str]]:
                 usual = f"--{action.dest}" in SHORT.get(name, []) or action.default is None
                 right = PATHS if usual else [str(action.default)]
                 line.append(rng.choice(rng.choice([NUMBERS, WORDS, PATHS, right, right])))
-        if "--dataset" not in line and any("--dataset" in a.option_strings for a in actions[name]):
+        flags = {flag for action in actions[name] for flag in action.option_strings}
+        # The file of a study says itself what data it is of.
+        if "--dataset" in flags - {*line} and name != "study run":
             line += ["--dataset", "tiny.npz"]
         if name == "study run" and "--study" not in line:
             line += ["--study", rng.choice(["s.yaml", "s.yaml", "twice.yaml", "bomb.yaml", "pipe"])]
-        if "--out" not in line and any("--out" in a.option_strings for a in actions[name]):
+        if "--out" in flags - {*line}:
             line += [
                 "--out",
                 rng.choice(["new", "thesis", ".", "study", "run", "pipe", "tiny.npz"]),

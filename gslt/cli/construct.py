@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from gslt.cli.options import Action, add_root, add_split, data_folder
+from gslt.cli.options import (
+    Action,
+    add_config,
+    add_root,
+    add_split,
+    data_folder,
+    said_options,
+)
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
+from gslt.errors import ConfigError, RunError
 from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
+    from gslt.files import OutputFolder
+    from gslt.nn.equivariant import EquivariantNetwork
     from gslt.theory.construct import Construction
+    from gslt.theory.targets import Task
+    from gslt.ticket import Ticket
 
 DESCRIPTION = """A ticket that equals a given network to an error, by construction: nothing is
 searched and nothing in the source is trained. The target is trained first, or loaded; which random
 coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, target.safetensors
 and a picture of the errors against the width."""
 #: What the folder is called, its picture, and its files.
-KIND, PICTURE = "construct", "widths"
-FILES = ("ticket.safetensors", "summary.json", TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
+KIND, PICTURE, SUMMARY = "construct", "widths", "summary.json"
+FILES = ("ticket.safetensors", SUMMARY, TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
+
+#: Settings that a target in a file has behind it, and what they are where nobody says anything.
+_OF_TRAINING = {
+    each.name: each.default
+    for each in fields(TargetConfig)
+    if each.name not in ("target", "target_seed")
+}
 
 
 def add(commands: Commands) -> None:
@@ -31,16 +51,34 @@ def add(commands: Commands) -> None:
     commands.add("construct", _parser, "a ticket that equals a network, by theory")
 
 
+def check_load(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse settings of the target's training beside ``--load``, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are some.
+    """
+    if options.get("load") is None:
+        return
+    if others := said_options(options, given, _OF_TRAINING):
+        raise ConfigError(
+            f"the target in {str(options.load)!r} is trained; leave out {', '.join(others)}"
+        )
+
+
 def _parser() -> Parser:
     parser = Parser(description=DESCRIPTION)
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_config(parser)
     text = "data set of nodes: name or path [cora]; other targets have data of their own"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     add_split(parser)
-    text = "a target.safetensors of an earlier call, in the place of training"
+    text = "a target.safetensors of an earlier call, in the place of training and its settings"
     parser.add_argument("--load", type=Path | None, metavar="FILE", help=text)
-    text = "output folder [runs/construct-TARGET-DATASET]"
+    text = "output folder [runs/<time>-construct-TARGET-DATASET]"
     parser.add_argument("--out", type=Path | None, metavar="DIR", help=text)
     parser.add_class_arguments(TargetConfig)
     parser.add_class_arguments(ConstructConfig)
@@ -48,38 +86,26 @@ def _parser() -> Parser:
 
 
 def _construct(options: Namespace) -> Outcome:
-    from gslt.files import OutputFolder, plain
-    from gslt.report.construction import width_figure
-    from gslt.report.figures import save_both
-    from gslt.theory.construct import construct
-    from gslt.theory.existence import (
-        SHARES,
-        errors_against_width,
-        keep_construction,
-        make_target,
-        save_target,
-    )
+    from gslt.data.catalogue import address
+    from gslt.files import plain
+    from gslt.studies.constructions import ConstructionFolder
+    from gslt.theory.existence import load_target, load_task, own_dataset, trained_target
+    from gslt.training.places import default_folder
 
     kind, config = part(TargetConfig, options), part(ConstructConfig, options)
-    name = f"construct-{kind.target}-{options.dataset or ''}".rstrip("-").replace("/", "-")
-    folder = OutputFolder(options.out or Path("runs") / name, KIND)
-    for file in FILES:
-        folder.check(file)
-    target, task = make_target(
-        kind,
-        options.dataset,
-        dataset_dir=data_folder(options),
-        split=options.split,
-        path=options.load,
-        progress=True,
-    )
-    # Whatever becomes of the construction, it need not be trained again.
-    folder.write_bytes(TARGET, save_target(target))
-    found = construct(target, task.x, task.graph, config, progress=True)
-    layers = errors_against_width(found, target)
-    facts, ticket = keep_construction(folder, found, target, task, widths=layers)
-    title = f"{kind.target} on {task.shown}, output error {config.epsilon:g}: random width"
-    save_both(width_figure(layers, SHARES, title), folder, PICTURE)
+    dataset = options.dataset or own_dataset(kind.target)
+    dataset = address(dataset) if kind.is_of_nodes else dataset
+    place = {"dataset_dir": data_folder(options), "split": options.split}
+    task = load_task(kind.target, options.dataset, **place, seed=kind.target_seed)
+    load = options.load and str(options.load)
+    target = load and load_target(load, kind.target, task)
+    settings = {"dataset": dataset, **place, "load": load, **asdict(kind), **asdict(config)}
+    out = options.out or default_folder(f"{KIND}-{kind.target}", dataset)
+    with ConstructionFolder(out) as opened:
+        folder = opened.files
+        _check_folder(folder, settings)
+        target = target or trained_target(kind, task, progress=True)
+        found, facts, ticket = _write(folder, target, task, config, settings)
     LOG.info("written to %s: %s", folder.path, ", ".join(FILES))
     lines = [
         *_lines(found, facts["target_scores"], facts["ticket_scores"]),
@@ -88,6 +114,54 @@ def _construct(options: Namespace) -> Outcome:
         "shows that there is a ticket, and saves nothing",
     ]
     return Outcome("\n".join(lines), {"folder": str(folder.path), **plain(facts)})
+
+
+def _check_folder(folder: OutputFolder, settings: dict[str, Any]) -> None:
+    """Refuse a folder with another construction, or with files that gslt did not write.
+
+    Raises:
+        RunError: naming the settings, or the file.
+    """
+    from gslt.files import parse, read_json, reading
+    from gslt.training.checkpoint import differences
+
+    for file in FILES:
+        folder.check(file)
+    path = folder.path / SUMMARY
+    if not path.exists():
+        return
+    with reading(path, what="a summary"):
+        there = parse(dict[str, Any], read_json(path)).get("settings")
+    if there != settings:
+        how = "one of a study or an older gslt, whose settings are not known"
+        how = differences(there, settings) if isinstance(there, dict) else how
+        raise RunError(
+            f"{str(folder.path)!r} holds another construction: {how}; choose another --out"
+        )
+
+
+def _write(
+    folder: OutputFolder,
+    target: EquivariantNetwork,
+    task: Task,
+    config: ConstructConfig,
+    settings: dict[str, Any],
+) -> tuple[Construction, dict[str, Any], Ticket]:
+    """Construct a ticket of a target, and write both, the figures and a picture."""
+    from gslt.report.construction import width_figure
+    from gslt.report.figures import save_both
+    from gslt.theory.construct import construct
+    from gslt.theory.existence import SHARES, errors_against_width, keep_construction, save_target
+
+    # Whatever becomes of the construction, it need not be trained again.
+    folder.write_bytes(TARGET, save_target(target))
+    found = construct(target, task.x, task.graph, config, progress=True)
+    widths = errors_against_width(found, target)
+    more = {"widths": widths, "settings": settings}
+    facts, ticket = keep_construction(folder, found, target, task, **more)
+    title = f"{target.kind} on {task.shown}, output error {config.epsilon:g}: random width"
+    save_both(width_figure(widths, SHARES, title), folder, PICTURE)
+    return found, facts, ticket
 
 
 def _lines(found: Construction, before: dict[str, float], after: dict[str, float]) -> Iterator[str]:

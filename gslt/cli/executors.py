@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from gslt.cli.options import add_root, data_folder
+from gslt.cli.options import add_root, data_folder, said_options
 from gslt.cli.parser import Parser
+from gslt.errors import ConfigError
 
 if TYPE_CHECKING:
     from gslt.studies.execute import Executor
     from gslt.studies.records import StudyFolder
 
 ExecutorName = Literal["local", "ray"]
+#: Options of one executor, and what they are where nobody says anything.
+_OF_LOCAL = {"workers": 1}
+_OF_RAY = {"address": None, "cpus_per_run": 1.0, "gpus_per_run": 0.0}
 
 
 def add_executor(parser: Parser) -> None:
@@ -24,13 +29,40 @@ def add_executor(parser: Parser) -> None:
     text = "where: processes of this machine, or a Ray cluster"
     parser.add_argument("--executor", type=ExecutorName, default="local", help=text)
     text = "number of processes; the cores are shared out among them [1: in this process]"
-    parser.add_argument("--workers", type=PositiveInt, default=1, help=text)
+    parser.add_argument("--workers", type=PositiveInt, default=_OF_LOCAL["workers"], help=text)
     text = "address of the Ray cluster [a new one on this machine]"
     parser.add_argument("--address", type=str | None, help=text)
     text = "CPU cores of a run on Ray"
-    parser.add_argument("--cpus_per_run", type=NonNegativeFloat, default=1.0, help=text)
+    parser.add_argument(
+        "--cpus_per_run", type=NonNegativeFloat, default=_OF_RAY["cpus_per_run"], help=text
+    )
     text = "GPUs of a run on Ray; 0.25 puts four runs on each"
-    parser.add_argument("--gpus_per_run", type=NonNegativeFloat, default=0.0, help=text)
+    parser.add_argument(
+        "--gpus_per_run", type=NonNegativeFloat, default=_OF_RAY["gpus_per_run"], help=text
+    )
+
+
+def check_executor(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse options of the executor that is not chosen, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are some.
+    """
+    executor = options.get("executor")
+    if executor == "ray" and said_options(options, given, _OF_LOCAL):
+        raise ConfigError(
+            "--workers is for --executor local, and on Ray --cpus_per_run and --gpus_per_run say "
+            "how many runs there are at once; leave it out"
+        )
+    if executor == "local" and (others := said_options(options, given, _OF_RAY)):
+        these = "them" if others[1:] else "that"
+        raise ConfigError(
+            f"only --executor ray takes {', '.join(others)}; add it, or leave {these} out"
+        )
 
 
 def device_here(options: Namespace) -> str:

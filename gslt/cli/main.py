@@ -20,6 +20,7 @@ from gslt.cli import (
     conjecture,
     construct,
     data,
+    executors,
     runs,
     smooth,
     sources,
@@ -28,7 +29,7 @@ from gslt.cli import (
 )
 from gslt.cli.options import Action
 from gslt.cli.output import LOG, MANNERS, messages, show
-from gslt.cli.parser import Commands, Parser, spelled
+from gslt.cli.parser import Commands, Parser, files_first, spelled
 from gslt.cli.terminal import load, standard_streams
 from gslt.cli.usage import children
 from gslt.environment import versions
@@ -106,8 +107,8 @@ def _run(given: Sequence[str]) -> None:
     name, parsed = options.command, options[options.command]
     while name not in COMMANDS:
         name, parsed = f"{name} {parsed.action}", parsed[parsed.action]
-    runs.check_resume(parsed, words)
-    smooth.check_source(parsed, words)
+    for check in CHECKS:
+        check(parsed, words)
     with messages(parsed):
         LOG.debug("%s", ", ".join(f"{name} {number}" for name, number in versions().items()))
         settings = {name: value for name, value in parsed.as_dict().items() if value is not None}
@@ -144,9 +145,17 @@ def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
         with reading(path, ConfigError, "a settings file"):
             read_yaml(path)
     parser = build_parser(words)
+    # Settings are printed, and the command ends, once it is known which are usual.
+    settings = [word for word in words if not _prints(word)] or words
     try:
-        options = parser.parse_args(words)
-        runs.fill_defaults(options, lambda: parser.parse_args(words, defaults=False))
+        options = parser.parse_args(settings)
+        usual = runs.defaults_of_images(
+            options, lambda: parser.parse_args(settings, defaults=False)
+        )
+        if usual:
+            children(parser)[options.command].set_defaults(usual)
+        if usual or settings != words:
+            options = parser.parse_args(words)
         return options, words
     except RecursionError:
         parser.error("an option is nested too deeply")
@@ -155,7 +164,7 @@ def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
 def _words(given: Sequence[str]) -> list[str]:
     """The words as :func:`gslt.cli.parser.spelled` gives them.
 
-    Words like ``--quiet`` may stand before the command too.
+    Words like ``--quiet`` may stand before the command too, and settings files come first.
     """
     front = list(takewhile(lambda word: word.startswith("-"), given))
     if any(word not in MANNERS for word in front):
@@ -173,11 +182,15 @@ def _words(given: Sequence[str]) -> list[str]:
         parser = commands[name]
     if commands := children(parser):
         parser.error(f"name a command: {', '.join(commands)}")
-    words += [*front, *spelled(left, parser)]
-    if any(word.partition("=")[0] == "--print_config" for word in words):
+    words += [*front, *files_first(spelled(left, parser))]
+    if any(map(_prints, words)):
         # Of what stands in a settings file, how much a command says is no part.
         return [word for word in words if word not in MANNERS]
     return words
+
+
+def _prints(word: str) -> bool:
+    return word.partition("=")[0] == "--print_config"
 
 
 def _settings_files(given: Sequence[str]) -> list[str]:
@@ -233,3 +246,11 @@ def build_parser(wanted: Sequence[str] | None = None) -> Parser:
 
 PARTS = (runs, tickets, sources, studies, smooth, conjecture, construct, data)
 COMMANDS: dict[str, Action] = {n: action for part in PARTS for n, action in part.ACTIONS.items()}
+#: What would refuse settings that are lost, by the options of any command and its words.
+CHECKS = (
+    runs.check_resume,
+    smooth.check_source,
+    studies.check_study_file,
+    executors.check_executor,
+    construct.check_load,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ from gslt.errors import ConfigError
 
 #: What carries out a command.
 Action = Callable[[Namespace], Outcome]
+
+
+def add_config(parser: Parser) -> None:
+    """Add the option that reads others from a settings file."""
+    text = "YAML file with any of these options; typed ones win, wherever they stand"
+    parser.add_argument("--config", action="config", help=text)
 
 
 def add_root(parser: Parser) -> None:
@@ -99,3 +105,15 @@ def given_options(given: Sequence[str]) -> list[str]:
     ['--split', '--out']
     """
     return [word.partition("=")[0] for word in given if word.startswith("--")]
+
+
+def said_options(options: Namespace, given: Sequence[str], usual: Mapping[str, Any]) -> list[str]:
+    """Those of some options that the user typed, or that a settings file changes.
+
+    Args:
+        options: parsed options of a command.
+        given: words of the command line.
+        usual: names of the options, and what each is where nobody says anything.
+    """
+    typed = given_options(given)
+    return [f"--{n}" for n, value in usual.items() if f"--{n}" in typed or options[n] != value]

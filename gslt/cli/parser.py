@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NoReturn, get_origin
 
 from jsonargparse import ArgumentParser
@@ -147,6 +148,31 @@ def spelled(words: Iterable[str], parser: Parser) -> list[str]:
         else:
             done.append(name)
     return done
+
+
+def files_first(words: Sequence[str]) -> list[str]:
+    """The words with settings files before the options, which win over them wherever they stand.
+
+    >>> files_first(["--epochs", "2", "--config", "a.yaml", "--lr", "1"])
+    ['--config', 'a.yaml', '--epochs', '2', '--lr', '1']
+
+    Args:
+        words: after the command, as :func:`spelled` gives them.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    groups: list[list[str]] = [[]]
+    for word in words[:end]:
+        if _is_option(word):
+            groups.append([])
+        groups[-1].append(word)
+    groups.sort(key=lambda group: not _names_file(group))
+    return [*chain(*groups), *words[end:]]
+
+
+def _names_file(group: list[str]) -> bool:
+    """Whether an option, with what follows it, is a settings file that has a name."""
+    flag, equals, _ = group[0].partition("=") if group else ("", "", "")
+    return flag == "--config" and bool(equals or group[1:])
 
 
 def _is_option(word: str) -> bool:

@@ -14,6 +14,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from gslt.cli.options import (
     Action,
+    add_config,
     add_other_data,
     add_reading,
     add_root,
@@ -33,7 +34,7 @@ from gslt.config import (
     image_defaults,
     part,
 )
-from gslt.errors import ConfigError, RunError, RunInUseError, pasted
+from gslt.errors import ConfigError, GsltWarning, RunError, RunInUseError, pasted, warn
 
 if TYPE_CHECKING:
     from gslt.data import Dataset
@@ -68,8 +69,8 @@ def add(commands: Commands) -> None:
     commands.add("train", partial(_run_parser, TrainConfig), "train the weights instead")
 
 
-def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
-    """Give a network of images the settings of its kind where the user said nothing.
+def defaults_of_images(options: Namespace, said: Callable[[], Namespace]) -> dict[str, Any]:
+    """What options of a network of images are where the user says nothing; empty of any other.
 
     Args:
         options: parsed options of any command.
@@ -77,16 +78,12 @@ def fill_defaults(options: Namespace, said: Callable[[], Namespace]) -> None:
     """
     name = options.command
     if name not in (*ACTIONS, "compare") or options[name].architecture not in VISION:
-        return
-    given = said()[name]
-    defaults = image_defaults(
+        return {}
+    return image_defaults(
         options[name].architecture,
         training=name == "train",
-        optimizer=options[name].optimizer if "optimizer" in given else None,
+        optimizer=options[name].optimizer if "optimizer" in said()[name] else None,
     )
-    for setting, value in defaults.items():
-        if setting not in given:
-            options[name][setting] = value
 
 
 def check_resume(options: Namespace, given: Sequence[str]) -> None:
@@ -109,7 +106,7 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
 
 def _run_parser(config: type[Any]) -> Parser:
     parser = Parser(description=_ABOUT[config])
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_config(parser)
     parser.add_argument("--out", type=Path | None, metavar="DIR", help="run folder [runs/<time>-…]")
     text = "go on with the run in this folder; every setting is taken from there"
     parser.add_argument("--resume", type=Path | None, metavar="DIR", help=text)
@@ -163,6 +160,7 @@ def _run(kind: type[Any], options: Namespace) -> Outcome:
     with _opened(out, action.__name__, config, chosen, options, dataset) as folder:
         if folder.finished:
             LOG.info("%s is finished; what follows is its result", folder.path)
+            _say_not_probed(options.probe_every, folder)
         how = folder.remembered
         try:
             with _logger(how.get("log"), folder, config, dataset.name) as log:
@@ -262,10 +260,12 @@ def _opened(
 
 def _how(path: Path, options: Namespace) -> Remembered:
     """How a run is carried out: as the options say, else as it was before."""
-    from gslt.training.places import CONFIG, read_remembered
+    from gslt.training.places import CONFIG, SUMMARY, read_remembered
 
     before = read_remembered(path) if (path / CONFIG).is_file() else {}
     now = {name: options[name] if options[name] is not None else before.get(name) for name in _KEPT}
+    if (path / SUMMARY).exists():  # No epoch is computed, and none will have been measured.
+        now["probe_every"] = before.get("probe_every")
     silent = [name for name in _KEPT if options[name] is None and now[name] not in (None, "none")]
     if silent:
         LOG.info("as before: %s", " ".join(f"--{name} {now[name]}" for name in silent))
@@ -274,6 +274,20 @@ def _how(path: Path, options: Namespace) -> Remembered:
     if before.get("log") not in (None, "none", now["log"]):
         LOG.info("--log was %s so far; what is there stays as it is", before["log"])
     return now
+
+
+def _say_not_probed(every: str | int | None, folder: RunFolder) -> None:
+    """Warn where a finished run is asked for measurements that it does not have."""
+    from gslt.diagnostics import PROBE
+
+    if every is None:
+        return
+    if every != folder.remembered.get("probe_every") or not (folder.path / PROBE).is_file():
+        warn(
+            f"{str(folder.path)!r} is finished: no epoch is computed, and --probe_every {every} "
+            "measures nothing; take another folder (--out), in which the epochs are computed again",
+            GsltWarning,
+        )
 
 
 def _probe(every: str | int | None, out: Path, dataset: Dataset) -> Probe | None:

@@ -11,6 +11,7 @@ from jsonargparse.typing import PositiveInt
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import (
     Action,
+    add_config,
     add_other_data,
     add_reading,
     add_split,
@@ -50,7 +51,7 @@ def _compare_parser() -> Parser:
         "at the same place of its search window, over several seeds: table, paired differences, "
         "pictures. The same command again goes on; more seeds are added to those that are there."
     )
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_config(parser)
     text = "folder of runs, tables and pictures [runs/compare-<data set>]"
     parser.add_argument("--out", type=Path | None, metavar="DIR", help=text)
     parser.add_argument("--dataset", type=str, default="debian", help="data set: name or path")

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, add_other_data, add_root, add_split, data_folder
+from gslt.cli.options import (
+    Action,
+    add_other_data,
+    add_root,
+    add_split,
+    data_folder,
+    given_options,
+)
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.comparison.config import CompareConfig
 from gslt.config import Architecture, Preset, Size, part
 from gslt.errors import ConfigError, GsltError, RunError, pasted
 from gslt.files import plain
+
+#: What a file of a study says itself.
+_OF_PRESET = ("--size", "--architecture", "--dataset")
 
 
 def add(commands: Commands) -> None:
@@ -26,6 +37,25 @@ def add(commands: Commands) -> None:
     commands.add("report", _report_parser, "tables and figures of studies")
     text = "one ticket on every backend: parity, time, memory"
     commands.add("compare-backends", _compare_parser, text)
+
+
+def check_study_file(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse settings of a preset beside ``--study``, which would be lost.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if there are settings of a preset beside a file.
+    """
+    if options.get("study") is None or options.preset is not None:
+        return
+    if others := [flag for flag in given_options(given) if flag in _OF_PRESET]:
+        raise ConfigError(
+            f"the study in {str(options.study)!r} has its own settings; leave out "
+            f"{', '.join(others)}"
+        )
 
 
 def _run_parser() -> Parser:

@@ -103,6 +103,11 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     from gslt.theory.existence import load_task
 
     assert ticket.construction is not None
+    if options.backend != "pyg":
+        raise ConfigError(
+            "backend is a setting of networks of graphs that were searched or trained, and "
+            f"{str(options.ticket)!r} is constructed; leave it out"
+        )
     kind = ticket.construction.kind
     named = options.dataset or (ticket.dataset if kind in NODES else None)
     split = ticket.split if options.split is None else options.split

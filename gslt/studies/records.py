@@ -19,9 +19,10 @@ from gslt.data import Dataset
 from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, pasted
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
-from gslt.files.folder import ROOM
+from gslt.files.folder import ROOM, check_folder, kind_of
 from gslt.studies.runs import Record, StudyResults, frame_of
 from gslt.studies.study import RunSpec, Study, load_study
+from gslt.training.places import TICKET
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,8 +55,7 @@ class StudyFolder:
             RunError: if the folder holds anything else than what gslt made; records that were
                 copied there may be the first that it holds.
         """
-        beside = ("records",) if _holds_records_alone(self.path) else ()
-        return OutputFolder(self.path, "study", beside)
+        return OutputFolder(self.path, "study", _beside(self.path))
 
     @property
     def _studies(self) -> Path:
@@ -90,10 +90,23 @@ class StudyFolder:
         """
         paths = self._files()
         if not paths:
-            begin = pasted("gslt", "study", "run", "--preset", "table", "--out", self.path)
-            raise RunError(f"{str(self.path)!r} holds no study; {begin} begins one")
+            raise RunError(f"{str(self.path)!r} {self._without_study()}")
         _check_distinct([path.stem for path in paths])
         return [self._load(path) for path in paths]
+
+    def _without_study(self) -> str:
+        """What the folder is, as it holds no study, and what to do about it."""
+        kind = kind_of(self.path)
+        if kind not in (None, "study"):
+            show = pasted("gslt", "inspect", self.path / TICKET)
+            there = (self.path / TICKET).is_file()
+            return f"is the folder of a {kind}" + (f"; {show} shows its ticket" if there else "")
+        try:
+            check_folder(self.path, "study", _beside(self.path))
+        except RunError:
+            return "holds no study; name the folder that a study was given with --out"
+        begin = pasted("gslt", "study", "run", "--preset", "table", "--out", self.path)
+        return f"holds no study; {begin} begins one"
 
     def _files(self) -> list[Path]:
         # What begins with a dot is no study's: names do not.
@@ -299,13 +312,14 @@ def _check_distinct(names: list[str]) -> None:
             )
 
 
-def _holds_records_alone(path: Path) -> bool:
-    """Whether a folder has nothing but records of other machines, before any study."""
+def _beside(path: Path) -> tuple[str, ...]:
+    """What may be in a folder before any study: records of other machines, and nothing else."""
     records = path / "records"
     if not records.is_dir() or records.is_symlink():
-        return False
+        return ()
     named = all(re.fullmatch(r"[0-9a-f]{16}\.json", each.name) for each in records.iterdir())
-    return named and {each.name for each in path.iterdir()} <= {"records", ROOM}
+    alone = named and {each.name for each in path.iterdir()} <= {"records", ROOM}
+    return ("records",) if alone else ()
 
 
 def frame(folder: str | Path, study: str | None = None) -> DataFrame:

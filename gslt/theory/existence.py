@@ -62,7 +62,7 @@ def make_target(
         config.target, dataset, dataset_dir=dataset_dir, split=split, seed=config.target_seed
     )
     if path is not None:
-        return _loaded(path, config.target, task), task
+        return load_target(path, config.target, task), task
     return trained_target(config, task, progress=progress), task
 
 
@@ -179,7 +179,17 @@ def save_target(network: EquivariantNetwork) -> bytes:
     return safetensors.torch.save(network.state_dict(), said)
 
 
-def _loaded(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
+def load_target(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
+    """A target that :func:`save_target` wrote, in double precision.
+
+    Args:
+        path: of the file.
+        kind: that the network has to be of.
+        task: data that it has to fit.
+
+    Raises:
+        ConfigError: if it cannot be read, or is another network.
+    """
     with reading(path, ConfigError, "a target"):
         with safetensors.safe_open(str(path), "pt") as file:
             said = file.metadata() or {}

@@ -112,6 +112,29 @@ def test_a_folder_of_the_other_command(capsys: Any) -> None:
     assert paste(capsys.readouterr().err, r"train: (gslt .*)") == 0
 
 
+@pytest.mark.parametrize("command", [["study", "status"], ["report"]], ids=" ".join)
+def test_a_folder_without_a_study(command: list[str], capsys: Any) -> None:
+    words = ["--dataset", "my graph.safetensors", *TINY]
+    assert main(["search", *words, "--out", "my run"]) == 0
+    assert main(["train", *words, "--out", "trained"]) == 0
+    capsys.readouterr()
+    assert main([*command, "my run"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("gslt: 'my run' is the folder of a search; gslt inspect ")
+    assert paste(said, r"; (gslt inspect .*) shows its ticket") == 0
+    # There is no ticket in this one, and no study can begin in the other.
+    assert main([*command, "trained"]) == 2
+    assert capsys.readouterr().err == "gslt: 'trained' is the folder of a train\n"
+    Path("thesis").mkdir()
+    Path("thesis/chapter.tex").touch()
+    assert main([*command, "thesis"]) == 2
+    assert "begins one" not in capsys.readouterr().err
+    Path("empty").mkdir()
+    for folder in ("empty", "not there"):
+        assert main([*command, folder]) == 2
+        assert "holds no study; gslt study run --preset table --out" in capsys.readouterr().err
+
+
 def test_a_study_without_records(capsys: Any) -> None:
     settings = "{dataset: my graph.safetensors, epochs: 2, hidden_channels: 4, num_layers: 2}"
     Path("s.yaml").write_text(f"name: s\nseeds: 1\nsettings: {settings}\narms: {{a: {{}}}}\n")

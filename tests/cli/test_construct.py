@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gslt.cli import main
-from gslt.cli.construct import FILES
+from gslt.cli import main, parse
+from gslt.cli.construct import FILES, check_load
 from gslt.data import NodeDataset
+from gslt.errors import ConfigError
+from gslt.studies.constructions import ConstructionFolder
 
 
 @pytest.fixture
@@ -40,8 +43,11 @@ def test_a_ticket_that_equals_its_target(
     assert main(["inspect", ticket]) == 0
     assert "construction='2L'" in capsys.readouterr().out
 
+    assert main(["evaluate", ticket, "--dataset", graph, "--backend", "dgl"]) == 2
+    assert "is constructed; leave it out" in capsys.readouterr().err
+
     # The target is not trained again, and another seed gives another ticket of it.
-    again = [*command, "--load", str(out / "target.safetensors"), "--seed", "7"]
+    again = [*command[:-2], "--load", str(out / "target.safetensors"), "--seed", "7"]
     assert main([*again, "--out", str(tmp_path / "again")]) == 0
     assert (
         json.loads((tmp_path / "again" / "summary.json").read_text())["target_scores"]
@@ -66,9 +72,72 @@ def test_what_cannot_be_is_a_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_settings_of_the_training_beside_a_target_are_refused(tmp_path: Path) -> None:
+    words = ["construct", "--load", "t", "--target", "gcn", "--target_seed", "3", "--seed", "1"]
+    check_load(parse(words).construct, words)
+    refused = [*words, "--epochs", "9", "--lr=0.01"]
+    with pytest.raises(ConfigError, match=r"^the target in 't' is trained; leave out --epochs, --"):
+        check_load(parse(refused).construct, refused)
+    file = tmp_path / "settings.yaml"
+    for text in ("epochs: null\nlr: 0.01\n", "hidden_channels: 3\nlr: 0.01\n"):
+        file.write_text(text)
+        words = ["construct", "--load", "t", "--config", str(file)]
+        options = parse(words).construct
+        if "null" in text:  # As --print_config writes what is usual.
+            check_load(options, words)
+            continue
+        with pytest.raises(ConfigError, match=r"leave out --hidden_channels$"):
+            check_load(options, words)
+
+
 def test_a_folder_of_others_stays_as_it_is(graph: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "ticket.safetensors").write_text("mine")
     command = ["construct", "--dataset", graph, "--out", str(tmp_path / "out")]
     assert main(command) == 2
     assert (tmp_path / "out" / "ticket.safetensors").read_text() == "mine"
+
+
+QUICK = ["construct", "--hidden_channels", "2", "--epochs", "1", "--epsilon", "0.1"]
+
+
+def test_a_folder_is_for_one_construction(
+    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = [*QUICK, "--dataset", graph, "--out", str(out)]
+    assert main(command) == 0
+    before = {name: (out / name).read_bytes() for name in FILES}
+    assert json.loads(before["summary.json"])["settings"]["dataset"] == graph
+    capsys.readouterr()
+    for more, said in (
+        (["--seed", "7"], "seed is 0 there and 7 here"),
+        (["--target", "gcn", "--copies", "99"], "target is 'gin' there and 'gcn' here, copies is"),
+    ):
+        assert main([*command, *more]) == 2
+        assert f"holds another construction: {said}" in capsys.readouterr().err
+    assert {name: (out / name).read_bytes() for name in FILES} == before
+    # The same one is made again, unless somebody else is at it.
+    assert main(command) == 0
+    capsys.readouterr()
+    with ConstructionFolder(out):
+        assert main(command) == 2
+    assert "another process is using" in capsys.readouterr().err
+    # That of a study does not say what it is of.
+    with ConstructionFolder(tmp_path / "other") as folder:
+        folder.files.write_json("summary.json", {})
+    assert main([*command[:-1], str(tmp_path / "other")]) == 2
+    assert "of a study or an older gslt, whose settings are not known" in capsys.readouterr().err
+
+
+def test_without_a_folder_each_has_its_own(
+    graph: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = [*QUICK, "--dataset", graph]
+    assert main([*command, "--load", "none"]) == 2
+    assert not Path("runs").exists()
+    capsys.readouterr()
+    for seed in ("0", "1"):
+        assert main([*command, "--seed", seed]) == 0
+    assert len([*Path("runs").glob("*-construct-gin-blocks*/ticket.safetensors")]) == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonargparse import ArgumentParser, Namespace
 
-from gslt.cli.executors import add_executor, device_here, executor_of
+from gslt.cli import main, parse
+from gslt.cli.executors import add_executor, check_executor, device_here, executor_of
 from gslt.cli.options import data_folder
 from gslt.errors import ConfigError
 from gslt.studies.execute import Here
@@ -50,6 +52,44 @@ def test_a_cluster() -> None:
     assert device_here(given) == "cpu"
     with pytest.raises(ConfigError, match="cpus_per_run must be above 0"):
         executor_of(options("--executor", "ray", "--cpus_per_run", "0"), FOLDER)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["study", "run", "--preset", "table"], ["conjecture"], ["compare"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--executor", "ray", "--workers", "4"], "--workers is for --executor local, and on Ray"),
+        (["--address", "host"], "only --executor ray takes --address; add it, or leave that out"),
+        (
+            ["--cpus_per_run=1", "--gpus_per_run", "0.5"],
+            "only --executor ray takes --cpus_per_run, --gpus_per_run; add it, or leave them out",
+        ),
+    ],
+)
+def test_options_of_the_other_executor_are_refused(
+    command: list[str], given: list[str], said: str, tmp_path: Path, capsys: Any
+) -> None:
+    out = tmp_path / "out"
+    assert main([*command, *given, "--out", str(out)]) == 2
+    assert capsys.readouterr().err.startswith(f"gslt: {said}")
+    assert not out.exists()
+
+
+def test_options_of_the_other_executor_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    words = ["compare", "--config", str(file)]
+    # What --print_config writes has every option.
+    usual = "workers: 1\naddress: null\ncpus_per_run: 1.0\ngpus_per_run: 0.0\n"
+    for executor in ("local", "ray"):
+        file.write_text(f"executor: {executor}\n{usual}")
+        check_executor(parse(words).compare, words)
+    file.write_text("executor: ray\nworkers: 2\n")
+    with pytest.raises(ConfigError, match="leave it out"):
+        check_executor(parse(words).compare, words)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gslt.cli import build_parser, main, parse
-from gslt.cli.parser import spelled
+from gslt.cli.parser import files_first, spelled
 from gslt.cli.usage import children
 
 
@@ -64,6 +64,36 @@ def test_names_with_commas_between_them() -> None:
     # Where a path could follow, one word is one word.
     options = parse(["data", "info", "--x", "a,b", "graph.gml"]).data.info
     assert (options.x, options.name) == ("a,b", "graph.gml")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--epochs", "2", "--config", "e.yaml"],
+        ["--config", "e.yaml", "--epochs", "2"],
+        ["--epochs=2", "-q", "--config=e.yaml"],
+        ["--config", "lr.yaml", "--epochs", "2", "--config", "e.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_typed_options_win_over_a_file_wherever_they_stand(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.yaml").write_text("epochs: 7\nlr: 0.5\n")
+    Path("lr.yaml").write_text("lr: 0.25\nnum_layers: 3\n")
+    options = parse(["search", *words]).search
+    # Of two files the later one wins.
+    assert (options.epochs, options.lr) == (2, 0.5)
+    assert options.num_layers == (3 if "lr.yaml" in words else parse(["search"]).search.num_layers)
+
+
+def test_a_file_takes_along_what_follows_it() -> None:
+    assert files_first(["--depths", "2", "--config", "e", "PATH"]) == [
+        *("--config", "e", "PATH", "--depths", "2")
+    ]
+    for words in (["PATH", "--config"], ["--lr", "-1", "--", "--config", "e"]):
+        assert files_first(words) == words
 
 
 REFUSED = [

@@ -12,7 +12,7 @@ from tiny_runs import TINY
 
 from gslt.cli import main, parse
 from gslt.cli.runs import check_resume
-from gslt.errors import ConfigError, DataWarning
+from gslt.errors import ConfigError, DataWarning, GsltWarning
 
 
 def test_every_option_of_search_is_explained(capsys):
@@ -176,6 +176,26 @@ def test_a_folder_of_the_other_command(as_debian, tmp_path, capsys):
     assert f"was begun by gslt train: gslt train --resume {out}" in capsys.readouterr().err
 
 
+def test_a_finished_run_is_not_probed_and_says_so(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["search", *TINY, "--out", str(out)]
+    assert main(words) == 0
+    before = (out / "environment.json").read_bytes()
+    for again in (words, ["search", "--resume", str(out)]):
+        with pytest.warns(
+            GsltWarning, match="is finished: no epoch is .* --probe_every 1 measures"
+        ):
+            assert main(["-q", *again, "--probe_every", "1"]) == 0
+    assert (out / "environment.json").read_bytes() == before
+    assert not (out / "probe.jsonl").exists()
+    # What was measured on its way is there; another distance is not.
+    words[-1] = str(tmp_path / "probed")
+    for _ in range(2):
+        assert main([*words, "--probe_every", "1"]) == 0
+    with pytest.warns(GsltWarning, match="--probe_every log measures nothing"):
+        assert main([*words, "--probe_every", "log"]) == 0
+
+
 def of_images(tmp_path):
     folder = write_binary(tmp_path / "tiny")
     return ["--architecture", "conv2", "--width", "0.05", "--dataset", str(folder)]
@@ -215,6 +235,24 @@ def test_settings_of_images_come_from_a_file_too(tmp_path):
     assert parse(["train", "--epochs", "3"]).train.optimizer == "adamw"
     options = parse(["search", "--architecture", "conv6", "--optimizer", "adamw"]).search
     assert (options.momentum, options.weight_decay) == (0.0, 1e-4)
+
+
+@pytest.mark.parametrize("how", ["--print_config", "--print_config=skip_default"])
+@pytest.mark.parametrize("more", [[], ["--lr", "0.01"], ["--optimizer", "adamw"]], ids=" ".join)
+@pytest.mark.parametrize("command", ["search", "train", "compare"])
+def test_printed_settings_of_images_are_those_of_the_run(tmp_path, capsys, command, more, how):
+    words = [command, "--architecture", "conv6", *more]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, how])
+    assert stop.value.code == 0
+    file = tmp_path / "settings.yaml"
+    file.write_text(capsys.readouterr().out)
+    again = parse([command, "--config", str(file)])[command]
+    del again["config"]
+    expected = parse(words)[command]
+    del expected["config"]
+    assert again == expected
+    assert again.batch_size == 128
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,14 @@ def test_commands(in_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["study", "run", "--out", "o", "--study", "none.yaml"], "cannot be read"),
         (["study", "run", "--out", "o", "--preset", "table", "--device", "tpu"], "device must be"),
         (["study", "status", "nothing"], "holds no study"),
+        (
+            ["study", "run", "--out", "o", "--study", "x.yaml", "--dataset=a", "--size", "quick"],
+            "the study in 'x.yaml' has its own settings; leave out --dataset, --size",
+        ),
+        (
+            ["study", "run", "--out", "o", "--study", "x.yaml", "--architecture", "gcn"],
+            "leave out --architecture",
+        ),
     ],
 )
 def test_errors_are_one_sentence(
