@@ -32,7 +32,7 @@ from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
-from gslt.errors import GsltError, GsltWarning, RunError, UnwrittenError
+from gslt.errors import GsltError, GsltWarning, RunError, UnwrittenError, differences
 from gslt.files import (
     OutputFolder,
     parse,
@@ -49,7 +49,6 @@ from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
     EpochRow,
-    differences,
     file_names,
     history_rows,
     metric_of,
