@@ -44,6 +44,8 @@ from gslt.ticket.weak import dense, other_values, put_trained, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
+#: The ticket of a run folder, see :mod:`gslt.training.places`.
+_IN_FOLDER = "ticket.safetensors"
 
 
 @dataclass(frozen=True)
@@ -528,7 +530,8 @@ def load_ticket(path: str | Path) -> Ticket:
     """Read a ticket file. Its network is built only by :meth:`Ticket.model`.
 
     Raises:
-        TicketError: if the file is missing, damaged, no ticket, or of another format version.
+        TicketError: if the file is missing, damaged, no ticket, or of another format version, or
+            for a folder, naming the ticket in it.
     """
     if not isinstance(path, str | PathLike):
         raise TicketError(f"load_ticket takes the path of a file, not {type(path).__name__}")
@@ -537,10 +540,18 @@ def load_ticket(path: str | Path) -> Ticket:
         with reading(path, TicketError, "a ticket"):
             if not Path(path).exists():
                 raise TicketError(f"there is no ticket file {name}")
+            if Path(path).is_dir():
+                raise TicketError(f"{name} is a folder, and a ticket is a file; {_within(path)}")
             with open_regular(path) as (file, size):
                 return Ticket(**vars(read_ticket(file, size, name)))
     except ConfigError as error:
         raise TicketError(str(error)) from None
+
+
+def _within(folder: str | Path) -> str:
+    """What to load instead of a folder."""
+    found = Path(folder) / _IN_FOLDER
+    return f"load {str(found)!r}" if found.is_file() else f"there is no {_IN_FOLDER} in it"
 
 
 def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:

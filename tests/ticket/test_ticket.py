@@ -658,6 +658,20 @@ def test_a_missing_file(tmp_path):
         gslt.load_ticket(tmp_path / "none.safetensors")
 
 
+def test_a_folder_is_no_ticket_but_may_have_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        gslt.TicketError, match=r"is a folder.*there is no ticket\.safetensors in it"
+    ):
+        gslt.load_ticket(tmp_path)
+    module = nn.Linear(4, 4)
+    gslt.freeze(module, gslt.FreezeConfig())
+    gslt.Ticket.of(module).save(tmp_path / "ticket.safetensors")
+    with pytest.raises(gslt.TicketError) as refused:
+        gslt.load_ticket(tmp_path)
+    said = f"{str(tmp_path)!r} is a folder, and a ticket is a file; load "
+    assert str(refused.value) == said + repr(str(tmp_path / "ticket.safetensors"))
+
+
 def test_the_checksum_of_a_network_by_hand():
     module = nn.Linear(2, 2)
     gslt.freeze(module, gslt.FreezeConfig(prune_ratio=0.25, lock_ratio=0.25, seed=1))
