@@ -163,7 +163,15 @@ class OutputFolder:
         self.write_bytes(name, text.encode("utf-8"), grows=grows)
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a value as indented JSON at once or not at all; see :meth:`replacing`."""
+        """Write a value as indented JSON at once or not at all; see :meth:`replacing`.
+
+        Args:
+            name: path within the folder, with ``/``.
+            value: what JSON can say, see :func:`gslt.files.plain`.
+
+        Raises:
+            ValueError: for an infinity or NaN.
+        """
         self.write_text(name, json_text(value))
 
     def remove(self, name: str) -> bool:

@@ -668,7 +668,7 @@ def summary(result: Result) -> dict[str, object]:
     best = result.best
     num_weights = sum(p.numel() for p in best.model.parameters())
     named = ("test_accuracy", "val_accuracy")
-    size = best.ticket.size().as_dict() if best.ticket else {"total": num_weights}
+    size = plain(best.ticket.size().as_dict()) if best.ticket else {"total": num_weights}
     return {
         "dataset": result.dataset,
         "content_hash": result.content_hash,
