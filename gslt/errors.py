@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 
@@ -165,6 +165,20 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """The fields in which two configs differ, as a sentence.
+
+    >>> differences({"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 0})
+    'lr is 0.1 there and 0.2 here'
+
+    Args:
+        there: plain values, as they were stored.
+        here: plain values, as they are wanted.
+    """
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return ", ".join(f"{n} is {there.get(n)!r} there and {here.get(n)!r} here" for n in names)
 
 
 def nearest(name: object, known: Iterable[object], most: int = 1000) -> str:

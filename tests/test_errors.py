@@ -21,7 +21,15 @@ import gslt
 from gslt import errors
 from gslt.backends import get_backend
 from gslt.environment import import_quietly
-from gslt.errors import GsltError, GsltWarning, Interrupted, MissingPackageError, nearest, shown
+from gslt.errors import (
+    GsltError,
+    GsltWarning,
+    Interrupted,
+    MissingPackageError,
+    differences,
+    nearest,
+    shown,
+)
 
 
 def test_every_error_is_of_the_family() -> None:
@@ -44,6 +52,12 @@ def test_messages_by_hand() -> None:
     )
     stopped = Interrupted("stopped after epoch 3", signal.SIGINT)
     assert (str(stopped), stopped.signal_number) == ("stopped after epoch 3", signal.SIGINT)
+
+
+def test_differences_by_hand() -> None:
+    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == (
+        "b is 2 there and 3 here, c is None there and 4 here"
+    )
 
 
 @pytest.mark.parametrize(

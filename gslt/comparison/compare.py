@@ -22,7 +22,7 @@ from gslt.config import SearchConfig
 from gslt.data import NodeDataset, as_dataset
 from gslt.environment import environment
 from gslt.errors import GsltError
-from gslt.files import OutputFolder
+from gslt.files import OutputFolder, plain
 from gslt.progress import progress_bar
 from gslt.report.figures import save_figure
 from gslt.training.search import check_runnable
@@ -88,7 +88,7 @@ def compare_backends(
         "settings": settings,
     }
     values, text, drawing = FILES
-    folder.write_json(values, result)
+    folder.write_json(values, plain(result))
     folder.write_text(text, tables(result))
     save_figure(picture(result), drawing, folder)
     return result

@@ -13,6 +13,7 @@ from gslt.conjecture.rivals import SEVERITY, rates
 from gslt.conjecture.rule import ACCURACY
 from gslt.conjecture.tables import TABLES, claim_table
 from gslt.environment import versions
+from gslt.files import plain
 from gslt.progress import progress_bar
 from gslt.report.explorer import study_data
 from gslt.report.figures import both_names
@@ -73,7 +74,7 @@ def report_plan(
         drawn = [name for picture in PICTURES for name in both_names(f"{FIGURE_FOLDER}/{picture}")]
         for name in (*texts, *drawn):
             out.check(name)
-        out.write_json(VERDICT, findings.as_dict())
+        out.write_json(VERDICT, plain(findings.as_dict()))
         for name, text in texts.items():
             out.write_text(name, text)
         bar.update()

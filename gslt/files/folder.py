@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from gslt.errors import RunError
 from gslt.files.reading import open_regular, reading
-from gslt.files.writing import OLD, TEMPORARY, json_text, replacing, short_write
+from gslt.files.writing import OLD, TEMPORARY, flush_folder, json_text, replacing, short_write
 
 #: gslt's own room in a folder of outputs.
 ROOM = ".gslt"
@@ -57,6 +57,8 @@ class OutputFolder:
         self._read_bytes = 0
         if kind_of(self.path) is None:  # Also where a full disk cut its first line off.
             self._append({"gslt": kind, "format": FORMAT_VERSION})
+            for each in (self.room, self.path):
+                flush_folder(each)
         self._read()
         self.sweep()
 
@@ -161,7 +163,15 @@ class OutputFolder:
         self.write_bytes(name, text.encode("utf-8"), grows=grows)
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a value as indented JSON at once or not at all; see :meth:`replacing`."""
+        """Write a value as indented JSON at once or not at all; see :meth:`replacing`.
+
+        Args:
+            name: path within the folder, with ``/``.
+            value: what JSON can say, see :func:`gslt.files.plain`.
+
+        Raises:
+            ValueError: for an infinity or NaN.
+        """
         self.write_text(name, json_text(value))
 
     def remove(self, name: str) -> bool:
@@ -192,6 +202,9 @@ class OutputFolder:
         try:
             if os.write(handle, line) < len(line):
                 raise short_write(self._manifest)
+            # Before the file that it is the licence of takes its place: what survives a power
+            # failure without it would be a stranger's.
+            os.fsync(handle)
         finally:
             os.close(handle)
 

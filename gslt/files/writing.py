@@ -135,13 +135,23 @@ def write_json(path: Path, value: object) -> None:
     Args:
         path: the file; folders above it are made.
         value: what JSON can say, see :func:`plain`.
+
+    Raises:
+        ValueError: for an infinity or NaN.
     """
     write_text(path, json_text(value))
 
 
 def json_text(value: object) -> str:
-    """A value as the text of an indented JSON file, see :func:`plain`."""
-    return json.dumps(value, indent=2) + "\n"
+    """A value as the text of an indented JSON file.
+
+    Args:
+        value: what JSON can say, see :func:`plain`.
+
+    Raises:
+        ValueError: for an infinity or NaN, which few readers of JSON take.
+    """
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def short_write(path: Path) -> OSError:

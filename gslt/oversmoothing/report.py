@@ -188,7 +188,7 @@ def write(found: Measurements, out: OutputFolder, *, steps: bool) -> Iterator[st
     page, lines, values = FILES
     out.write_text(page, _markdown(found, tables))
     out.write_text(lines, layers_csv(found))
-    out.write_json(values, as_json(found))
+    out.write_json(values, plain(as_json(found)))
     for _, name, figure in figures:
         save_both(figure, out, name)
     drawn = {kind for kind, _, _ in figures}

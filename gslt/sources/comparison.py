@@ -14,6 +14,7 @@ from gslt.config import SourcesConfig
 from gslt.data import Dataset, ImageDataset, NodeDataset, as_dataset
 from gslt.data.catalogue import address
 from gslt.errors import ConfigError, RunError
+from gslt.files import plain
 from gslt.report.figures import save_figure
 from gslt.report.groups import StudyGroups
 from gslt.report.study import StudyReport, summary_columns
@@ -255,7 +256,7 @@ class Comparison:
         Accuracies and ratios are fractions, differences points of 100, sizes bytes, times seconds.
         """
         study = self.results.study
-        return {
+        values = {
             "study": study.name,
             "dataset": self.results.dataset,
             "metric": self.results.metric,
@@ -266,6 +267,7 @@ class Comparison:
             "message": self.message,
             "hardware": list(dict.fromkeys(r.hardware for r in self.results.records.values())),
         }
+        return dict(plain(values))
 
     def write(self, folder: StudyFolder) -> list[Path]:
         """Write tables and pictures beside the runs.

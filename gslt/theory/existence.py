@@ -17,7 +17,7 @@ from torch import Tensor
 from gslt.config import TrainConfig
 from gslt.data import Dataset, NodeDataset, load_dataset
 from gslt.errors import ConfigError
-from gslt.files import OutputFolder, reading
+from gslt.files import OutputFolder, plain, reading
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
 from gslt.theory.coefficients import unit_coefficients
@@ -268,7 +268,7 @@ def keep_construction(
     ticket = constructed_ticket(found, task, facts["ticket_scores"])
     folder.write_bytes(TARGET, save_target(target))
     folder.write_bytes(TICKET, ticket.to_bytes())
-    folder.write_json(SUMMARY, {**facts, **more})
+    folder.write_json(SUMMARY, plain({**facts, **more}))
     return facts, ticket
 
 

@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from gslt.backends import get_backend
 from gslt.config import VISION, FreezeConfig, part
-from gslt.errors import ConfigError, FreezingWarning, GsltWarning, TicketError, listed
+from gslt.errors import (
+    ConfigError,
+    FreezingWarning,
+    GsltWarning,
+    TicketError,
+    differences,
+    listed,
+)
 from gslt.files import open_regular, reading, replacing
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import bake, make_source
@@ -37,6 +44,8 @@ from gslt.ticket.weak import dense, other_values, put_trained, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
+#: The ticket of a run folder, see :mod:`gslt.training.places`.
+_IN_FOLDER = "ticket.safetensors"
 
 
 @dataclass(frozen=True)
@@ -309,18 +318,34 @@ class Ticket(StoredTicket):
 
         Args:
             module: of the ticket's architecture; frozen or not, its weights are discarded. For a
-                weak ticket it must not be frozen.
+                weak ticket it must not be frozen. One of your own must compute the same: only its
+                weights can be compared.
 
         Raises:
-            TicketError: if the module is not the ticket's architecture, has not what the ticket
-                stores by the same names, shapes and types, or if this machine does not regenerate
-                the ticket's weights. The module is then as it was.
+            TicketError: if the module is not the ticket's architecture (the fields are named), has
+                not what the ticket stores by the same names, shapes and types, or if this machine
+                does not regenerate the ticket's weights. The module is then as it was.
             ConfigError: if the module cannot be frozen.
         """
         _check_module(module)
         # Everything is tried on a copy: a module that is refused stays as it was.
         self._restore(copy.deepcopy(module))
         self._restore(module)
+
+    def _check_architecture(self, module: nn.Module) -> None:
+        """Refuse another network of gslt's: its weights may fit, and its function be another.
+
+        Dropout may differ, as no evaluation has it.
+        """
+        if self.architecture is None or not isinstance(module, Network):
+            return
+        found = Architecture(module.config, module.in_channels, module.out_channels)
+        there, here = map(_settings, (self.architecture, found))
+        if how := differences(there, here):
+            raise TicketError(
+                f"the ticket is of another network: {how}; build the module as it was at the "
+                "search, by ticket.architecture, or take ticket.model()"
+            )
 
     def _restore_trained(self, module: nn.Module) -> None:
         """Put trained weights and their mask into a module that is not frozen."""
@@ -364,6 +389,7 @@ class Ticket(StoredTicket):
             )
 
     def _restore(self, module: nn.Module) -> None:
+        self._check_architecture(module)
         if self.is_weak:
             self._restore_trained(module)
             return
@@ -504,7 +530,8 @@ def load_ticket(path: str | Path) -> Ticket:
     """Read a ticket file. Its network is built only by :meth:`Ticket.model`.
 
     Raises:
-        TicketError: if the file is missing, damaged, no ticket, or of another format version.
+        TicketError: if the file is missing, damaged, no ticket, or of another format version, or
+            for a folder, naming the ticket in it.
     """
     if not isinstance(path, str | PathLike):
         raise TicketError(f"load_ticket takes the path of a file, not {type(path).__name__}")
@@ -513,10 +540,18 @@ def load_ticket(path: str | Path) -> Ticket:
         with reading(path, TicketError, "a ticket"):
             if not Path(path).exists():
                 raise TicketError(f"there is no ticket file {name}")
+            if Path(path).is_dir():
+                raise TicketError(f"{name} is a folder, and a ticket is a file; {_within(path)}")
             with open_regular(path) as (file, size):
                 return Ticket(**vars(read_ticket(file, size, name)))
     except ConfigError as error:
         raise TicketError(str(error)) from None
+
+
+def _within(folder: str | Path) -> str:
+    """What to load instead of a folder."""
+    found = Path(folder) / _IN_FOLDER
+    return f"load {str(found)!r}" if found.is_file() else f"there is no {_IN_FOLDER} in it"
 
 
 def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:
@@ -557,6 +592,12 @@ def _network(a: Architecture, backend: str) -> Network:
         )
     engine = None if images else get_backend(backend)
     return build_network(a.in_channels, a.out_channels, a.model, engine)
+
+
+def _settings(a: Architecture) -> dict[str, Any]:
+    """What decides on the function that a network is when it is evaluated."""
+    values = {**dataclasses.asdict(a.model), **dataclasses.asdict(a)}
+    return {name: value for name, value in values.items() if name not in ("model", "dropout")}
 
 
 def _check_module(module: object) -> None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from gslt.data.metrics import ACCURACY, METRICS
-from gslt.errors import GsltError, GsltWarning, RunError
+from gslt.errors import GsltError, GsltWarning, RunError, differences
 from gslt.files import OutputFolder, parse, read_bytes, reading
 from gslt.files.container import seal, unseal
 from gslt.files.log import Mark, check_no_link
@@ -211,17 +211,3 @@ class Checkpoints:
         """
         for name in file_names(seed):
             self.files.remove(name)
-
-
-def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """The fields in which two configs differ, as a sentence.
-
-    >>> differences({"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 0})
-    'lr is 0.1 there and 0.2 here'
-
-    Args:
-        there: plain values, as they were stored.
-        here: plain values, as they are wanted.
-    """
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return ", ".join(f"{n} is {there.get(n)!r} there and {here.get(n)!r} here" for n in names)

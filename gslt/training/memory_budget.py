@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gslt.config import ModelConfig, RunConfig, TrainConfig
+from gslt.config import ModelConfig, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset, NodeDataset
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import weight_shapes
@@ -27,6 +27,13 @@ _EDGE = 56
 #: Tensors as long as the weights of a network of images: scores, weights, places and effective
 #: weights, gradients, moments, the best state.
 _PER_WEIGHT = 12
+#: Tensors of 4 bytes as long as the weights of a network of graphs, fitted to measurements: as long
+#: as those of a source (random and effective weights, places, masks), as the searched ones (scores,
+#: gradients, the best state, what selects), and as trained ones (these, gradients, the best state).
+#: A moment of the optimizer counts twice, since an update makes another tensor of it.
+_SOURCE, _SEARCHED, _TRAINED, _MOMENT = 5, 6, 6, 2
+#: Bytes of a weight while one layer is evaluated: effective weight, mask, what selects it.
+_EVALUATED = 20
 #: Bytes of a weight while its gradient is masked, and while its places are sorted to be rewired.
 _MASKED, _REWIRED = 4, 24
 #: Beside that, in attention: intermediate results of the hidden width, bytes of a head on an edge
@@ -35,7 +42,7 @@ _ATTENTION_TEMPORARY, _SHARE, _SHARES = 2, 5, 24
 
 
 def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
-    """Memory of a run beside the data set: activations kept for the gradient, and the graph.
+    """Memory of a run beside the data set: activations kept for the gradient, graph and weights.
 
     Of images: what is as long as the weights; what the layers keep of a batch, and as much again
     for what passes between them (see :func:`kept_bytes`), or what a chunk takes that is evaluated,
@@ -43,11 +50,14 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
 
     With N nodes, hidden width h and L layers, N h numbers are kept 2 (L − 1) times (input of a
     product, input of a norm), in GraphSAGE and GAT 3 (L − 1) times, with dropout twice more per
-    layer; a GAT keeps a number and a bit for each head on each edge of L layers beside.
+    layer; a GAT keeps a number and a bit for each head on each edge of L layers beside. Weights,
+    of the order of L h² numbers, are what is most on a small graph: a frozen one counts less than a
+    searched one, which has a score, a gradient and the moments of the optimizer.
 
     Args:
         dataset: numbers of nodes, edges, features and classes count.
-        config: architecture, depth, width, dropout, precision and the mask of a training count.
+        config: architecture, depth, width, dropout, precision, optimizer, what is frozen and the
+            mask of a training count.
 
     Returns:
         Bytes; the test holds it within a quarter of what is measured.
@@ -74,15 +84,31 @@ def estimated_bytes(dataset: Dataset, config: RunConfig) -> int:
         activations += _row_bytes(config.heads * dataset.num_classes, narrow)
     attention = _attention_bytes(dataset, config, _SHARES + _SHARE * config.num_layers)
     graph = n * (activations + features + logits) + _EDGE * dataset.num_edges + attention
-    return _BASE + graph + _mask_bytes(dataset, config)
+    return _BASE + graph + _weight_bytes(dataset, config) + _mask_bytes(dataset, config)
+
+
+def _sizes(dataset: Dataset, config: ModelConfig) -> list[int]:
+    """Numbers of weights of the layers."""
+    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
+    return [math.prod(shape) for shape in shapes.values()]
+
+
+def _weight_bytes(dataset: NodeDataset, config: RunConfig) -> int:
+    """What is as long as the weights of a network of graphs, or as the searched ones."""
+    moments = (1 if config.momentum else 0) if config.optimizer == "sgd" else 2
+    total = sum(_sizes(dataset, config))
+    if not isinstance(config, SearchConfig):
+        return 4 * (_TRAINED + _MOMENT * moments) * total
+    # Of a place alone it is not known here how many are frozen: none is on the safe side.
+    searched = round((1 - sum(config.ratios)) * total) if config.place == "all" else total
+    return 4 * (_SOURCE * total + (_SEARCHED + _MOMENT * moments) * searched)
 
 
 def _mask_bytes(dataset: Dataset, config: RunConfig) -> int:
     """Masks of a weak ticket, a byte a weight, and what one layer at a time needs to apply them."""
     if not isinstance(config, TrainConfig) or not config.mask_sparsity:
         return 0
-    shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
-    sizes = [math.prod(shape) for shape in shapes.values()]
+    sizes = _sizes(dataset, config)
     return sum(sizes) + (_REWIRED if config.rewire_every else _MASKED) * max(sizes)
 
 
@@ -141,8 +167,7 @@ def forward_bytes(dataset: Dataset, config: ModelConfig, matrices: int = 0) -> i
         Bytes; the test holds it near what is measured.
     """
     if isinstance(dataset, ImageDataset):
-        shapes = weight_shapes(dataset.num_features, dataset.num_classes, config)
-        weights = 4 * _PER_WEIGHT * sum(map(math.prod, shapes.values()))
+        weights = 4 * _PER_WEIGHT * sum(_sizes(dataset, config))
         return _BASE + weights + _chunk_bytes(dataset, config)
     alive = (4 if config.architecture == "sage" else 3) + matrices
     wide = _row_bytes(config.hidden_channels, 4) * alive
@@ -150,7 +175,10 @@ def forward_bytes(dataset: Dataset, config: ModelConfig, matrices: int = 0) -> i
     logits = _row_bytes(dataset.num_classes, 4) * (_LOGITS // 2)
     attention = _attention_bytes(dataset, config, _SHARES // 2)
     rows = dataset.num_nodes * (wide + features + logits)
-    return _BASE + rows + _EDGE * dataset.num_edges + attention
+    # Of weights one layer counts at a time. It is near what is measured where the more of both is
+    # taken: a model that was built has loaded most libraries.
+    fixed = max(_BASE, _EVALUATED * max(_sizes(dataset, config)))
+    return fixed + rows + _EDGE * dataset.num_edges + attention
 
 
 def _chunk_bytes(dataset: ImageDataset, config: ModelConfig) -> int:

@@ -32,7 +32,7 @@ from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.data.labelled import SPLITS
 from gslt.data.metrics import ACCURACY
 from gslt.environment import environment
-from gslt.errors import GsltError, GsltWarning, RunError, UnwrittenError
+from gslt.errors import GsltError, GsltWarning, RunError, UnwrittenError, differences
 from gslt.files import (
     OutputFolder,
     parse,
@@ -49,7 +49,6 @@ from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
     EpochRow,
-    differences,
     file_names,
     history_rows,
     metric_of,
@@ -669,7 +668,7 @@ def summary(result: Result) -> dict[str, object]:
     best = result.best
     num_weights = sum(p.numel() for p in best.model.parameters())
     named = ("test_accuracy", "val_accuracy")
-    size = best.ticket.size().as_dict() if best.ticket else {"total": num_weights}
+    size = plain(best.ticket.size().as_dict()) if best.ticket else {"total": num_weights}
     return {
         "dataset": result.dataset,
         "content_hash": result.content_hash,

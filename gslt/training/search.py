@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any
@@ -15,7 +16,7 @@ from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig, RunConfig, SearchConfig, TrainConfig
 from gslt.data import Dataset, ImageDataset, as_dataset, load_dataset
 from gslt.data.content import hold_to_data
-from gslt.errors import ConfigError, FreezingWarning, GsltWarning, warn
+from gslt.errors import ConfigError, FreezingWarning, GsltWarning, Interrupted, warn
 from gslt.files.log import Log
 from gslt.masking.freeze import make_source
 from gslt.masking.initialise import initialise_training
@@ -29,6 +30,7 @@ from gslt.training.loop import Loop, OnEpoch, Probe, identity
 from gslt.training.memory_budget import check_forward, check_memory
 from gslt.training.results import Result, Run
 from gslt.training.run_folder import RunFolder
+from gslt.training.signals import Request, stop_requests
 
 
 def search(
@@ -69,7 +71,8 @@ def search(
             source that has no ticket of the sparsity, or for a network of graphs on images, or the
             other way round.
         GsltError: if the loss becomes infinite or NaN.
-        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
+        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint or the seed
+            that has ended is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
     """
     config = config or SearchConfig()
@@ -126,7 +129,8 @@ def train(
         ConfigError: for a device or backend that is not there, a run that memory cannot hold, or a
             mask that keeps no weight, or for a network of graphs on images, or the other way round.
         GsltError: if the loss becomes infinite or NaN.
-        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
+        Interrupted: with a folder, after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint or the seed
+            that has ended is written.
         UnwrittenError: with a folder, if its disk is full in the end; it has the result.
     """
     config = config or TrainConfig()
@@ -270,6 +274,19 @@ def _say_not_called(folder: RunFolder, on_epoch: OnEpoch | None, probe: Probe | 
         )
 
 
+def _check_request(stop: Request, finished: int, folder: RunFolder) -> None:
+    """Stop between two seeds where that was asked for while the one before ended.
+
+    Raises:
+        Interrupted: with the number of finished runs, and what goes on.
+    """
+    if stop.signal_number is not None:
+        raise Interrupted(
+            f"stopped after {finished} of {folder.config.runs} runs; go on with: {folder.way_on}",
+            stop.signal_number,
+        )
+
+
 def _repeat(
     dataset: Dataset,
     config: SearchConfig | TrainConfig,
@@ -303,21 +320,25 @@ def _repeat(
     if folder is not None and folder.finished:
         _say_not_called(folder, on_epoch, probe)
     runs: list[Run] = []
-    for seed in range(config.seed, config.seed + config.runs):
-        stored = None if folder is None else folder.stored(seed, identity(dataset), build)
-        if stored is not None:
-            stored.model.to(device)
-            stored.model.found_on = content_hash
-            runs.append(stored)
-            continue
-        model = build()
-        prepare(model, seed)
-        loop = Loop(dataset, config, seed, model.to(device), inputs, probe)
-        with memory.reused():
-            runs.append(loop.run(progress, on_epoch, folder))
-        runs[-1].model.found_on = content_hash
-        if folder is not None:
-            folder.keep(runs[-1])
+    # One request for all seeds: one that comes while a seed ends must not be lost with it.
+    with nullcontext(Request()) if folder is None else stop_requests() as stop:
+        for seed in range(config.seed, config.seed + config.runs):
+            stored = None if folder is None else folder.stored(seed, identity(dataset), build)
+            if stored is not None:
+                stored.model.to(device)
+                stored.model.found_on = content_hash
+                runs.append(stored)
+                continue
+            if folder is not None and runs:
+                _check_request(stop, len(runs), folder)
+            model = build()
+            prepare(model, seed)
+            loop = Loop(dataset, config, seed, model.to(device), inputs, probe)
+            with memory.reused():
+                runs.append(loop.run(progress, on_epoch, folder))
+            runs[-1].model.found_on = content_hash
+            if folder is not None:
+                folder.keep(runs[-1])
     result = Result(config, dataset.name, tuple(runs), content_hash, dataset.majority_rate())
     if folder is not None:
         folder.finish(result)

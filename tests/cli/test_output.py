@@ -61,6 +61,21 @@ def test_results_are_json_and_quiet_is_silent(capsys: Any) -> None:
         assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("ratio", ["1.0", "0.0"])
+def test_a_source_in_which_nothing_is_searched(ratio: str, capsys: Any) -> None:
+    """Its mask has no bit, and JSON no word for how many times smaller that is: null."""
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is no JSON")
+
+    words = [*COMMANDS[0], "--freezing_ratio", ratio]
+    assert main(["--json", *words]) == 0
+    texts = [capsys.readouterr().out, Path("run/summary.json").read_text()]
+    shown, written = (json.loads(text, parse_constant=refuse)["size"] for text in texts)
+    assert shown == written
+    assert (written["bits"] == 0) == (written["ratio"] is None) == (ratio == "1.0")
+
+
 def test_what_the_values_are(capsys: Any) -> None:
     def values(*words: str) -> Any:
         assert main(["--json", *words]) == 0

@@ -87,6 +87,33 @@ def test_a_kill_between_noting_and_renaming_loses_nothing(
     assert (folder.path / "a.txt").read_text() == "new"
 
 
+def test_the_manifest_is_on_the_disk_before_what_it_is_the_licence_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    usual = os.fsync
+
+    def record(handle: int) -> None:
+        flushed.append(os.fstat(handle).st_ino)
+        usual(handle)
+
+    monkeypatch.setattr(os, "fsync", record)
+    path = tmp_path / "out"
+    folder = OutputFolder(path, "smooth")
+    manifest = (folder.room / MANIFEST).stat().st_ino
+    assert flushed == [manifest, folder.room.stat().st_ino, path.stat().st_ino]
+    flushed.clear()
+    folder.write_text("a.txt", "1")
+    assert flushed == [manifest, (path / "a.txt").stat().st_ino, path.stat().st_ino]
+    flushed.clear()
+    folder.register("log.jsonl")
+    assert flushed == [manifest]
+    # Nothing is new in the folder where one goes on.
+    flushed.clear()
+    OutputFolder(path, "smooth")
+    assert flushed == []
+
+
 def test_a_line_that_was_cut_off_spoils_no_other(folder: OutputFolder) -> None:
     manifest = folder.room / MANIFEST
     with manifest.open("a") as file:

@@ -111,6 +111,13 @@ def test_plain_values_by_hand(tmp_path: Path) -> None:
     assert text.endswith("}\n")
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_what_json_cannot_say_is_not_written(value: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"a": [value]})
+    assert not (tmp_path / "a.json").exists()
+
+
 def test_arrays_come_back(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_npz(path, x=np.arange(6).reshape(2, 3), y=np.array([0.5]), z=np.ones(2))

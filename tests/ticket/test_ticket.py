@@ -19,6 +19,7 @@ from gslt.backends import get_backend
 from gslt.config import DemoConfig
 from gslt.environment import import_quietly
 from gslt.files.container import DTYPES
+from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.ticket import weights_checksum
@@ -558,6 +559,55 @@ def test_a_wrapped_model_keeps_its_architecture(blocks: gslt.NodeDataset) -> Non
     assert ticket.architecture == gslt.Ticket.of(model).architecture is not None
 
 
+#: Other networks of the same weights, by what is said of them.
+OTHER_NETWORKS = {
+    "batch_norm is True there and False here": {"batch_norm": False},
+    "edges is 'all' there and 'none' here": {"edges": "none"},
+    "batch_norm is True there and False here, pair_norm is False there and True here": {
+        "batch_norm": False,
+        "pair_norm": True,
+    },
+    "residual is False there and True here": {"residual": True},
+}
+
+
+@pytest.mark.parametrize("weak", [False, True])
+@pytest.mark.parametrize("how", OTHER_NETWORKS)
+def test_another_network_of_the_same_weights_is_refused(how: str, weak: bool) -> None:
+    model = gslt.ModelConfig(num_layers=3, hidden_channels=8)
+
+    def network(**changes: object) -> gslt.GNN:
+        return gslt.GNN(5, 2, dataclasses.replace(model, **changes), get_backend("pyg"))
+
+    found = network()
+    if weak:
+        config = gslt.TrainConfig(num_layers=3, hidden_channels=8, mask_sparsity=0.5)
+        initialise_training(found, config, 0)
+        ticket = gslt.Ticket.trained(found, config.masked_source)
+    else:
+        gslt.freeze(found, gslt.FreezeConfig())
+        ticket = gslt.Ticket.of(found)
+    other = network(**OTHER_NETWORKS[how])
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(gslt.TicketError, match=f"is of another network: {how}; build the module"):
+        ticket.restore(other)
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+    # Dropout is nothing that an evaluation has.
+    same, x, edges = network(dropout=0.5), torch.rand(4, 5), torch.tensor([[0, 1, 2], [1, 2, 3]])
+    ticket.restore(same)
+    assert torch.equal(same.eval()(x, edges), found.eval()(x, edges))
+
+
+def test_another_number_of_classes_is_named() -> None:
+    def network(classes: int) -> gslt.GNN:
+        return gslt.GNN(5, classes, gslt.ModelConfig(hidden_channels=8), get_backend("pyg"))
+
+    found = network(2)
+    gslt.freeze(found, gslt.FreezeConfig())
+    with pytest.raises(gslt.TicketError, match="out_channels is 2 there and 3 here"):
+        gslt.Ticket.of(found).restore(network(3))
+
+
 def test_a_refused_restore_leaves_the_module_as_it_was() -> None:
     found = nn.Sequential(nn.Linear(6, 10), nn.Linear(10, 2))
     gslt.freeze(found, gslt.FreezeConfig())
@@ -606,6 +656,20 @@ def test_tickets_of_other_precisions(dtype: torch.dtype, when: str) -> None:
 def test_a_missing_file(tmp_path):
     with pytest.raises(gslt.TicketError, match="there is no ticket file"):
         gslt.load_ticket(tmp_path / "none.safetensors")
+
+
+def test_a_folder_is_no_ticket_but_may_have_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        gslt.TicketError, match=r"is a folder.*there is no ticket\.safetensors in it"
+    ):
+        gslt.load_ticket(tmp_path)
+    module = nn.Linear(4, 4)
+    gslt.freeze(module, gslt.FreezeConfig())
+    gslt.Ticket.of(module).save(tmp_path / "ticket.safetensors")
+    with pytest.raises(gslt.TicketError) as refused:
+        gslt.load_ticket(tmp_path)
+    said = f"{str(tmp_path)!r} is a folder, and a ticket is a file; load "
+    assert str(refused.value) == said + repr(str(tmp_path / "ticket.safetensors"))
 
 
 def test_the_checksum_of_a_network_by_hand():

@@ -23,7 +23,6 @@ from gslt.files.log import Mark
 from gslt.training.checkpoint import (
     Checkpoint,
     Checkpoints,
-    differences,
     file_names,
     history_rows,
     read_checkpoint,
@@ -241,9 +240,3 @@ def refused(name: str, tensor: torch.Tensor | None) -> str:
 def test_tensors_of_another_model_are_refused(name: str) -> None:
     for tensor in (None, torch.zeros(3), torch.zeros((), dtype=torch.int64)):
         assert "epoch 1 of seed 0 does not fit the model" in refused(name, tensor)
-
-
-def test_differences_by_hand() -> None:
-    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == (
-        "b is 2 there and 3 here, c is None there and 4 here"
-    )

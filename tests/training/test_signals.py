@@ -7,12 +7,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import SMALL, contents, run
 
 import gslt
 from gslt.config import SearchConfig
+from gslt.diagnostics import SearchProbe
 from gslt.errors import Interrupted
 from gslt.training.checkpoint import read_checkpoint
 from gslt.training.run_folder import RunFolder
@@ -43,6 +45,55 @@ def test_a_request_to_stop(
     run(path, blocks, config)
     run(tmp_path / "whole", blocks, config)
     assert contents(path) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("when", ["last epoch", "end of the probe"])
+def test_a_request_while_a_seed_ends_begins_no_other(
+    when: str, blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL, runs=3)
+    path = tmp_path / "run"
+    seen = []
+
+    class Ending(SearchProbe):
+        def end(self, *given: Any) -> None:
+            super().end(*given)
+            if when == "end of the probe":
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_epoch(epoch: gslt.training.results.Epoch) -> None:
+        seen.append((epoch.seed, epoch.epoch))
+        if when == "last epoch" and epoch.epoch == config.epochs:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with RunFolder(path, config) as folder:
+        probe = Ending(blocks, "log", path / "probe.jsonl")
+        watch: dict[str, Any] = {"on_epoch": on_epoch, "probe": probe}
+        with pytest.raises(Interrupted) as stopped:
+            gslt.search(blocks, config, progress=False, folder=folder, **watch)
+    assert seen == [(0, epoch) for epoch in range(1, config.epochs + 1)]
+    assert stopped.value.signal_number == signal.SIGTERM
+    assert str(stopped.value).startswith("stopped after 1 of 3 runs; go on with: the same script")
+    # The first seed is kept, and the rest is as if nobody had asked.
+    assert (path / "finished-seed0.safetensors").exists()
+    run(path, blocks, config, probe_every="log")
+    run(tmp_path / "whole", blocks, config, probe_every="log")
+    assert contents(path) == contents(tmp_path / "whole")
+
+
+def test_a_request_while_the_last_seed_ends_leaves_the_result(
+    blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = SearchConfig(**SMALL, runs=2)
+
+    def on_epoch(epoch: gslt.training.results.Epoch) -> None:
+        if (epoch.seed, epoch.epoch) == (1, config.epochs):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with RunFolder(tmp_path / "run", config) as folder:
+        found = gslt.search(blocks, config, progress=False, folder=folder, on_epoch=on_epoch)
+    assert [each.seed for each in found.runs] == [0, 1]
+    assert (tmp_path / "run" / "summary.json").exists()
 
 
 @pytest.fixture(autouse=True)
