@@ -20,7 +20,7 @@ from gslt.cli.options import (
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
-from gslt.errors import ConfigError, RunError
+from gslt.errors import ConfigError, RunError, differences
 from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
@@ -123,7 +123,6 @@ def _check_folder(folder: OutputFolder, settings: dict[str, Any]) -> None:
         RunError: naming the settings, or the file.
     """
     from gslt.files import parse, read_json, reading
-    from gslt.training.checkpoint import differences
 
     for file in FILES:
         folder.check(file)
