@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gslt
+import gslt.freezing
 from gslt.faces import lazy
 
 
