@@ -70,9 +70,8 @@ def _parser() -> Parser:
     parser.add_argument("--steps", action="store_true", help=text)
     out = Path("runs/smooth")
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="output folder")
-    text = (
-        "YAML file with any of these options, for a source; typed ones win; refused beside a PATH"
-    )
+    text = "YAML file with any of these options (typed ones win), for a source; "
+    text += "refused beside a PATH"
     parser.add_argument("--config", action="config", help=text)
     text = "several numbers of layers, instead of --num_layers"
     parser.add_argument("--depths", nargs="+", type=PositiveInt, metavar="L", help=text)

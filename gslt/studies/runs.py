@@ -265,7 +265,7 @@ class Record:
             "identity": self.spec.identity,
             "run": self.spec.values,
             "config": self.spec.resolved,
-            "measured": self.measured,
+            "measured": plain(self.measured),
             "graph": self.graph,
             "environment": self.environment,
             **({} if self.profile is None else {"profile": self.profile}),

@@ -322,7 +322,7 @@ def test_damaged_records_are_counted_and_named(folder: StudyFolder) -> None:
     named = {line.split(".json")[0].split("/")[1]: line for line in said[2:]}
     assert set(named) == {first, second, third}
     assert "does not match its checksum" in named[first]
-    assert "NaN is no finite number" in named[third]
+    assert "its test_accuracy is no number: None" in named[third]
     for identity in named:
         assert identity in texts["report.html"]
     assert "Partial: 3 of 6 runs are missing." in texts["tables/two/summary.md"]

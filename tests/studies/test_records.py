@@ -91,6 +91,8 @@ def test_results_sort_out_what_cannot_be_used(tmp_path: Path) -> None:
     damaged, odd, failed, good = study.runs
     folder.record_path(damaged).write_text("{")
     folder.write(fabricated(study.runs[odd], 0.5, val=float("nan")))
+    text = folder.record_path(odd).read_text()
+    folder.record_path(odd).write_text(text.replace('"val_accuracy": null', '"val_accuracy": NaN'))
     folder.record_path(failed).unlink()
     folder.fail(study.runs[failed], "no memory left")
     folder = StudyFolder(tmp_path)  # What somebody who only reads finds.
