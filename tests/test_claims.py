@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from committed import PAGES, RESULTS, WORDS, committed, percent, table
@@ -278,6 +279,41 @@ def test_what_stands_above_its_neighbours_in_the_window() -> None:
         "all pruned: sparsity 0.6 \u2212 0.5",
         "all pruned: sparsity 0.6 \u2212 0.7",
     ]
+
+
+def test_table_of_conv6() -> None:
+    runs = pandas.read_csv(RESULTS / "conv6" / "table.csv").set_index("arm")
+    found = table("docs/images.md", "| Conv6, CIFAR-10 after JPEG compression")
+
+    def cells(arm: str, *names: str) -> list[str]:
+        row = runs.loc[arm]
+        return [f"{100 * row[name]:.2f} ± {100 * row[f'{name}_std']:.2f}" for name in names]
+
+    both = ("test_accuracy", "last_test_accuracy")
+    assert (runs["n"] == 6).all()
+    ahead = []
+    for name, row in found.items():
+        arm = name.removesuffix(" (pruned)").replace("frozen source, F = 0.4", "frozen source")
+        if arm == "weight training":
+            assert row[5:7] == cells(arm, *both)
+            continue
+        skc, ku = runs.loc[f"{arm}, SKC"], runs.loc[f"{arm}, KU"]
+        assert row[:3] == [f"{skc[n]:.1f}" for n in ("sparsity", "freezing_ratio", "times_smaller")]
+        assert row[3:7] == cells(f"{arm}, SKC", *both) + cells(f"{arm}, KU", *both)
+        trained = [f"{100 * skc[n]:.1f}" for n in ("train_accuracy", "last_train_accuracy")]
+        assert row[7] == " / ".join(trained)
+        ahead.append(100 * (skc["test_accuracy"] - ku["test_accuracy"]))
+    assert len(ahead) == len(runs) // 2 == 6
+    said("docs/images.md", f"by {min(ahead):.1f} to {max(ahead):.1f} points in the mean")
+    claims = json.loads((RESULTS / "conv6" / "claims.json").read_text())["claims"]
+    contrasts = [each for claim in claims for each in claim["contrasts"]]
+    for each in contrasts:
+        words = {}
+        for which in ("test", "last"):
+            mean, low, high = (f"{each[which][end]:+.2f}" for end in ("mean", "low", "high"))
+            words[which] = minus(f"{mean}"), minus(f"{low} to {high}")
+        said("docs/images.md", *words["test"])
+    assert [each["says"] for each in contrasts] == ["open", "open"]
 
 
 def test_running_statistics_beside_the_mask() -> None:
