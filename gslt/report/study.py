@@ -362,7 +362,7 @@ class StudyReport:
     def majority(self) -> str:
         """The majority rate of each graph in words, where it is known."""
         rates = self.results.majority
-        return f"majority rate of the test nodes: {rates}" if rates else ""
+        return f"majority rate of the test {self.item}s: {rates}" if rates else ""
 
     @property
     def graphs(self) -> list[str]:
