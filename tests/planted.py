@@ -72,7 +72,8 @@ def trajectory(
     steps = [(epoch / epochs) ** slower for epoch in range(epochs + 1)]
     gone = log_quotient == -math.inf
     logs = [None if gone else log_quotient + 0.3 * (1 - step) for step in steps]
-    quotients = [None if log is None else math.exp(log) for log in logs]
+    # Of a total collapse the uncentred quotient is what rounding leaves.
+    quotients = [1e-15 if log is None else math.exp(log) for log in logs]
     centred = [None if log is None else log + 1.0 for log in logs]
     val = [0.2 + 0.4 * step for step in steps[:-2]] + [0.7, 0.65][-min(2, epochs + 1) :]
     test = [0.2 + (accuracy - 0.2) * step for step in steps[:-2]] + [accuracy, accuracy - 0.1]
