@@ -15,12 +15,14 @@ from gslt.cli.options import (
     add_root,
     add_split,
     data_folder,
+    refuse_lost,
     said_options,
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import part
-from gslt.errors import ConfigError, RunError, differences
+from gslt.errors import RunError, differences
+from gslt.files.folder import TICKET
 from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ coefficients are kept are subset sums. Writes ticket.safetensors, summary.json, 
 and a picture of the errors against the width."""
 #: What the folder is called, its picture, and its files.
 KIND, PICTURE, SUMMARY = "construct", "widths", "summary.json"
-FILES = ("ticket.safetensors", SUMMARY, TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
+FILES = (TICKET, SUMMARY, TARGET, f"{PICTURE}.png", f"{PICTURE}.svg")
 
 #: Settings that a target in a file has behind it, and what they are where nobody says anything.
 _OF_TRAINING = {
@@ -63,10 +65,8 @@ def check_load(options: Namespace, given: Sequence[str]) -> None:
     """
     if options.get("load") is None:
         return
-    if others := said_options(options, given, _OF_TRAINING):
-        raise ConfigError(
-            f"the target in {str(options.load)!r} is trained; leave out {', '.join(others)}"
-        )
+    others = said_options(options, given, _OF_TRAINING)
+    refuse_lost(others, f"the target in {str(options.load)!r} is trained")
 
 
 def _parser() -> Parser:
@@ -156,8 +156,7 @@ def _write(
     folder.write_bytes(TARGET, save_target(target))
     found = construct(target, task.x, task.graph, config, progress=True)
     widths = errors_against_width(found, target)
-    more = {"widths": widths, "settings": settings}
-    facts, ticket = keep_construction(folder, found, target, task, **more)
+    facts, ticket = keep_construction(folder, found, target, task, widths=widths, settings=settings)
     title = f"{target.kind} on {task.shown}, output error {config.epsilon:g}: random width"
     save_both(width_figure(widths, SHARES, title), folder, PICTURE)
     return found, facts, ticket

@@ -107,6 +107,20 @@ def given_options(given: Sequence[str]) -> list[str]:
     return [word.partition("=")[0] for word in given if word.startswith("--")]
 
 
+def refuse_lost(others: Sequence[str], why: str) -> None:
+    """Refuse options whose values would be lost.
+
+    Args:
+        others: the options.
+        why: what says their settings instead, the first part of the sentence.
+
+    Raises:
+        ConfigError: if there are some.
+    """
+    if others:
+        raise ConfigError(f"{why}; leave out {', '.join(others)}")
+
+
 def said_options(options: Namespace, given: Sequence[str], usual: Mapping[str, Any]) -> list[str]:
     """Those of some options that the user typed, or that a settings file changes.
 

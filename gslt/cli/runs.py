@@ -22,6 +22,7 @@ from gslt.cli.options import (
     address_of,
     data_folder,
     given_options,
+    refuse_lost,
 )
 from gslt.cli.output import LOG, MANNERS, Outcome
 from gslt.cli.parser import Commands, Parser
@@ -98,10 +99,8 @@ def check_resume(options: Namespace, given: Sequence[str]) -> None:
     """
     if options.get("resume") is None:
         return
-    if others := [flag for flag in given_options(given) if flag not in _HOW]:
-        raise ConfigError(
-            f"--resume takes every setting from its folder; leave out {', '.join(others)}"
-        )
+    others = [flag for flag in given_options(given) if flag not in _HOW]
+    refuse_lost(others, "--resume takes every setting from its folder")
 
 
 def _run_parser(config: type[Any]) -> Parser:

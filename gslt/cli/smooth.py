@@ -15,6 +15,7 @@ from gslt.cli.options import (
     data_folder,
     field_names,
     given_options,
+    refuse_lost,
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
@@ -45,10 +46,8 @@ def check_source(options: Namespace, given: Sequence[str]) -> None:
     """
     if not options.get("paths"):
         return
-    if others := [flag for flag in given_options(given) if flag in _OF_SOURCE]:
-        raise ConfigError(
-            f"the networks at a PATH have their own settings; leave out {', '.join(others)}"
-        )
+    others = [flag for flag in given_options(given) if flag in _OF_SOURCE]
+    refuse_lost(others, "the networks at a PATH have their own settings")
 
 
 def _parser() -> Parser:

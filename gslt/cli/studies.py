@@ -16,6 +16,7 @@ from gslt.cli.options import (
     add_split,
     data_folder,
     given_options,
+    refuse_lost,
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
@@ -51,11 +52,8 @@ def check_study_file(options: Namespace, given: Sequence[str]) -> None:
     """
     if options.get("study") is None or options.preset is not None:
         return
-    if others := [flag for flag in given_options(given) if flag in _OF_PRESET]:
-        raise ConfigError(
-            f"the study in {str(options.study)!r} has its own settings; leave out "
-            f"{', '.join(others)}"
-        )
+    others = [flag for flag in given_options(given) if flag in _OF_PRESET]
+    refuse_lost(others, f"the study in {str(options.study)!r} has its own settings")
 
 
 def _run_parser() -> Parser:

@@ -22,6 +22,8 @@ from gslt.files.writing import OLD, TEMPORARY, flush_folder, json_text, replacin
 
 #: gslt's own room in a folder of outputs.
 ROOM = ".gslt"
+#: The ticket of a folder that holds one.
+TICKET = "ticket.safetensors"
 MANIFEST = "manifest.jsonl"
 FORMAT_VERSION = 1
 #: Bytes of a file that are hashed at once.

@@ -14,12 +14,12 @@ from typing import Any
 from gslt.config import RunConfig
 from gslt.environment import import_quietly, quiet
 from gslt.errors import ConfigError, GsltWarning, MissingPackageError
+from gslt.files.folder import TICKET
 from gslt.loggers.common import Logger, SeedLog, Status, figures, scalars
 from gslt.ticket.ticket import Ticket
 from gslt.training.results import Epoch, Run
 from gslt.version import __version__
 
-TICKET = "ticket.safetensors"
 #: Tag of a run that tells which search or training, and which seed, it is of.
 _KEY = "gslt.key"
 #: Seconds between two messages to the store.

@@ -168,7 +168,7 @@ class FrozenWeight(nn.Module):
         # Which deep copy it is, 0 for none; a copy is numbered when it is first reset.
         self.number: int | None = 0
         self._copies = [0]
-        weight = random_weight(shape, fan_in, config.weight_init, config.seed, name)
+        weight = self._drawn()
         # Counts and seed do not tell a pattern that is given.
         self.pattern_sha256 = None if pattern is None else sha256(pattern.tobytes()).hexdigest()
         # What was drawn is drawn again; anything else a ticket stores, int8 ``(n,)``.
@@ -196,12 +196,14 @@ class FrozenWeight(nn.Module):
             self._unround(before)
         return self
 
+    def _drawn(self) -> Tensor:
+        """Random weights of all places, ``(n,)``, float32."""
+        config = self.config
+        return random_weight(self.shape, self.fan_in, config.weight_init, config.seed, self.name)
+
     def _unround(self, narrow: torch.dtype) -> None:
         """Weights of the seed anew, where a narrower type has rounded them."""
-        drawn = random_weight(
-            self.shape, self.fan_in, self.config.weight_init, self.config.seed, self.name
-        )
-        drawn = drawn.to(self.searched_weight)
+        drawn = self._drawn().to(self.searched_weight)
         index = self.searched_index
         self.searched_weight = _unrounded(
             self.searched_weight, drawn if index is None else drawn[index], narrow

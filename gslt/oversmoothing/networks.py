@@ -29,6 +29,7 @@ from gslt.data.catalogue import address, known_name, place_and_options
 from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.files import read_bytes, reading
+from gslt.files.folder import TICKET
 from gslt.masking.freeze import make_source
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
@@ -43,7 +44,6 @@ from gslt.ticket.ticket import Ticket, load_ticket
 from gslt.training.places import (
     CONFIG,
     SUMMARY,
-    TICKET,
     WEIGHTS,
     how_to_go_on,
     read_about,

@@ -533,24 +533,24 @@ def _comparison(
     """Mean difference, its interval and both tests; empty where there is no pair."""
     axes = [f"{AXIS}{name}" for name in common]
     both = paired(first, second, ["seed", "dataset", "split", *axes], [column])
-    pairs = both[~both["shared"] & both[column].notna()]
+    apart = both[~both["shared"]]
+    pairs = apart.dropna(subset=[column])
     if not len(pairs):
         return {}
-    filled = fill_collapsed(pairs[column].to_numpy(float), 0.0)
-    differences = pairs.assign(**{column: filled})[column].round(_DECIMALS)
-    by_seed = differences.groupby(pairs["seed"], sort=False).mean()
-    low, high = bootstrap_interval(differences.to_numpy())
+    differences = fill_collapsed(pairs[column].to_numpy(float), 0.0).round(_DECIMALS)
+    by_seed = pairs.assign(difference=differences).groupby("seed", sort=False)["difference"].mean()
+    low, high = bootstrap_interval(differences)
     return {
         "equal": {name: pairs[f"{AXIS}{name}"].unique().tolist() for name in common},
         "difference": float(differences.mean()),
         "low": low,
         "high": high,
         "pairs": len(pairs),
-        "p_pairs": float(sign_flip_test(differences.to_numpy())[0]),
+        "p_pairs": float(sign_flip_test(differences)[0]),
         "least_p_pairs": least_p(len(pairs)),
         "seeds": len(by_seed),
         "p_seeds": float(sign_flip_test(by_seed.to_numpy())[0]),
         "least_p_seeds": least_p(len(by_seed)),
         "shared_runs_left_out": int(both["shared"].sum()),
-        "missing_left_out": int((~both["shared"] & both[column].isna()).sum()),
+        "missing_left_out": len(apart) - len(pairs),
     }

@@ -19,10 +19,9 @@ from gslt.data import Dataset
 from gslt.data.content import refuse_other_data, run_facts, runs_differ
 from gslt.errors import ConfigError, GsltError, GsltWarning, RunError, pasted
 from gslt.files import OutputFolder, json_values, read_bytes, read_text, reading
-from gslt.files.folder import ROOM, check_folder, kind_of
+from gslt.files.folder import ROOM, TICKET, check_folder, kind_of
 from gslt.studies.runs import Record, StudyResults, frame_of
 from gslt.studies.study import RunSpec, Study, load_study
-from gslt.training.places import TICKET
 
 if TYPE_CHECKING:
     from pandas import DataFrame

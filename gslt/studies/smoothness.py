@@ -97,14 +97,13 @@ def log_quotients(
     energies, quotients = (found[name] for name in of)
     size = found.get(OF_LOG_UNCENTRED_QUOTIENT[1], [0.0] * len(energies))
     rest = found.get(OF_LOG_QUOTIENT[1], quotients)
-    return [
-        None
-        if energy is None or whole is None
-        else math.log(value)
-        if value and left is not None
-        else -math.inf
-        for energy, value, whole, left in zip(energies, quotients, size, rest, strict=True)
-    ]
+    logs: list[float | None] = []
+    for energy, value, whole, left in zip(energies, quotients, size, rest, strict=True):
+        if energy is None or whole is None:
+            logs.append(None)
+        else:
+            logs.append(math.log(value) if value and left is not None else -math.inf)
+    return logs
 
 
 def layer_rows(found: Profile) -> list[dict[str, float | int | bool | None]]:

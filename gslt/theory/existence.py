@@ -18,6 +18,7 @@ from gslt.config import TrainConfig
 from gslt.data import Dataset, NodeDataset, load_dataset
 from gslt.errors import ConfigError
 from gslt.files import OutputFolder, plain, reading
+from gslt.files.folder import TICKET
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.random import Stream
 from gslt.theory.coefficients import unit_coefficients
@@ -28,7 +29,7 @@ from gslt.theory.node_targets import node_field, train_node_target
 from gslt.theory.targets import RECIPES, Task, train_target
 from gslt.theory.width import channel_draws
 from gslt.ticket.ticket import Ticket
-from gslt.training.places import SUMMARY, TICKET
+from gslt.training.places import SUMMARY
 
 #: Shares of coefficients whose errors are shown against the width.
 SHARES = (0.5, 0.99)

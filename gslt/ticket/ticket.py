@@ -27,6 +27,7 @@ from gslt.errors import (
     listed,
 )
 from gslt.files import open_regular, reading, replacing
+from gslt.files.folder import TICKET
 from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import bake, make_source
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
@@ -44,8 +45,6 @@ from gslt.ticket.weak import dense, other_values, put_trained, weak_ticket
 
 #: Memory while a network is built: scores, random weights, where they are, how they were drawn.
 BYTES_PER_WEIGHT = 40
-#: The ticket of a run folder, see :mod:`gslt.training.places`.
-_IN_FOLDER = "ticket.safetensors"
 
 
 @dataclass(frozen=True)
@@ -328,6 +327,7 @@ class Ticket(StoredTicket):
             ConfigError: if the module cannot be frozen.
         """
         _check_module(module)
+        self._check_architecture(module)
         # Everything is tried on a copy: a module that is refused stays as it was.
         self._restore(copy.deepcopy(module))
         self._restore(module)
@@ -389,7 +389,6 @@ class Ticket(StoredTicket):
             )
 
     def _restore(self, module: nn.Module) -> None:
-        self._check_architecture(module)
         if self.is_weak:
             self._restore_trained(module)
             return
@@ -550,8 +549,8 @@ def load_ticket(path: str | Path) -> Ticket:
 
 def _within(folder: str | Path) -> str:
     """What to load instead of a folder."""
-    found = Path(folder) / _IN_FOLDER
-    return f"load {str(found)!r}" if found.is_file() else f"there is no {_IN_FOLDER} in it"
+    found = Path(folder) / TICKET
+    return f"load {str(found)!r}" if found.is_file() else f"there is no {TICKET} in it"
 
 
 def weights_checksum(module: nn.Module, stored: Container[str] = ()) -> str:

@@ -24,7 +24,7 @@ from gslt.files import (
     reading,
     yaml_values,
 )
-from gslt.files.folder import ROOM
+from gslt.files.folder import ROOM, TICKET
 from gslt.training.lock import is_locked
 
 CONFIG = "config.yaml"
@@ -33,7 +33,6 @@ METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
 FINISHED = "finished.safetensors"
 SUMMARY = "summary.json"
-TICKET = "ticket.safetensors"
 WEIGHTS = "weights.safetensors"
 
 FORMAT_VERSION = 1

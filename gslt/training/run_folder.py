@@ -41,6 +41,7 @@ from gslt.files import (
     reading,
 )
 from gslt.files.container import seal, unseal
+from gslt.files.folder import TICKET
 from gslt.files.log import Log, Mark, check_no_link
 from gslt.files.writing import json_text
 from gslt.nn.networks import Network
@@ -62,7 +63,6 @@ from gslt.training.places import (
     FORMAT_VERSION,
     METRICS,
     SUMMARY,
-    TICKET,
     TIMING,
     WEIGHTS,
     About,
