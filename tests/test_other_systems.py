@@ -35,8 +35,6 @@ if SYSTEM == "win32":
         delattr(signal, name)
     for name in ["fcntl", "grp", "pwd", "resource", "termios"]:
         sys.modules[name] = None
-    import gslt.files.writing
-    gslt.files.writing.flush_folder = lambda folder: None  # as os.name would have it
 
 from gslt.cli import main
 search = ["search", "--dataset", "blocks.safetensors", "--hidden_channels", "4"]

@@ -163,7 +163,7 @@ class Log:
                 temporary.write_bytes(self._content())
             self._is_whole = True
         elif flush:
-            with self.path.open("rb") as file:
+            with self.path.open("r+b") as file:  # Windows flushes none that is open to read alone
                 os.fsync(file.fileno())
 
     def try_sync(self) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,8 +91,8 @@ def _take_over(temporary: Path, there: os.stat_result) -> None:
 
 def flush_folder(folder: Path) -> None:
     """See to it that a renamed file keeps its new name when the power fails."""
-    if os.name != "posix":
-        return  # Elsewhere a folder cannot be opened.
+    if sys.platform == "win32":
+        return  # A folder cannot be opened there.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
