@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import Self
 
-from gslt.errors import ConfigError, nearest
+from gslt.errors import ConfigError, listed, nearest
 from gslt.freezing import canonical_place, resolve_ratios
 from gslt.freezing.allocation import FALLING_SHORT
 from gslt.random import Stream
@@ -180,6 +180,26 @@ class FreezeConfig(Settings):
         (0.2, 0.2)
         """
         return resolve_ratios(self.sparsity, self.freezing_ratio, self.prune_ratio, self.lock_ratio)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that nothing follows from: of what is frozen, where nothing is.
+
+        >>> FreezeConfig().idle, FreezeConfig(prune_ratio=0.1).idle
+        (('allocation', 'place', 'draw', 'connected'), ())
+        """
+        return () if any(self.ratios) else OF_FROZEN
+
+    @property
+    def ignored(self) -> str:
+        """A sentence where such settings are given all the same; empty where none is."""
+        given = [f"{n}={v}" for n in self.idle if (v := getattr(self, n)) != getattr(type(self), n)]
+        if not given:
+            return ""
+        return (
+            f"nothing is frozen, so that setting {listed(given)} changes nothing; give a "
+            "freezing_ratio, or a prune_ratio and a lock_ratio"
+        )
 
     @property
     def has_exact_counts(self) -> bool:
@@ -512,15 +532,6 @@ class SearchConfig(RunConfig, FreezeConfig):
         self._check_levels()
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)
-
-    @property
-    def idle(self) -> tuple[str, ...]:
-        """Settings that nothing follows from: of what is frozen, where nothing is.
-
-        >>> SearchConfig().idle, SearchConfig(prune_ratio=0.1).idle
-        (('allocation', 'place', 'draw', 'connected'), ())
-        """
-        return () if any(self.ratios) else OF_FROZEN
 
     def _check_levels(self) -> None:
         _at_least(self, "sparsity_levels", 1)

@@ -88,7 +88,8 @@ def freeze(
         What was frozen and what was fixed; ``print`` it. Its counts are the true ones, beside the
         expected ones where they differ (``config.draw``, ``config.connected``). It says where one
         layer has nearly all of what is frozen, and where the scores before the search keep nothing
-        of a layer, of which a :class:`gslt.errors.FreezingWarning` warns too.
+        of a layer, of which a :class:`gslt.errors.FreezingWarning` warns too; it also tells where
+        settings of what is frozen change nothing, as nothing is.
 
     Raises:
         ConfigError: for a module without weights that take a gradient, with shared or uninitialised
@@ -104,6 +105,8 @@ def freeze(
             "loop of your own, do it there",
             GsltWarning,
         )
+    if pattern is None and config.ignored:
+        warn(config.ignored, FreezingWarning)
     weights = frozen_weights(module)
     supermask = weights[0].supermask
     assert supermask is not None

@@ -62,8 +62,9 @@ def search(
     Returns:
         The runs, each with its ticket at the best validation epoch.
 
-    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights or an
-    allocation falls short of the ratios, once, and where a layer of a ticket has lost every weight.
+    A :class:`gslt.errors.FreezingWarning` says where one layer has nearly all frozen weights, an
+    allocation falls short of the ratios, or nothing is frozen and settings say how, once, and where
+    a layer of a ticket has lost every weight.
 
     Raises:
         DataError: if the graph breaks a rule of :class:`gslt.NodeDataset`.
@@ -91,10 +92,11 @@ def search(
         report = make_source(model, replace(config, seed=seed), pattern=pattern)
         # The counts are the same for every seed, or nearly so.
         if not told:
-            for sentence in filter(None, [report.shortfall, report.concentration]):
+            for sentence in filter(None, [ignored, report.shortfall, report.concentration]):
                 warnings.warn(sentence, FreezingWarning, stacklevel=4)
         told.append(seed)
 
+    ignored = config.ignored if pattern is None else ""
     told: list[int] = []
     return _repeat(dataset, config, prepare, progress, on_epoch, folder, probe)
 

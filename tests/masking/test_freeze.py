@@ -596,6 +596,14 @@ def test_settings_of_a_search_that_freezing_leaves_out_are_named() -> None:
     freeze(mlp(), SearchConfig(lr=0.5, epochs=4))
 
 
+def test_settings_of_what_is_frozen_are_told_where_nothing_is() -> None:
+    said = "nothing is frozen, so that setting allocation=erk, connected=True changes nothing"
+    with pytest.warns(FreezingWarning, match=said):
+        freeze(mlp(), FreezeConfig(allocation="erk", connected=True))
+    freeze(mlp(), FreezeConfig(allocation="erk", connected=True, prune_ratio=0.1))
+    freeze(mlp(), FreezeConfig())
+
+
 def _frozen_mlp() -> nn.Module:
     module = mlp()
     freeze(module, FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25))

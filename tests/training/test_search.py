@@ -302,6 +302,13 @@ def test_a_layer_with_nearly_all_of_what_is_frozen_is_said_once(blocks):
     assert told[0].filename == __file__
 
 
+def test_settings_of_what_is_frozen_are_told_once_where_nothing_is(blocks):
+    config = small_search(allocation="erk", epochs=1, runs=2)
+    with pytest.warns(FreezingWarning, match="setting allocation=erk changes nothing") as told:
+        gslt.search(blocks, config, progress=False)
+    assert len(told) == 1
+
+
 def test_any_graph_may_be_searched_trained_and_evaluated(blocks, tmp_path):
     data = import_quietly("torch_geometric.data").Data(
         x=blocks.x.numpy(),
