@@ -33,17 +33,24 @@ from gslt.masking.supermask import Supermask
 from gslt.masking.twins import watch
 from gslt.masking.weights import (
     MASK_SUFFIX,
+    fingerprint,
     fingerprints,
     frozen_places,
     has_seen_batches,
     is_norm,
     other_state,
     parameters_of,
+    rewritten,
+    unsaved,
+    unwrapped,
     weights_of,
 )
 
 M = TypeVar("M", bound=nn.Module)
 
+#: How a parameter is fixed that is no weight, no bias and of no norm.
+KEPT = "kept at its present value"
+RESETTERS = {"reset_parameters", "_reset_parameters"}
 #: Where PyG's layers keep what they have made of a graph.
 CACHES = {"_cached_edge_index", "_cached_adj_t", "_cached_h", "_cached_x"}
 
@@ -152,6 +159,7 @@ def make_source(
             f"freeze takes a FreezeConfig or a SearchConfig, got {shortened(config)}; such as "
             "gslt.freeze(module, gslt.FreezeConfig(freezing_ratio=0.4))"
         )
+    module = unwrapped(module)
     weights = _checked(module)
     fan_in = {name: fan_in_of(module, name, shape) for name, shape in weights}
     units = {name: units_of(module, name, shape, fan_in[name]) for name, shape in weights}
@@ -163,6 +171,7 @@ def make_source(
         ranking=config.ranking,
     )
     _warn_of_norms(module)
+    changed = _changed(module)
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
     _unmask(module)
@@ -177,6 +186,7 @@ def make_source(
             frozen_weight.keep_zero(row)
         frozen_weight.to(device=weight.device, dtype=weight.dtype)
         weight.requires_grad_(True)
+        weight.grad = None  # That of the weight has another shape.
         # "unsafe" is torch's word for scores of another shape than the weight.
         parametrize.register_parametrization(owner, attribute, frozen_weight, unsafe=True)
         if _drop_effective_weights not in owner._state_dict_hooks.values():
@@ -187,11 +197,16 @@ def make_source(
     for index, frozen_weight in enumerate(frozen):
         frozen_weight.supermask, frozen_weight.index = supermask, index
     fixed = fix_others(module)
-    seen = {name for name, value in other_state(module).items() if has_seen_batches(name, value)}
+    others = other_state(module)
+    stored = {name for name, value in others.items() if has_seen_batches(name, value)}
+    # Whatever is not one number may have been drawn, and no seed of ours draws it again.
+    stored |= {name for name, how in fixed if how == KEPT and not _is_constant(others[name])}
+    stored |= changed
     supermask.has_drawn_counts = (
         pattern is not None or config.place != "all" or not config.has_exact_counts
     )
-    supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in seen}
+    supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in stored}
+    supermask.unsaved = {name: fingerprint(value) for name, value in unsaved(module).items()}
     watch(module)
     return FreezeReport.of_parts({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 
@@ -280,11 +295,33 @@ def _check_whole(module: nn.Module) -> None:
             )
 
 
+def _changed(module: nn.Module) -> set[str]:
+    """What a frozen network no longer holds as it was built; freezing it anew does not forget."""
+    places = list(frozen_places(module))
+    sources = {id(weight.supermask): weight.supermask for *_, weight in places}
+    if len(sources) != 1 or any(name != weight.name for name, _, _, weight in places):
+        return set()
+    supermask = sources.popitem()[1]
+    assert supermask is not None
+    found = fingerprints(module)
+    return {name for name in found if found[name] != supermask.fixed.get(name)}
+
+
+def _is_constant(value: Tensor) -> bool:
+    return bool((value == value.flatten()[:1]).all())
+
+
 def _checked(module: nn.Module) -> list[tuple[str, torch.Size]]:
     """The weights that will be frozen; what cannot be is refused."""
     if not isinstance(module, nn.Module):
         raise ConfigError(f"freeze takes a torch module, got {shortened(module)}")
     _check_whole(module)
+    if names := rewritten(module):
+        raise ConfigError(
+            f"another parametrization was put on {listed(names)} since they were frozen; remove it "
+            "before freezing"
+        )
+    check_shapes(module)
     _check_plain(module)
     weights = _frozen_or_not(module)
     if not weights and (kept := [name for name, *_ in weights_of(module)]):
@@ -316,12 +353,23 @@ def _frozen_or_not(module: nn.Module) -> list[tuple[str, torch.Size]]:
     return [(name, shape) for _, name, shape in both]
 
 
-def _check_plain(module: nn.Module) -> None:
+def check_shapes(module: nn.Module) -> None:
+    """Refuse a module of which a layer has no shape yet.
+
+    Args:
+        module: any.
+
+    Raises:
+        ConfigError: for a lazy layer that has not been called.
+    """
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if is_lazy(tensor):
             raise ConfigError(
                 f"{name} has no shape yet (a lazy layer); run one forward pass, then freeze"
             )
+
+
+def _check_plain(module: nn.Module) -> None:
     weights = list(_searchable(module))
     for name, owner, _, _ in weights:
         if getattr(owner, "sparse", False) and isinstance(owner, nn.Embedding | nn.EmbeddingBag):
@@ -380,9 +428,9 @@ def fix_others(module: nn.Module) -> tuple[tuple[str, str], ...]:
     for name, owner, attribute, parameter in list(parameters_of(module)):
         if isinstance(owner, parametrize.ParametrizationList):
             continue
-        value, how = parameter.detach().clone(), "kept at its present value"
+        value, how = parameter.detach().clone(), KEPT
         if not parameter.requires_grad:
-            how = "kept at its present value, as it takes no gradient"
+            how = f"{KEPT}, as it takes no gradient"
         elif is_bias(owner, attribute):
             if not is_of_host(owner) and sum(size > 1 for size in value.shape) > 1:
                 warn(
@@ -417,14 +465,22 @@ def _complete_class(owner: nn.Module) -> None:
         delattr(kind, method)
     setattr(kind, "__reduce_ex__", _reduced)  # noqa: B010
     setattr(kind, "__setstate__", _revived)  # noqa: B010
-    for method in ("reset_parameters", "_reset_parameters"):
+    for method in sorted(RESETTERS):
         if hasattr(owner, method):
             setattr(kind, method, _reset)
 
 
-def _reset(layer: nn.Module) -> None:
-    """What a layer's ``reset_parameters`` does once it is frozen."""
+def _reset(layer: nn.Module, *args: Any, **kwargs: Any) -> None:
+    """What a layer's ``reset_parameters`` does once it is frozen; arguments say how to draw."""
     reset_scores(layer)
+    of = next(kind for kind in type(layer).__mro__[1:] if RESETTERS & set(vars(kind)))
+    if of.__module__.partition(".")[0] not in ("torch", "torch_geometric", "dgl", "gslt"):
+        warn(
+            f"a {type(layer).__bases__[0].__name__} is frozen: its scores, running statistics and "
+            "cached graphs are reset, and its own reset_parameters is not called; what else that "
+            "would reset stays as it is",
+            GsltWarning,
+        )
     for part in layer.modules():
         if isinstance(part, _NormBase):
             part.reset_running_stats()

@@ -128,7 +128,8 @@ def _unrounded(value: Tensor, drawn: Tensor, narrow: torch.dtype) -> Tensor:
 
 #: What the seed regenerates of a frozen weight. These are no buffers: an average of a module's
 #: buffers (``AveragedModel``) would be one of places, too, and of another source.
-REGENERATED = ("searched_weight", "searched_index", "locked_weight")
+PLACES = "searched_index"
+REGENERATED = ("searched_weight", PLACES, "locked_weight")
 
 
 class FrozenWeight(nn.Module):
@@ -190,7 +191,9 @@ class FrozenWeight(nn.Module):
         before = self.searched_weight.dtype
         for name in REGENERATED:
             if (value := getattr(self, name)) is not None:
-                setattr(self, name, fn(value))
+                moved = fn(value)
+                # Places stay whole numbers, whatever type the weights get.
+                setattr(self, name, value.to(moved.device) if name == PLACES else moved)
         now = self.searched_weight.dtype
         if torch.promote_types(before, now) != before and torch.finfo(before).bits < 32:
             self._unround(before)

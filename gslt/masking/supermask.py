@@ -164,6 +164,8 @@ class Supermask:
         self.fixed: dict[str, str] = {}
         """Fingerprints of what else the network holds, by name, where freezing finds it as it is
         built; what is not among them, a ticket has to store."""
+        self.unsaved: dict[str, str] = {}
+        """Fingerprints of buffers that no state has (``persistent=False``), and so no ticket."""
         self.has_drawn_counts = False
         """Whether the pruning ratio of the config does not tell how much of the network is pruned:
         a part of it was frozen, or counts were drawn or given."""

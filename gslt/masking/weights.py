@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.utils import parametrize
 
 from gslt.files.container import flat_bytes
 from gslt.masking.fan_in import is_bias
@@ -54,10 +53,11 @@ def frozen_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Froz
         Qualified name in this module, the module that holds it, its attribute there, the weight.
     """
     for path, owner in module.named_modules():
-        if parametrize.is_parametrized(owner):
-            for attribute, chain in owner.parametrizations.items():
-                if isinstance(chain[0], FrozenWeight):
-                    yield f"{path}.{attribute}".lstrip("."), owner, attribute, chain[0]
+        # Its own: wrappers of torch.compile give those of the module within as theirs.
+        chains: Any = owner._modules.get("parametrizations") or {}
+        for attribute, chain in chains.items():
+            if isinstance(chain[0], FrozenWeight):
+                yield f"{path}.{attribute}".lstrip("."), owner, attribute, chain[0]
 
 
 def _is_weight(owner: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
@@ -77,6 +77,32 @@ def is_norm(owner: nn.Module) -> bool:
     """
     kinds = type(owner).__mro__
     return isinstance(owner, NORMS) or any(f"{k.__module__}.".startswith(HOST_NORMS) for k in kinds)
+
+
+def rewritten(module: nn.Module) -> list[str]:
+    """Names of frozen weights on which another parametrization was put since."""
+    return [
+        name
+        for name, owner, attribute, _ in frozen_places(module)
+        if len(owner.parametrizations[attribute]) > 1  # type: ignore[index]
+    ]
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module within torch's wrappers, which lengthen its names (``torch.compile``, DDP).
+
+    >>> layer = nn.Linear(2, 2)
+    >>> unwrapped(nn.DataParallel(layer)) is layer
+    True
+
+    Args:
+        module: any; without a wrapper it is given back.
+    """
+    for wrapper in (nn.DataParallel, nn.parallel.DistributedDataParallel):
+        if isinstance(module, wrapper):
+            return unwrapped(module.module)
+    inner = vars(module).get("_modules", {}).get("_orig_mod")
+    return module if inner is None else unwrapped(inner)
 
 
 def frozen_root(module: nn.Module) -> nn.Module:
@@ -114,16 +140,37 @@ def other_state(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def unsaved(module: nn.Module) -> dict[str, Tensor]:
+    """Buffers that the state of a frozen module leaves out (``persistent=False``), by name."""
+    saved = other_state(module)
+    return {name: value for name, value in module.named_buffers() if name not in saved}
+
+
+def outside(module: nn.Module, root: nn.Module) -> list[str]:
+    """Names of what is trained in a module beside a part of it, or has counted batches there.
+
+    Args:
+        module: any.
+        root: the part.
+    """
+    inside = {id(value) for value in [*root.parameters(), *root.buffers()]}
+    trained = [name for name, value in module.named_parameters() if value.requires_grad]
+    counted = [name for name, value in module.named_buffers() if has_seen_batches(name, value)]
+    values = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return [name for name in [*trained, *counted] if id(values[name]) not in inside]
+
+
 def fingerprints(module: nn.Module) -> dict[str, str]:
     """SHA-256 of everything that :func:`other_state` gives, whatever its type of numbers.
 
     Args:
         module: as it was frozen.
     """
-    return {name: _fingerprint(value) for name, value in other_state(module).items()}
+    return {name: fingerprint(value) for name, value in other_state(module).items()}
 
 
-def _fingerprint(value: Any) -> str:
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a value of a module's state; of numbers it does not depend on their precision."""
     if not isinstance(value, Tensor):
         return hashlib.sha256(bytes_of(value)).hexdigest()
     wide = value.to(torch.float64) if value.is_floating_point() else value

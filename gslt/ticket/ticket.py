@@ -25,15 +25,27 @@ from gslt.errors import (
     TicketError,
     differences,
     listed,
+    warn,
 )
 from gslt.files import open_regular, reading, replacing
 from gslt.files.folder import TICKET
 from gslt.freezing import FrozenCounts
-from gslt.masking.freeze import bake, make_source
+from gslt.masking.freeze import bake, check_shapes, make_source
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FULLER, WEAK_REMEDY, FreezeReport, emptied_layers
 from gslt.masking.trained import source_report
-from gslt.masking.weights import bytes_of, fingerprints, frozen_places, frozen_root, other_state
+from gslt.masking.weights import (
+    bytes_of,
+    fingerprint,
+    fingerprints,
+    frozen_places,
+    frozen_root,
+    other_state,
+    outside,
+    rewritten,
+    unsaved,
+    unwrapped,
+)
 from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
@@ -168,8 +180,9 @@ class Ticket(StoredTicket):
         """The ticket that a frozen module is at this moment.
 
         Beside the masks it stores a freezing pattern that was given (:func:`gslt.freeze`), every
-        tensor of the module's state that has changed since the module was frozen, and the running
-        statistics of a norm that had seen a batch before.
+        tensor of the module's state that has changed since the module was frozen, the running
+        statistics of a norm that had seen a batch before, and parameters that freezing kept at
+        values that are not all the same.
 
         Args:
             module: a module frozen as one network, or a wrapper around one (``torch.compile``,
@@ -180,15 +193,30 @@ class Ticket(StoredTicket):
             results: figures of the search, finite numbers.
             content_hash: of the data set, see :attr:`gslt.data.NodeDataset.content_hash`.
 
-        A :class:`gslt.errors.FreezingWarning` names layers that have lost every weight.
+        A :class:`gslt.errors.FreezingWarning` names layers that have lost every weight, a
+        :class:`gslt.errors.GsltWarning` what is trained in a wrapper beside the frozen module, and
+        buffers with ``persistent=False`` that have changed: no ticket holds these.
 
         Raises:
-            TicketError: if the module is not frozen, is a part of a frozen network, or holds
-                several; if a score is no number; or if it holds anything that no :meth:`restore`
-                could bring back: see :func:`gslt.ticket.schema.unstorable`.
+            TicketError: if the module is not frozen, is a part of a frozen network or has lost one,
+                or holds several; if a score is no number; or if it holds anything that no
+                :meth:`restore` could bring back: see :func:`gslt.ticket.schema.unstorable`.
         """
-        module = frozen_root(module)
-        weights = _single_source(module)
+        root = frozen_root(module)
+        weights = _single_source(root)
+        if beside := outside(module, root):
+            warn(
+                f"the ticket is of {type(root).__name__} alone: it does not hold {listed(beside)} "
+                "beside it; store these yourself",
+                GsltWarning,
+            )
+        module = root
+        if lost := _lost(module):
+            warn(
+                f"{listed(lost)} changed since the module was frozen, and no ticket holds a buffer "
+                "that its state leaves out (persistent=False)",
+                GsltWarning,
+            )
         architecture = None
         if isinstance(module, Network):
             architecture = Architecture(module.config, module.in_channels, module.out_channels)
@@ -327,6 +355,7 @@ class Ticket(StoredTicket):
             ConfigError: if the module cannot be frozen.
         """
         _check_module(module)
+        module = unwrapped(module)
         self._check_architecture(module)
         # Everything is tried on a copy: a module that is refused stays as it was.
         self._restore(copy.deepcopy(module))
@@ -392,6 +421,7 @@ class Ticket(StoredTicket):
         if self.is_weak:
             self._restore_trained(module)
             return
+        check_shapes(module)
         self._take_gradients(module)
         make_source(module, self.config, pattern=self.pattern or None)
         weights = frozen_weights(module)
@@ -399,11 +429,17 @@ class Ticket(StoredTicket):
         others = other_state(module)
         self._check_others(others)
         if weights_checksum(module, self.state) != self.weights_checksum:
+            if [w.name for w in weights] != (order := list(self.masks)):
+                raise TicketError(
+                    "the module has its weights in another order than the network of the search, "
+                    f"{listed(order)}; build it as it was there"
+                )
             kept = listed([name for name in others if name not in self.state]) or "none"
             raise TicketError(
                 "the network regenerated from the seed is not the one of the search: the seed or "
                 "the freezing config is wrong, or the module holds other values that the ticket "
-                f"does not store (here: {kept}); restore it into one that is newly built"
+                f"does not store (here: {kept}); restore it into one that is newly built, with "
+                "equal constants: what its constructor draws needs the same torch.manual_seed"
             )
         with torch.no_grad():
             for weight in weights:
@@ -617,6 +653,18 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
             "the layers were frozen one by one, each with a threshold of its own; "
             "gslt.freeze(module, config) makes them one source network, which a ticket can hold"
         )
+    supermask = weights[0].supermask
+    if supermask is not None and len(supermask.holders) > len(weights):
+        raise TicketError(
+            "the module is a part of a frozen network, or has lost a layer since: "
+            f"{len(weights)} of {len(supermask.holders)} weights that share a threshold are left; "
+            "take the ticket of the whole network, or gslt.freeze this module anew and search"
+        )
+    if names := rewritten(module):
+        raise TicketError(
+            f"another parametrization was put on {listed(names)} since they were frozen, which no "
+            "ticket holds; remove it, or gslt.bake the module"
+        )
     for name, _, _, weight in frozen_places(module):
         if name != weight.name:
             raise TicketError(
@@ -628,7 +676,8 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
     if undefined:
         raise TicketError(
             f"scores of {listed(undefined)} are no numbers (NaN), so that no mask follows from "
-            "them; search again with a smaller learning rate"
+            "them; search again with a smaller learning rate, or with threshold='layer' where a "
+            "layer has lost every weight"
         )
     return weights
 
@@ -676,6 +725,14 @@ def _fixed(module: nn.Module) -> dict[str, str]:
     supermask = frozen_weights(module)[0].supermask
     assert supermask is not None
     return supermask.fixed
+
+
+def _lost(module: nn.Module) -> list[str]:
+    """Buffers that no state of a frozen network has, and that are not as freezing found them."""
+    supermask = frozen_weights(module)[0].supermask
+    assert supermask is not None
+    now = unsaved(module)
+    return [name for name in now if fingerprint(now[name]) != supermask.unsaved.get(name)]
 
 
 def _kind(value: Any) -> str:

@@ -604,6 +604,40 @@ def test_settings_of_what_is_frozen_are_told_where_nothing_is() -> None:
     freeze(mlp(), FreezeConfig())
 
 
+def test_a_reset_of_ones_own_is_not_called_and_told() -> None:
+    class Memory(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(6, 4)
+            self.register_buffer("memory", torch.zeros(4))
+
+        def reset_parameters(self, bound: float = 1.0) -> None:
+            nn.init.uniform_(self.weight, -bound, bound)
+            if hasattr(self, "memory"):
+                self.memory.zero_()
+
+    layer = Memory()
+    freeze(layer, FROZEN)
+    layer.memory += 1
+    with pytest.warns(GsltWarning, match="a Memory is frozen: .* reset_parameters is not called"):
+        layer.reset_parameters(bound=0.5)
+    assert layer.memory.tolist() == [1, 1, 1, 1]
+
+
+def test_a_gradient_of_the_weight_is_none_of_the_scores() -> None:
+    layer = nn.Linear(6, 1)
+    layer(torch.ones(1, 6)).sum().backward()
+    freeze(layer, FreezeConfig())
+    assert [p.grad for p in layer.parameters()] == [None]
+
+
+def test_another_type_of_numbers_leaves_places() -> None:
+    layer, x = nn.Linear(6, 40), torch.ones(1, 6)
+    freeze(layer, FROZEN)
+    before = layer(x)
+    layer.type(torch.float64)
+    assert torch.allclose(layer(x.double()), before.double())
+
+
 def _frozen_mlp() -> nn.Module:
     module = mlp()
     freeze(module, FreezeConfig(sparsity=0.5, prune_ratio=0.25, lock_ratio=0.25))

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from forging import open_ticket
 from small_runs import TICKET
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 import gslt
 from gslt.backends import get_backend
@@ -21,6 +23,7 @@ from gslt.environment import import_quietly
 from gslt.files.container import DTYPES
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
+from gslt.masking.weights import unwrapped
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.ticket import weights_checksum
 from gslt.training.results import Result
@@ -452,10 +455,129 @@ def test_the_node_classifier_stores_nothing(result: Result) -> None:
 def test_a_part_of_a_frozen_network_is_no_ticket() -> None:
     module = normed()
     gslt.freeze(module, gslt.FreezeConfig())
-    with pytest.raises(gslt.TicketError, match=r"weight was frozen as 0\.weight, in anoth"):
+    with pytest.raises(gslt.TicketError, match=r"a part of a frozen network.* 1 of 2 weights"):
         gslt.Ticket.of(module[0])
     with pytest.raises(gslt.TicketError, match=r"weight was frozen as a\.weight"):
         gslt.Ticket.of(gslt.FrozenLinear(4, 4, name="a"))
+
+
+def test_a_network_that_has_lost_a_layer_is_no_ticket() -> None:
+    module = nn.Sequential(nn.Linear(6, 8, bias=False), nn.Linear(8, 3, bias=False))
+    gslt.freeze(module, gslt.FreezeConfig())
+    del module[1]
+    with pytest.raises(gslt.TicketError, match=r"lost a layer since: 1 of 2 weights"):
+        gslt.Ticket.of(module)
+
+
+class Drawn(nn.Module):
+    """A layer of one's own with constants that its constructor draws or writes down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 4))
+        self.fan_in = {"weight": 6}
+        self.phase = nn.Parameter(torch.randn(4))
+        self.gain = nn.Parameter(torch.full((4,), 0.5))
+        self.register_buffer("mean", torch.zeros(6), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((x - self.mean) @ self.weight + self.phase).cos() * self.gain
+
+
+def test_what_a_constructor_draws_is_stored_and_what_it_writes_down_is_not() -> None:
+    module, x = Drawn(), torch.randn(5, 6)
+    gslt.freeze(module, gslt.FreezeConfig())
+    ticket = gslt.Ticket.from_bytes(gslt.Ticket.of(module).to_bytes())
+    assert list(ticket.state) == ["phase"]
+    fresh = Drawn()
+    assert not torch.equal(fresh.phase, module.phase)
+    ticket.restore(fresh)
+    assert torch.equal(fresh(x), module(x))
+    # Freezing anew does not take it for what every module has.
+    for each in (module, fresh):
+        gslt.freeze(each, gslt.FreezeConfig(seed=1))
+        assert list(gslt.Ticket.of(each).state) == ["phase"]
+
+
+def test_a_changed_buffer_that_no_state_has_is_told() -> None:
+    module = Drawn()
+    gslt.freeze(module, gslt.FreezeConfig())
+    gslt.Ticket.of(module)
+    module.mean += 1
+    with pytest.warns(gslt.errors.GsltWarning, match=r"^mean changed since .*persistent=False"):
+        gslt.Ticket.of(module)
+
+
+def test_what_is_trained_beside_a_frozen_part_is_told() -> None:
+    module = nn.Sequential(normed(), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    gslt.freeze(module[0], gslt.FreezeConfig())
+    module[0].eval()
+    module(torch.randn(7, 6))
+    said = r"of Sequential alone: it does not hold .*1\.weight.*2\.bias.*1\.running_var"
+    with pytest.warns(gslt.errors.GsltWarning, match=said):
+        ticket = gslt.Ticket.of(module)
+    assert ticket.masks.keys() == gslt.Ticket.of(module[0]).masks.keys()
+    # What is fixed there is not lost.
+    module[1], module[2] = nn.BatchNorm1d(2), nn.Linear(2, 2).requires_grad_(False)
+    module[1].requires_grad_(False)
+    gslt.Ticket.of(module)
+
+
+def test_a_parametrization_over_a_frozen_weight_is_refused() -> None:
+    class Halved(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            return weight / 2
+
+    layer = nn.Linear(6, 4)
+    gslt.freeze(layer, gslt.FreezeConfig())
+    parametrize.register_parametrization(layer, "weight", Halved())
+    with pytest.raises(gslt.TicketError, match="parametrization was put on weight since"):
+        gslt.Ticket.of(layer)
+    with pytest.raises(gslt.ConfigError, match="parametrization was put on weight since"):
+        gslt.freeze(layer, gslt.FreezeConfig())
+    x = torch.randn(5, 6)
+    assert torch.equal(gslt.bake(layer)(x), layer(x))
+
+
+def test_the_order_of_layers_is_named(tmp_path: Path) -> None:
+    def built(names: str) -> nn.Module:
+        return nn.ModuleDict({name: nn.Linear(4, 4) for name in names})
+
+    module = built("ba")
+    gslt.freeze(module, gslt.FreezeConfig())
+    gslt.Ticket.of(module).save(tmp_path / "t.safetensors")
+    ticket = gslt.load_ticket(tmp_path / "t.safetensors")
+    with pytest.raises(gslt.TicketError, match=r"another order .*b\.weight, a\.weight; build"):
+        ticket.restore(built("ab"))
+    ticket.restore(built("ba"))
+
+
+def test_a_lazy_module_is_refused_as_by_freeze() -> None:
+    module = nn.Linear(6, 4)
+    gslt.freeze(module, gslt.FreezeConfig())
+    with pytest.raises(gslt.ConfigError, match="has no shape yet"):
+        gslt.Ticket.of(module).restore(nn.LazyLinear(4))
+
+
+@pytest.mark.parametrize("wrap", [partial(torch.compile, backend="eager"), nn.DataParallel])
+@pytest.mark.parametrize("build", [lambda: nn.Linear(6, 4), normed])
+def test_torchs_wrappers_change_nothing(
+    wrap: Callable[[nn.Module], nn.Module], build: Callable[[], nn.Module]
+) -> None:
+    plain, wrapped = build(), wrap(build())
+    for module in (plain, wrapped):
+        gslt.freeze(module, gslt.FreezeConfig(freezing_ratio=0.4))
+    masks = gslt.Ticket.of(plain).masks
+    ticket = gslt.Ticket.of(wrapped)
+    assert masks.keys() == ticket.masks.keys()
+    assert all(torch.equal(masks[name], ticket.masks[name]) for name in masks)
+    ticket.restore(build())
+    ticket.restore(wrap(build()))
+    again = gslt.freeze(wrapped, gslt.FreezeConfig(seed=1))
+    assert [layer.name for layer in again.layers] == list(masks)
+    x, inner = torch.randn(5, 6), unwrapped(wrapped).eval()
+    with torch.no_grad():
+        assert torch.equal(gslt.bake(inner)(x), inner(x))
 
 
 def other_norm(norm: nn.Module) -> nn.Module:
