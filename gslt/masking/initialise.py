@@ -13,7 +13,7 @@ from gslt.masking.fan_in import fan_in_of, padding_row
 from gslt.masking.parametrization import frozen_weights, random_weight
 from gslt.masking.report import emptied_layers
 from gslt.masking.trained import put_mask, random_masks, source_report
-from gslt.masking.weights import weights_of
+from gslt.masking.weights import unwrapped, weights_of
 
 
 def initialise(
@@ -51,6 +51,7 @@ def initialise(
     Raises:
         ConfigError: if the module is frozen, or the mask keeps no weight.
     """
+    module = unwrapped(module)
     if frozen_weights(module):
         raise ConfigError("the module is frozen: its weights follow from its seed")
     source = FreezeConfig(

@@ -279,7 +279,7 @@ class Ticket(StoredTicket):
             TicketError: if a weight has no mask, or the module holds what no ticket can store.
         """
         given = (dataset, split, dict(results or {}), content_hash)
-        return cls(**vars(weak_ticket(module, source, *given)))
+        return cls(**vars(weak_ticket(unwrapped(module), source, *given)))
 
     @property
     def is_weak(self) -> bool:

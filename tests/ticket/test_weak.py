@@ -224,3 +224,18 @@ def test_a_weak_ticket_that_contradicts_itself_is_not_written(trained: Result) -
     for message, change in wrong.items():
         with pytest.raises(gslt.TicketError, match=message):
             dataclasses.replace(ticket, **change).to_bytes()
+
+
+def test_torchs_wrappers_change_nothing_of_a_weak_ticket() -> None:
+    tickets, source = [], FreezeConfig(sparsity=0.5, prune_ratio=0.5)
+    for wrap in (nn.Identity, nn.DataParallel):
+        module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+        wrapped = module if wrap is nn.Identity else wrap(module)
+        initialise(wrapped, "ku", 0, 0.5)
+        tickets.append(gslt.Ticket.trained(wrapped, source))
+        tickets[0].restore(
+            nn.DataParallel(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)))
+        )
+    plain, other = (ticket.values for ticket in tickets)
+    assert plain.keys() == other.keys()
+    assert all(torch.equal(plain[name], other[name]) for name in plain)
