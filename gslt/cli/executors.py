@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from gslt.cli.options import add_root, data_folder, said_options
+from gslt.cli.options import add_root, data_folder, refuse_lost, said_options
 from gslt.cli.parser import Parser
 from gslt.errors import ConfigError
 
@@ -43,7 +43,9 @@ def add_executor(parser: Parser) -> None:
 
 
 def check_executor(options: Namespace, given: Sequence[str]) -> None:
-    """Refuse options of the executor that is not chosen, which would be lost.
+    """Refuse options of the executor that is not chosen, or of any where no run is computed.
+
+    They would be lost.
 
     Args:
         options: parsed options of any command.
@@ -53,6 +55,9 @@ def check_executor(options: Namespace, given: Sequence[str]) -> None:
         ConfigError: if there are some.
     """
     executor = options.get("executor")
+    if options.get("report_only"):
+        usual = {"device": "cpu", "executor": "local", **_OF_LOCAL, **_OF_RAY}
+        refuse_lost(said_options(options, given, usual), "--report_only computes no run")
     if executor == "ray" and said_options(options, given, _OF_LOCAL):
         raise ConfigError(
             "--workers is for --executor local, and on Ray --cpus_per_run and --gpus_per_run say "

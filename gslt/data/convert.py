@@ -365,6 +365,8 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
             )
         store["edge_index"], weight = edges_of_adjacency(store["adj_t"])
         weights = {} if weight is None else {"the weights in adj_t": weight}
+    elif "adj_t" in store:
+        _check_same_edges(store["edge_index"], store["adj_t"])
     parts = Parts(
         x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
         y=_pick(store, y, _LABEL_NAMES, "labels"),
@@ -378,6 +380,23 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
         warnings.simplefilter("ignore")
         of_edges = [key for key in left if key.startswith("edge") or data.is_edge_attr(key)]
     return replace(parts, edge_data={**{key: store[key] for key in of_edges}, **weights})
+
+
+def _check_same_edges(edge_index: Any, adj_t: Any) -> None:
+    """Refuse a PyG ``Data`` that has two graphs: one of them would be left out."""
+    try:
+        both = torch.as_tensor(edge_index), edges_of_adjacency(adj_t)[0]
+        width = 1 + max(int(edges.max()) for edges in both if edges.numel())
+        ours, theirs = (torch.unique(edges[0] * width + edges[1]) for edges in both)
+    except (DataError, TypeError, ValueError, RuntimeError):
+        return  # What is no list of edges, or no matrix, is told elsewhere or is no graph.
+    missing = int((~torch.isin(ours, theirs)).sum())
+    more = int((~torch.isin(theirs, ours)).sum())
+    if missing or more:
+        raise DataError(
+            f"the PyG Data has two graphs: of {len(ours):,} edges in edge_index adj_t "
+            f"lacks {missing:,}, and it has {more:,} others; delete the one that is not meant"
+        )
 
 
 def _from_dgl(graph: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:

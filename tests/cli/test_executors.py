@@ -79,6 +79,13 @@ def test_options_of_the_other_executor_are_refused(
     assert not out.exists()
 
 
+def test_a_report_takes_no_options_of_runs(tmp_path: Path, capsys: Any) -> None:
+    words = ["conjecture", "--report_only", "--out", str(tmp_path), "--workers", "2", "--device"]
+    assert main([*words, "cuda"]) == 2
+    said = "gslt: --report_only computes no run; leave out --device, --workers\n"
+    assert capsys.readouterr().err == said
+
+
 def test_options_of_the_other_executor_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     words = ["compare", "--config", str(file)]

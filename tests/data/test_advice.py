@@ -151,6 +151,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: made(edge_index=None, adj_t=adjacency()),
         lambda: made(edge_index=EDGES, adj_t=adjacency()),
     ),
+    "two graphs": (
+        lambda: made(edge_index=EDGES, adj_t=torch.eye(NODES).to_sparse()),
+        lambda: made(edge_index=EDGES),
+    ),
     "shape of an adjacency": (
         lambda: made(edge_index=None, adj_t=adjacency()[:, :3].to_sparse()),
         lambda: made(edge_index=None, adj_t=adjacency().to_sparse()),

@@ -292,6 +292,15 @@ def test_a_transposed_adjacency_by_hand(tmp_path: Path, layout: str) -> None:
         load_dataset(str(tmp_path / "data.pt"), undirected=False)
 
 
+def test_an_adjacency_beside_edges_is_of_the_same_graph() -> None:
+    edges = torch.tensor(EDGES).T
+    as_dataset(graph(edge_index=edges, adj_t=transposed("coo")), undirected=False)
+    said = "of 3 edges in edge_index adj_t lacks 1, and it has 0 others"
+    fewer = torch.sparse_coo_tensor(edges.flip(0)[:, :2], torch.ones(2), (4, 4))
+    with pytest.raises(DataError, match=said):
+        as_dataset(graph(edge_index=edges, adj_t=fewer), undirected=False)
+
+
 def test_a_sparse_tensor_of_torch_sparse() -> None:
     """As far as its two methods go: the package is not needed."""
 
