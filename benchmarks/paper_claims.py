@@ -251,10 +251,10 @@ OF_CONV6 = (
         "Conv6 is best at middle sparsity",
         tuple(
             Contrast(
-                f"sparsity 0.5 − {other:g}",
-                arm("sparsity", "dense source, SKC", sparsity=0.5),
-                arm("sparsity", "dense source, SKC", sparsity=other),
+                f"{init}: sparsity 0.5 − {other:g}",
+                *(arm("sparsity", f"dense source, {init}", sparsity=s) for s in (0.5, other)),
             )
+            for init in ("SKC", "KU")
             for other in (0.1, 0.9)
         ),
     ),
