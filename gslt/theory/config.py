@@ -42,6 +42,8 @@ class TargetConfig:
     def __post_init__(self) -> None:
         check_values(self)
         Stream(self.target_seed, "", "check")
+        if self.target_seed >= 1 << 63:
+            raise ConfigError(f"target_seed must lie below 2**63, got {self.target_seed}")
         for name in ("epochs", "hidden_channels"):
             value = getattr(self, name)
             if value is not None and value < 1:
