@@ -77,6 +77,21 @@ def check_load(options: Namespace, given: Sequence[str]) -> None:
         check_seed(options.load, options.target_seed)
 
 
+def check_copies(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse ``--failure`` beside ``--copies``: the law is not asked then.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if both are given.
+    """
+    if options.get("copies") is not None:
+        others = said_options(options, given, {"failure": ConstructConfig.failure})
+        refuse_lost(others, "--copies sets the number of channels, and the law is not asked")
+
+
 def _parser() -> Parser:
     parser = Parser(description=DESCRIPTION)
     add_config(parser)

@@ -61,7 +61,11 @@ def test_a_ticket_that_equals_its_target(
     ("options", "said"),
     [
         (["--epsilon", "0"], "epsilon must be a finite number above 0"),
+        (["--freezing_ratio", "1"], "freezing_ratio 1 leaves 0 of the weights"),
         (["--freezing_ratio", "1"], "freeze at most 0.95"),
+        (["--freezing_ratio", "1.5"], "freezing_ratio must lie in [0, 1], got 1.5"),
+        (["--lock_ratio", "0.96"], "prune_ratio 0 and lock_ratio 0.96 leave 0.04 of"),
+        (["--copies", "5", "--failure", "1e-4"], "law is not asked; leave out --failure"),
         (["--copies", "5"], "are missed with 5 random channels"),
         (["--target", "mlp"], "leave it out"),
     ],

@@ -293,6 +293,18 @@ def test_slopes_are_those_of_the_record(record: dict[str, Any], rows: list[list[
         assert -1.0 < record["slopes"][name]["simulated"][0] < -0.93
 
 
+def test_the_error_of_signed_constants_is_that_of_the_record(record: dict[str, Any]) -> None:
+    constant = math.sqrt(1 / 3)
+    shares = [2.0 ** row["log2_error"][0] / constant for row in record["errors"]["signed_constant"]]
+    assert 0.27 < min(shares) < 0.2835 < max(shares) < 0.3
+    # Sums are a constant apart: how far numbers that are uniform on [-1, 1] are from the next one.
+    targets = np.linspace(-1, 1, 100_001) / constant
+    middle = float(np.median(np.abs(targets - np.round(targets))))
+    words = " ".join((ROOT / "docs" / "theory.md").read_text(encoding="utf-8").split())
+    assert f"the error stays at {middle:.2f} of the constant in the median" in words
+    assert middle == pytest.approx(np.mean(shares), rel=0.01)
+
+
 def test_reach_is_that_of_the_record(record: dict[str, Any], rows: list[list[str]]) -> None:
     table: dict[str, list[str]] = {}
     for row in record["reach"]:
