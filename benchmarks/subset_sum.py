@@ -276,7 +276,7 @@ def price_rows(number: int, ratios: tuple[float, ...]) -> Values:
         found[way] = []
         for ratio in ratios:
             shape = {"prune_ratio": prune * ratio, "lock_ratio": lock * ratio}
-            guess = laws.values_needed("uniform", 1e-3, number=number, **shape)
+            guess = laws.values_needed("uniform", 1e-3, **shape)
             n = least(lambda n, shape=shape: success(n, 2 * number, shape) >= 0.99, guess)
             found[way].append(
                 {"freezing_ratio": ratio, **shape, "n": n, "predicted": guess, "draws": 2 * number}

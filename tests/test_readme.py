@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import statistics
 import tarfile
 from pathlib import Path
 
 import pandas
 import pytest
-from committed import PAGES, RESULTS, WORDS, committed, percent, table
+from committed import PAGES, RESULTS, ROOT, WORDS, committed, percent, table
 
 import gslt
 from gslt.backends import get_backend
@@ -366,6 +367,72 @@ def test_random_sources(study: str, heading: str, random_sources: Path) -> None:
             assert cell == "{:.1f} / {:.1f}".format(*at), (arm, density)
 
 
+def test_differences_of_random_sources(random_sources: Path) -> None:
+    """What stands below the tables, at the best epoch and at the last one."""
+    cora, debian = (
+        gslt.studies.frame(random_sources, study)
+        for study in ("er-gin-standard", "er-gin-strong-debian")
+    )
+    both = ("test_accuracy", "last_test_accuracy")
+    sparse, frozen, dense, by_layer = (
+        f"strong ticket, {source}"
+        for source in ("sparse source", "frozen source", "dense source", "dense by layer")
+    )
+
+    def of(runs: pandas.DataFrame, arm: str, kept: float, allocation: str) -> pandas.DataFrame:
+        mine = runs[(runs["arm"] == arm) & (runs["density"].round(2) == kept)]
+        if "dense" not in arm:
+            mine = mine[mine["allocation"] == allocation]
+        assert sorted(mine["seed"]) == list(range(6))
+        return mine.set_index("seed")
+
+    def above(runs: pandas.DataFrame, arm: str, other: str, *at: float | str) -> list[float]:
+        one, two = (of(runs, each, *at)[[*both]] for each in (arm, other))
+        return [float(100 * each) for _, each in (one - two).mean().items()]
+
+    words = WORDS["docs/random-sources.md"]
+    (low, low_last), (high, high_last) = (
+        above(cora, sparse, by_layer, kept, "uniform") for kept in (0.01, 0.02)
+    )
+    assert (
+        f"{-low:.1f} points *below* it at 0.01, and {high:.1f} above it at 0.02 (at the last epoch "
+        f"{-low_last:.1f} below and {high_last:.1f} above)"
+    ) in words
+    below = {
+        arm: [
+            above(debian, other, arm, kept, allocation)
+            for other in (dense, by_layer)
+            for kept in (0.02, 0.1)
+            for allocation in ("erk", "epl")
+        ]
+        for arm in (sparse, frozen)
+    }
+    best, last = (
+        [f"{min(of_arm):.1f} to {max(of_arm):.1f}" for of_arm in ends]
+        for ends in (
+            [[each[epoch] for each in below[arm]] for arm in (sparse, frozen)] for epoch in (0, 1)
+        )
+    )
+    ends = [each.split(" to ") for each in best]
+    assert (
+        f"{ends[0][0]} to {ends[0][1]} points below the dense ones, frozen ones {best[1]} (at the "
+        f"last epoch {last[0]} and {last[1]})"
+    ) in words
+    # What is pyramidal has lost a layer, but for four tickets.
+    lost = cora[cora["allocation"] == "pyramidal"]
+    lost = lost[lost["density"].round(2) <= 0.1]
+    kept = lost[lost["least_layer_density"] > 0]
+    assert set(kept["arm"]) == {sparse}
+    assert set(kept["density"].round(2)) == {0.1}
+    assert len(kept) == 4
+    assert set((100 * kept["least_layer_density"]).round(1)) == {0.1}
+    assert "at 0.1 four of the six tickets of sparse sources keep 0.1 %" in words
+    for kept_share in (0.02, 0.05, 0.1, 0.25):
+        for arm in (sparse, frozen, by_layer, dense):
+            fit = of(cora, arm, kept_share, "erk")["last_train_accuracy"].min()
+            assert (fit >= 0.95) == ((arm, kept_share) != (dense, 0.02))
+
+
 def test_constructions() -> None:
     rows = committed("constructions/constructions")["rows"]
     assert len(rows) == 120
@@ -393,3 +460,48 @@ def test_constructions() -> None:
             for name in ("dense", "sparse", "frozen")
         ]
         assert cells == [f"{mean:,.0f}" for mean in means], kind
+
+
+def test_random_weights_with_the_first_matrices() -> None:
+    text = (RESULTS / "constructions" / "study-quick.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    names = next(row for row in rows if row[:1] == ["method"])
+    (row,) = (
+        dict(zip(names, row, strict=True))
+        for row in rows
+        if row[:3] == ["GIN, frozen source", "0.01", "0.50"]
+    )
+    chosen, all_of_them = row["random weights for one"], row["with first matrices"]
+    times = [float(each.replace(",", "")) for each in (all_of_them, chosen)]
+    by_kind: dict[str, list[float]] = {}
+    for made in committed("constructions/constructions")["rows"]:
+        ratio = made["random_per_target_weight"] / made["searched_per_target_weight"]
+        by_kind.setdefault(made["kind"], []).append(ratio)
+    means = {kind: statistics.mean(ratios) for kind, ratios in by_kind.items()}
+    assert {round(means[kind]) for kind in ("mlp", "ign2", "cnn", "c4cnn", "d4cnn")} == {3}
+    expected = (
+        f"3 times for the small targets, {means['gin']:.0f} for the GIN on Cora that is 16 wide, "
+        f"and {times[0] / times[1]:.0f} for the one of 6 in the study ({chosen} and {all_of_them})"
+    )
+    assert expected in WORDS["docs/theory.md"]
+    # Copies of (p + 1)² entries beside copies of (p + 1) q.
+    assert times[0] / times[1] == pytest.approx(1434 / 6, rel=0.01)
+
+
+#: First authors of papers on existence, and their numbers on arXiv.
+PAPERS = {
+    "Pensia": "2006.07990",
+    "Ferbach": "2206.04270",
+    "Burkholz": "2205.02343",
+    "Otsuka": "2402.14029",
+}
+
+
+def test_papers_have_one_number() -> None:
+    """No page lists every paper, so those of a name are compared wherever they stand."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "gslt").rglob("*.py"))]
+    for name, number in PAPERS.items():
+        pattern = rf"{name}(?: et al\.)? \d{{4}}(?:,| \()? ?\(?arXiv (\d{{4}}\.\d{{5}})"
+        found = [each for text in texts for each in re.findall(pattern, " ".join(text.split()))]
+        assert found, name
+        assert set(found) == {number}

@@ -23,7 +23,7 @@ from gslt.cli.parser import Commands, Parser
 from gslt.config import part
 from gslt.errors import RunError, differences
 from gslt.files.folder import TICKET
-from gslt.theory.config import TARGET, ConstructConfig, TargetConfig
+from gslt.theory.config import NODES, TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:
     from gslt.files import OutputFolder
@@ -56,17 +56,40 @@ def add(commands: Commands) -> None:
 def check_load(options: Namespace, given: Sequence[str]) -> None:
     """Refuse settings of the target's training beside ``--load``, which would be lost.
 
+    The seed is one of them where the data is a graph of nodes; of data that gslt makes it is that
+    of the file, and may be repeated.
+
     Args:
         options: parsed options of any command.
         given: words of the command line.
 
     Raises:
-        ConfigError: if there are some.
+        ConfigError: if there are some, or the seed is another.
     """
     if options.get("load") is None:
         return
-    others = said_options(options, given, _OF_TRAINING)
+    seed = said_options(options, given, {"target_seed": TargetConfig.target_seed})
+    others = said_options(options, given, _OF_TRAINING) + seed * (options.target in NODES)
     refuse_lost(others, f"the target in {str(options.load)!r} is trained")
+    if seed:
+        from gslt.theory.existence import check_seed
+
+        check_seed(options.load, options.target_seed)
+
+
+def check_copies(options: Namespace, given: Sequence[str]) -> None:
+    """Refuse ``--failure`` beside ``--copies``: the law is not asked then.
+
+    Args:
+        options: parsed options of any command.
+        given: words of the command line.
+
+    Raises:
+        ConfigError: if both are given.
+    """
+    if options.get("copies") is not None:
+        others = said_options(options, given, {"failure": ConstructConfig.failure})
+        refuse_lost(others, "--copies sets the number of channels, and the law is not asked")
 
 
 def _parser() -> Parser:
@@ -89,15 +112,22 @@ def _construct(options: Namespace) -> Outcome:
     from gslt.data.catalogue import address
     from gslt.files import plain
     from gslt.studies.constructions import ConstructionFolder
-    from gslt.theory.existence import load_target, load_task, own_dataset, trained_target
+    from gslt.theory.existence import (
+        load_target,
+        load_task,
+        own_dataset,
+        trained_target,
+        with_seed_of,
+    )
     from gslt.training.places import default_folder
 
     kind, config = part(TargetConfig, options), part(ConstructConfig, options)
     dataset = options.dataset or own_dataset(kind.target)
     dataset = address(dataset) if kind.is_of_nodes else dataset
     place = {"dataset_dir": data_folder(options), "split": options.split}
-    task = load_task(kind.target, options.dataset, **place, seed=kind.target_seed)
     load = options.load and str(options.load)
+    kind = with_seed_of(load, kind) if load else kind
+    task = load_task(kind.target, options.dataset, **place, seed=kind.target_seed)
     target = load and load_target(load, kind.target, task)
     settings = {"dataset": dataset, **place, "load": load, **asdict(kind), **asdict(config)}
     out = options.out or default_folder(f"{KIND}-{kind.target}", dataset)
@@ -153,7 +183,7 @@ def _write(
     from gslt.theory.existence import SHARES, errors_against_width, keep_construction, save_target
 
     # Whatever becomes of the construction, it need not be trained again.
-    folder.write_bytes(TARGET, save_target(target))
+    folder.write_bytes(TARGET, save_target(target, task))
     found = construct(target, task.x, task.graph, config, progress=True)
     widths = errors_against_width(found, target)
     facts, ticket = keep_construction(folder, found, target, task, widths=widths, settings=settings)

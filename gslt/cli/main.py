@@ -253,4 +253,5 @@ CHECKS = (
     studies.check_study_file,
     executors.check_executor,
     construct.check_load,
+    construct.check_copies,
 )

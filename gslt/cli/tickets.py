@@ -39,7 +39,8 @@ def _evaluate_parser() -> Parser:
     text = "data set: name or path [the one that it was found on]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
-    parser.add_argument("--split", type=int | None, help="number of the split [the ticket's]")
+    text = "number of the split, or the seed of data that is made [the ticket's]"
+    parser.add_argument("--split", type=int | None, help=text)
     add_reading(parser)
     add_other_data(parser)
     parser.add_argument(
@@ -97,7 +98,7 @@ def _evaluate(options: Namespace) -> Outcome:
 
 def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     """The scores of a constructed ticket, beside those at its construction."""
-    from gslt.data.content import hold_to_data
+    from gslt.data.content import content_facts, hold_to_facts
     from gslt.nn.source import ConstructedNetwork
     from gslt.theory.config import NODES
     from gslt.theory.existence import load_task
@@ -112,14 +113,16 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     named = options.dataset or (ticket.dataset if kind in NODES else None)
     split = ticket.split if options.split is None else options.split
     address = None if named is None else address_of(named, options)
-    task = load_task(kind, address, dataset_dir=data_folder(options), split=split)
+    # Data that is made has the seed in the place of the number of a split.
+    place = {"split": split} if kind in NODES else {"seed": split}
+    task = load_task(kind, address, dataset_dir=data_folder(options), **place)
     data = task.dataset
-    same = task.name == ticket.dataset and split == ticket.split
-    if data is not None:
-        known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
-        if said := hold_to_data(known, what, data, allowed=options.allow_other_data):
-            warn(said, GsltWarning)
-        same = ticket.content_hash == data.content_hash
+    name = task.name if data is not None else f"{task.name} of seed {split}"
+    facts = content_facts(data) if data is not None else {"content_hash": task.content_hash}
+    known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
+    if said := hold_to_facts(known, what, name, facts, allowed=options.allow_other_data):
+        warn(said, GsltWarning)
+    same = ticket.content_hash == task.content_hash
     model = ticket.model()
     assert isinstance(model, ConstructedNetwork)
     metric = "accuracy" if data is None else data.metric_label

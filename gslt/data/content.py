@@ -125,9 +125,37 @@ def hold_to_data(
     Raises:
         DataError: says how the data differs.
     """
-    if how := data_differ(known, content_facts(data)):
+    return hold_to_facts(known, what, data.name, content_facts(data), allowed=allowed, flag=flag)
+
+
+def hold_to_facts(
+    known: Mapping[str, Any],
+    what: str,
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    allowed: bool,
+    flag: str = ALLOWING,
+) -> str:
+    """The same as :func:`hold_to_data`, for data of which facts are known.
+
+    Args:
+        known: facts of the data that it was found on.
+        what: was found on it, the beginning of the sentence.
+        name: of the data that it is to be used on.
+        facts: of that data.
+        allowed: whether the user has allowed other data, which is a warning then.
+        flag: how that is said.
+
+    Returns:
+        A sentence where the content is not known, or an empty text.
+
+    Raises:
+        DataError: says how the data differs.
+    """
+    if how := data_differ(known, facts):
         refuse_other_data(
-            f"{what} was found on other data than {data.name!r} is now: {how}",
+            f"{what} was found on other data than {name!r} is now: {how}",
             "bring back the data, or see what it is worth on this one",
             allowed=allowed,
             error=DataError,
@@ -137,7 +165,7 @@ def hold_to_data(
         return ""
     return (
         f"{what} does not say on what content it was found, as an older gslt wrote it, so whether "
-        f"{data.name!r} is still that could not be compared"
+        f"{name!r} is still that could not be compared"
     )
 
 

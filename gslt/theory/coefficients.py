@@ -19,6 +19,7 @@ from gslt.theory.subset_sum import Bool, Float64, subset_sums
 
 #: Free values that are searched exactly, first for all coefficients, then for those still missed.
 _EXACT = (20, 28, 34, 38)
+MOST_EXACT = _EXACT[-1]
 #: Values of subset sums at a time.
 _VALUES = 1 << 23
 
@@ -53,14 +54,22 @@ class BlockSums:
         number: of the block.
         layer: of the target.
         both_signs: whether the layer's inputs can be negative.
+        by_law: whether the law has set the number of channels, and nobody by hand.
     """
 
     def __init__(
-        self, network: ConstructedNetwork, number: int, layer: EquivariantLinear, both_signs: bool
+        self,
+        network: ConstructedNetwork,
+        number: int,
+        layer: EquivariantLinear,
+        both_signs: bool,
+        *,
+        by_law: bool = False,
     ) -> None:
         block = network.blocks[number]
         assert isinstance(block, SourceBlock)
         self.block, self.number, self.layer = block, number, layer
+        self.by_law = by_law
         self.both_signs = both_signs and block.first is not None
         weight = block.parametrizations.weight[0]  # type: ignore[index, union-attr]
         assert isinstance(weight, FrozenWeight)
@@ -187,13 +196,13 @@ class BlockSums:
             else f"the bias of output channel {(start + q) // self.copied}"
         )
         copies = self.block.copies
+        cure = "" if self.by_law else "leave copies out, so that the law sets them, or "
         raise ConstructionError(
             f"{int(missed.sum())} coefficients of layer {self.number} are missed with {copies} "
             f"random channels for each input channel; the worst, {where}, is "
             f"{float(wanted[q, p, k]):.4f} of the layer's largest and its nearest sum is "
-            f"{errors[worst]:.2g} away, where {epsilon:.2g} is allowed: leave copies out, so that "
-            f"the law sets them, or set copies to {math.ceil(1.5 * copies)}; freezing less does "
-            "too, or another seed"
+            f"{errors[worst]:.2g} away, where {epsilon:.2g} is allowed: {cure}set copies to "
+            f"{math.ceil(1.5 * copies)}; freezing less does too, or another seed"
         )
 
 

@@ -42,6 +42,8 @@ class TargetConfig:
     def __post_init__(self) -> None:
         check_values(self)
         Stream(self.target_seed, "", "check")
+        if self.target_seed >= 1 << 63:
+            raise ConfigError(f"target_seed must lie below 2**63, got {self.target_seed}")
         for name in ("epochs", "hidden_channels"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -86,12 +88,17 @@ class ConstructConfig:
         check_values(self)
         check_epsilon(self.epsilon)
         p, locked = self.ratios
+        if (ratio := self.freezing_ratio) is not None and not 0 <= ratio <= 1:
+            raise ConfigError(f"freezing_ratio must lie in [0, 1], got {ratio}")
         for name, value in (("prune_ratio", p), ("lock_ratio", locked)):
             if not 0 <= value < 1:
                 raise ConfigError(f"{name} must lie in [0, 1), got {value}")
         if p + locked > 0.95:
+            said = f"prune_ratio {p:g} and lock_ratio {locked:g} leave"
+            if self.freezing_ratio is not None:
+                said = f"freezing_ratio {self.freezing_ratio:g} leaves"
             raise ConfigError(
-                f"prune_ratio {p:g} and lock_ratio {locked:g} leave {1 - p - locked:.3g} of the "
+                f"{said} {1 - p - locked:.3g} of the "
                 "weights to choose from, where a sum needs many; freeze at most 0.95 together"
             )
         if not 0 < self.failure < 1:

@@ -21,7 +21,7 @@ where ε_l is the largest error of a coefficient of layer l, S_l the largest
 source's layer m. So the layers are built from the last to the first, each with
 :math:`\epsilon_l = \epsilon / (L S_l \prod_{m > l} G_m)`, and the bound holds on the data as it is.
 
-Sources: Pensia et al. 2020 (arXiv 2006.07990); Ferbach et al. 2023 (arXiv 2210.04270), equivariant
+Sources: Pensia et al. 2020 (arXiv 2006.07990); Ferbach et al. 2023 (arXiv 2206.04270), equivariant
 networks; Burkholz 2022 (arXiv 2205.02343), L + 1; Otsuka et al. 2024 (arXiv 2402.14029), frozen
 sources. Nothing is locked in the first matrix of a pair: a locked entry lets a second channel into
 a middle channel, and then no coefficient is a subset sum of its own any more.
@@ -30,6 +30,7 @@ a middle channel, and then no coefficient is a subset sum of its own any more.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,9 +49,16 @@ from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
 from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.progress import progress_bar
-from gslt.theory.coefficients import BlockFacts, BlockSums, norms_of, size_of_inputs, wanted_of
+from gslt.theory.coefficients import (
+    MOST_EXACT,
+    BlockFacts,
+    BlockSums,
+    norms_of,
+    size_of_inputs,
+    wanted_of,
+)
 from gslt.theory.config import ConstructConfig
-from gslt.theory.width import copies_needed
+from gslt.theory.width import copies_needed, finest_error
 
 #: Memory of a weight of a searched matrix while a ticket is constructed.
 BYTES_PER_WEIGHT = 64
@@ -176,7 +184,8 @@ def construct(
         if on_layer is not None:
             on_layer()
         size = size_of_inputs(layer, field_in, graph)
-        sums = BlockSums(network, number, layer, bool((field_in < 0).any()))
+        both_signs = bool((field_in < 0).any())
+        sums = BlockSums(network, number, layer, both_signs, by_law=config.copies is None)
         with torch.no_grad():
             mask, fact = sums.solve(share / (size * behind), field_in, graph)
         masks[f"blocks.{number}.weight"] = mask
@@ -240,8 +249,43 @@ def plan(
         inputs: of each of its layers, fields ``(batch, p, …)``.
         config: ε, ratios, construction, seed.
         graph: of message passing.
+
+    Raises:
+        ConfigError: for an ε finer than sums can be searched for, or more channels than there may
+            be.
     """
-    channels, depth = target.channels, len(target.layers)
+    copies, floor = _widths(target, inputs, config, graph)
+    if config.copies is None and floor > config.epsilon:
+        asked, least = config.epsilon, floor
+        # A larger ε has fewer channels, of which the smallest are larger.
+        while floor >= least:
+            least = 1.1 * floor
+            floor = _widths(target, inputs, dataclasses.replace(config, epsilon=least), graph)[1]
+        step = 10.0 ** (math.floor(math.log10(least)) - 1)
+        raise ConfigError(
+            f"epsilon {asked:g} is finer than sums of random values can be searched for: "
+            f"{MOST_EXACT} values at most are searched exactly, and some coefficient would be "
+            f"missed more often than failure {config.failure:g} allows; take an epsilon of at "
+            f"least {math.ceil(least / step) * step:.1e}, or a larger failure"
+        )
+    return SourcePlan(
+        kind=target.kind,
+        channels=target.channels,
+        construction=config.construction,
+        copies=tuple(copies),
+        seed=config.seed,
+        first_prune_ratio=config.ratios[0],
+    )
+
+
+def _widths(
+    target: EquivariantNetwork, inputs: list[Tensor], config: ConstructConfig, graph: Graph | None
+) -> tuple[list[int], float]:
+    """Random channels for one in each layer, and the smallest ε that can be searched for there.
+
+    The latter is 0 where the number of channels is given.
+    """
+    depth, floor = len(target.layers), 0.0
     p, locked = config.ratios
     share, behind, copies = config.epsilon / depth, 1.0, [1] * depth
     rows_behind = 1
@@ -252,21 +296,18 @@ def plan(
         signs = 2 if pair and bool((x < 0).any()) else 1
         sums = rows_behind * (alpha[0].numel() * signs + beta.size(1)) * len(alpha)
         epsilon = share / (size_of_inputs(layer, x, graph) * behind * scale)
-        copies[number] = config.copies or copies_needed(
-            epsilon, config.failure / depth / sums, pair=pair, prune_ratio=p, lock_ratio=locked
-        )
+        copies[number] = config.copies or 0
+        if config.copies is None:
+            failure = config.failure / depth / sums
+            frozen: dict[str, Any] = {"pair": pair, "prune_ratio": p, "lock_ratio": locked}
+            copies[number] = copies_needed(epsilon, failure, **frozen)
+            finest = finest_error(copies[number], MOST_EXACT, failure, **frozen)
+            floor = max(floor, config.epsilon * finest / epsilon)
         norms = norms_of(layer, x, graph)
         width = 1.0 if pair else copies[number] / 2
         behind *= float((alpha.abs() * norms).sum((1, 2)).max()) * width + (0.0 if pair else scale)
         rows_behind = 1 if config.construction == "2L" else copies[number]
-    return SourcePlan(
-        kind=target.kind,
-        channels=channels,
-        construction=config.construction,
-        copies=tuple(copies),
-        seed=config.seed,
-        first_prune_ratio=p,
-    )
+    return copies, floor
 
 
 def _double(target: EquivariantNetwork) -> EquivariantNetwork:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gslt.config import TrainConfig
 from gslt.data import Dataset, NodeDataset, load_dataset
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning, warn
 from gslt.files import OutputFolder, plain, reading
 from gslt.files.folder import TICKET
 from gslt.nn.equivariant import EquivariantNetwork
@@ -57,8 +57,11 @@ def make_target(
         progress: show a progress bar on a terminal.
 
     Raises:
-        ConfigError: for a data set beside a kind that has its own, or a file of another network.
+        ConfigError: for a data set beside a kind that has its own, a file of another network, or
+            one of other data than ``target_seed`` says.
     """
+    if path is not None:
+        config = with_seed_of(path, config)
     task = load_task(
         config.target, dataset, dataset_dir=dataset_dir, split=split, seed=config.target_seed
     )
@@ -170,14 +173,75 @@ def _node_task(kind: str, data: Dataset) -> Task:
     return replace(found, synthetic=data.synthetic)
 
 
-def save_target(network: EquivariantNetwork) -> bytes:
-    """A target's weights as a safetensors file, its kind and widths in the metadata.
+def save_target(network: EquivariantNetwork, task: Task) -> bytes:
+    """A target's weights as a safetensors file; its kind, widths and data in the metadata.
 
     Args:
         network: of any kind.
+        task: the data that it was trained on.
     """
     said = {"kind": network.kind, "channels": " ".join(map(str, network.channels))}
+    if task.dataset is None:
+        said["data_seed"] = str(task.seed)
     return safetensors.torch.save(network.state_dict(), said)
+
+
+def with_seed_of(path: str | Path, config: TargetConfig) -> TargetConfig:
+    """The settings with the seed of the data that a target in a file was trained on.
+
+    Nodes have a data set, which no seed makes: their settings stay as they are.
+
+    Args:
+        path: of a file that :func:`save_target` wrote.
+        config: kind, and the seed; the usual one is taken for none.
+
+    Raises:
+        ConfigError: if the file cannot be read, or has another seed.
+    """
+    if config.is_of_nodes:
+        return config
+    if (seed := data_seed(path)) is None:
+        warn(
+            f"the target in {str(path)!r} does not say on what data it was trained, as an older "
+            f"gslt wrote it: target_seed {config.target_seed} is taken, and with another one "
+            "training and test examples are mixed",
+            GsltWarning,
+        )
+        return config
+    if config.target_seed not in (TargetConfig.target_seed, seed):
+        check_seed(path, config.target_seed)
+    return replace(config, target_seed=seed)
+
+
+def check_seed(path: str | Path, seed: int) -> None:
+    """Refuse a seed other than that of the data of a target in a file, where that is known.
+
+    Args:
+        path: of a file that :func:`save_target` wrote.
+        seed: that is asked for.
+
+    Raises:
+        ConfigError: if the file cannot be read, or has another seed.
+    """
+    if (there := data_seed(path)) not in (None, seed):
+        raise ConfigError(
+            f"the target in {str(path)!r} was trained on data of target_seed {there}, and "
+            f"target_seed is {seed}; leave it out"
+        )
+
+
+def data_seed(path: str | Path) -> int | None:
+    """Seed of the data of a target in a file; None where the file has none.
+
+    Args:
+        path: of a file that :func:`save_target` wrote.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    with reading(path, ConfigError, "a target"), safetensors.safe_open(str(path), "pt") as file:
+        said = (file.metadata() or {}).get("data_seed")
+        return None if said is None else int(said)
 
 
 def load_target(path: str | Path, kind: str, task: Task) -> EquivariantNetwork:
@@ -219,13 +283,12 @@ def constructed_ticket(found: Construction, task: Task, scores: dict[str, float]
         task: its data.
         scores: of the ticket on the data.
     """
-    data = task.dataset
     return Ticket.of(
         found.network,
         dataset=task.name,
-        split=data.split if data else 0,
+        split=task.split_number,
         results={**scores, "output_error": found.output_error},
-        content_hash=data.content_hash if data else "",
+        content_hash=task.content_hash,
     )
 
 
@@ -267,7 +330,7 @@ def keep_construction(
     """
     facts = construction_facts(found, target, task)
     ticket = constructed_ticket(found, task, facts["ticket_scores"])
-    folder.write_bytes(TARGET, save_target(target))
+    folder.write_bytes(TARGET, save_target(target, task))
     folder.write_bytes(TICKET, ticket.to_bytes())
     folder.write_json(SUMMARY, plain({**facts, **more}))
     return facts, ticket

@@ -164,22 +164,52 @@ def draws(
             range.
     """
     check_ratios(prune_ratio, lock_ratio)
-    if variable not in VARIABLES:
-        raise ConfigError(f"unknown variable {variable!r}; there are {', '.join(VARIABLES)}")
-    for name, count, most in (("n", n, MAX_VALUES), ("number", number, 1 << 31)):
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
-            raise ConfigError(f"{name} must be an integer in 1 … {most}, got {count!r}")
+    _check_draws(variable, n, number)
     name = f"theory.{variable}.{n}"
     values = VARIABLES[variable].draw(seed, name, number * n).reshape(number, n)
     targets = 2.0 * Stream(seed, name, "target").uniform(number) - 1.0
     place: Float64 = np.arange(n, dtype=np.float64)
-    ends = [float(round(prune_ratio * n))]
-    ends.append(ends[0] + min(round(lock_ratio * n), n - ends[0]))
+    pruned_values, locked_values = _frozen_values(n, prune_ratio, lock_ratio)
+    ends = [float(pruned_values), float(pruned_values + locked_values)]
     if by_chance:
         place = Stream(seed, name, "pattern").uniform(number * n).reshape(number, n)
         ends = [prune_ratio, prune_ratio + lock_ratio]
     pruned = place < ends[0]
     return Draws(values, targets, (place < ends[1]) & ~pruned, pruned)
+
+
+def _check_draws(variable: str, n: int, number: int) -> None:
+    if variable not in VARIABLES:
+        raise ConfigError(f"unknown variable {variable!r}; there are {', '.join(VARIABLES)}")
+    for name, count, most in (("n", n, MAX_VALUES), ("number", number, 1 << 31)):
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
+            raise ConfigError(f"{name} must be an integer in 1 … {most}, got {count!r}")
+
+
+def _frozen_values(n: int, prune_ratio: float, lock_ratio: float) -> tuple[int, int]:
+    """How many of n values are pruned, and how many locked."""
+    pruned = round(prune_ratio * n)
+    return pruned, min(round(lock_ratio * n), n - pruned)
+
+
+def _nested(
+    variable: str, n: int, number: int, prune_ratio: float, lock_ratio: float, seed: int
+) -> Draws:
+    """Sums as those of :func:`draws`, of which those of fewer values are a part.
+
+    Locked and free values have a stream each, and every n takes the first numbers of both: so what
+    is compared over n has the same random numbers, and the same targets.
+    """
+    _check_draws(variable, n, number)
+    pruned, locked = _frozen_values(n, prune_ratio, lock_ratio)
+    name = f"theory.{variable}"
+    values = [
+        VARIABLES[variable].draw(seed, f"{name}.{part}", number * count).reshape(count, number).T
+        for part, count in (("locked", locked), ("free", n - pruned - locked))
+    ]
+    targets = 2.0 * Stream(seed, name, "target").uniform(number) - 1.0
+    place = np.arange(n - pruned)
+    return Draws(np.hstack(values), targets, place < locked, place < 0)
 
 
 def check_ratios(prune_ratio: float, lock_ratio: float) -> None:
@@ -478,8 +508,9 @@ def values_needed(
     """How many values a sum must have, frozen ones among them, to be within ε of its target.
 
     The smallest n for which the share of failures that the saddlepoint density
-    predicts over random draws is at most 1 − success. Slow where much is locked: then not ε decides
-    but how often the locked sum is out of reach.
+    predicts over random draws is at most 1 − success. Every n has the same draws, the first n
+    numbers of each, so that the share falls smoothly with n. Slow where much is locked: then not ε
+    decides but how often the locked sum is out of reach; and less precise, as that is a count.
 
     Args:
         variable: a key of :data:`VARIABLES` other than ``"signed_constant"``.
@@ -512,7 +543,7 @@ def values_needed(
         )
 
     def enough(n: int) -> bool:
-        made = draws(variable, n, number, prune_ratio=prune_ratio, lock_ratio=lock_ratio, seed=seed)
+        made = _nested(variable, n, number, prune_ratio, lock_ratio, seed)
         return predicted_failure(log2_density(made), epsilon) <= 1 - success
 
     low, high = 1, 16

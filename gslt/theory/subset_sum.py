@@ -9,11 +9,14 @@ exactly.
 
 All sums are sums of integers: the n values of a row are rounded to multiples of a power of two,
 about :math:`2^{-59} n \max_i |x_i|`. So ties are ties, and an answer depends neither on the order
-of additions nor on what else is computed beside it.
+of additions nor on what else is computed beside it. Where the rounding could hide more than a
+thousandth of an error, as values differ by many powers of two, sums are those of the values as they
+are, and the answer is not called the optimum.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +41,8 @@ MAX_EXACT = 40
 _BITS = 60
 #: Largest magnitude: a sum of many of them is finite still.
 _LARGEST = 1e290
+#: Share of an error that the rounding of values may hide.
+_UNSURE = 1e-3
 #: Numbers that are sorted at a time: they stay in the cache of a core.
 _BLOCK = 1 << 16
 #: Rows that a thread prepares at a time, at most.
@@ -61,7 +66,8 @@ class SubsetSums:
     high: Float64
     """The largest sum that there is, ``(t,)``: locked values and positive free ones."""
     optimal: Bool
-    """Whether no other subset is nearer, ``(t,)``; where some were taken greedily it may be."""
+    """Whether no other subset is nearer, ``(t,)``, by more than a thousandth of the error. Another
+    may be where some were taken greedily, or rounding to the grid is coarser than that."""
 
     @property
     def reachable(self) -> Bool:
@@ -275,28 +281,39 @@ def _solve(x: Float64, z: Float64, locked: Bool, pruned: Bool, exact: int) -> Su
     # so is a maximum, while a sum of doubles depends on the machine.
     largest, number = np.abs(x).max(axis=1, initial=0.0), (~pruned).sum(axis=1)
     exponent = np.minimum(_BITS - 1 - np.frexp(largest)[1] - np.frexp(number)[1], 1000)
-    grid = np.rint(np.ldexp(x, exponent[:, None])).astype(np.int64)
+    scaled = np.ldexp(x, exponent[:, None])
+    grid = np.rint(scaled).astype(np.int64)
+    moved = np.where((grid != scaled).any(axis=1), number, 0)
     fixed = np.where(locked, grid, 0).sum(axis=1)
     grid = np.where(free, grid, 0)
     low, high = np.minimum(grid, 0).sum(axis=1), np.maximum(grid, 0).sum(axis=1)
     ends = [np.ldexp((fixed + end).astype(np.float64), -exponent) for end in (low, high)]
     # What lies beyond the last sum has it as the nearest one.
-    aim = np.rint(np.ldexp(np.clip(z, *ends), exponent)).astype(np.int64)
+    scaled = np.ldexp(np.clip(z, *ends), exponent)
+    aim = np.rint(scaled).astype(np.int64)
+    moved += aim != scaled
     aim = np.clip(aim - fixed, low, high)
     greedy = _largest(grid, free, exact)
     chosen = _greedy(grid, aim, greedy)
     left = aim - np.where(chosen, grid, 0).sum(axis=1)
     chosen |= _exactly(grid, left, free & ~greedy)
     sums = fixed + np.where(chosen, grid, 0).sum(axis=1)
+    chosen |= locked
     found = np.ldexp(sums.astype(np.float64), -exponent)
+    # Every value is moved by half a unit of the grid at most, and so is the target.
+    unsure = np.ldexp(moved.astype(np.float64), -exponent) > _UNSURE * np.abs(z - found)
+    for row in np.flatnonzero(unsure):
+        parts = (chosen[row], locked[row] | (x[row] < 0), locked[row] | (x[row] > 0))
+        found[row], ends[0][row], ends[1][row] = (math.fsum(x[row][part]) for part in parts)
+    errors = np.abs(z - found)
     return SubsetSums(
         targets=z,
-        chosen=chosen | locked,
+        chosen=chosen,
         sums=found,
-        errors=np.abs(z - found),
+        errors=errors,
         low=ends[0],
         high=ends[1],
-        optimal=np.logical_not(greedy.any(axis=1)),
+        optimal=~greedy.any(axis=1) & (~unsure | (errors == 0)),
     )
 
 

@@ -7,6 +7,7 @@ edges each, in one class with edges anywhere and in the other with edges that pr
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -55,6 +56,24 @@ class Task:
     """Of nodes, whose metric and splits then count."""
     label: str = ""
     """Its name where people read it; empty: the name."""
+    seed: int = 0
+    """That data was made with: of what is random in it, and of its split."""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of fields, classes and split, or that of the data set of nodes."""
+        if self.dataset is not None:
+            return self.dataset.content_hash
+        found = hashlib.sha256()
+        for part in (self.x, self.y, self.train, self.test):
+            found.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+            found.update(part.contiguous().numpy().data)
+        return found.hexdigest()
+
+    @property
+    def split_number(self) -> int:
+        """Number of the split of a data set of nodes; the seed of data that is made."""
+        return self.seed if self.dataset is None else self.dataset.split
 
     @property
     def shown(self) -> str:
@@ -165,7 +184,7 @@ def _split(name: str, x: Tensor, y: Tensor, seed: int, synthetic: bool = False) 
     order = Stream(seed, name, "split").permutation(len(y))
     train = torch.zeros(len(y), dtype=torch.bool)
     train[order[: round(_TRAIN * len(y))]] = True
-    return Task(name, x, y, train, ~train, synthetic=synthetic)
+    return Task(name, x, y, train, ~train, synthetic=synthetic, seed=seed)
 
 
 @dataclass(frozen=True)

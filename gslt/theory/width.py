@@ -9,12 +9,14 @@ import numpy as np
 
 from gslt.errors import ConfigError
 from gslt.random import Stream
-from gslt.theory.laws import Draws, log2_density, predicted_failure
-from gslt.theory.subset_sum import Float64
+from gslt.theory.laws import Draws, log2_density, predicted_failure, predicted_log2_error
+from gslt.theory.subset_sum import Bool, Float64
 
 #: Draws from which the share of failures is predicted, and the shares between which it is
 #: continued: an exponential law, as the lemmas have it.
 _DRAWS, _FIRST_SHARE, _LAST_SHARE = 4_000, 0.2, 5e-3
+#: Draws from which the smallest error is predicted.
+_FINE_DRAWS = 1_000
 #: Streams of the draws that the law is computed from.
 LAW = "channels"
 #: Most random channels for one.
@@ -67,6 +69,39 @@ def copies_needed(
             )
     needed = max(_continued(numbers, list(each), failure) for each in zip(*shares, strict=True))
     return math.ceil(1.1 * needed) + 2
+
+
+def finest_error(
+    n: int,
+    exact: int,
+    failure: float,
+    *,
+    pair: bool = True,
+    prune_ratio: float = 0.0,
+    lock_ratio: float = 0.0,
+) -> float:
+    """The smallest ε of a coefficient that n random channels keep with so few searched exactly.
+
+    Of more free values than that the largest are decided greedily, and the smallest have to hit
+    what is left, which is near the middle of their sums. Predicted as in :func:`copies_needed`,
+    over 1,000 draws.
+
+    Args:
+        n: random channels.
+        exact: free values that are searched exactly.
+        failure: probability to miss a coefficient.
+        pair: whether the channels are those of a pair.
+        prune_ratio: p.
+        lock_ratio: l.
+    """
+    made = channel_draws(n, pair, prune_ratio, lock_ratio, _FINE_DRAWS)
+    frozen = made.locked | made.pruned
+    order = np.argsort(np.where(frozen, np.inf, np.abs(made.values)), axis=1)[:, :exact]
+    values: Float64 = np.take_along_axis(made.values, order, axis=1)
+    pruned: Bool = np.take_along_axis(frozen, order, axis=1)
+    middle = np.where(pruned, 0.0, values).sum(axis=1) / 2
+    density = log2_density(Draws(values, middle, np.zeros_like(pruned), pruned))
+    return float(2.0 ** predicted_log2_error(density, 1.0 - failure))
 
 
 def _continued(numbers: list[int], shares: list[float], failure: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from gslt.cli import main, parse
 from gslt.cli.construct import FILES, check_load
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
 from gslt.studies.constructions import ConstructionFolder
+from gslt.ticket import load_ticket
 
 
 @pytest.fixture
@@ -59,7 +61,11 @@ def test_a_ticket_that_equals_its_target(
     ("options", "said"),
     [
         (["--epsilon", "0"], "epsilon must be a finite number above 0"),
+        (["--freezing_ratio", "1"], "freezing_ratio 1 leaves 0 of the weights"),
         (["--freezing_ratio", "1"], "freeze at most 0.95"),
+        (["--freezing_ratio", "1.5"], "freezing_ratio must lie in [0, 1], got 1.5"),
+        (["--lock_ratio", "0.96"], "prune_ratio 0 and lock_ratio 0.96 leave 0.04 of"),
+        (["--copies", "5", "--failure", "1e-4"], "law is not asked; leave out --failure"),
         (["--copies", "5"], "are missed with 5 random channels"),
         (["--target", "mlp"], "leave it out"),
     ],
@@ -72,11 +78,56 @@ def test_what_cannot_be_is_a_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_a_small_target_is_scored_on_the_data_it_was_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Data of another seed has other examples to test on: most of them were trained on."""
+    command = ["construct", "--target", "mlp", "--hidden_channels", "3", "--epochs", "2"]
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert main([*command, "--target_seed", "3", "--out", str(first)]) == 0
+    figures = json.loads((first / "summary.json").read_text())
+    wanted = figures["ticket_scores"]
+    capsys.readouterr()
+    ticket = str(first / "ticket.safetensors")
+    assert main(["--json", "evaluate", ticket]) == 0
+    said = capsys.readouterr()
+    assert (
+        json.loads(said.out)["scores"]
+        == wanted
+        == {name: json.loads(said.out)["stored"][name] for name in wanted}
+    )
+    assert "does not say" not in said.err
+    assert main(["evaluate", ticket, "--split", "0"]) == 2
+    assert "was found on other data than 'digits of seed 0' is now" in capsys.readouterr().err
+    # As an older gslt wrote it: without the seed and the content.
+    old = dataclasses.replace(load_ticket(ticket), split=0, content_hash="")
+    old.save(tmp_path / "old.safetensors")
+    for more, seed in ([], 0), (["--split", "3"], 3):
+        with pytest.warns(GsltWarning, match=f"whether 'digits of seed {seed}' is still that"):
+            assert main(["evaluate", str(tmp_path / "old.safetensors"), *more]) == 0
+        said = capsys.readouterr()
+        test = f"test {100 * wanted['test']:6.2f} %"
+        assert (test in said.out) == (seed == 3)
+
+    load = ["construct", "--target", "mlp", "--load", str(first / "target.safetensors")]
+    for seed in ("0", "4"):
+        assert main([*load, "--target_seed", seed, "--out", str(again)]) == 2
+        assert f"of target_seed 3, and target_seed is {seed}" in capsys.readouterr().err
+    assert main([*load, "--seed", "1", "--out", str(again)]) == 0
+    summary = json.loads((again / "summary.json").read_text())
+    assert summary["target_scores"] == figures["target_scores"]
+    assert summary["settings"]["target_seed"] == 3
+
+
 def test_settings_of_the_training_beside_a_target_are_refused(tmp_path: Path) -> None:
-    words = ["construct", "--load", "t", "--target", "gcn", "--target_seed", "3", "--seed", "1"]
+    words = ["construct", "--load", "t", "--target", "gcn", "--seed", "1"]
     check_load(parse(words).construct, words)
-    refused = [*words, "--epochs", "9", "--lr=0.01"]
+    refused = [*words, "--epochs", "9", "--lr=0.01", "--target_seed", "0"]
     with pytest.raises(ConfigError, match=r"^the target in 't' is trained; leave out --epochs, --"):
+        check_load(parse(refused).construct, refused)
+    # The data is a graph, which no seed makes.
+    refused = [*words, "--target_seed", "3"]
+    with pytest.raises(ConfigError, match=r"leave out --target_seed$"):
         check_load(parse(refused).construct, refused)
     file = tmp_path / "settings.yaml"
     for text in ("epochs: null\nlr: 0.01\n", "hidden_channels: 3\nlr: 0.01\n"):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import gslt.theory.construct
 from gslt.backends import get_backend
 from gslt.errors import ConfigError, ConstructionError
 from gslt.nn.equivariant import EquivariantNetwork
 from gslt.nn.graph import Graph
 from gslt.nn.source import ConstructedNetwork, SourcePlan
 from gslt.theory.config import ConstructConfig
-from gslt.theory.construct import Construction, construct
+from gslt.theory.construct import Construction, construct, plan
 from gslt.ticket.ticket import Ticket, load_ticket
 
 SOURCES = {"dense": (0.0, 0.0), "sparse": (0.5, 0.0), "frozen": (0.25, 0.25)}
@@ -233,3 +235,32 @@ def test_a_source_beyond_memory_is_refused_with_a_cure() -> None:
     with pytest.raises(ConfigError, match="take a larger epsilon") as refused:
         construct(large, torch.ones(2, 3000), config=ConstructConfig(copies=8000))
     assert "2L" not in str(refused.value)
+
+
+def test_an_epsilon_that_sums_cannot_be_searched_for_is_refused_with_one_that_can() -> None:
+    network, x, _ = problem("mlp", True)
+    with torch.no_grad():
+        inputs = [x, network.double().layers[0](x).relu()]
+    with pytest.raises(ConfigError, match="38 values at most are searched exactly") as caught:
+        plan(network, inputs, ConstructConfig(epsilon=1e-13))
+    found = re.search(r"an epsilon of at least (\S+), or a larger failure$", str(caught.value))
+    assert found is not None
+    least = float(found[1])
+    assert 1e-12 < least < 1e-8
+    plan(network, inputs, ConstructConfig(epsilon=least))
+    with pytest.raises(ConfigError, match="at least"):
+        plan(network, inputs, ConstructConfig(epsilon=least / 1.5))
+    plan(network, inputs, ConstructConfig(epsilon=least / 1.5, failure=0.5))
+    # What is set by hand is tried.
+    plan(network, inputs, ConstructConfig(epsilon=1e-13, copies=9))
+
+
+def test_copies_are_to_be_left_out_only_where_they_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConstructionError, match=r"leave copies out, .* or set copies to 8;"):
+        built("mlp", "dense", copies=5)
+    monkeypatch.setattr(gslt.theory.construct, "copies_needed", lambda *_, **__: 5)
+    monkeypatch.setattr(gslt.theory.construct, "finest_error", lambda *_, **__: 0.0)
+    with pytest.raises(ConstructionError, match="is allowed: set copies to 8; freezing less"):
+        built("mlp", "dense")

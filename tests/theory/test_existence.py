@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from gslt.data import NodeDataset
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
 from gslt.report.construction import width_figure
 from gslt.theory import existence
 from gslt.theory.config import ConstructConfig, TargetConfig
@@ -32,12 +33,34 @@ def test_a_target_is_trained_saved_and_loaded(tmp_path: Path) -> None:
     config = TargetConfig(target="mlp", epochs=1)
     network, task = make_target(config)
     path = tmp_path / "target.safetensors"
-    path.write_bytes(save_target(network))
+    path.write_bytes(save_target(network, task))
     again, _ = make_target(config, path=path)
     x = task.x[:5]
     assert torch.equal(again(x), network(x))
     with pytest.raises(ConfigError, match="is a mlp from 64 channels to 10 classes, where a cnn"):
         make_target(TargetConfig(target="cnn"), path=path)
+
+
+def test_a_target_in_a_file_says_which_data_it_is_of(tmp_path: Path) -> None:
+    network, task = make_target(TargetConfig(target="ign2", epochs=1, target_seed=3))
+    path = tmp_path / "target.safetensors"
+    path.write_bytes(save_target(network, task))
+    for seed in (0, 3):  # What is usual stands for none.
+        _, again = make_target(TargetConfig(target="ign2", target_seed=seed), path=path)
+        assert torch.equal(again.train, task.train)
+        assert again.content_hash == task.content_hash
+    other = TargetConfig(target="ign2", target_seed=4)
+    with pytest.raises(ConfigError, match="data of target_seed 3, and target_seed is 4; leave it"):
+        make_target(other, path=path)
+    # As an older gslt wrote it.
+    said = {"kind": "ign2", "channels": " ".join(map(str, network.channels))}
+    path.write_bytes(safetensors.torch.save(network.state_dict(), said))
+    with pytest.warns(GsltWarning, match="does not say on what data .* target_seed 4 is taken"):
+        _, again = make_target(other, path=path)
+    assert again.seed == 4
+    assert again.content_hash != task.content_hash
+    with pytest.raises(ConfigError, match=r"target_seed must lie below 2\*\*63"):
+        TargetConfig(target_seed=1 << 63)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "ign2"])

@@ -155,6 +155,28 @@ def test_values_of_any_size() -> None:
     assert subset_sums([1e-9, 0.5], [1e200]).chosen.tolist() == [[True, True]]
 
 
+def test_values_of_many_sizes_beside_one_another() -> None:
+    # Beside 1e18 the grid has steps of 8: nothing is known of the others, and that is said.
+    found = subset_sums([1e18, 0.5, 0.25], [0.75, -1.0])
+    assert found.optimal.tolist() == [False, False]
+    assert np.array_equal(found.errors, np.abs(found.targets - found.sums))
+    # What is chosen is added up as it is, and hit exactly there is nothing nearer.
+    found = subset_sums([1e15, 0.3, 0.7], [0.7, 0.3])
+    assert found.chosen.tolist() == [[False, False, True], [False, True, False]]
+    assert found.sums.tolist() == [0.7, 0.3]
+    assert found.errors.tolist() == [0.0, 0.0]
+    assert found.optimal.all()
+    # The ends of the range are those of the values, too.
+    found = subset_sums([1e18, -0.5], [-0.5])
+    assert (found.low.tolist(), found.reachable.tolist()) == ([-0.5], [True])
+    # Sums 0 and 16 are equally near to 8, to which 8.1 is rounded.
+    assert subset_sums([2.0**60, 16.0], [8.1]).optimal.tolist() == [False]
+    # Products are rounded, too, by far less than any error.
+    x, z = random_rows(50, 16)
+    found = subset_sums(x * x[::-1], z)
+    assert found.optimal.all()
+
+
 def test_what_is_missed_is_told() -> None:
     found = subset_sums([0.5, -0.25], [0.5, 3.0, 0.4, -0.3])
     assert found.missed(0.2).tolist() == [1]

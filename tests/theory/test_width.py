@@ -9,7 +9,7 @@ import pytest
 
 from gslt.random import Stream
 from gslt.theory.laws import log2_density, predicted_failure
-from gslt.theory.width import channel_draws, copies_needed
+from gslt.theory.width import channel_draws, copies_needed, finest_error
 
 
 def test_law_of_the_width() -> None:
@@ -45,6 +45,20 @@ def test_failures_are_as_rare_as_the_law_says() -> None:
     n = copies_needed(1e-2, 1e-3, prune_ratio=0.25, lock_ratio=0.25)
     drawn = channel_draws(n, True, 0.25, 0.25, 40_000, seed=1)
     assert predicted_failure(log2_density(drawn), 1e-2) <= 1e-3
+
+
+@pytest.mark.parametrize("frozen", [(0.0, 0.0), (0.25, 0.25)])
+def test_the_finest_error_is_that_of_the_smallest_values(frozen: tuple[float, float]) -> None:
+    p, locked = frozen
+    made = channel_draws(200, True, p, locked, 2_000, seed=1)
+    found = made.solve(exact=16)
+    errors = found.errors[found.reachable]
+    for failure in (0.5, 0.05):
+        finest = finest_error(200, 16, failure, prune_ratio=p, lock_ratio=locked)
+        assert finest == pytest.approx(np.quantile(errors, 1.0 - failure), rel=0.15)
+    # More of them searched, and more to choose the smallest from.
+    assert finest_error(200, 20, 0.05) < finest_error(200, 16, 0.05) / 8
+    assert finest_error(800, 16, 0.05) < finest_error(200, 16, 0.05)
 
 
 def test_what_is_compared_with_the_law_has_draws_of_its_own() -> None:
