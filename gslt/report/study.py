@@ -522,7 +522,9 @@ class StudyReport:
             [DENSITY_NOTE] if any("density" in each for each in found.get("equal", [])) else []
         )
         when = f"Test accuracy at {EPOCH_WORDS[self.epoch]}."
-        notes = list(map(self.words, [when, *COMPARISON_NOTES, *by_density, *of_tests]))
+        unpaired = [UNPAIRED_NOTE.format(n=n)] if (n := _most(found, "unpaired_left_out")) else []
+        notes = [when, *COMPARISON_NOTES, *by_density, *unpaired, *of_tests]
+        notes = list(map(self.words, notes))
         return Table.of(title, found, columns, notes, names=2 + len(equal), pick=True)
 
     @property
@@ -777,6 +779,17 @@ DENSITY_NOTE = (
     "Arms that say by different settings how many weights are left are compared at every density "
     "that both have, and at no other."
 )
+UNPAIRED_NOTE = (
+    "Left out: up to {n} runs of a comparison, at values of what both arms vary that one of them "
+    "alone has."
+)
+
+
+def _most(found: DataFrame, name: str) -> int:
+    """The largest number of a column; 0 where there is no comparison."""
+    return int(found[name].max()) if len(found) else 0
+
+
 #: Below this a p-value is called small: one that cannot get there is not shown.
 SMALL_P = 0.05
 _P_NOTE = (

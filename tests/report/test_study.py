@@ -62,6 +62,26 @@ def report(folder: StudyFolder) -> tuple[dict[str, str], list[str]]:
 # Tables
 
 
+def test_a_part_of_an_arm_that_leaves_a_setting_out(tmp_path: Path) -> None:
+    """Whole numbers of one part were NA in the other, which JSON does not know."""
+    parts: list[dict[str, Any]] = [{"sparsity": 0.5}, {"sparsity": 0.5, "num_layers": 3}]
+    frozen: list[dict[str, Any]] = [{"freezing_ratio": None}, {"freezing_ratio": 0.4}]
+    arms: dict[str, Any] = {"dense": parts, "one": {"weight_init": "ku"}, "two": frozen}
+    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
+    rows = list(csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"])))
+    assert {row["first_at"] for row in rows} == {"{}", '{"num_layers": 3}'}
+    assert {row["second_at"] for row in rows} == {"{}", '{"freezing_ratio": 0.4}'}
+    for name, text in texts.items():
+        for word in ("num layers nan", "num layers <NA>", "freezing ratio None"):
+            assert word not in text, name
+
+
+def test_runs_without_a_partner_are_told_below_the_comparisons(tmp_path: Path) -> None:
+    arms = {"a": {"lr": [0.1, 0.2]}, "b": {"lr": [0.1, 0.3], "weight_init": "ku"}}
+    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
+    assert "Left out: up to 4 runs of a comparison" in texts["tables/s/comparisons.md"]
+
+
 def test_summary_by_hand(folder: StudyFolder) -> None:
     texts, said = report(folder)
     assert said == ["two: 6 of 6 runs, 2 of 2 arms"]
