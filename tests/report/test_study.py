@@ -128,7 +128,7 @@ def test_ratios_have_as_many_decimals_as_tell_them_apart(tmp_path: Path) -> None
         more = {"sparsity": sparsity, "density": 1 - sparsity}
         folder.write(fabricated(cell.spec, 0.5, **more))
     table = StudyReport(folder.results(study)).summary
-    assert [row[3].text for row in table.rows] == ["0.50 (0.50)", "0.50 (0.50)"]
+    assert [row[2].text for row in table.rows] == ["0.50 (0.50)", "0.50 (0.50)"]
 
 
 def test_facts_of_arms_that_differ_in_architecture(tmp_path: Path) -> None:
