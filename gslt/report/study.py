@@ -30,7 +30,7 @@ from gslt.report.figures import (
     save_both,
 )
 from gslt.report.groups import LineGroups, StudyGroups
-from gslt.report.lines import Line, draw_lines, label_lines, short
+from gslt.report.lines import Line, draw_lines, label_lines, short_names
 from gslt.report.page import render
 from gslt.report.statistics import compare_arms
 from gslt.report.tables import (
@@ -697,8 +697,8 @@ class StudyReport:
         kind, places = column(x), self._at(self.groups.frame, x)
         number_axis(axes, places, kind.label, kind.log and not self._categories)
         if self._categories:
-            names = [drawn(short(str(each), 24)) for each in self._categories]
-            axes.set_xticks(range(len(names)), names)
+            names = short_names(list(map(str, self._categories)), 24)
+            axes.set_xticks(range(len(names)), map(drawn, names.values()))
 
     def _rows(self) -> list[Row]:
         """A row of the forest for each group."""
