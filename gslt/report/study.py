@@ -698,7 +698,8 @@ class StudyReport:
         number_axis(axes, places, kind.label, kind.log and not self._categories)
         if self._categories:
             names = short_names(list(map(str, self._categories)), 24)
-            axes.set_xticks(range(len(names)), map(drawn, names.values()))
+            found = [drawn(names[str(each)]) for each in self._categories]
+            axes.set_xticks(range(len(found)), found)
 
     def _rows(self) -> list[Row]:
         """A row of the forest for each group."""
