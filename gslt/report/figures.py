@@ -17,7 +17,7 @@ from typing import Any, Literal
 from gslt.files import OutputFolder, replacing
 from gslt.report.colours import BAND, DARK_GREY, GREY, WHITE, darker
 from gslt.report.escaping import drawn, in_line
-from gslt.report.lines import Line, draw_lines, label_beside, mark_collapsed, short
+from gslt.report.lines import Line, draw_lines, label_beside, mark_collapsed, short, short_names
 
 # Panels
 
@@ -303,7 +303,8 @@ def forest(axes: Any, rows: Sequence[Row], label: str, *, below: float = 0.0) ->
             va="center",
             annotation_clip=False,
         )
-    axes.set_yticks(range(len(rows)), [drawn(short(row.label)) for row in rows])
+    names = short_names([row.label for row in rows])
+    axes.set_yticks(range(len(rows)), [drawn(names[row.label]) for row in rows])
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if row.bold else "normal")
     axes.set_ylim(len(rows) - 0.4, -0.6)

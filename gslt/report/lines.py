@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -171,7 +171,11 @@ def label_lines(figure: Any, panels: Sequence[tuple[Any, Sequence[Line]]]) -> No
         figure: a matplotlib figure.
         panels: axes and their lines; lines without a point have no name.
     """
-    shown = [(axes, [line for line in lines if _has_end(line)]) for axes, lines in panels]
+    names = short_names([line.label for _, lines in panels for line in lines])
+    shown = [
+        (axes, [replace(line, label=names[line.label]) for line in lines if _has_end(line)])
+        for axes, lines in panels
+    ]
     shown = [(axes, lines) for axes, lines in shown if lines]
     margins = [_write_margin(axes, lines) for axes, lines in shown]
     figure.draw_without_rendering()
@@ -195,8 +199,8 @@ def label_beside(axes: Any, lines: Sequence[Line], *, room: bool = True) -> None
         lines: its lines.
         room: whether the layout makes room for the names; no where there is an empty cell.
     """
-    margin = []
-    for line in lines:
+    margin, names = [], short_names([line.label for line in lines])
+    for line in (replace(each, label=names[each.label]) for each in lines):
         height = _shares(axes, _ends(axes, line)[1])[1] if _has_end(line) else 0.0
         text = _text(axes, _BESIDE, min(max(height, 0.0), 1.0), line)
         text.set_in_layout(room)
@@ -218,6 +222,40 @@ def short(name: str, most: int = 44) -> str:
     """
     name = in_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def short_names(names: Collection[str], most: int = 44) -> dict[str, str]:
+    """Names in one line each, see :func:`short`, without their middle where ends tell them apart.
+
+    Args:
+        names: of lines or rows.
+        most: number of characters.
+
+    >>> list(short_names(["a long name, lr 1", "a long name, lr 2"], most=12).values())
+    ['a lon…, lr 1', 'a lon…, lr 2']
+    """
+    alike = {name: {name} for name in names}
+    while True:
+        found = {name: _with_end(name, others, most) for name, others in alike.items()}
+        same: dict[str, set[str]] = {}
+        for name, words in found.items():
+            same.setdefault(words, set()).update(alike[name])
+        wider = {name: same[words] for name, words in found.items()}
+        if wider == alike:
+            return found
+        alike = wider
+
+
+def _with_end(name: str, others: Collection[str], most: int) -> str:
+    """A name without its middle: its end begins with the part in which it differs from others."""
+    if len(others) == 1:
+        return short(name, most)
+    name, letters = in_line(name), zip(*map(in_line, others), strict=False)
+    start = sum(1 for _ in itertools.takewhile(lambda each: len(set(each)) == 1, letters))
+    part = name.rfind(", ", 0, start)
+    end = name[part if part > 0 else start :]
+    room = most - 1 - len(end)
+    return f"{name[:room].rstrip(' ,')}…{end}" if room > 3 else short(f"…{name[start:]}", most)
 
 
 def _write_margin(axes: Any, lines: Sequence[Line]) -> list[tuple[Line, Any]]:
@@ -275,7 +313,7 @@ def _write_inside(axes: Any, lines: Sequence[Line], rest: Sequence[Line]) -> Non
 
 def _text(axes: Any, x: float, y: float, line: Line) -> Any:
     """A name whose left middle stands at shares of the axes."""
-    label, colour = drawn(short(line.label)), darker(line.colour)
+    label, colour = drawn(line.label), darker(line.colour)
     return axes.text(x, y, label, color=colour, fontsize=8.5, va="center", transform=axes.transAxes)
 
 

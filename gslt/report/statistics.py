@@ -21,6 +21,7 @@ import numpy as np
 
 from gslt.errors import ConfigError
 from gslt.random import Float64, Stream
+from gslt.studies.columns import is_missing
 from gslt.studies.runs import ASKED_DENSITY, AXIS, axis_names
 
 if TYPE_CHECKING:
@@ -376,8 +377,12 @@ _OF_DENSITY = {
     *("sparsity", "mask_sparsity", "freezing_ratio", "prune_ratio", "lock_ratio"),
     *("prune_share", "window_position"),
 }
+#: Those of them that are 0 where nothing is frozen.
+_RATIOS = {"freezing_ratio", "prune_ratio", "lock_ratio"}
 #: Column of the density at which runs of two arms are compared.
 _DENSITY = "density compared"
+#: Before the names of the columns in which two runs of a pair agree.
+_IN_FORCE = "in force: "
 #: A density that is so near to the one asked for, as a part of it, is that one.
 _NEAR = 0.05
 #: Densities that fall short of what was asked for are equal where they agree to so many decimals.
@@ -388,8 +393,9 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
     """Every pair of arms of a study that has at least one pair of runs.
 
     Two runs are a pair where they agree in seed, data set, split and everything that both arms
-    vary. What only one of two arms varies is no part of a pair: each of its values makes a
-    comparison of its own.
+    vary: in the value that the grid names, or where a part of an arm names none, in the setting
+    that is in force there, no ratio being 0. What only one of two arms varies is no part of a pair:
+    each of its values makes a comparison of its own.
 
     Arms may say in other words how many weights are left: as ``sparsity``, ``mask_sparsity``, or by
     a freezing ratio and a place in the window. Where both vary it, and what they vary by the same
@@ -402,16 +408,18 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
 
     Returns:
         A row a comparison: ``first``, ``first_at`` and ``second``, ``second_at`` (the arms, and the
-        values of what each alone varies), ``equal`` (the values in which the runs of a pair are
-        equal, of each name that both vary, or of ``density``), ``difference`` (mean over the pairs,
-        first minus second), ``low`` and ``high`` (its bootstrap interval, which takes pairs for
-        independent and is narrow for fewer than six; NaN for one pair),
+        values of what each alone varies, where it names one), ``equal`` (the values in which the
+        runs of a pair are equal, of each name that both vary, or of ``density``), ``difference``
+        (mean over the pairs, first minus second), ``low`` and ``high`` (its bootstrap interval,
+        which takes pairs for independent and is narrow for fewer than six; NaN for one pair),
         ``pairs``, ``p_pairs`` (flips the sign of each pair), ``seeds``, ``p_seeds`` (flips all
-        pairs of a seed together: valid also where pairs of one seed resemble each other),
-        ``least_p_pairs`` and ``least_p_seeds`` (the smallest that so many can reach),
-        ``p_seeds_holm`` (corrected for all comparisons), ``shared_runs_left_out`` and
-        ``missing_left_out`` (pairs one of which has no number). Where one run of a pair has
-        collapsed totally it counts as the largest difference seen, see :func:`fill_collapsed`.
+        pairs of a seed together: valid also where pairs of one seed resemble each other; both
+        tests are of the mean over the pairs), ``least_p_pairs`` and ``least_p_seeds`` (the smallest
+        that so many can reach), ``p_seeds_holm`` (corrected for all comparisons),
+        ``shared_runs_left_out``, ``missing_left_out`` (pairs one of which has no number) and
+        ``unpaired_left_out`` (runs at values of what both arms vary that one of them alone has).
+        Where one run of a pair has collapsed totally it counts as the largest difference seen, see
+        :func:`fill_collapsed`.
 
     Raises:
         ConfigError: if runs of several metrics were compared.
@@ -419,7 +427,8 @@ def compare_arms(runs: DataFrame, column: str = "test_accuracy") -> DataFrame:
     import pandas as pd
 
     check_one_metric(runs, [], [column])
-    runs = runs.assign(**{_DENSITY: _densities(runs)})
+    places = {f"{_IN_FORCE}{name}": _in_force(runs, name) for name in axis_names(runs)}
+    runs = runs.assign(**{_DENSITY: _densities(runs)}, **places)
     arms = [group for _, group in runs.groupby("arm", sort=False)]
     rows = [row for pair in itertools.combinations(arms, 2) for row in _comparisons(*pair, column)]
     found = pd.DataFrame(rows)
@@ -441,6 +450,32 @@ def _densities(runs: DataFrame) -> Series:
     asked, found = (runs[name].astype(float) for name in (ASKED_DENSITY, "density"))
     kept = (found - asked).abs() <= _NEAR * asked
     return asked.round(_DECIMALS).where(kept | asked.isna(), found.round(_SHORT_DECIMALS))
+
+
+def _in_force(runs: DataFrame, name: str) -> Series:
+    """The value of an axis that the grid names, else that of the setting; no ratio is 0."""
+    import pandas as pd
+
+    own = runs[f"{AXIS}{name}"]
+    if own.notna().all():
+        return own
+    found = pd.Series(None, runs.index, dtype=object)
+    if name in runs:
+        found = runs[name]
+    if name == "sparsity" and ASKED_DENSITY in runs:  # What is measured is rounded to weights.
+        found = (1.0 - runs[ASKED_DENSITY].astype(float)).fillna(found)
+    values = [
+        asked if not is_missing(asked) else _plain_setting(name, value)
+        for asked, value in zip(own.astype(object), found.astype(object), strict=True)
+    ]
+    return pd.Series(values, runs.index, dtype=object).infer_objects()
+
+
+def _plain_setting(name: str, value: Any) -> Any:
+    """A setting without rounding errors; 0 for a ratio that is not set."""
+    if is_missing(value):
+        return 0.0 if name in _RATIOS else None
+    return round(value, _DECIMALS) if isinstance(value, float) else value
 
 
 def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[dict[str, Any]]:
@@ -488,7 +523,7 @@ def _say_density_differently(first: DataFrame, second: DataFrame) -> bool:
         return False
     if any(arm[_DENSITY].nunique() < 2 for arm in arms):
         return False
-    common = [f"{AXIS}{name}" for name in sorted(mine & yours)]
+    common = [f"{_IN_FORCE}{name}" for name in sorted(mine & yours)]
     both = pd.concat([arm[[*common, _DENSITY]] for arm in arms])
     return not common or bool((_counts(both, common, _DENSITY) > 1).any())
 
@@ -515,14 +550,15 @@ def by_place(runs: DataFrame, axes: Sequence[str]) -> list[tuple[dict[str, Any],
         axes: names of what is varied.
 
     Returns:
-        Values by the name of the axis, and the rows that have them.
+        Values by the name of the axis, without axes on which they have none, and the rows that have
+        them.
     """
     if not axes:
         return [({}, runs)]
     columns = [f"{AXIS}{name}" for name in axes]
     return [
         # Lists have numbers of Python's, which JSON knows.
-        ({name: group[f"{AXIS}{name}"].tolist()[0] for name in axes}, group)
+        ({n: at for n in axes if not is_missing(at := group[f"{AXIS}{n}"].tolist()[0])}, group)
         for _, group in runs.groupby(columns, sort=False, dropna=False)
     ]
 
@@ -531,17 +567,18 @@ def _comparison(
     first: DataFrame, second: DataFrame, common: Sequence[str], column: str
 ) -> dict[str, Any]:
     """Mean difference, its interval and both tests; empty where there is no pair."""
-    axes = [f"{AXIS}{name}" for name in common]
+    axes = [f"{_IN_FORCE}{name}" for name in common]
     both = paired(first, second, ["seed", "dataset", "split", *axes], [column])
     apart = both[~both["shared"]]
     pairs = apart.dropna(subset=[column])
     if not len(pairs):
         return {}
     differences = fill_collapsed(pairs[column].to_numpy(float), 0.0).round(_DECIMALS)
-    by_seed = pairs.assign(difference=differences).groupby("seed", sort=False)["difference"].mean()
+    # Sums, not means: what is tested is the mean over pairs, however many a seed has.
+    by_seed = pairs.assign(difference=differences).groupby("seed", sort=False)["difference"].sum()
     low, high = bootstrap_interval(differences)
     return {
-        "equal": {name: pairs[f"{AXIS}{name}"].unique().tolist() for name in common},
+        "equal": {name: found for name in common if (found := _known(pairs, name))},
         "difference": float(differences.mean()),
         "low": low,
         "high": high,
@@ -553,4 +590,19 @@ def _comparison(
         "least_p_seeds": least_p(len(by_seed)),
         "shared_runs_left_out": int(both["shared"].sum()),
         "missing_left_out": len(apart) - len(pairs),
+        "unpaired_left_out": _alone(first, second, axes) + _alone(second, first, axes),
     }
+
+
+def _known(pairs: DataFrame, name: str) -> list[Any]:
+    """The values of what both arms vary, without those that nobody knows."""
+    values = pairs[f"{_IN_FORCE}{name}"].unique().tolist()
+    return [value for value in values if not is_missing(value)]
+
+
+def _alone(runs: DataFrame, others: DataFrame, axes: list[str]) -> int:
+    """Number of runs at places on these axes where there is no other run."""
+    if not axes:
+        return 0
+    found = runs[axes].merge(others[axes].drop_duplicates(), how="left", indicator=True)
+    return int((found["_merge"] == "left_only").sum())

@@ -30,7 +30,7 @@ from gslt.report.figures import (
     save_both,
 )
 from gslt.report.groups import LineGroups, StudyGroups
-from gslt.report.lines import Line, draw_lines, label_lines, short
+from gslt.report.lines import Line, draw_lines, label_lines, short_names
 from gslt.report.page import render
 from gslt.report.statistics import compare_arms
 from gslt.report.tables import (
@@ -49,7 +49,7 @@ from gslt.report.tables import (
 )
 from gslt.studies.columns import column, is_missing, is_number, named, shown, span
 from gslt.studies.records import StudyFolder
-from gslt.studies.runs import AXIS, StudyResults
+from gslt.studies.runs import ASKED_DENSITY, AXIS, Record, StudyResults
 from gslt.training.results import (
     LEADERBOARD_HEAD,
     LEADERBOARD_RUNS,
@@ -93,8 +93,8 @@ _FACTS = {
     "width": "width × {}",
     "epochs": "{} epochs",
 }
-#: Those that a network of images does not have, and that one of graphs has not.
-_NOT_OF_IMAGES, _NOT_OF_GRAPHS = ("num_layers", "hidden_channels"), ("width",)
+#: Those that a network of images does not have (True), and that one of graphs has not.
+_UNKNOWN = {True: ("num_layers", "hidden_channels"), False: ("width",)}
 
 
 def write_report(
@@ -311,19 +311,43 @@ class StudyReport:
         """What came out, in a sentence or two: the arms in order, each at its best place.
 
         The place is that of the best validation accuracy, so that no arm is picked by its test
-        accuracy.
+        accuracy. Accuracies on different data have no order: each data set, and each split of one,
+        has a sentence of its own.
         """
-        best = self._best_of_arms()
+        so_far = "So far" if self.results.total > len(self.whole.records) else "Found"
+        if len(self._data_sets) == 1:
+            (groups,) = self._data_sets.values()
+            return self._order(f"{so_far}, by test accuracy", groups)
+        told = list(self._data_sets.items())[:_TOLD]
+        found = [self._order(f"On {name}", groups) for name, groups in told]
+        if others := len(self._data_sets) - len(told):
+            found.append(f"Other data sets and splits below: {others}.")
+        begin = self.words(f"{so_far}, by test accuracy, each data set by itself.")
+        return " ".join([begin, *found])
+
+    @cached_property
+    def _data_sets(self) -> dict[str, list[Any]]:
+        """The groups by data set, and by split where one has several."""
+        names = {each.spec.dataset: self.results.graph_of(each) for each in self._records}
+        splits = {(each.spec.dataset, each.spec.split) for each in self._records}
+        found: dict[str, list[Any]] = {}
+        for group in self.groups.frame.itertuples():
+            several = len([split for name, split in splits if name == group.dataset]) > 1
+            split = f", split {group.split}" if several else ""
+            found.setdefault(f"{names[group.dataset]}{split}", []).append(group)
+        return found
+
+    def _order(self, begin: str, groups: Sequence[Any]) -> str:
+        """The arms on one data set in a sentence, and the lead of the first in another."""
+        best = self._best_of_arms(groups)
         shown = [self._place_words(group) for group in best[:_TOLD]]
         others = f"; {len(best) - _TOLD} other arms below" if len(best) > _TOLD else ""
-        so_far = "So far" if self.results.total > len(self.whole.records) else "Found"
-        found = self.words(f"{so_far}, by test accuracy – {'; '.join(shown)}{others}.")
+        found = self.words(f"{begin} – {'; '.join(shown)}{others}.")
         return f"{found} {self._lead(best)}".strip()
 
-    def _best_of_arms(self) -> list[Any]:
+    def _best_of_arms(self, groups: Sequence[Any]) -> list[Any]:
         """The group of each arm at its best validation accuracy, the best test accuracy first."""
-        frame, chosen = self.groups.frame, f"{EPOCH_PREFIX[self.epoch]}val_accuracy"
-        groups = list(frame.itertuples())
+        chosen = f"{EPOCH_PREFIX[self.epoch]}val_accuracy"
         best = {
             arm: max(mine, key=lambda group: getattr(group, chosen))
             for arm in self.groups.arms
@@ -333,7 +357,14 @@ class StudyReport:
 
     def _place_words(self, group: Any) -> str:
         mean, std = (getattr(group, f"{self.value}{end}") for end in ("", "_std"))
-        return f"{group.label}: {format_accuracy(mean, std)} %"
+        return f"{self._name_on_data(group)}: {format_accuracy(mean, std)} %"
+
+    def _name_on_data(self, group: Any) -> str:
+        """The label of a group, without the data that the sentence names."""
+        if len(self._data_sets) == 1:
+            return str(group.label)
+        axes = [name for name in self.groups.axes if name not in ("dataset", "split")]
+        return named(group.arm, {name: getattr(group, f"{AXIS}{name}") for name in axes})
 
     def _lead(self, best: Sequence[Any]) -> str:
         """By how much the first arm is above the second; empty where fewer than three are pairs.
@@ -365,9 +396,15 @@ class StudyReport:
         return f"majority rate of the test {self.item}s: {rates}" if rates else ""
 
     @property
+    def _records(self) -> Collection[Record]:
+        return self.results.records.values()
+
+    @property
     def graphs(self) -> list[str]:
         """The graphs with their sizes."""
-        return list(dict.fromkeys(each.graph_text for each in self.results.records.values()))
+        results = self.results
+        found = (each.size_of(results.graph_of(each)) for each in self._records)
+        return list(dict.fromkeys(found))
 
     @cached_property
     def comparisons(self) -> DataFrame:
@@ -449,16 +486,16 @@ class StudyReport:
             ("method", lambda group: text(group.arm)),
             *((name.replace("_", " "), _axis_cell(name)) for name in axes),
         ]
-        found = summary_columns(self.epoch)
+        found = summary_columns(self.groups.frame, self.epoch)
         if self.constructed:
-            found = [_FREEZING[-1], *constructed_columns(True), _SEEDS]
+            found = [_freezing(self.groups.frame)[-1], *constructed_columns(True), _SEEDS]
         columns += [(self.words(head), cell) for head, cell in found]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
 
     def _notes(self) -> list[str]:
         results = self.results
-        hardware = dict.fromkeys(record.hardware for record in results.records.values())
+        hardware = dict.fromkeys(record.hardware for record in self._records)
         when = "" if self.constructed else f", at {EPOCH_WORDS[self.epoch]}"
         spread = f"mean ± unbiased standard deviation over n seeds ({self.groups.seeds} here)"
         notes = [
@@ -522,7 +559,9 @@ class StudyReport:
             [DENSITY_NOTE] if any("density" in each for each in found.get("equal", [])) else []
         )
         when = f"Test accuracy at {EPOCH_WORDS[self.epoch]}."
-        notes = list(map(self.words, [when, *COMPARISON_NOTES, *by_density, *of_tests]))
+        unpaired = [UNPAIRED_NOTE.format(n=n)] if (n := _most(found, "unpaired_left_out")) else []
+        notes = [when, *COMPARISON_NOTES, *by_density, *unpaired, *of_tests]
+        notes = list(map(self.words, notes))
         return Table.of(title, found, columns, notes, names=2 + len(equal), pick=True)
 
     @property
@@ -591,28 +630,27 @@ class StudyReport:
     @property
     def facts(self) -> str:
         """The settings that people ask for first, where all runs share them."""
-        shared = self.groups.runs[list(_FACTS)]
-        shared = shared.loc[:, shared.nunique(dropna=False) == 1].iloc[0]
-        of_images = shared.get("architecture") in VISION
-        unknown = _NOT_OF_IMAGES if of_images else _NOT_OF_GRAPHS
+        runs = self.groups.runs
+        of_images = {architecture in VISION for architecture in runs["architecture"]}
+        unknown = {name for each in of_images for name in _UNKNOWN[each]}
         told = [
-            words.format(str(shared[name]).upper())
+            words.format(str(runs[name].iloc[0]).upper())
             for name, words in _FACTS.items()
-            if name in shared and name not in unknown
+            if name not in unknown and runs[name].nunique(dropna=False) == 1
         ]
         return ", ".join([*told, *self._images])
 
     @property
     def item(self) -> str:
         """What is classified: ``node``, ``image``, or both where the study has data of both."""
-        graphs = [record.graph for record in self.results.records.values()]
+        graphs = [record.graph for record in self._records]
         kinds = dict.fromkeys("image" if "images" in graph else "node" for graph in graphs)
         return " or ".join(sorted(kinds)) or "node"
 
     @property
     def _images(self) -> list[str]:
         """How many images were learnt from, which may be a part of the set; nothing of graphs."""
-        graphs = [record.graph for record in self.results.records.values()]
+        graphs = [record.graph for record in self._records]
         counts = [graph["train"] for graph in graphs if "images" in graph and "train" in graph]
         ends = dict.fromkeys((min(counts), max(counts))) if counts else ()
         return [f"{' to '.join(f'{n:,}' for n in ends)} training images"] if counts else []
@@ -659,8 +697,9 @@ class StudyReport:
         kind, places = column(x), self._at(self.groups.frame, x)
         number_axis(axes, places, kind.label, kind.log and not self._categories)
         if self._categories:
-            names = [drawn(short(str(each), 24)) for each in self._categories]
-            axes.set_xticks(range(len(names)), names)
+            names = short_names(list(map(str, self._categories)), 24)
+            found = [drawn(names[str(each)]) for each in self._categories]
+            axes.set_xticks(range(len(found)), found)
 
     def _rows(self) -> list[Row]:
         """A row of the forest for each group."""
@@ -688,12 +727,54 @@ def _axis_cell(name: str) -> Callable[[Any], Cell]:
     return lambda group: text(getattr(group, f"{AXIS}{name}"))
 
 
-def _sparsity(group: Any) -> Cell:
-    return together("{:.2f} ({:.2f})", group.sparsity, group.density)
+def decimals(values: Sequence[float], asked: Sequence[Any]) -> int:
+    """As many decimals as tell numbers apart, 2 to 6, and as show none below 1 as 1.
+
+    Args:
+        values: what is shown.
+        asked: what each was to be: numbers that were to be equal may be shown alike.
+
+    >>> decimals([0.5, 0.501, 0.8], [0.5, 0.5, 0.8]), decimals([0.99, 0.992], [0.99, 0.992])
+    (2, 3)
+    >>> decimals([0.9996], [0.9996])
+    4
+    """
+    for count in range(2, 6):
+        words = [f"{value:.{count}f}" for value in values]
+        first = dict(zip(reversed(words), reversed(asked), strict=True))
+        alike = any(first[word] != other for word, other in zip(words, asked, strict=True))
+        ones = any(float(word) == 1 > value for word, value in zip(words, values, strict=True))
+        if not alike and not ones:
+            return count
+    return 6
 
 
-def _frozen(group: Any) -> Cell:
-    return together("{:.2f} / {:.2f}", group.prune_ratio, group.lock_ratio)
+def _sparsity(rows: DataFrame) -> Column:
+    known = rows[rows["sparsity"].notna()]
+    found = known["sparsity"].astype(float).tolist()
+    asked = known[ASKED_DENSITY].astype(float).fillna(known["density"].round(2)).tolist()
+    form = "{{:.{0}f}} ({{:.{0}f}})".format(decimals(found, asked))
+    return "sparsity (density)", lambda group: together(form, group.sparsity, group.density)
+
+
+def _freezing(rows: DataFrame) -> list[Column]:
+    """What the summary says before the accuracies of what is frozen."""
+    parts, whole = (_of_ratios(rows, *each) for each in (_RATIOS[:2], _RATIOS[2:]))
+    form = f"{{:.{parts}f}} / {{:.{parts}f}}"
+    return [
+        ("pruned / locked", lambda group: together(form, group.prune_ratio, group.lock_ratio)),
+        ("freezing ratio", lambda group: number(group.freezing_ratio, f".{whole}f")),
+    ]
+
+
+#: Columns of what is frozen: two in one cell, and one.
+_RATIOS = ("prune_ratio", "lock_ratio", "freezing_ratio")
+
+
+def _of_ratios(rows: DataFrame, *names: str) -> int:
+    """Decimals of ratios; those that are drawn by chance differ by less than a thousandth."""
+    found = [rows[name].dropna().astype(float).tolist() for name in names]
+    return max(decimals(values, [round(value, 3) for value in values]) for values in found)
 
 
 def _search_space(group: Any) -> Cell:
@@ -706,14 +787,22 @@ def _accuracies(epoch: ReportedEpoch, heads: Sequence[str], *, spread: bool) -> 
     return [(h, accuracy_of(n, spread=spread)) for h, n in zip(heads, names, strict=True)]
 
 
-def summary_columns(epoch: ReportedEpoch) -> list[Column]:
+def summary_columns(rows: DataFrame, epoch: ReportedEpoch = "best") -> list[Column]:
     """The summary: of a row of :attr:`gslt.report.groups.StudyGroups.frame`.
 
     Args:
+        rows: of the table: ratios have as many decimals as tell them apart.
         epoch: whose accuracies are shown.
     """
     heads = ("test accuracy (%)", "validation (%)", "training (%)")
-    return [*_SOURCE, *_accuracies(epoch, heads, spread=True), *_SIZE]
+    return [
+        ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
+        _sparsity(rows),
+        *_freezing(rows),
+        ("search space", _search_space),
+        *_accuracies(epoch, heads, spread=True),
+        *_SIZE,
+    ]
 
 
 #: What the summary says below of searches and trainings.
@@ -721,17 +810,7 @@ _NOTES = [
     "Parameters: weights of the whole network; search space: those that have a score. Model size: "
     "one bit per searched weight, or float32 weights.",
 ]
-#: What the summary says before the accuracies, and after them.
-_FREEZING: list[Column] = [
-    ("pruned / locked", _frozen),
-    ("freezing ratio", lambda group: number(group.freezing_ratio, ".2f")),
-]
-_SOURCE: list[Column] = [
-    ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
-    ("sparsity (density)", _sparsity),
-    *_FREEZING,
-    ("search space", _search_space),
-]
+#: What the summary says after the accuracies.
 _SEEDS: Column = ("n", lambda group: number(group.n, "d"))
 _SIZE: list[Column] = [
     _SEEDS,
@@ -777,6 +856,17 @@ DENSITY_NOTE = (
     "Arms that say by different settings how many weights are left are compared at every density "
     "that both have, and at no other."
 )
+UNPAIRED_NOTE = (
+    "Left out: up to {n} runs of a comparison, at values of what both arms vary that one of them "
+    "alone has."
+)
+
+
+def _most(found: DataFrame, name: str) -> int:
+    """The largest number of a column; 0 where there is no comparison."""
+    return int(found[name].max()) if len(found) else 0
+
+
 #: Below this a p-value is called small: one that cannot get there is not shown.
 SMALL_P = 0.05
 _P_NOTE = (

@@ -271,7 +271,8 @@ def csv_text(rows: DataFrame) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return json.dumps(value)
+        known = {name: None if is_missing(each) else each for name, each in value.items()}
+        return json.dumps(known, allow_nan=False)
     if isinstance(value, list | tuple):
-        value = " ".join("" if each is None else str(each) for each in value).strip()
+        value = " ".join("" if is_missing(each) else str(each) for each in value).strip()
     return csv_cell(value) if isinstance(value, str) else value

@@ -192,7 +192,7 @@ class Comparison:
     def table(self) -> Table:
         """One line an arm, mean ± unbiased standard deviation over seeds."""
         report = StudyReport(self.results)
-        columns = [(report.words(head), cell) for head, cell in _COLUMNS]
+        columns = [(report.words(head), cell) for head, cell in _columns(self.groups.frame)]
         title = f"{self.results.dataset}: {report.facts}"
         return Table.of(title, self.groups.frame, columns, [*self._notes, *report.summary.notes])
 
@@ -325,18 +325,22 @@ def _mask_bits(group: Any) -> Cell:
     return Cell(NONE) if group.method == "train" else number(group.searched, ",.0f")
 
 
-_SUMMARY = dict(summary_columns("best"))
-_TEST, _VALIDATION = "test accuracy (%)", "validation (%)"
-_COLUMNS: list[Column] = [
-    ("method", lambda group: text(group.arm)),
-    *((name, _SUMMARY[name]) for name in (_TEST, _VALIDATION, "n", "sparsity (density)")),
-    ("search window", _window),
-    *((name, _SUMMARY[name]) for name in ("pruned / locked", "search space")),
-    ("mask (bits)", _mask_bits),
-    ("ticket file (bytes)", lambda group: number(group.file_bytes, ",.0f")),
-    ("× smaller (mask)", lambda group: number(group.times_smaller, ".1f")),
-    ("× smaller (file)", lambda group: number(times_smaller(group), ".1f")),
-]
+def _columns(rows: DataFrame) -> list[Column]:
+    """Those of a study's summary that a comparison has, and its own."""
+    known = dict(summary_columns(rows))
+    first = ("test accuracy (%)", "validation (%)", "n", "sparsity (density)")
+    return [
+        ("method", lambda group: text(group.arm)),
+        *((name, known[name]) for name in first),
+        ("search window", _window),
+        *((name, known[name]) for name in ("pruned / locked", "search space")),
+        ("mask (bits)", _mask_bits),
+        ("ticket file (bytes)", lambda group: number(group.file_bytes, ",.0f")),
+        ("× smaller (mask)", lambda group: number(group.times_smaller, ".1f")),
+        ("× smaller (file)", lambda group: number(times_smaller(group), ".1f")),
+    ]
+
+
 #: Columns of the means that ``summary.json`` has of every arm.
 _OF_ARM = (
     *("arm", "method", "n", "seeds", "test_accuracy", "test_accuracy_std", "val_accuracy"),

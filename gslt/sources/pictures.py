@@ -27,6 +27,8 @@ _CAPTIONS = {
     "curves": "Lines: mean validation accuracy; bands: ± unbiased standard deviation over seeds "
     "(n = {n}). Marks: test accuracy of each seed at its best epoch.",
 }
+#: What it says besides where runs of one arm have different numbers of epochs.
+_EARLY = " Runs ended early: each line ends with the first of its seeds that did."
 
 
 def picture(groups: StudyGroups, curves: DataFrame, *panels: str) -> Any:
@@ -40,6 +42,9 @@ def picture(groups: StudyGroups, curves: DataFrame, *panels: str) -> Any:
     metric, several = groups.results.metric, len(panels) > 1
     parts = [groups.results.dataset, *([] if several else [PANELS[panels[0]]])]
     notes = " ".join(_CAPTIONS[name].format(n=groups.seeds) for name in panels)
+    common = _of_all_seeds(curves) if "curves" in panels else curves
+    if len(common) < len(curves):
+        notes += _EARLY
     title, notes = (reworded(words, metric) for words in (": ".join(parts), notes))
     found = canvas([list(panels)], title, notes, width=7.5)
     drawn = []
@@ -47,7 +52,7 @@ def picture(groups: StudyGroups, curves: DataFrame, *panels: str) -> Any:
         axes = found.panels[name]
         if several:
             panel_title(axes, reworded(PANELS[name], metric))
-        lines = _sizes(axes, groups) if name == "size" else _curves(axes, groups, curves)
+        lines = _sizes(axes, groups) if name == "size" else _curves(axes, groups, common)
         drawn.append((axes, lines))
     label_lines(found.figure, drawn)
     return found.figure
@@ -80,6 +85,12 @@ def _sizes(axes: Any, groups: StudyGroups) -> list[Line]:
     axes.margins(y=0.15)
     axes.set_ylabel(reworded("test accuracy (%)", groups.results.metric))
     return lines
+
+
+def _of_all_seeds(curves: DataFrame) -> DataFrame:
+    """The epochs that all seeds of an arm have: a mean over those that go on would be of others."""
+    last = curves.groupby(["arm", "seed"])["epoch"].max().groupby("arm").min()
+    return curves[curves["epoch"] <= curves["arm"].map(last)]
 
 
 def _curves(axes: Any, groups: StudyGroups, curves: DataFrame) -> list[Line]:

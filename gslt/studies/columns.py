@@ -197,12 +197,17 @@ def named(arm: str, axes: Mapping[str, Any]) -> str:
 
     Args:
         arm: its name.
-        axes: values by the name of what is varied; empty for an arm that varies nothing.
+        axes: values by the name of what is varied, a missing one where nothing is set; empty for an
+            arm that varies nothing.
 
     >>> named("dense source", {"sparsity": 0.5})
     'dense source, sparsity 0.5'
     """
-    places = (f"{name.replace('_', ' ')} {shown(value)}" for name, value in axes.items())
+    places = (
+        f"{name.replace('_', ' ')} {shown(value)}"
+        for name, value in axes.items()
+        if not is_missing(value)
+    )
     return ", ".join([arm, *places])
 
 

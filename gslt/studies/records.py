@@ -324,7 +324,8 @@ def _beside(path: Path) -> tuple[str, ...]:
 def frame(folder: str | Path, study: str | None = None) -> DataFrame:
     """The runs of the studies in a folder: one row for every run that has a record.
 
-    A run that two arms share has a row in each, with the same ``identity``. Columns, in this order:
+    A run that two arms or two studies share has a row in each, with the same ``identity``:
+    :func:`gslt.report.averages` counts it once in a group. Columns, in this order:
 
     - ``study``, ``arm``, ``label`` (arm and place on its axes, in words);
     - ``axis_<name>`` for everything that some arm varies: the value that the grid names. Missing

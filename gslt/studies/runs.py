@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -188,10 +189,18 @@ class Record:
     @property
     def graph_text(self) -> str:
         """Name and size of the graph."""
+        return self.size_of(self.graph_name)
+
+    def size_of(self, name: str) -> str:
+        """The graph under this name, and its size.
+
+        Args:
+            name: of the graph, see :meth:`StudyResults.graph_of`.
+        """
         counts = {"nodes": "nodes", "edges": "directed edges", "features": "features"}
         counts |= {"images": "images", "channels": "channels", "examples": "examples"}
         known = (f"{self.graph[key]:,} {word}" for key, word in counts.items() if key in self.graph)
-        return ": ".join([self.graph_name, ", ".join(known)])
+        return ": ".join([name, ", ".join(known)])
 
     @property
     def hardware(self) -> str:
@@ -488,7 +497,30 @@ class StudyResults:
     @property
     def dataset(self) -> str:
         """The graphs by name; a synthetic one is called so."""
-        return ", ".join(dict.fromkeys(each.graph_name for each in self.records.values()))
+        return ", ".join(dict.fromkeys(map(self.graph_of, self.records.values())))
+
+    def graph_of(self, record: Record) -> str:
+        """Name of the graph of a record, with its path where others of this study have the name.
+
+        Args:
+            record: one of the study's.
+        """
+        name = record.graph_name
+        return f"{name} in {record.spec.dataset}" if name in self._shared_names else name
+
+    @cached_property
+    def _shared_names(self) -> set[str]:
+        """Names that graphs of different content have; an older gslt did not keep the content."""
+        found: dict[str, dict[str, set[str]]] = {}
+        for each in self.records.values():
+            if known := each.graph.get("content_hash"):
+                of_name = found.setdefault(each.graph_name, {})
+                of_name.setdefault(each.spec.dataset, set()).add(str(known))
+        return {
+            name
+            for name, contents in found.items()
+            if any(a.isdisjoint(b) for a, b in itertools.combinations(contents.values(), 2))
+        }
 
     @property
     def majority(self) -> str:
@@ -499,7 +531,7 @@ class StudyResults:
         rates: dict[str, set[str]] = {}
         for each in self.records.values():
             if each.majority_rate is not None:
-                rates.setdefault(each.graph_name, set()).add(f"{100 * each.majority_rate:.2f}")
+                rates.setdefault(self.graph_of(each), set()).add(f"{100 * each.majority_rate:.2f}")
         ends = {
             name: dict.fromkeys((min(all, key=float), max(all, key=float)))
             for name, all in rates.items()
@@ -510,7 +542,7 @@ class StudyResults:
     def synthetic(self) -> list[str]:
         """Names of the synthetic graphs."""
         records = (each for each in self.records.values() if each.graph.get("synthetic"))
-        return list(dict.fromkeys(each.graph_name for each in records))
+        return list(dict.fromkeys(map(self.graph_of, records)))
 
 
 def frame_of(found: Sequence[StudyResults]) -> DataFrame:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 import yaml
@@ -28,6 +28,7 @@ from gslt.config import (
     idle_in_training,
     shortened,
 )
+from gslt.data.catalogue import known_name
 from gslt.environment import check_limit
 from gslt.errors import ConfigError
 from gslt.files import parse, read_yaml, reading
@@ -186,7 +187,7 @@ class RunSpec:
         if method == "train":
             settings = _of_training(settings)
         config = build(RUN_METHODS[method], settings)
-        return cls(dataset=dataset, split=split, config=config, **truths)
+        return cls(dataset=one_spelling(dataset), split=split, config=config, **truths)
 
     def __post_init__(self) -> None:
         if isinstance(self.config, ConstructionConfig):
@@ -392,7 +393,8 @@ class Study:
                 spec = RunSpec.from_values({**settings, "seed": seed})
             except ConfigError as error:
                 raise ConfigError(f"study {self.name!r}, arm {arm!r}: {error}") from error
-            cells.append(GridCell(arm=arm, axes=axes, settings=settings, spec=spec))
+            own = {"dataset": spec.dataset} if "dataset" in axes else {}
+            cells.append(GridCell(arm=arm, axes=axes | own, settings=settings, spec=spec))
         return cells
 
     @property
@@ -506,6 +508,25 @@ def check_name(name: object) -> None:
             f"the name of a study has {characters} characters at most, and {in_bytes} bytes, as it "
             f"names files: {shortened(name)}"
         )
+
+
+def one_spelling(dataset: str) -> str:
+    """A path without what changes nothing, so that a file is one data set; a name as it is.
+
+    >>> one_spelling("./data//a.npz"), one_spelling("../a.gml?y=club"), one_spelling("./cora")
+    ('data/a.npz', '../a.gml?y=club', './cora')
+
+    Args:
+        dataset: name or path, maybe with options of reading it.
+    """
+    place, mark, query = dataset.rpartition("?")
+    if not mark or "=" not in query:
+        place, mark, query = dataset, "", ""
+    if "/" not in place or "://" in place:
+        return dataset
+    found = str(PurePosixPath(place))
+    # A folder that has the name of a known data set is not that.
+    return dataset if known_name(found) else f"{found}{mark}{query}"
 
 
 def name_of_dataset(dataset: str) -> str:

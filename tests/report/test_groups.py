@@ -151,6 +151,20 @@ def test_panels_and_further_axes(tmp_path: Path) -> None:
         ]
 
 
+def test_panels_of_numbers_are_in_order_and_free_of_rounding(tmp_path: Path) -> None:
+    """0.1 + 0.2 is 0.30000000000000004, and the second arm begins with the smallest."""
+    arms = {
+        "half": {"freezing_ratio": [0.4, 0.3], "sparsity": [0.3, 0.5]},
+        "quarter": {"prune_ratio": 0.1, "lock_ratio": 0.2, "sparsity": [0.3, 0.5]},
+        "dense": {"sparsity": [0.3, 0.5]},
+    }
+    study = Study(name="s", arms=arms, seeds=1, x="sparsity", panel="freezing_ratio")
+    panels = groups_of(tmp_path, study).panels
+    label = "freezing ratio (pruned + locked)"
+    assert list(panels) == [f"{label}: {value}" for value in ("0", "0.3", "0.4")]
+    assert set(panels[f"{label}: 0.3"]["arm"]) == {"half", "quarter"}
+
+
 def test_without_panels_every_combination_is_a_line(tmp_path: Path) -> None:
     found = groups_of(tmp_path, Study(name="s", arms=SWEEP, seeds=1))
     assert lines_of(found, "sparsity") == [

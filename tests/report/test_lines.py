@@ -24,6 +24,7 @@ from gslt.report.lines import (
     label_lines,
     mark_collapsed,
     short,
+    short_names,
     spread,
 )
 from gslt.report.statistics import averages
@@ -265,6 +266,45 @@ def test_names_once_for_a_whole_figure() -> None:
     draw_lines(made.panels["a"], lines[:1])
     label_beside(made.panels["a"], lines[:1], room=False)
     assert not made.panels["a"].texts[0].get_in_layout()
+
+
+def test_names_that_are_cut_to_the_same_words_keep_what_tells_them_apart() -> None:
+    arm = "frozen source, half locked and half pruned"
+    names = [f"{arm}, num layers {depth}, lr {lr}" for depth in (2, 3) for lr in (0.01, 0.1)]
+    lines = [
+        Line(label=name, colour="#0072B2", x=[0, x], y=[y, y])
+        for y, (name, x) in enumerate(zip(names, (1, 1, 2, 2), strict=True))
+    ]
+    axes, other = (canvas([["a"]], "T", "c", width=9).panels["a"] for _ in range(2))
+    for each in (axes, other):
+        draw_lines(each, lines)
+    label_lines(axes.figure, [(axes, lines)])
+    label_beside(other, lines)
+    for each in (axes, other):
+        assert {text.get_text() for text in each.texts} == {
+            f"frozen source, half{end}"
+            for end in (
+                "…, num layers 2, lr 0.01",
+                " l…, num layers 2, lr 0.1",
+                "…, num layers 3, lr 0.01",
+                " l…, num layers 3, lr 0.1",
+            )
+        }
+
+
+def test_names_whose_middles_would_be_cut_to_the_same_words_keep_more_of_them() -> None:
+    names = [f"frozen source, half, depth {depth}, lr {lr}" for depth in (2, 3) for lr in (1, 2)]
+    ends = [f", depth {depth}, lr {lr}" for depth in (2, 3) for lr in (1, 2)]
+    assert list(short_names(names, 30).values()) == [f"frozen source…{end}" for end in ends]
+
+
+@given(st.lists(st.text("ab,", min_size=1, max_size=60), min_size=2, max_size=5, unique=True))
+def test_short_names_have_room(names: list[str]) -> None:
+    found = short_names(names, 20)
+    assert list(found) == names
+    for name, words in found.items():
+        assert len(words) <= 20
+        assert words == name or "…" in words
 
 
 def test_long_names_and_dark_ones() -> None:

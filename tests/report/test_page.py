@@ -324,6 +324,25 @@ def test_light_and_dark(browser: Browser) -> None:
 
 
 @needs_browser
+def test_names_that_are_cut_to_the_same_words_keep_what_tells_them_apart(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    arm = "frozen source with half of it locked and half of it pruned, as in the paper's figure"
+    grid = {"sparsity": [0.4, 0.5], "num_layers": [2, 3], "lr": [0.01, 0.1]}
+    study = Study(name="one", arms={arm: grid, "other": {"sparsity": [0.4, 0.5]}}, seeds=1)
+    (page, *_) = write_report(fill(tmp_path, study, lambda _: 0.5))
+    chromium.open(page)
+    unfold(chromium)
+    each = "Array.from(document.querySelectorAll('text.name'), (t) => {})".format
+    names = chromium.run(each("t.firstChild.data"))
+    assert all(name.startswith("frozen source") for name in names[:4])
+    ends = [f"num layers {depth}, lr {lr}" for depth in (2, 3) for lr in (0.01, 0.1)]
+    assert [name.partition("…, ")[2] for name in names] == [*ends, ""]
+    right = "t.getBBox().x + t.getBBox().width - t.ownerSVGElement.width.baseVal.value"
+    assert max(chromium.run(each(right))) <= 0
+
+
+@needs_browser
 def test_it_fits_a_narrow_screen(browser: Browser) -> None:
     browser.call(
         "Emulation.setDeviceMetricsOverride",

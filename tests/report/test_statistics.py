@@ -29,6 +29,7 @@ from gslt.report.statistics import (
     sign_flip_test,
     weighted_sums,
 )
+from gslt.studies.columns import named
 from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
@@ -276,6 +277,70 @@ def test_a_run_that_both_arms_share_is_no_pair(tmp_path: Path) -> None:
     assert (found.shared_runs_left_out, found.pairs) == (2, 2)
     # Had the shared runs counted as pairs, this would be 0.05.
     assert found.difference == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        # Left out: its default, or what the study says of every arm.
+        ({"dropout": [0.0, 0.1]}, [{}, {"dropout": 0.1}], {"dropout": [0.0, 0.1]}),
+        ({"num_layers": [2, 4]}, [{}, {"num_layers": 2}], {"num_layers": [2, 4]}),
+        ({"sparsity": [0.5, 0.8]}, [{}, {"sparsity": 0.8}], {"sparsity": [0.5, 0.8]}),
+        ([{"epochs": 5}, {}], [{}, {"epochs": 5}], {"epochs": [5, 7]}),
+        # No ratio and a ratio of 0 are one.
+        (
+            {"freezing_ratio": [None, 0.4]},
+            {"freezing_ratio": [0, 0.4]},
+            {"freezing_ratio": [0.0, 0.4]},
+        ),
+    ],
+)
+def test_what_is_in_force_is_paired_whether_it_is_named_or_not(
+    one: Any, other: Any, equal: dict[str, Any], tmp_path: Path
+) -> None:
+    more = {"score_init": "ku"}
+    others = [{**more, **each} for each in other] if isinstance(other, list) else {**more, **other}
+    study = Study(
+        name="s", arms={"a": one, "b": others}, seeds=3, settings={"dropout": 0.0, "epochs": 7}
+    )
+    found = only(tmp_path, study, lambda _: 0.5)
+    assert {name: sorted(values) for name, values in found.equal.items()} == equal
+    assert (found.pairs, found.unpaired_left_out) == (6, 0)
+    assert (found.first_at, found.second_at) == ({}, {})
+
+
+def test_what_has_no_pair_on_a_common_axis_is_counted(tmp_path: Path) -> None:
+    arms = {"a": {"lr": [0.1, 0.2]}, "b": {"lr": [0.1, 0.3, 0.4], "weight_init": "ku"}}
+    found = only(tmp_path, Study(name="s", arms=arms, seeds=2), lambda _: 0.5)
+    # Of two seeds: a's 0.2, and b's 0.3 and 0.4.
+    assert (found.pairs, found.unpaired_left_out) == (2, 6)
+
+
+def test_a_place_has_the_names_that_its_part_of_the_arm_gives(tmp_path: Path) -> None:
+    parts: list[dict[str, Any]] = [{}, {"num_layers": 3}, {"dropout": 0.1}]
+    study = Study(name="s", arms={"a": {"method": "train"}, "b": parts}, seeds=2)
+    runs = runs_of(tmp_path, study, lambda _: 0.5)
+    found = compare_arms(runs)["second_at"]
+    assert list(found) == parts
+    assert [named("b", at) for at in found] == list(runs["label"].unique()[1:])
+
+
+def test_difference_and_p_are_of_the_mean_over_pairs(tmp_path: Path) -> None:
+    """Seed 0 has pairs on two graphs, seeds 1 and 2 on one: −1, −1, +1.5 and +1.5 points."""
+    arms: dict[str, Any] = {"a": {}, "b": {"weight_init": "ku"}}
+    study = Study(name="s", arms=arms, seeds=3, settings={"dataset": ["cora", "citeseer"]})
+
+    def accuracy(cell: GridCell) -> float | None:
+        seed = cell.spec.config.seed
+        if seed and cell.spec.dataset == "citeseer":
+            return None
+        return 0.5 + (0.0 if cell.arm == "b" else 0.015 if seed else -0.01)
+
+    found = only(tmp_path, study, accuracy)
+    assert (found.pairs, found.seeds) == (4, 3)
+    assert found.difference == pytest.approx(0.0025)
+    # Of ±2 ±1.5 ±1.5 four of eight are at least 1; of the means, ±1 ±1.5 ±1.5, two are at least 2.
+    assert found.p_seeds == 2 * 4 / 8
 
 
 def test_other_graphs_and_missing_runs_make_no_pair(tmp_path: Path) -> None:

@@ -62,6 +62,26 @@ def report(folder: StudyFolder) -> tuple[dict[str, str], list[str]]:
 # Tables
 
 
+def test_a_part_of_an_arm_that_leaves_a_setting_out(tmp_path: Path) -> None:
+    """Whole numbers of one part were NA in the other, which JSON does not know."""
+    parts: list[dict[str, Any]] = [{"sparsity": 0.5}, {"sparsity": 0.5, "num_layers": 3}]
+    frozen: list[dict[str, Any]] = [{"freezing_ratio": None}, {"freezing_ratio": 0.4}]
+    arms: dict[str, Any] = {"dense": parts, "one": {"weight_init": "ku"}, "two": frozen}
+    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
+    rows = list(csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"])))
+    assert {row["first_at"] for row in rows} == {"{}", '{"num_layers": 3}'}
+    assert {row["second_at"] for row in rows} == {"{}", '{"freezing_ratio": 0.4}'}
+    for name, text in texts.items():
+        for word in ("num layers nan", "num layers <NA>", "freezing ratio None"):
+            assert word not in text, name
+
+
+def test_runs_without_a_partner_are_told_below_the_comparisons(tmp_path: Path) -> None:
+    arms = {"a": {"lr": [0.1, 0.2]}, "b": {"lr": [0.1, 0.3], "weight_init": "ku"}}
+    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
+    assert "Left out: up to 4 runs of a comparison" in texts["tables/s/comparisons.md"]
+
+
 def test_summary_by_hand(folder: StudyFolder) -> None:
     texts, said = report(folder)
     assert said == ["two: 6 of 6 runs, 2 of 2 arms"]
@@ -87,6 +107,35 @@ def test_summary_by_hand(folder: StudyFolder) -> None:
     ):
         assert words in notes
     assert "DGL" not in notes
+
+
+def test_ratios_have_as_many_decimals_as_tell_them_apart(tmp_path: Path) -> None:
+    high = {"sparsity": [0.99, 0.992, 0.9996], "freezing_ratio": [0.4, 0.404], "prune_share": 1.0}
+    study = Study(name="s", arms={"high": high, "half": {"weight_init": "ku"}}, seeds=1)
+    rows = of_study(tmp_path / "high", study, lambda _: 0.5).summary.markdown().splitlines()
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| h")]
+    assert {tuple(row[3:6]) for row in cells if row[1] == "high"} == {
+        (sparsity, f"{ratio} / 0.000", ratio)
+        for sparsity in ("0.9900 (0.0100)", "0.9920 (0.0080)", "0.9996 (0.0004)")
+        for ratio in ("0.400", "0.404")
+    }
+    assert cells[-1][3:6] == ["0.5000 (0.5000)", "0.000 / 0.000", "0.000"]
+    # What was asked for alike is not told apart by the rounding to whole weights.
+    study = Study(name="s", arms={"a": {"weight_init": ["ku", "kn"]}}, seeds=1)
+    folder = StudyFolder(tmp_path / "alike")
+    folder.add(study)
+    for cell, sparsity in zip(study.cells, (0.4989, 0.5011), strict=True):
+        more = {"sparsity": sparsity, "density": 1 - sparsity}
+        folder.write(fabricated(cell.spec, 0.5, **more))
+    table = StudyReport(folder.results(study)).summary
+    assert [row[2].text for row in table.rows] == ["0.50 (0.50)", "0.50 (0.50)"]
+
+
+def test_facts_of_arms_that_differ_in_architecture(tmp_path: Path) -> None:
+    shared = {"num_layers": 3, "hidden_channels": 8, "epochs": 5}
+    arms = {"gin": {"architecture": "gin"}, "gcn": {"architecture": "gcn"}}
+    study = Study(name="s", arms=arms, seeds=1, settings=shared)
+    assert of_study(tmp_path, study, lambda _: 0.5).facts == "3 layers, width 8, 5 epochs"
 
 
 def test_a_line_of_ogbs_leaderboard_by_hand(tmp_path: Path) -> None:
@@ -228,6 +277,58 @@ def test_a_lead_of_the_two_best_of_several_says_that_they_were_chosen(
     study = Study(name="three", settings={"hidden_channels": 10}, arms=arms)
     found = of_study(tmp_path / "three", study, three_seeds).answer
     assert found.endswith("pairs; not corrected for the choice of these two by the same runs).")
+
+
+def test_arms_on_different_data_have_no_order(tmp_path: Path) -> None:
+    """Validation accuracies of two graphs would pick the easier one for every arm."""
+    arms: dict[str, Any] = {
+        "a": {"dataset": ["cora", "citeseer"]},
+        "b": {"dataset": ["cora", "citeseer"], "weight_init": "ku"},
+        "c": {"dataset": "pubmed", "lr": [0.1, 0.2]},
+    }
+    known = {"cora": 0.8, "citeseer": 0.6, "pubmed": 0.7}
+    study = Study(name="s", arms=arms, seeds=1)
+    folder = StudyFolder(tmp_path)
+    folder.add(study)
+    for cell in study.cells:
+        test = known[cell.spec.dataset] + 0.01 * (cell.arm == "b") + 0.1 * cell.axes.get("lr", 0)
+        graph = {"name": cell.spec.dataset}
+        folder.write(dataclasses.replace(fabricated(cell.spec, test), graph=graph))
+    assert StudyReport(folder.results(study)).answer == (
+        "Found, by test accuracy, each data set by itself. On cora – b: 81.00 %; a: 80.00 %. "
+        "On citeseer – b: 61.00 %; a: 60.00 %. On pubmed – c, lr 0.2: 72.00 %."
+    )
+
+
+def test_splits_of_one_graph_have_sentences_of_their_own(tmp_path: Path) -> None:
+    study = Study(name="s", arms={"a": {"split": [0, 1], "lr": [0.1, 0.2]}}, seeds=1)
+    report = of_study(tmp_path, study, lambda cell: 0.5 + 0.1 * cell.spec.split)
+    assert report.answer.endswith(
+        "On toy (synthetic), split 0 – a, lr 0.1: 50.00 %. "
+        "On toy (synthetic), split 1 – a, lr 0.1: 60.00 %."
+    )
+
+
+def test_graphs_of_one_name_are_told_apart_by_their_path(tmp_path: Path) -> None:
+    paths = {"one/graph.npz": "a", "two/graph.npz": "b", "three/graph.npz": "b"}
+    study = Study(name="s", arms={"a": {"dataset": list(paths)}}, seeds=1)
+    folder = StudyFolder(tmp_path)
+    folder.add(study)
+
+    def write(contents: dict[str, str]) -> StudyReport:
+        for cell in study.cells:
+            facts = {"content_hash": contents[cell.spec.dataset] * 64, "test_majority_rate": 0.5}
+            graph = {"name": "graph", "nodes": 10, **facts}
+            folder.write(dataclasses.replace(fabricated(cell.spec, 0.5), graph=graph))
+        return StudyReport(folder.results(study))
+
+    report = write(paths)
+    assert report.summary.title == f"s on {', '.join(f'graph in {path}' for path in paths)}"
+    assert report.graphs == [f"graph in {path}: 10 nodes" for path in paths]
+    assert report.majority.count("graph in") == 3
+    # One content under three paths is one graph.
+    same = write(dict.fromkeys(paths, "a"))
+    assert (same.results.dataset, same.graphs) == ("graph", ["graph: 10 nodes"])
 
 
 def test_what_a_pair_has_in_common_is_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
 from gslt.report.colours import BASELINE, COLOURS
 from gslt.sources import Comparison
@@ -42,6 +43,27 @@ def test_learning_curves_are_means_over_seeds(made: tuple[Path, Comparison]) -> 
         )
         assert list(line.get_xdata()) == means.index.tolist()
         assert line.get_ydata() == pytest.approx(means.tolist())
+
+
+def test_a_line_ends_with_the_first_seed_of_its_arm_that_ended_early(
+    made: tuple[Path, Comparison],
+) -> None:
+    """What the others reach later is the mean of fewer than n, and those that need longest."""
+    found = made[1]
+    curves = found.curves
+    early = (curves["arm"] == DENSE) & (curves["seed"] == 1) & (curves["epoch"] > 2)
+    figure = picture(found.groups, curves[~early], "curves")
+    (axes,) = figure.axes
+    ends = {
+        line.get_color(): max(line.get_xdata())
+        for line in axes.lines
+        if line.get_linestyle() == "-" and not line.get_marker()
+    }
+    assert ends == {COLOUR[arm]: 2 if arm == DENSE else 3 for arm in COLOUR}
+    said = "Runs ended early"
+    assert any(said in text.get_text() for text in figure.findobj(Text))
+    whole = picture(found.groups, curves, "curves")
+    assert not any(said in text.get_text() for text in whole.findobj(Text))
 
 
 def test_both_beside_one_another(made: tuple[Path, Comparison]) -> None:

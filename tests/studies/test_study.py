@@ -48,6 +48,22 @@ def test_defaults_written_out_change_nothing():
     assert spec(lr=0.01).identity == spec().identity
 
 
+@pytest.mark.parametrize(
+    ("spelt", "plain"),
+    [("./one/graph.npz", "one/graph.npz"), ("one//a.gml?y=club", "one/a.gml?y=club")],
+)
+def test_a_file_has_one_identity_however_its_path_is_spelt(spelt: str, plain: str) -> None:
+    one, other = (RunSpec.from_values({"dataset": each}) for each in (spelt, plain))
+    assert (one.identity, one.dataset) == (other.identity, plain)
+    # Nothing else is changed: a name, what leads elsewhere, and a folder that has a known name.
+    for kept in ("cora", "../graph.npz", "/data/a b.npz", "a.npz", "./cora"):
+        assert RunSpec.from_values({"dataset": kept}).dataset == kept
+    with pytest.raises(gslt.ConfigError, match="give the same run"):
+        Study(name="s", arms={"a": {"dataset": [spelt, plain]}})
+    study = Study(name="s", arms={"a": {"dataset": [spelt, "cora"]}}, seeds=1)
+    assert [cell.axes["dataset"] for cell in study.cells] == [plain, "cora"]
+
+
 def test_what_differs_has_another_identity():
     variants = [
         spec(),

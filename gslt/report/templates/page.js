@@ -265,13 +265,14 @@ class Explorer {
 
   names(svg, lines, across, up, right, room) {
     const wanted = lines.map((line) => up(line.points[line.points.length - 1].mean));
+    const names = toldApart(lines.map((line) => line.label), room);
     spread(wanted, 16, TOP + 6, this.bottom - 4).forEach((height, index) => {
       const line = lines[index], last = line.points[line.points.length - 1];
       const from = line.level ? right : across(last.at) + 5;
       const group = element("g", { style: `color: ${line.colour}` }, svg);
       element("path", { d: `M${from} ${wanted[index]}L${right + 10} ${height}`, fill: "none", stroke: "currentColor", "stroke-dasharray": "1 3" }, group);
       element("path", { d: `M${right + 10} ${height}h18`, fill: "none", stroke: "currentColor", "stroke-width": 3, "stroke-dasharray": line.level ? "6 4" : line.dash }, group);
-      const text = element("text", { x: right + 33, y: height + 4, class: "name" }, group, shortened(line.label, room));
+      const text = element("text", { x: right + 33, y: height + 4, class: "name" }, group, names[index]);
       element("title", {}, text, line.label);
     });
   }
@@ -286,6 +287,29 @@ function wrapped(text, room) {
     else parts.push(word);
   }
   return parts.map((part) => shortened(part, room));
+}
+
+// Names that fit: without their ends, or where these tell them apart, without their middle.
+function toldApart(names, room) {
+  let alike = names.map((name) => new Set([name])), size = 0;
+  for (;;) {
+    const found = names.map((name, index) => withEnd(name, alike[index], room));
+    alike = found.map((words) => new Set(alike.flatMap((others, index) => (found[index] === words ? [...others] : []))));
+    const wider = alike.reduce((sum, others) => sum + others.size, 0);
+    if (wider === size || wider === names.length) return found;
+    size = wider;
+  }
+}
+
+// A name without its middle: its end begins with the part in which it differs from others.
+function withEnd(name, others, room) {
+  if (others.size === 1) return shortened(name, room);
+  let start = 0;
+  while ([...others].every((other) => other[start] === name[start])) start++;
+  const part = name.lastIndexOf(", ", start);
+  const end = name.slice(part > 0 ? part : start), left = room - ruler.measureText(end).width;
+  if (left < 40) return shortened("…" + name.slice(start), room);
+  return shortened(name.slice(0, name.length - end.length) + "…", left).replace(/…+$/, "…") + end;
 }
 
 function shortened(text, room) {
