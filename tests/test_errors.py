@@ -320,6 +320,10 @@ FIRST_HOUR: dict[str, tuple[Callable[..., Any], str]] = {
         lambda: gslt.freeze(nn.Linear, FREEZE),  # type: ignore[arg-type]
         "takes a torch module, got <class",
     ),
+    "freezing a list": (
+        lambda: gslt.freeze([network()], FREEZE),  # type: ignore[arg-type]
+        "takes a torch module, got ",
+    ),
     "freezing by a number": (
         lambda: gslt.freeze(network(), 0.4),  # type: ignore[arg-type]
         r"takes a FreezeConfig or a SearchConfig, got 0\.4; such as gslt\.freeze\(",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gslt.studies.records import StudyFolder
 
 ExecutorName = Literal["local", "ray"]
-#: Options of one executor, and what they are where nobody says anything.
+#: Options that every executor has, those of one, and what they are where nobody says anything.
+_OF_ALL = {"device": "cpu", "executor": "local"}
 _OF_LOCAL = {"workers": 1}
 _OF_RAY = {"address": None, "cpus_per_run": 1.0, "gpus_per_run": 0.0}
 
@@ -25,9 +26,11 @@ _OF_RAY = {"address": None, "cpus_per_run": 1.0, "gpus_per_run": 0.0}
 def add_executor(parser: Parser) -> None:
     """Add options: where the data sets are, and where runs are computed."""
     add_root(parser)
-    parser.add_argument("--device", type=str, default="cpu", help="torch device of every run")
+    parser.add_argument(
+        "--device", type=str, default=_OF_ALL["device"], help="torch device of every run"
+    )
     text = "where: processes of this machine, or a Ray cluster"
-    parser.add_argument("--executor", type=ExecutorName, default="local", help=text)
+    parser.add_argument("--executor", type=ExecutorName, default=_OF_ALL["executor"], help=text)
     text = "number of processes; the cores are shared out among them [1: in this process]"
     parser.add_argument("--workers", type=PositiveInt, default=_OF_LOCAL["workers"], help=text)
     text = "address of the Ray cluster [a new one on this machine]"
@@ -56,7 +59,7 @@ def check_executor(options: Namespace, given: Sequence[str]) -> None:
     """
     executor = options.get("executor")
     if options.get("report_only"):
-        usual = {"device": "cpu", "executor": "local", **_OF_LOCAL, **_OF_RAY}
+        usual = {**_OF_ALL, **_OF_LOCAL, **_OF_RAY}
         refuse_lost(said_options(options, given, usual), "--report_only computes no run")
     if executor == "ray" and said_options(options, given, _OF_LOCAL):
         raise ConfigError(

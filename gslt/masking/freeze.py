@@ -33,7 +33,7 @@ from gslt.masking.supermask import Supermask
 from gslt.masking.twins import watch
 from gslt.masking.weights import (
     MASK_SUFFIX,
-    fingerprint,
+    fingerprint_of,
     fingerprints,
     frozen_places,
     has_seen_batches,
@@ -50,6 +50,7 @@ M = TypeVar("M", bound=nn.Module)
 
 #: How a parameter is fixed that is no weight, no bias and of no norm.
 KEPT = "kept at its present value"
+#: Methods by which hosts draw the weights of a layer anew.
 RESETTERS = {"reset_parameters", "_reset_parameters"}
 #: Where PyG's layers keep what they have made of a graph.
 CACHES = {"_cached_edge_index", "_cached_adj_t", "_cached_h", "_cached_x"}
@@ -205,8 +206,9 @@ def make_source(
     supermask.has_drawn_counts = (
         pattern is not None or config.place != "all" or not config.has_exact_counts
     )
-    supermask.fixed = {name: f for name, f in fingerprints(module).items() if name not in stored}
-    supermask.unsaved = {name: fingerprint(value) for name, value in unsaved(module).items()}
+    kept = {name: value for name, value in others.items() if name not in stored}
+    supermask.fixed = {name: fingerprint_of(value) for name, value in kept.items()}
+    supermask.unsaved = {name: fingerprint_of(value) for name, value in unsaved(module).items()}
     watch(module)
     return FreezeReport.of_parts({f.name: f.shape for f in frozen}, part, parts, fixed, config)
 

@@ -126,9 +126,10 @@ def _unrounded(value: Tensor, drawn: Tensor, narrow: torch.dtype) -> Tensor:
     return torch.where(same, drawn, value)
 
 
+#: Where the searched weights are: whole numbers.
+PLACES = "searched_index"
 #: What the seed regenerates of a frozen weight. These are no buffers: an average of a module's
 #: buffers (``AveragedModel``) would be one of places, too, and of another source.
-PLACES = "searched_index"
 REGENERATED = ("searched_weight", PLACES, "locked_weight")
 
 

@@ -101,7 +101,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
     for wrapper in (nn.DataParallel, nn.parallel.DistributedDataParallel):
         if isinstance(module, wrapper):
             return unwrapped(module.module)
-    inner = vars(module).get("_modules", {}).get("_orig_mod")
+    inner = getattr(module, "_modules", {}).get("_orig_mod")
     return module if inner is None else unwrapped(inner)
 
 
@@ -154,10 +154,11 @@ def outside(module: nn.Module, root: nn.Module) -> list[str]:
         root: the part.
     """
     inside = {id(value) for value in [*root.parameters(), *root.buffers()]}
-    trained = [name for name, value in module.named_parameters() if value.requires_grad]
-    counted = [name for name, value in module.named_buffers() if has_seen_batches(name, value)]
-    values = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return [name for name in [*trained, *counted] if id(values[name]) not in inside]
+    return [
+        name
+        for name, value in [*module.named_parameters(), *module.named_buffers()]
+        if id(value) not in inside and (value.requires_grad or has_seen_batches(name, value))
+    ]
 
 
 def fingerprints(module: nn.Module) -> dict[str, str]:
@@ -166,10 +167,10 @@ def fingerprints(module: nn.Module) -> dict[str, str]:
     Args:
         module: as it was frozen.
     """
-    return {name: fingerprint(value) for name, value in other_state(module).items()}
+    return {name: fingerprint_of(value) for name, value in other_state(module).items()}
 
 
-def fingerprint(value: Any) -> str:
+def fingerprint_of(value: Any) -> str:
     """SHA-256 of a value of a module's state; of numbers it does not depend on their precision."""
     if not isinstance(value, Tensor):
         return hashlib.sha256(bytes_of(value)).hexdigest()

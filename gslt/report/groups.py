@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from gslt.config import OF_FROZEN
 from gslt.report.colours import Look, looks
-from gslt.report.statistics import by_place, once
+from gslt.report.statistics import DECIMALS, by_place, once
 from gslt.studies.columns import column, is_missing, is_number, named, shown, span
 from gslt.studies.runs import AXIS, StudyResults, axis_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-#: Numbers that agree to so many decimals stand over one panel.
-_DECIMALS = 12
 #: Columns in which weight training has a number but no place, as it removes nothing.
 _OF_TICKETS = {"sparsity", "density", "search_space"}
 
@@ -149,7 +147,7 @@ class StudyGroups:
         panel = self.results.study.panel
         places = self.place(panel) if panel else [None] * len(self.frame)
         # A sum of ratios has rounding errors.
-        places = [round(at, _DECIMALS) if isinstance(at, float) else at for at in places]
+        places = [round(at, DECIMALS) if isinstance(at, float) else at for at in places]
         values = [value for value in dict.fromkeys(places) if value is not None]
         if not values:
             return {"": self.frame}

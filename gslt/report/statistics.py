@@ -371,14 +371,11 @@ def bootstrap_interval(numbers: Float64) -> tuple[float, float]:
 # Comparisons of the arms of a study
 
 #: Numbers that agree to so many decimals are equal: sums of accuracies have rounding errors.
-_DECIMALS = 12
-#: Settings that say how many weights a source has left, and its ticket.
-_OF_DENSITY = {
-    *("sparsity", "mask_sparsity", "freezing_ratio", "prune_ratio", "lock_ratio"),
-    *("prune_share", "window_position"),
-}
-#: Those of them that are 0 where nothing is frozen.
+DECIMALS = 12
+#: Settings that are 0 where nothing is frozen.
 _RATIOS = {"freezing_ratio", "prune_ratio", "lock_ratio"}
+#: Settings that say how many weights a source has left, and its ticket.
+_OF_DENSITY = {"sparsity", "mask_sparsity", *_RATIOS, "prune_share", "window_position"}
 #: Column of the density at which runs of two arms are compared.
 _DENSITY = "density compared"
 #: Before the names of the columns in which two runs of a pair agree.
@@ -449,7 +446,7 @@ def _densities(runs: DataFrame) -> Series:
         return pd.Series(math.nan, runs.index)
     asked, found = (runs[name].astype(float) for name in (ASKED_DENSITY, "density"))
     kept = (found - asked).abs() <= _NEAR * asked
-    return asked.round(_DECIMALS).where(kept | asked.isna(), found.round(_SHORT_DECIMALS))
+    return asked.round(DECIMALS).where(kept | asked.isna(), found.round(_SHORT_DECIMALS))
 
 
 def _in_force(runs: DataFrame, name: str) -> Series:
@@ -475,7 +472,7 @@ def _plain_setting(name: str, value: Any) -> Any:
     """A setting without rounding errors; 0 for a ratio that is not set."""
     if is_missing(value):
         return 0.0 if name in _RATIOS else None
-    return round(value, _DECIMALS) if isinstance(value, float) else value
+    return round(value, DECIMALS) if isinstance(value, float) else value
 
 
 def _comparisons(first: DataFrame, second: DataFrame, column: str) -> Iterator[dict[str, Any]]:
@@ -573,7 +570,7 @@ def _comparison(
     pairs = apart.dropna(subset=[column])
     if not len(pairs):
         return {}
-    differences = fill_collapsed(pairs[column].to_numpy(float), 0.0).round(_DECIMALS)
+    differences = fill_collapsed(pairs[column].to_numpy(float), 0.0).round(DECIMALS)
     # Sums, not means: what is tested is the mean over pairs, however many a seed has.
     by_seed = pairs.assign(difference=differences).groupby("seed", sort=False)["difference"].sum()
     low, high = bootstrap_interval(differences)

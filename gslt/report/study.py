@@ -759,16 +759,12 @@ def _sparsity(rows: DataFrame) -> Column:
 
 def _freezing(rows: DataFrame) -> list[Column]:
     """What the summary says before the accuracies of what is frozen."""
-    parts, whole = (_of_ratios(rows, *each) for each in (_RATIOS[:2], _RATIOS[2:]))
+    parts, whole = _of_ratios(rows, "prune_ratio", "lock_ratio"), _of_ratios(rows, "freezing_ratio")
     form = f"{{:.{parts}f}} / {{:.{parts}f}}"
     return [
         ("pruned / locked", lambda group: together(form, group.prune_ratio, group.lock_ratio)),
         ("freezing ratio", lambda group: number(group.freezing_ratio, f".{whole}f")),
     ]
-
-
-#: Columns of what is frozen: two in one cell, and one.
-_RATIOS = ("prune_ratio", "lock_ratio", "freezing_ratio")
 
 
 def _of_ratios(rows: DataFrame, *names: str) -> int:

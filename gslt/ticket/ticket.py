@@ -33,10 +33,11 @@ from gslt.freezing import FrozenCounts
 from gslt.masking.freeze import bake, check_shapes, make_source
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FULLER, WEAK_REMEDY, FreezeReport, emptied_layers
+from gslt.masking.supermask import Supermask
 from gslt.masking.trained import source_report
 from gslt.masking.weights import (
     bytes_of,
-    fingerprint,
+    fingerprint_of,
     fingerprints,
     frozen_places,
     frozen_root,
@@ -684,7 +685,7 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
     """What a ticket stores of a frozen module: what is not as freezing found it, or made it."""
-    before, found = _fixed(module), fingerprints(module)
+    before, found = _supermask(module).fixed, fingerprints(module)
     values = other_state(module)
     changed = {name: values[name] for name in values if found[name] != before.get(name)}
     if isinstance(module, ConstructedNetwork):
@@ -717,22 +718,20 @@ def _load(module: nn.Module, state: dict[str, Tensor]) -> None:
         raise TicketError(f"the module does not take the stored values of {listed(lost)}")
     for name in state:
         # Whatever the module held before, a fresh one has another value: the next ticket stores it.
-        _fixed(module).pop(name, None)
+        _supermask(module).fixed.pop(name, None)
 
 
-def _fixed(module: nn.Module) -> dict[str, str]:
-    """Fingerprints of what a frozen network holds and a ticket of it does not store."""
+def _supermask(module: nn.Module) -> Supermask:
+    """That of a frozen network, which knows how freezing found what else it holds."""
     supermask = frozen_weights(module)[0].supermask
     assert supermask is not None
-    return supermask.fixed
+    return supermask
 
 
 def _lost(module: nn.Module) -> list[str]:
     """Buffers that no state of a frozen network has, and that are not as freezing found them."""
-    supermask = frozen_weights(module)[0].supermask
-    assert supermask is not None
-    now = unsaved(module)
-    return [name for name in now if fingerprint(now[name]) != supermask.unsaved.get(name)]
+    before, now = _supermask(module).unsaved, unsaved(module)
+    return [name for name in now if fingerprint_of(now[name]) != before.get(name)]
 
 
 def _kind(value: Any) -> str:
