@@ -345,6 +345,28 @@ def test_what_the_paper_says_of_conv6() -> None:
     assert len(verdicts) == 6
 
 
+def test_table_of_resnet18() -> None:
+    runs = pandas.read_csv(RESULTS / "resnet18" / "table.csv").set_index("arm")
+    assert (runs["n"] == 1).all()
+    found = table("docs/images.md", "| ResNet-18, CIFAR-10 after JPEG compression")
+    assert len(found) == len(runs)
+    for name, row in found.items():
+        one = runs.loc[name.removesuffix(" (pruned)")]
+        if name != "weight training":
+            names = ("sparsity", "freezing_ratio", "times_smaller")
+            assert row[:3] == [f"{one[each]:.1f}" for each in names]
+            assert one["model_bytes"] - one["searched"] / 8 == 9600
+        names = ("test_accuracy", "last_test_accuracy")
+        assert row[3:5] == [f"{100 * one[each]:.2f}" for each in names]
+        trained = [f"{100 * one[each]:.1f}" for each in ("train_accuracy", "last_train_accuracy")]
+        assert row[5] == " / ".join(trained)
+    tickets = runs.drop(index="weight training")["test_accuracy"]
+    assert tickets.idxmax() == "frozen source, sparse range"
+    assert math.floor(100 * (runs.loc["weight training", "test_accuracy"] - tickets.max())) == 12
+    assert math.sqrt(0.62 * 0.38 / 2000) == pytest.approx(0.0109, abs=1e-4)
+    said("docs/images.md", "9,600 bytes at this width", "12 points or more", "about a point")
+
+
 def test_running_statistics_beside_the_mask() -> None:
     bits = 11_164_352
     assert f"{100 * 38_400 / (bits / 8):.1f} %" == "2.8 %"

@@ -620,6 +620,8 @@ class StudyReport:
     def _caption(self, curves: bool) -> str:
         what = "Points: means; bands" if curves else "Large marks: means; small dots: runs; bars"
         spread = f"{what}: ± unbiased standard deviation over seeds (n = {self.groups.seeds})"
+        if self.groups.seeds == "1":
+            spread = "Each mark is one run, whose noise is not known (n = 1)"
         when = self.words(f"Accuracy at {EPOCH_WORDS[self.epoch]}")
         when += f". {BEST_TICKET}" if self.of_last else ""
         lost = self._collapse(3) if self.collapsed else ""
