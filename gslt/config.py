@@ -255,6 +255,11 @@ class ModelConfig(Settings):
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
         if self.unit_gain and self.batch_norm:
             raise ConfigError("unit_gain is for networks without batch norm; set batch_norm false")
+        if self.residual and self.num_layers < 3:
+            raise ConfigError(
+                "residual adds the input of a layer between two hidden ones, and a network of 2 "
+                "layers has none; give num_layers of 3 or more, or leave residual out"
+            )
         if self.pair_norm and (self.batch_norm or self.unit_gain):
             other = "batch_norm" if self.batch_norm else "unit_gain"
             raise ConfigError(f"pair_norm stands in the place of batch norm; set {other} false")

@@ -18,7 +18,7 @@ from gslt.backends.sparse import Neighbours, attend, merged, sparse_product
 from gslt.environment import import_quietly
 from gslt.errors import GraphError
 from gslt.nn import memory
-from gslt.nn.graph import EdgeList, Graph, Propagation, row_starts, sparse_csr
+from gslt.nn.graph import EdgeList, Graph, Propagation, row_starts, sparse_csr, two_inputs
 from gslt.nn.hooks import is_exported, is_traced, is_transformed
 
 
@@ -437,7 +437,7 @@ class PyGBackend:
 
     def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
         """Features ``(N, in)`` and graph from ``(x, edge_index)``, see :func:`as_graph`."""
-        x, edge_index = inputs
+        x, edge_index = two_inputs(inputs, "(x, edge_index)")
         nodes = x.size(0), x.size(0)
         return x, traced_graph(edge_index, *nodes) or as_graph(edge_index, *nodes)
 

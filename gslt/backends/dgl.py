@@ -22,7 +22,7 @@ from gslt.masking.freeze import fix_others, freeze, reset_scores
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.weights import weights_of
 from gslt.nn import memory
-from gslt.nn.graph import Graph, Propagation
+from gslt.nn.graph import Graph, Propagation, two_inputs
 
 Activation = Callable[[Tensor], Tensor] | None
 
@@ -160,7 +160,7 @@ class DGLBackend:
 
     def bind(self, *inputs: Any) -> tuple[Tensor, Graph]:
         """Features ``(N, in)`` and graph from ``(graph, x)``, the graph being DGL's or gslt's."""
-        graph, x = inputs
+        graph, x = two_inputs(inputs, "(graph, x)")
         return x, as_graph(graph)
 
 

@@ -384,13 +384,17 @@ class FrozenGATConv(_Frozen, host.GATConv):  # type: ignore[misc, name-defined]
 
 
 def _normalised(num_nodes: int, edges: Tensor, weight: Tensor | None) -> CSRGraph:
-    """The graph of edges that PyG has normalised."""
+    """The graph of edges that PyG has normalised, kept as long as their weights are.
+
+    Without self-loops PyG hands back the user's own edges, which other layers may weigh otherwise.
+    """
 
     def build() -> NormalisedGraph:
         index, value = edges_of(edges, num_nodes, num_nodes)
         return NormalisedGraph(index, num_nodes, num_nodes, value if weight is None else weight)
 
-    return cached_graph(edges, ("normalised", num_nodes), build)
+    key = ("normalised", num_nodes)
+    return cached_graph(edges if weight is None else weight, key, build)
 
 
 def _graph(x: Features, edges: Adjacency, size: tuple[int, int] | None) -> CSRGraph:

@@ -154,6 +154,8 @@ def hold_to_facts(
         DataError: says how the data differs.
     """
     if how := data_differ(known, facts):
+        if "images" in facts:
+            how += "; its pixels are normalised by its own training images"
         refuse_other_data(
             f"{what} was found on other data than {name!r} is now: {how}",
             "bring back the data, or see what it is worth on this one",

@@ -16,11 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gslt.config import check_choice
 from gslt.nn import ops
 from gslt.nn.graph import Graph
 from gslt.nn.hooks import has_hooks, is_patched, observed, refuse_script
 
 Features = Tensor | tuple[Tensor, Tensor | None]
+#: What is taken over the neighbours in GIN and GraphSAGE.
+AGGREGATIONS = ("sum", "mean")
 
 
 def split_features(x: Features) -> tuple[Tensor, Tensor | None]:
@@ -222,6 +225,9 @@ class GINConv(nn.Module):
         nn: h, a module from width ``in`` to width ``out``.
         eps: ε, a constant.
         aggr: ``"sum"`` or ``"mean"`` over neighbours.
+
+    Raises:
+        ConfigError: for another aggregation.
     """
 
     __prepare_scriptable__ = refuse_script
@@ -230,6 +236,7 @@ class GINConv(nn.Module):
         self, nn: nn.Module, eps: float = 0.0, aggr: Literal["sum", "mean"] = "sum"
     ) -> None:
         super().__init__()
+        check_choice("aggr", aggr, AGGREGATIONS)
         self.nn, self.eps, self.aggr = nn, float(eps), aggr
 
     def forward(self, x: Features, graph: Graph) -> Tensor:
@@ -298,6 +305,9 @@ class SAGEConv(nn.Module):
         root_weight: whether W_r x_i is there.
         project: replace every x_j by ReLU(W_p x_j + b_p) first.
         bias: whether b is there.
+
+    Raises:
+        ConfigError: for another aggregation.
     """
 
     __prepare_scriptable__ = refuse_script
@@ -313,6 +323,7 @@ class SAGEConv(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        check_choice("aggr", aggr, AGGREGATIONS)
         source, target = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
         self.in_channels, self.out_channels = in_channels, out_channels
         self.aggr, self.normalize = aggr, normalize

@@ -110,9 +110,13 @@ class GNN(nn.Module):
         Args:
             *inputs: features and graph, in the order and the types of the backend.
             generator: what dropout draws from. Default: torch's own.
+
+        Raises:
+            GraphError: for other inputs than features and a graph, or features that do not fit.
         """
         x, graph = self.backend.bind(*inputs)
         weights = next(self.parameters(), x)
+        self._check(x, weights.dtype)
         if x.device != weights.device:
             raise GraphError(
                 f"the features are on {x.device} and the network on {weights.device}; move one: "
@@ -140,6 +144,20 @@ class GNN(nn.Module):
         hidden, to_head = fan_out(hidden)
         out = observed("layer", self.activations[-1](self.layers[-1](hidden, graph)))
         return (_single(self.head(to_head)) + _single(out)) / 2
+
+    def _check(self, x: Tensor, dtype: torch.dtype) -> None:
+        """Refuse features ``(N, in)`` that the weights of this type cannot multiply."""
+        if x.dim() != 2 or x.size(1) != self.in_channels:
+            raise GraphError(
+                f"features must be of shape (N, {self.in_channels}), got {tuple(x.shape)}"
+            )
+        if not x.is_floating_point() or torch.promote_types(x.dtype, dtype) != dtype:
+            given, own = (str(each).removeprefix("torch.") for each in (x.dtype, dtype))
+            raise GraphError(
+                f"the features are {given} and the weights {own}; pass x.to(torch.{own})"
+            )
+        if not is_traced() and not x.size(0):
+            raise GraphError("a graph without nodes has no logits")
 
     def _without_edges(self, x: Tensor) -> Graph:
         """The nodes of x ``(N, in)`` without edges, kept for the next forward."""

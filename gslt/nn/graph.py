@@ -464,6 +464,24 @@ class Backend(Protocol):
         """
 
 
+def two_inputs(inputs: Sequence[Any], names: str) -> Sequence[Any]:
+    """The two inputs of a network's call.
+
+    Args:
+        inputs: of the call.
+        names: what they are, as a tuple of Python's.
+
+    Raises:
+        GraphError: if there are more or fewer.
+    """
+    if len(inputs) != 2:
+        raise GraphError(
+            f"a network of gslt takes {names} and no more, such as edge weights; got "
+            f"{len(inputs)} inputs"
+        )
+    return inputs
+
+
 def row_starts(row: Tensor, height: int) -> Tensor:
     """Where each row begins in a list of entries sorted by ``row``: the pointers of CSR.
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gslt.config import Architecture, ModelConfig, part
+from gslt.errors import ConfigError, DataError
 from gslt.nn.hooks import observed
 
 #: Pixels of an image's side.
@@ -74,6 +75,28 @@ class Norm(nn.BatchNorm2d):
         super().__init__(channels, affine=False)
         # With a constant momentum nothing depends on how many batches there were.
         self.num_batches_tracked = None
+
+    def reset_running_stats(self) -> None:
+        """Mean 0 and variance 1, as torch has it; there is no count of batches to reset."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` → the same shape.
+
+        Raises:
+            ConfigError: without a momentum, as torch's ``update_bn`` takes it away: a mean over all
+                batches needs their count, which is not kept.
+        """
+        if self.momentum is None:
+            raise ConfigError(
+                "these norms keep no count of batches, so that momentum=None (torch's update_bn) "
+                "would leave their statistics as they are; set a momentum, and run the network in "
+                "training mode over the images"
+            )
+        out: Tensor = super().forward(x)
+        return out
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
@@ -148,9 +171,25 @@ class VisionNet(nn.Module):
         Args:
             x: images ``(N, in, 32, 32)``, normalised.
             generator: takes no part: nothing here is drawn.
+
+        Raises:
+            DataError: for pixels that are no floating-point numbers, or images of another shape.
         """
+        self._check(x)
         logits = self.logits(x)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _check(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise DataError(
+                f"pixels are {str(x.dtype).removeprefix('torch.')}, and the network takes "
+                "normalised ones: model(dataset.normalised(pixels)), or gslt.evaluate"
+            )
+        if x.dim() != 4 or tuple(x.shape[1:]) != (self.in_channels, SIDE, SIDE):
+            raise DataError(
+                f"images must be of shape (N, {self.in_channels}, {SIDE}, {SIDE}), got "
+                f"{tuple(x.shape)}"
+            )
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits ``(N, classes)`` in the type of x ``(N, in, 32, 32)``."""

@@ -1,7 +1,8 @@
 """The folder of a run: resolved config, environment, metrics, checkpoints, tickets, summary.
 
-Everything but ``timing.jsonl`` and ``environment.json`` is the same, byte for byte, for the same
-config on the same machine, however often the run was interrupted.
+Everything but ``timing.jsonl``, ``environment.json`` and the seconds in
+``finished-seed*.safetensors`` is the same, byte for byte, for the same config on the same machine,
+however often the run was interrupted.
 """
 
 from __future__ import annotations

@@ -385,6 +385,24 @@ def test_cached_keeps_the_first_graph_until_reset() -> None:
     assert not torch.equal(layer(x, other), first)
 
 
+def test_what_is_cached_is_of_the_weights_of_that_layer() -> None:
+    """Without self-loops PyG keeps the caller's own edges, which both layers have."""
+    nodes, edges = GRAPHS["random"]
+    x, weights = features(nodes, 3, torch.float32), torch.linspace(0.5, 2.0, edges.size(1))
+    options = {"cached": True, "add_self_loops": False}
+    layers = [FrozenGCNConv(3, 2, **options, config=CONFIG, name=name) for name in "ab"]
+    for layer, weight in zip(layers, (weights, weights.flip(0)), strict=True):
+        host = pyg.GCNConv(3, 2, **options)
+        give_weights(host, layer)
+        for _ in range(2):
+            assert torch.allclose(layer(x, edges, weight), host(x, edges, weight), atol=1e-5)
+    layers[0].reset_parameters()
+    host = pyg.GCNConv(3, 2, **options)
+    give_weights(host, layers[0])
+    other = weights.flip(0)
+    assert torch.allclose(layers[0](x, edges, other), host(x, edges, other), atol=1e-5)
+
+
 def test_without_normalisation_nothing_is_cached() -> None:
     nodes, edges = GRAPHS["random"]
     x = features(nodes, 3, torch.float32)

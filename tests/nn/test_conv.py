@@ -17,6 +17,7 @@ from graphs import (
 from torch import nn
 
 from gslt.backends.csr import CSRGraph
+from gslt.errors import ConfigError
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv, project_first, split_features
 from gslt.nn.graph import EdgelessGraph, EdgeList
 from gslt.nn.ops import Linear
@@ -119,3 +120,11 @@ def test_features_of_one_or_two_sets() -> None:
     x = torch.ones(2, 1)
     assert split_features(x) == (x, x)
     assert split_features((x, None)) == (x, None)
+
+
+@pytest.mark.parametrize("aggr", ["max", "Mean", "add", None])
+def test_an_aggregation_that_is_none_of_these_is_refused(aggr) -> None:
+    with pytest.raises(ConfigError, match="aggr must be one of sum, mean"):
+        SAGEConv(4, 2, aggr=aggr)
+    with pytest.raises(ConfigError, match="aggr must be one of sum, mean"):
+        GINConv(nn.Linear(4, 2), aggr=aggr)

@@ -343,6 +343,28 @@ def test_unit_gain_scales_the_logits_of_a_network_without_residuals(
     torch.testing.assert_close(call(plain, x, edges), gain * call(unit, x, edges))
 
 
+def test_residual_connections_need_a_layer_between_two_hidden_ones() -> None:
+    with pytest.raises(ConfigError, match="num_layers of 3 or more"):
+        ModelConfig(residual=True, num_layers=2)
+
+
+def test_inputs_that_do_not_fit_are_told() -> None:
+    nodes, edges = GRAPHS["random"]
+    x = features(nodes, 6, torch.float32)
+    model = make("pyg", ModelConfig(hidden_channels=5))
+    refused: list[tuple[tuple[object, ...], str]] = [
+        ((x, edges, torch.ones(edges.size(1))), r"takes \(x, edge_index\) and no more.*3 inputs"),
+        ((x[:, :3], edges), r"shape \(N, 6\), got"),
+        ((x.double(), edges), r"float64 and the weights float32; pass x\.to\(torch\.float32\)"),
+        ((x.long(), edges), "int64 and the weights float32"),
+        ((x[:0], edges[:, :0]), "without nodes"),
+    ]
+    for inputs, message in refused:
+        with pytest.raises(GraphError, match=message):
+            model(*inputs)
+    assert model(x.bfloat16(), edges).dtype == torch.float32
+
+
 def test_residual_by_hand() -> None:
     # One edge 0 → 1, width 1, no norm, weights 2, 3, 1, head 5, three layers of a GIN.
     # h₁ = 2 · (1, 11) = (2, 22); h₂ = h₁ + 3 · (2, 24) = (8, 94); h₃ = (8, 102);

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import gslt
 from gslt.backends import get_backend
 from gslt.config import VISION, ModelConfig
+from gslt.errors import ConfigError, DataError
 from gslt.masking.parametrization import frozen_weights
 from gslt.masking.report import FreezeReport
 from gslt.nn.gnn import weight_shapes
@@ -123,6 +124,31 @@ def test_a_block_without_projection_takes_every_second_pixel_and_zeros():
         nn.init.zeros_(weight)
     x = torch.arange(16.0).view(1, 1, 4, 4)
     assert block(x).tolist() == [[[[0.0, 2.0], [8.0, 10.0]], [[0.0] * 2] * 2, [[0.0] * 2] * 2]]
+
+
+@pytest.mark.parametrize("architecture", ["conv2", "resnet20"])
+def test_a_network_takes_normalised_images_of_its_size(architecture: str):
+    model = vision_net(3, 10, model_config(architecture, 0.1))
+    with pytest.raises(DataError, match=r"pixels are uint8.*dataset\.normalised"):
+        model(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    for shape in ((2, 3, 28, 28), (2, 1, 32, 32), (3, 32, 32)):
+        with pytest.raises(DataError, match=r"shape \(N, 3, 32, 32\)"):
+            model(torch.zeros(shape))
+
+
+def test_norms_are_reset_as_those_of_torch_and_refuse_to_count_batches():
+    model = vision_net(3, 10, model_config("resnet20", 0.1))
+    gslt.freeze(model, gslt.FreezeConfig())
+    images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    model(images)
+    for layer in model.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    norms = [layer for layer in model.modules() if isinstance(layer, Norm)]
+    assert all(bool((norm.running_mean == 0).all()) for norm in norms)
+    assert all(bool((norm.running_var == 1).all()) for norm in norms)
+    with pytest.raises(ConfigError, match="momentum"):
+        torch.optim.swa_utils.update_bn([images], model)
 
 
 def test_a_norm_has_two_numbers_a_channel_that_follow_the_batches():
