@@ -709,7 +709,7 @@ def test_refused_modules(build: Callable[[], nn.Module], message: str) -> None:
 
 
 # torch says once in a process that such tensors are young, in whichever test is the first.
-@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.filterwarnings("ignore:Sparse CS. tensor support")
 @pytest.mark.parametrize("layout", ["to_sparse_coo", "to_sparse_csr", "to_sparse_csc"])
 def test_a_sparse_buffer_is_fixed_as_any_other(layout: str) -> None:
     module = nn.Linear(3, 4)
