@@ -137,6 +137,34 @@ def _own(value: Any) -> Any:
     return value.copy() if hasattr(value, "__array__") and hasattr(value, "copy") else value
 
 
+def dataset_at_hand(
+    data: Any, dataset_dir: str | None = None, split: int = 0
+) -> NodeDataset | ImageDataset:
+    """A data set, or what :func:`as_dataset` takes, in the place of a name that is looked up.
+
+    Args:
+        data: the graph or the images.
+        dataset_dir: where names are looked up, which there is none of.
+        split: number of the split, where there are several.
+
+    Raises:
+        ConfigError: for what could only count where a data set is loaded.
+    """
+    if dataset_dir is not None:
+        raise ConfigError(
+            f"dataset_dir is where a name or path is looked up, and {type(data).__name__} is at "
+            "hand; leave dataset_dir out"
+        )
+    if not isinstance(data, ImageDataset | NodeDataset):
+        return as_dataset(data, split_number=split)
+    if split not in (0, data.split):
+        raise ConfigError(
+            f"{data.name!r} is a data set with split {data.split} alone, and split is {split}; "
+            f"load it with split={split}, and leave split out"
+        )
+    return data
+
+
 def _refuse_reading(
     data: NodeDataset,
     masks: dict[str, Any],

@@ -34,6 +34,9 @@ class Labels:
     """Test nodes, bool ``(n,)``."""
 
     def __post_init__(self) -> None:
+        for name in ("y", "train", "val", "test"):
+            if not isinstance(value := getattr(self, name), Tensor):
+                raise DataError(f"{name} must be a tensor, got {type(value).__name__}")
         if self.y.dim() != 1 or self.y.is_floating_point() or self.y.dtype == torch.bool:
             shape = tuple(self.y.shape)
             raise DataError(f"y must be integers (n,), a label a node, got {self.y.dtype} {shape}")

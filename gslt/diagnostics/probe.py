@@ -19,7 +19,7 @@ from torch import nn
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.propagation import propagation_of, say_unlike
-from gslt.diagnostics.steps import Step, watching
+from gslt.diagnostics.steps import Step, check_steps, watching
 from gslt.diagnostics.topology import as_topology, is_a
 from gslt.diagnostics.trace import Trace
 from gslt.errors import ConfigError, GsltWarning, RunError
@@ -77,8 +77,10 @@ def probe(
 
     Raises:
         GraphError: if the graph cannot be read.
-        ConfigError: for a layer that the model does not have, or if no Laplacian is given and none
-            can be told from the model's layers.
+        ConfigError: for a layer that the model does not have, a step that there is not, or if no
+            Laplacian is given and none can be told from the model's layers.
+
+    A :class:`gslt.errors.GsltWarning` says where the model was called and nothing measured.
     """
     topology = as_topology(graph)
     trace = Trace(laplacian or "combinatorial", model=type(model).__name__)
@@ -145,7 +147,8 @@ class SearchProbe:
         only: names of measures, see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: unless ``every`` is at least 1, or ``"log"``; for a set of images.
+        ConfigError: unless ``every`` is at least 1, or ``"log"``; for a set of images, or a step
+            that there is not.
         RunError: if the file holds anything else than measurements.
     """
 
@@ -160,6 +163,7 @@ class SearchProbe:
     ) -> None:
         if every != "log" and (not isinstance(every, int) or every < 1):
             raise ConfigError(f"probe_every must be at least 1, or log, got {every}")
+        check_steps(steps)
         if is_a(graph, "gslt.data.images", "ImageDataset"):
             raise ConfigError(
                 f"over-smoothing is measured on a graph, and {graph.name} is a set of images; "

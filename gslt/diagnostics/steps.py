@@ -8,18 +8,19 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gslt.config import check_choice
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import Smoothness, measure
 from gslt.diagnostics.topology import Topology
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning, warn
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
@@ -72,6 +73,19 @@ class Reading:
         return {**{name: getattr(self, name) for name in place}, **self.smoothness.as_dict()}
 
 
+def check_steps(steps: Collection[Step] | None) -> None:
+    """Refuse a step that there is not, of which nothing would be measured.
+
+    Args:
+        steps: names out of :data:`Step`; None for all.
+
+    Raises:
+        ConfigError: naming the steps.
+    """
+    for step in steps or ():
+        check_choice("steps", step, get_args(Step))
+
+
 @contextmanager
 def watching(
     model: nn.Module,
@@ -97,8 +111,9 @@ def watching(
         labels: see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: for a layer that the model does not have.
+        ConfigError: for a layer that the model does not have, or a step that there is not.
     """
+    check_steps(steps)
     watch = _Watch(topology, laplacian, measured, only, steps, labels)
     with ExitStack() as stack:
         _hook(model, watch, layers, stack)
@@ -106,6 +121,12 @@ def watching(
         stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
         stack.enter_context(FunctionSteps(watch.see_foreign))
         yield
+    if watch.call >= 0 and not watch.found:
+        warn(
+            "the model was called, and nothing was measured: no step that was asked for gave a "
+            f"dense representation with a row for each of the graph's {topology.num_nodes} nodes",
+            GsltWarning,
+        )
 
 
 class _Watch:
@@ -124,7 +145,7 @@ class _Watch:
         self.only, self.steps, self.labels = only, steps, labels
         self.modules: list[tuple[str, nn.Module]] = []
         self.call, self.layer, self.inside = -1, 0, 0
-        self.busy = False
+        self.busy = self.found = False
         self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
     def see(self, step: Any, value: Any) -> None:
@@ -169,6 +190,7 @@ class _Watch:
             self.see(step, value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
+        self.found = True
         module, width = self.modules[-1][0], value[0].numel()
         self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
 

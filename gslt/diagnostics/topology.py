@@ -273,7 +273,9 @@ def _from_pyg(data: Any) -> Parts:
         if isinstance(adjacency, Tensor):
             return _from_tensor(adjacency)
         raise GraphError("the PyG Data has neither an edge_index nor a torch.sparse adj_t")
-    return plain_edges(edges), int(data.num_nodes), _first(data)
+    # A weight of PyG's may be one of nodes.
+    weights = {name: data[name] for name in WEIGHTS if name in data and data.is_edge_attr(name)}
+    return plain_edges(edges), int(data.num_nodes), _first(weights)
 
 
 def _from_dgl(graph: Any) -> Parts:
@@ -293,8 +295,17 @@ def _first(store: Any) -> Tensor | None:
 def _from_networkx(graph: Any) -> Parts:
     number = {node: i for i, node in enumerate(graph.nodes)}
     pairs = torch.tensor([(number[u], number[v]) for u, v in graph.edges()], dtype=torch.int64)
-    weights = [float(data.get("weight", 1)) for _, _, data in graph.edges(data=True)]
+    weights = [_number(data.get("weight", 1), u, v) for u, v, data in graph.edges(data=True)]
     edges, weight = pairs.reshape(-1, 2).T, torch.tensor(weights, dtype=torch.float64)
     if not graph.is_directed():
         edges, weight = torch.cat([edges, edges.flip(0)], dim=1), weight.repeat(2)
     return edges, len(number), weight
+
+
+def _number(value: Any, source: Any, target: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise GraphError(
+            f"the edge from {source!r} to {target!r} has the weight {value!r}, which is no number"
+        ) from None

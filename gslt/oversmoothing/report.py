@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gslt.config import check_choice
 from gslt.data import as_dataset
+from gslt.data.convert import dataset_at_hand
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, default_measures
 from gslt.environment import environment
@@ -116,11 +117,17 @@ def smooth(
             that is to be written and not gslt's, or nothing is left to measure: no network is
             whole, on a data set that is there, and fits it.
         TicketError: for a file that is no ticket, or one of a module of the user's own.
-        ConfigError: for a measure that does not exist.
+        ConfigError: for a measure that does not exist, a ``dataset_dir`` or another split of a data
+            set that is at hand, depths or runs without a source, or paths beside one.
     """
     wanted = _checked(measures)
     if not (dataset is None or isinstance(dataset, str)):
-        dataset = as_dataset(dataset)
+        dataset = as_dataset(dataset_at_hand(dataset, dataset_dir, split or 0))
+        dataset_dir = split = None
+    if source is None and (depths or runs != 1):
+        raise ConfigError("depths and runs are of a source; the networks of paths have their own")
+    if source is not None and paths:
+        raise ConfigError("a source is measured in the place of paths; give one of them")
     tell = say or (lambda line: None)
     check_folder(Path(out), KIND)
     if source is None:

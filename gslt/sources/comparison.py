@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gslt.config import SourcesConfig
-from gslt.data import Dataset, ImageDataset, NodeDataset, as_dataset
 from gslt.data.catalogue import address
+from gslt.data.convert import dataset_at_hand
 from gslt.errors import ConfigError, RunError
 from gslt.files import plain
 from gslt.report.figures import save_figure
@@ -83,7 +83,7 @@ def compare(
     if not isinstance(config, SourcesConfig):
         raise ConfigError(f"gslt.compare takes a SourcesConfig, got a {type(config).__name__}")
     name = address(str(data)) if isinstance(data, str | Path) else ""
-    given = None if name else _given(data, dataset_dir, split)
+    given = None if name else dataset_at_hand(data, dataset_dir, split)
     if given is not None and workers > 1:
         raise ConfigError(
             f"{workers} workers each read the data set by its name or path, and {given.name!r} is "
@@ -102,27 +102,6 @@ def compare(
         if out is not None:
             found.write(folder)
         return found
-
-
-def _given(data: Any, dataset_dir: str | None, split: int) -> Dataset:
-    """A data set that is at hand.
-
-    Raises:
-        ConfigError: for what could only count where one is loaded.
-    """
-    if dataset_dir is not None:
-        raise ConfigError(
-            f"dataset_dir is where a name or path is looked up, and {type(data).__name__} is at "
-            "hand; leave dataset_dir out"
-        )
-    if not isinstance(data, ImageDataset | NodeDataset):
-        return as_dataset(data, split_number=split)
-    if split not in (0, data.split):
-        raise ConfigError(
-            f"{data.name!r} is a data set with split {data.split} alone, and split is {split}; "
-            f"load it with split={split}, and leave split out"
-        )
-    return data
 
 
 def compare_study(

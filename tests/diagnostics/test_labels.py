@@ -29,6 +29,7 @@ def labels(**parts: Any) -> Labels:
         ({"y": Y.view(1, 3)}, r"a label a node, got torch.int64 \(1, 3\)"),
         ({"val": ALL[:2]}, r"val must be bool \(3,\), an entry a label, got torch.bool \(2,\)"),
         ({"test": Y}, r"test must be bool \(3,\), an entry a label, got torch.int64 \(3,\)"),
+        ({"y": Y.numpy()}, "y must be a tensor, got ndarray"),
         ({"num_classes": 1}, "labels must be below num_classes = 1, got 1; number the classes"),
     ],
 )

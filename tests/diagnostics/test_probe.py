@@ -243,6 +243,31 @@ def test_a_model_called_as_a_function_is_seen() -> None:
     assert places(trace) == places(called)
 
 
+def test_a_step_that_there_is_not_is_refused() -> None:
+    topology = as_topology(GRAPHS["random"][1], GRAPHS["random"][0])
+    with pytest.raises(ConfigError, match=r"steps must be one of input.*mean aggregation"):
+        SearchProbe(topology, 1, steps=["agregation"])  # type: ignore[list-item]
+    wrong: Any = ["layr"]
+    with (
+        pytest.raises(ConfigError, match="mean layer"),
+        probe(nn.ReLU(), topology, laplacian="augmented", steps=wrong),
+    ):
+        pass
+
+
+def test_a_graph_of_another_size_is_told() -> None:
+    model, x = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), torch.ones(3, 2)
+    topology = as_topology(torch.tensor([[0, 1], [1, 0]]), 7)
+    with (
+        pytest.warns(GsltWarning, match=r"nothing was measured.*each of the graph's 7 nodes"),
+        probe(model, topology, laplacian="augmented") as trace,
+    ):
+        model(x)
+    assert trace.readings == []
+    with probe(model, topology, laplacian="augmented"):  # It was not called.
+        pass
+
+
 def test_a_model_that_fails_leaves_no_hooks() -> None:
     model = make()
     with pytest.raises(GraphError, match="source nodes"), probe(model, TOPOLOGY) as trace:

@@ -196,3 +196,20 @@ def test_an_edge_index_does_not_tell_its_size() -> None:
     assert as_topology(EDGES, NODES).num_nodes == NODES
     text = f"Topology(12 nodes, {SIMPLE.size(1)} undirected edges, 1 components)"
     assert repr(as_topology(EDGES, NODES)) == text
+
+
+@pytest.mark.parametrize("weight", ["strong", None])
+def test_a_weight_that_is_no_number_is_told(weight: object) -> None:
+    graph = nx.path_graph(3)
+    graph.edges[0, 1]["weight"] = weight
+    with pytest.raises(GraphError, match=f"from 0 to 1 has the weight {weight!r}, which is no"):
+        as_topology(graph)
+
+
+def test_weights_of_nodes_are_not_those_of_edges() -> None:
+    edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    data = Data(edge_index=edges, num_nodes=3, weight=torch.full((3,), 0.5))
+    assert as_topology(data).num_nodes == 3
+    data.weight = torch.full((4,), 0.5)
+    with pytest.raises(GraphError, match=r"edge 0 has the weight 0\.5"):
+        as_topology(data)

@@ -17,12 +17,13 @@ from small_networks import NAME, made_up
 import gslt
 from gslt.cli import main
 from gslt.diagnostics import MEASURES, Measure
-from gslt.errors import RunError
+from gslt.errors import ConfigError, RunError
 from gslt.files import OutputFolder
 from gslt.oversmoothing import smooth
 from gslt.oversmoothing.figures import layers_figure, looks_of
 from gslt.oversmoothing.measuring import Measurements
 from gslt.oversmoothing.report import as_json, cell, layers_csv, tables_of, write
+from gslt.oversmoothing.source import SourceConfig
 from gslt.report.figures import both_names
 from gslt.report.statistics import averages
 
@@ -387,3 +388,19 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert text in out
     assert "[that of each run; 0 on another graph]" in out
     assert "for a source; refused beside a PATH" in out
+
+
+def test_what_says_nothing_of_a_graph_at_hand_is_refused(
+    blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"dataset_dir": "data"}, "leave dataset_dir out"),
+        ({"split": 3}, "load it with split=3"),
+        ({"depths": [2, 4]}, "depths and runs are of a source"),
+        ({"runs": 2}, "depths and runs are of a source"),
+        ({"source": SourceConfig()}, "in the place of paths"),
+    ]
+    for given, message in refused:
+        with pytest.raises(ConfigError, match=message):
+            smooth(["a run"], tmp_path / "out", dataset=blocks, **given)
+    assert not (tmp_path / "out").exists()
