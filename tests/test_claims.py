@@ -340,9 +340,43 @@ def test_what_the_paper_says_of_conv6() -> None:
     mean, low, high = (f"{last[end]:+.2f}" for end in ("mean", "low", "high"))
     said("docs/images.md", f"at the last epoch {mean}, {minus(low)} to {high}")
     verdicts = {name: each["says"] for name, each in contrasts.items()}
-    above = {"SKC: sparsity 0.5 − 0.9", "KU: sparsity 0.5 − 0.9"}
+    above = {
+        *("SKC: sparsity 0.5 − 0.9", "KU: sparsity 0.5 − 0.9", "EPL − ERK"),
+        *("half and half: sparsity 0.5 − 0.3", "all pruned: sparsity 0.7 − 0.9"),
+    }
     assert verdicts == {name: "above" if name in above else "open" for name in verdicts}
-    assert len(verdicts) == 6
+    assert len(verdicts) == 14
+    ends = [each for name, each in contrasts.items() if ": sparsity" in name and "K" not in name]
+    assert len(ends) == 6
+    assert all(each["test"]["mean"] > 0 for each in ends)
+    told = {name for name in above if contrasts[name]["last"]["low"] > 0}
+    assert above - told == {"half and half: sparsity 0.5 − 0.3"}
+
+
+def test_window_of_conv6() -> None:
+    runs = pandas.read_csv(RESULTS / "conv6" / "window.csv")
+    assert (runs["n"] == 6).all()
+    found = table("docs/images.md", "| Conv6, freezing ratio 0.4, over the search window")
+    means = {}
+    for name, row in found.items():
+        arm, sparsity = name.split(", sparsity ")
+        at = runs[(runs["arm"] == arm) & ((runs["sparsity"] - float(sparsity)).abs() < 1e-4)]
+        cells = []
+        for allocation in ("epl", "erk"):
+            one = at[at["axis_allocation"] == allocation].iloc[0]
+            for accuracy in ("test_accuracy", "last_test_accuracy"):
+                cells.append(f"{100 * one[accuracy]:.2f} ± {100 * one[f'{accuracy}_std']:.2f}")
+            means[name, allocation] = 100 * one["test_accuracy"]
+            if allocation == "epl":
+                names = ("train_accuracy", "last_train_accuracy")
+                trained = " / ".join(f"{100 * one[each]:.1f}" for each in names)
+        assert row == [*cells, trained]
+    assert 2 * len(found) == len(runs) == 18
+    ahead = {name: means[name, "epl"] - means[name, "erk"] for name in found}
+    middle = ("all locked, sparsity 0.3", "half and half, sparsity 0.5", "all pruned, sparsity 0.7")
+    assert f"{sum(ahead[name] for name in middle) / 3:.2f}" == "0.17"
+    assert f"{ahead['all pruned, sparsity 0.9']:.1f}" == "-2.5"
+    said("docs/images.md", "it is 0.17 points, and at sparsity 0.9 ERK is ahead by 2.5")
 
 
 def test_table_of_resnet18() -> None:
