@@ -39,7 +39,8 @@ def _parser() -> Parser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "message passing; the conjecture is about gin [the folder's, else gin]"
     parser.add_argument("--architecture", type=Architecture | None, help=text)
-    text = "one data set in the place of the preset's: name or path"
+    text = "one data set in the place of the preset's: name or path, which takes options of "
+    text += "reading behind a ?, as in club.gml?y=club"
     parser.add_argument("--dataset", type=str | None, help=text)
     text = "compute no run; report what is there"
     parser.add_argument("--report_only", action="store_true", help=text)

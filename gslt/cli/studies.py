@@ -73,7 +73,8 @@ def _run_parser() -> Parser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "architecture of a preset"
     parser.add_argument("--architecture", type=Architecture, default="gin", help=text)
-    text = "data set of a preset: name or path [debian; ogbn-arxiv for the paper's size]"
+    text = "data set of a preset: name or path, which takes options of reading behind a ?, as in "
+    text += "club.gml?y=club [debian; ogbn-arxiv for the paper's size]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_other_data(parser)
     add_executor(parser)

@@ -158,6 +158,7 @@ def hold_to_facts(
             how += "; its pixels are normalised by its own training images"
         refuse_other_data(
             f"{what} was found on other data than {name!r} is now: {how}",
+            "read it with the options that it was read with (undirected, split and the like), "
             "bring back the data, or see what it is worth on this one",
             allowed=allowed,
             error=DataError,

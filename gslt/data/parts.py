@@ -260,7 +260,8 @@ def _doubts(data: NodeDataset, parts: Parts, direction_is_told: bool) -> Iterato
     elif not direction_is_told and _one_way(data.edge_index[:, joining], data.num_nodes):
         yield (
             f"none of its {int(joining.sum()):,} edges has its reverse, so no message goes back; "
-            "give undirected=True if edges have no direction, undirected=False if they have one"
+            "give undirected=True if edges have no direction, undirected=False if they have one "
+            "(in a shell --undirected true, or PATH?undirected=true)"
         )
     members = class_counts(data, data.labelled)
     cure = "number the classes from 0 without a gap"

@@ -209,9 +209,9 @@ def say_unlike(found: ModelPropagation, topology: Topology) -> None:
     told = [f"{number:,} edges {what}" for what, number in odd.items() if number]
     if told:
         warn(
-            f"the graph has {' and '.join(told)}: {found.layers} propagate by them, and the "
-            f"{found.laplacian} Laplacian is that of the simple undirected graph, so that what "
-            "they leave alone is not in its kernel, and a total collapse does not show",
+            f"the graph has {' and '.join(told)}: messages of {found.layers} follow these, and the "
+            f"{found.laplacian} Laplacian is that of the simple undirected graph, so that a total "
+            "collapse may not show as a collapse of 0",
             GsltWarning,
         )
 
