@@ -46,3 +46,10 @@ def test_options_of_a_stand_in():
         "data download",
         "data synthesize",
     ]
+
+
+def test_what_is_there_is_not_said_to_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "download", "debian"]) == 0
+    said = capsys.readouterr()
+    assert "debian is there already: " in said.out
+    assert "written" not in said.out + said.err
