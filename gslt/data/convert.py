@@ -19,7 +19,7 @@ from gslt.data.arrays import brief
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.images import ImageDataset
 from gslt.data.metrics import Task
-from gslt.data.parts import Parts, assemble, edges_of_adjacency
+from gslt.data.parts import Parts, assemble, check_same_edges, edges_of_adjacency
 from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
 from gslt.random import Stream
 
@@ -394,7 +394,7 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
         store["edge_index"], weight = edges_of_adjacency(store["adj_t"])
         weights = {} if weight is None else {"the weights in adj_t": weight}
     elif "adj_t" in store:
-        _check_same_edges(store["edge_index"], store["adj_t"])
+        _check_adjacency(store["edge_index"], store["adj_t"])
     parts = Parts(
         x=_pick(store, x, _FEATURE_NAMES, "features", needs_features),
         y=_pick(store, y, _LABEL_NAMES, "labels"),
@@ -410,21 +410,13 @@ def _from_pyg(data: Any, x: str | None, y: str | None, needs_features: bool) -> 
     return replace(parts, edge_data={**{key: store[key] for key in of_edges}, **weights})
 
 
-def _check_same_edges(edge_index: Any, adj_t: Any) -> None:
+def _check_adjacency(edge_index: Any, adj_t: Any) -> None:
     """Refuse a PyG ``Data`` that has two graphs: one of them would be left out."""
     try:
-        both = torch.as_tensor(edge_index), edges_of_adjacency(adj_t)[0]
-        width = 1 + max(int(edges.max()) for edges in both if edges.numel())
-        ours, theirs = (torch.unique(edges[0] * width + edges[1]) for edges in both)
-    except (DataError, TypeError, ValueError, RuntimeError):
-        return  # What is no list of edges, or no matrix, is told elsewhere or is no graph.
-    missing = int((~torch.isin(ours, theirs)).sum())
-    more = int((~torch.isin(theirs, ours)).sum())
-    if missing or more:
-        raise DataError(
-            f"the PyG Data has two graphs: of {len(ours):,} edges in edge_index adj_t "
-            f"lacks {missing:,}, and it has {more:,} others; delete the one that is not meant"
-        )
+        other = edges_of_adjacency(adj_t)[0]
+    except DataError:
+        return  # What is no matrix is told elsewhere or is no graph.
+    check_same_edges(edge_index, other, ("edge_index", "adj_t"))
 
 
 def _from_dgl(graph: Any, x: str | None, y: str | None, needs_features: bool) -> Parts:
@@ -449,12 +441,19 @@ def network_parts(graph: Any, x: str | None, y: str | None) -> Parts:
 
     Args:
         graph: nodes are numbered in the order of ``graph.nodes``.
-        x: name of the features; None takes the usual one, or none.
+        x: name of the features, or several with commas between them; None takes the usual one,
+            or none.
         y: name of the labels; None takes the usual one.
 
     Raises:
         DataError: names the first node whose attribute is missing.
     """
+    if x is None or "," not in x:
+        return _from_networkx(graph, x, y, _SPLIT, False)
+    nodes = list(graph.nodes(data=True))
+    columns = [_attribute(nodes, name.strip(), "features", True) for name in x.split(",")]
+    for (_, attributes), row in zip(nodes, zip(*columns, strict=True), strict=True):
+        attributes[x] = list(row)
     return _from_networkx(graph, x, y, _SPLIT, False)
 
 
@@ -474,7 +473,8 @@ def _from_networkx(
     pairs = np.array(ends, dtype=np.int64).reshape(-1, 2)
     if not graph.is_directed():
         pairs = np.concatenate([pairs, pairs[pairs[:, 0] != pairs[:, 1], ::-1]])
-    made = not needs_features and x is None and _FEATURE_NAMES[1] not in nodes[0][1]
+    there = any(_FEATURE_NAMES[1] in attributes for _, attributes in nodes)
+    made = not needs_features and x is None and not there
     if y is None:
         _check_classes(nodes)
     return Parts(
@@ -483,6 +483,7 @@ def _from_networkx(
         edge_index=pairs,
         edge_rows=True,
         edge_data=_edge_data([attributes for _, _, attributes in graph.edges(data=True)]),
+        split_like=_split_like(nodes, y or _LABEL_NAMES[1]),
         node_names=[node for node, _ in nodes],
         **_networkx_masks(nodes, split),
     )
@@ -516,7 +517,7 @@ def _may_be_classes(nodes: list[Any], name: str) -> bool:
 
 def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]:
     first, attributes = nodes[0]
-    if name not in attributes and not asked:
+    if not asked and not any(name in attributes for _, attributes in nodes):
         drawn = {"x", "y"} & set(attributes)
         hint = "; x and y may be coordinates of a drawing: where they are not, " if drawn else "; "
         raise DataError(
@@ -529,6 +530,16 @@ def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]
         if name not in attributes:
             raise DataError(f"node {node!r} has no attribute {name!r}; give it to every node")
     return [attributes[name] for _, attributes in nodes]
+
+
+def _split_like(nodes: list[Any], label: str) -> list[str]:
+    """Attributes that tell a split by their name, or by what they hold."""
+    names = {name for _, attributes in nodes for name in attributes} - {label}
+    return [
+        name
+        for name in sorted(names)
+        if roles.tells_split(name) or roles.name_splits([a.get(name) for _, a in nodes])
+    ]
 
 
 def _edge_data(edges: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -30,13 +30,7 @@ Reader = Callable[[Path, ReadOptions], Parts]
 
 
 def _read_network(path: Path, options: ReadOptions) -> Parts:
-    graph = read_network(path)
-    x = options.x
-    if x is not None and "," in x:
-        names, x = x.split(","), "features"
-        for _, attributes in graph.nodes(data=True):
-            attributes[x] = [attributes.get(name) for name in names]
-    return network_parts(graph, x, options.y)
+    return network_parts(read_network(path), options.x, options.y)
 
 
 #: How a file is read, by the ending of its name.

@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ import torch
 from torch import Tensor
 
 from gslt.data.matlab import matrices
-from gslt.data.parts import Parts, edges_of_adjacency, reading_parts
-from gslt.data.roles import pick_masks
+from gslt.data.parts import Parts, check_same_edges, edges_of_adjacency, reading_parts
+from gslt.data.roles import features, labels, masks_of, name_splits, pick_masks, tells_split
 from gslt.environment import check_limit
-from gslt.errors import DataError, listed
+from gslt.errors import ConfigError, DataError, listed
 from gslt.files import npz_names, open_regular, read_bytes, read_npz
 
 CURE = "write it again, or fetch it again"
@@ -142,6 +143,7 @@ def _graph(
     size: int,
     *,
     undirected: bool | None,
+    others: Mapping[str, Any] = MappingProxyType({}),
 ) -> Parts:
     """The parts of a graph among values of these names.
 
@@ -152,9 +154,10 @@ def _graph(
         y: name of the labels.
         size: bytes of the file.
         undirected: whether its layout is one of undirected graphs.
+        others: what else there is, of which only a split is taken.
 
     Raises:
-        DataError: if there are no edges or no labels, or only some of the three masks.
+        DataError: if there are no edges or no labels, or several that differ.
     """
     chosen = {part: _named(names, known) for part, known in NAMES.items()}
     for part, name in (("features", x), ("labels", y)):
@@ -167,13 +170,24 @@ def _graph(
             how = f"; say which by y={names[0]!r}" if part == "labels" and names else ""
             usual = " or ".join(NAMES[part])
             raise DataError(f"there are no {part} ({usual}); there is {_list(names)}{how}")
-    chosen |= pick_masks({name: name for name in names})
+    masks = pick_masks({name: name for name in names})
+    chosen |= masks
     values = read([name for name in dict.fromkeys(chosen.values()) if name is not None])
     found = {part: name and values[name] for part, name in chosen.items()}
     edges, weights = _edges(str(chosen["edges"]), found["edges"])
+    rest = {name: _unused(name, read) for name in names if name not in values} | dict(others)
+    _check_one_of_each(chosen, found, rest, told={"features": x, "labels": y})
+    for name in NAMES["edges"]:
+        if name in rest:
+            _check_same(str(chosen["edges"]), edges, name, rest.pop(name), bool(undirected))
     data = {chosen[part] or part: found[part] for part in ("edge weights", "edge features")}
     if weights is not None:
         data["weights"] = weights
+    num_nodes, num_edges = _length(found["labels"]), _length(edges.T)
+    of_edges = [name for name, value in rest.items() if _length(value) == num_edges != num_nodes]
+    data |= {n: v for n, v in rest.items() if n.startswith("edge") or n in of_edges}
+    if not masks and num_nodes is not None and name_splits(_listed(rest.get("split"))):
+        found |= masks_of(rest["split"], num_nodes)
     class_names = found["names of classes"]
     return Parts(
         x=_checked(found["features"], size),
@@ -185,7 +199,68 @@ def _graph(
         class_names=() if class_names is None else tuple(map(str, class_names)),
         edge_data={name: value for name, value in data.items() if value is not None},
         undirected=undirected,
+        split_like=[name for name in rest if tells_split(name)],
     )
+
+
+def _unused(name: str, read: Read) -> Any:
+    """A value that is no part; an object where it is of a kind that is not read."""
+    try:
+        return read([name])[name]
+    except (DataError, ConfigError, ValueError):
+        return object()
+
+
+def _length(value: Any) -> int | None:
+    """How many entries or rows a value has, None for a single one."""
+    if isinstance(value, list):
+        return len(value)
+    shape = getattr(value, "shape", ())
+    return int(shape[0]) if shape else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if _length(value) is None or sp.issparse(value) else list(value)
+
+
+def _check_one_of_each(
+    chosen: Mapping[str, str | None],
+    found: Mapping[str, Any],
+    rest: Mapping[str, Any],
+    told: Mapping[str, str | None],
+) -> None:
+    """Refuse features or labels that stand there twice and differ, where none are told."""
+    for part, argument, role in (("features", "x", features), ("labels", "y", labels)):
+        one = chosen[part]
+        if one is None or told[part] is not None:
+            continue
+        for other in [name for name in NAMES[part] if name in rest]:
+            if _differ(found[part], rest[other], role):
+                raise DataError(
+                    f"{one} and {other} may be the {part}, and they differ; say which by "
+                    f"{argument}={one!r}"
+                )
+
+
+def _differ(one: Any, other: Any, role: Callable[[Any], Any]) -> bool:
+    """Whether two values have a row for each node, and not the same."""
+    if _length(one) != _length(other):
+        return False
+    try:
+        ours, theirs = (
+            each[0] if isinstance(each, tuple) else each for each in map(role, (one, other))
+        )
+    except DataError:
+        return True
+    return not torch.equal(ours, theirs)
+
+
+def _check_same(name: str, edges: Any, other: str, value: Any, undirected: bool) -> None:
+    try:
+        theirs, _ = _edges(other, value)
+    except (AttributeError, DataError, ValueError):
+        return  # It is called as edges are, and is none.
+    check_same_edges(edges, theirs, (name, other), undirected)
 
 
 def _named(names: Sequence[str], known: Sequence[str]) -> str | None:
@@ -203,9 +278,13 @@ def _edges(name: str, value: Any) -> tuple[Any, Any]:
     if sp.issparse(value):
         _check_sparse(value)
         entries = value.tocoo()
+        _check_weights(name, entries.data)
+        entries.eliminate_zeros()
         edges, weights = np.stack([entries.row, entries.col]).astype(np.int64), entries.data
     elif name in ("adj", "adj_matrix", "A"):
         _check_square(value.shape)
+        value = np.asarray(value)
+        _check_weights(name, value)
         edges = np.stack(np.nonzero(value)).astype(np.int64)
         weights = value[tuple(edges)]
     elif value.ndim != 2 or (2 not in value.shape):
@@ -214,6 +293,11 @@ def _edges(name: str, value: Any) -> tuple[Any, Any]:
         as_rows = value.shape[1] == 2 and (name == "edges" or value.shape[0] != 2)
         return (value.T if as_rows else value), None
     return edges, None if bool((weights == 1).all()) else weights
+
+
+def _check_weights(name: str, weights: Any) -> None:
+    if np.isnan(weights).any():
+        raise DataError(f"{name} holds NaN, an edge or none; write 0 where there is no edge")
 
 
 def _check_sparse(value: Any) -> None:
@@ -310,6 +394,7 @@ def read_saved(path: Path, x: str | None, y: str | None) -> Parts:
             y,
             size,
             undirected=None,
+            others={name: each for name, each in store.items() if isinstance(each, list)},
         )
 
 

@@ -39,6 +39,10 @@ def read_network(path: Path) -> Any:
     parse, what = PARSERS[path.suffix.lower()]
     with reading(path, DataError, what, CURE):
         graph, listed = parse(nx, read_bytes(path))
+        if len(graph) < listed:
+            raise ValueError(
+                f"it lists {listed} nodes and only {len(graph)} different ids; name every node once"
+            )
         if len(graph) != listed:
             more = next(node for node, given in graph.nodes(data=True) if not given)
             raise ValueError(

@@ -32,7 +32,7 @@ from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.parts import Parts, assemble, reading_parts
 from gslt.data.published import COUNTS, unlike
 from gslt.environment import check_limit, limits, quiet
-from gslt.errors import ConfigError, DataError, MissingPackageError, listed
+from gslt.errors import ConfigError, DataError, DataWarning, MissingPackageError, listed, warn
 from gslt.files import json_values, open_regular, parse, read_json, reading, replacing
 from gslt.progress import LOG
 
@@ -120,6 +120,7 @@ def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
             f"{', '.join(missing)}; add them, or fetch OGBN-Arxiv with `gslt data download {ARXIV}`"
         )
     import_ogb()
+    _tell_edge_data(folder)
     mark = _read_mark(folder)
     parts = _load_parts(folder)
     name = mark.name if mark else name or folder.name
@@ -145,6 +146,17 @@ def load_ogb(folder: Path, name: str | None = None) -> NodeDataset:
     if mark is None and not unlike(ARXIV, data):
         return replace(data, name=ARXIV, source=SOURCE, evaluator=BenchmarkEvaluator(ARXIV))
     return data
+
+
+def _tell_edge_data(folder: Path) -> None:
+    """Warn of tables of edges that are not used."""
+    of_edges = [path.name for path in sorted((folder / "raw").glob("edge[-_]*.csv*"))]
+    if of_edges:
+        warn(
+            f"the folder {folder.name} has data of edges ({listed(of_edges)}) that is not used: "
+            "every edge counts 1; remove it to say that this is meant",
+            DataWarning,
+        )
 
 
 # Where it lies

@@ -48,6 +48,8 @@ class Parts:
     undirected: bool | None = None
     """Whether the edges are meant in both directions, though they may stand in one; None where
     nobody says so."""
+    split_like: Sequence[str] = ()
+    """Names of values that tell a split, it seems, and were not understood."""
     node_names: Sequence[Any] = ()
     """What a user calls the nodes, for messages."""
 
@@ -204,6 +206,37 @@ def edges_of_adjacency(value: Any, what: str = "adj_t") -> tuple[Tensor, Tensor 
     if weight is not None and bool((weight == 1).all()):
         weight = None
     return torch.stack([source, target]), weight
+
+
+def check_same_edges(
+    edge_index: Any, other: Any, names: tuple[str, str], undirected: bool = False
+) -> None:
+    """Refuse what holds two graphs: one of them would be left out.
+
+    Args:
+        edge_index: ``(2, E)``.
+        other: ``(2, F)``, in any order.
+        names: of both, for the message.
+        undirected: whether the reverse of every edge is one too.
+
+    Raises:
+        DataError: if one has an edge that the other lacks.
+    """
+    try:
+        both = [torch.as_tensor(edges).to(torch.int64) for edges in (edge_index, other)]
+        if undirected:
+            both = [torch.cat([edges, edges.flip(0)], dim=1) for edges in both]
+        width = 1 + max(int(edges.max()) for edges in both if edges.numel())
+        ours, theirs = (torch.unique(edges[0] * width + edges[1]) for edges in both)
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        return  # What is no list of edges is told elsewhere.
+    missing = int((~torch.isin(ours, theirs)).sum())
+    more = int((~torch.isin(theirs, ours)).sum())
+    if missing or more:
+        raise DataError(
+            f"there are two graphs: of {len(ours):,} edges in {names[0]} {names[1]} lacks "
+            f"{missing:,}, and it has {more:,} others; delete the one that is not meant"
+        )
 
 
 def _num_classes(y: Tensor, names: Sequence[str], wanted: int | None, task: Task) -> int:

@@ -27,6 +27,10 @@ SPLIT_NAMES: dict[str, tuple[str, ...]] = {
     "test": ("test", "testing"),
 }
 _SPLIT_OF = {alias: split for split, aliases in SPLIT_NAMES.items() for alias in aliases}
+#: Words of a name that tell a split, and those that may stand beside them.
+_SPLIT_WORDS = ("split", "splits", "fold", "folds")
+_FILLING = ("mask", "masks", "idx", "ids", "index", "indices", "is", "in", "set", "nodes", "cv")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 #: What a column of split names says of a node that is in none.
 _NO_SPLIT = ("", "none", "-", "unlabelled", "unlabeled")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{0,17})?|nan", re.ASCII | re.IGNORECASE)
@@ -52,6 +56,10 @@ def features(value: Any, what: str = "x") -> Tensor:
     >>> features([1, 2]).tolist()
     [[1.0], [2.0]]
     """
+    if hasattr(value, "columns") and len(set(value.dtypes)) > 1:
+        # Together they would be rounded to a common type.
+        columns = [(f"{what}[{name!r}]", value.iloc[:, i]) for i, name in enumerate(value.columns)]
+        return torch.cat([features(column, called) for called, column in columns], dim=1)
     given = numbers_of(value, what)
     if given.dim() == 1:
         given = given.unsqueeze(1)
@@ -427,6 +435,8 @@ def masks_of(value: Any, num_nodes: int, what: str = "split") -> dict[str, Tenso
 def pick_masks(store: Mapping[str, Any]) -> dict[str, Any]:
     """The masks among named values, as they are: ``val_mask``, ``valid_mask`` or ``val_idx``.
 
+    Where none is called so, ``idx_val`` or ``val`` is one too, if all three splits are there.
+
     Args:
         store: values by name, of any shapes that :func:`mask` takes.
 
@@ -438,16 +448,54 @@ def pick_masks(store: Mapping[str, Any]) -> dict[str, Any]:
 
     >>> pick_masks({"x": 1, "train_mask": [0], "valid_idx": [1]})
     {'train_mask': [0], 'val_mask': [1]}
+    >>> pick_masks({"idx_train": [0], "idx_val": [1], "idx_test": [2]})
+    {'train_mask': [0], 'val_mask': [1], 'test_mask': [2]}
     """
+    masks = _masks_named(store, ("{}_mask", "{}_masks", "{}_idx", "{}_index"))
+    if not masks:
+        # One of these words alone may be anything.
+        short = _masks_named(store, ("idx_{}", "{}"))
+        masks = short if len(short) == len(SPLITS) else {}
+    return masks
+
+
+def _masks_named(store: Mapping[str, Any], forms: Sequence[str]) -> dict[str, Any]:
     masks = {}
     for split, aliases in SPLIT_NAMES.items():
-        names = [f"{alias}_{end}" for alias in aliases for end in ("mask", "masks", "idx", "index")]
+        names = [form.format(alias) for alias in aliases for form in forms]
         there = [name for name in names if store.get(name) is not None]
         if len(there) > 1:
             raise DataError(f"there are {' and '.join(there)}, which may differ; keep one of them")
         if there:
             masks[f"{split}_mask"] = store[there[0]]
     return masks
+
+
+def tells_split(name: str) -> bool:
+    """Whether a name says nothing but a split, such as ``idx_train``, ``is_test`` or ``fold``.
+
+    >>> [tells_split(name) for name in ("TrainIdx", "splits", "test_score", "value")]
+    [True, True, False, False]
+    """
+    words = _WORD.findall(name)
+    told = [word for word in map(str.lower, words) if word in _SPLIT_OF or word in _SPLIT_WORDS]
+    return bool(told) and all(word.lower() in (*told, *_FILLING) for word in words)
+
+
+def name_splits(texts: Sequence[Any]) -> bool:
+    """Whether texts of the nodes are the names of two splits or three, or empty.
+
+    Args:
+        texts: of the nodes; other values are none.
+
+    >>> name_splits(["train", "Valid", ""]), name_splits(["train", "bus"]), name_splits(["valid"])
+    (True, False, False)
+    """
+    given = [text for text in texts if text is not None]
+    if not all(isinstance(text, str) for text in given):
+        return False
+    names = {text.lower() for text in given}
+    return len(names & set(_SPLIT_OF)) > 1 and names <= {*_SPLIT_OF, *_NO_SPLIT}
 
 
 def count(value: Any, what: str) -> int:

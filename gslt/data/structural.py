@@ -63,7 +63,10 @@ def _spectral(edge_index: Tensor, num_nodes: int) -> Tensor:
     scale = sp.diags(1.0 / np.sqrt(np.maximum(adjacency.sum(axis=1).A1, 1.0)))
     matrix = scale @ adjacency @ scale
     width = min(num_nodes, SPECTRAL_WIDTH)
-    if num_nodes <= _DENSE:
+    if not matrix.nnz:
+        # Every vector is one of 0; these are what the dense way gives.
+        vectors = np.eye(num_nodes, width)[::-1]
+    elif num_nodes <= _DENSE:
         vectors = np.linalg.eigh(matrix.toarray())[1][:, ::-1][:, :width]
     else:
         start = Stream(0, "features", "spectral").normal(num_nodes)

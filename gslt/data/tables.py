@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gslt.data import roles
@@ -41,6 +42,7 @@ _CURE = "see the tables in docs/data.md"
 _UNCLEAR = ("na", "n/a", "nan", "none", "null")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_INTEGER, _PADDED = re.compile(r"[+-]?[0-9]+", re.ASCII), re.compile(r"[+-]?0[0-9]")
 _TRUTH = {"true": True, "false": False}
 _NUMBERED_SPLIT = re.compile(r"split[ _-]?([0-9]{1,3})")
 
@@ -133,8 +135,11 @@ def _nodes(table: Table, x: str | None, y: str | None) -> tuple[Parts, dict[str,
     label = _label_column(left, y)
     labels = left.pop(label)
     masks = _split_columns(left)
-    # A column without a name beside an id is the number that pandas gives a row.
-    names = list(filter(None, left)) if x is None else [name.strip() for name in x.split(",")]
+    told = _no_features(left)
+    if x is None:
+        names = [name for name in left if name not in told]
+    else:
+        names = [name.strip() for name in x.split(",")]
     for name in names:
         if name not in left:
             raise DataError(f"there is no column {name!r} left for the features; {_have(left)}")
@@ -151,9 +156,28 @@ def _nodes(table: Table, x: str | None, y: str | None) -> tuple[Parts, dict[str,
         y=_labels(labels, label),
         edge_index=None,
         **masks,
+        split_like=[name for name in told if roles.tells_split(name)],
         node_names=list(range(count)) if ids is None else list(ids),
     )
+    if x is None and parts.x is not None and parts.x.shape[1] == len(names):
+        _tell_labels(parts.x, names, labels)
     return parts, ids
+
+
+def _no_features(table: Table) -> list[str]:
+    """Columns that are called as ids, labels or splits are, and are none of these here.
+
+    One without a name is the number that pandas gives a row.
+    """
+    known = {name for kind in ("id", "label", "split") for name in COLUMNS[kind]}
+    if _is_drawn(table):
+        known -= {"y"}
+    return [name for name in table if _lower(name) in known or roles.tells_split(name)]
+
+
+def _is_drawn(table: Table) -> bool:
+    """Whether there are x and y, which say where a node is drawn."""
+    return {"x", "y"} <= {_lower(name) for name in table}
 
 
 def _ids(column: Sequence[Any], name: str) -> dict[str, int]:
@@ -161,6 +185,12 @@ def _ids(column: Sequence[Any], name: str) -> dict[str, int]:
     for row, value in enumerate(map(_text, column)):
         if value == "":
             raise DataError(f"row {row + 1} has no {name or 'id'}; name every node")
+        if value.lower() in _UNCLEAR:
+            warn(
+                f"row {row + 1}: the {name or 'id'} {value!r} may be a missing one, and is taken "
+                "as a name; rename the node",
+                DataWarning,
+            )
         if value in rows:
             raise DataError(
                 f"the {name or 'id'} {value!r} is in rows {rows[value] + 1} and {row + 1}; name "
@@ -176,9 +206,7 @@ def _label_column(table: Table, y: str | None) -> str:
             raise DataError(f"there is no column {y!r} for the labels; {_have(table)}")
         return y
     found = [name for name in table if _lower(name) in COLUMNS["label"]]
-    drawn = {"x", "y"} <= {_lower(name) for name in table}
-    if drawn:
-        # Beside x, y is where a node is drawn.
+    if _is_drawn(table):
         found = [name for name in found if _lower(name) != "y"]
     if len(found) != 1:
         says = f"{' and '.join(found)} may be the labels" if found else "no column is named label"
@@ -198,12 +226,24 @@ def _labels(column: Any, name: str) -> Any:
             f"{name} holds numbers, such as {numbers[0]!r}, and texts, such as {words[0]!r}; give "
             "one of both"
         )
+    written: dict[float, str] = {}
     for row, text in enumerate(texts):
+        if numbers and text and written.setdefault(float(text), text) != text:
+            _check_padding(row, name, text, written[float(text)])
         if text.lower() in _UNCLEAR:
             raise DataError(
                 f"row {row + 1}: {name} is {text!r}, a class or none; leave it empty, or rename it"
             )
     return texts if words else _numbers(texts, name, empty=np.nan)
+
+
+def _check_padding(row: int, name: str, text: str, other: str) -> None:
+    """Refuse two classes, such as 01 and 1, that would be one as numbers."""
+    if _PADDED.match(text) or _PADDED.match(other):
+        raise DataError(
+            f"row {row + 1}: {name} is {text!r}, the same number as {other!r}; write a class in "
+            "one way, or name classes by words"
+        )
 
 
 def _split_columns(table: Table) -> dict[str, Any]:
@@ -213,7 +253,7 @@ def _split_columns(table: Table) -> dict[str, Any]:
         int(found[1]): name for name in table if (found := _NUMBERED_SPLIT.fullmatch(_lower(name)))
     }
     lower = {_lower(name): name for name in table}
-    direct = roles.pick_masks({name: name for name in lower if name.endswith(("mask", "masks"))})
+    direct = roles.pick_masks({name: name for name in lower})
     ways = [bool(column), bool(numbered), bool(direct)]
     if sum(ways) > 1:
         raise DataError("the split is told in several ways; keep one of them")
@@ -247,7 +287,43 @@ def _features(table: Table, names: Sequence[str]) -> torch.Tensor:
         if _holds_texts(column):
             column = _numbers(column, name, cure="; name the features by x='NAME,NAME'")
         columns.append(roles.features(column, f"column {name!r}"))
+        _check_whole(table[name], columns[-1], name)
     return torch.cat(columns, dim=1)
+
+
+def _check_whole(column: Any, x: torch.Tensor, name: str) -> None:
+    """Refuse a whole number that was rounded, because it stands among others or is very long."""
+    if not _holds_texts(column) or float(x.abs().max()) < 1 << 24:
+        return
+    for row, text in enumerate(map(_text, column)):
+        if _INTEGER.fullmatch(text) and int(text) != int(x[row, 0]):
+            raise DataError(
+                f"row {row + 1} of column {name!r}: float32 cannot hold {text[:100]} exactly; "
+                "rescale the features"
+            )
+
+
+def _tell_labels(x: torch.Tensor, names: Sequence[str], labels: Any) -> None:
+    """Warn of features that name the class by another number, five nodes a class and more."""
+    texts = np.array([_text(label) for label in labels])
+    labelled = ~np.isin(texts, ("", "-1", "-1.0", "nan"))
+    classes, first, number = np.unique(texts[labelled], return_index=True, return_inverse=True)
+    if len(classes) < 2 or len(number) < 5 * len(classes):
+        return
+    values = x.numpy()[labelled]
+    constant = (values == values[first][number]).all(axis=0)
+    telling = [
+        repr(name)
+        for name, of_class, is_constant in zip(names, values[first].T, constant, strict=True)
+        if is_constant and len(np.unique(of_class)) == len(classes)
+    ]
+    if telling:
+        warn(
+            f"{len(telling)} features have a number of their own for each class "
+            f"({listed(telling)}), so they are the labels once more, it seems; remove them, or say "
+            "by x='NAME,NAME' that they are meant",
+            DataWarning,
+        )
 
 
 # Edges
@@ -259,14 +335,29 @@ def _add_edges(parts: Parts, table: Table, ids: dict[str, int] | None, count: in
         if len(table) != 2:
             raise DataError(f"it needs the columns source and target; {_have(table)}")
         ends = list(table)
+        if ids is not None and set(table) <= set(ids):
+            raise DataError(
+                f"its first line, {listed([repr(end) for end in table])}, names two nodes; begin "
+                "with the names of the columns"
+            )
     parts.edge_index = np.stack([_rows_of(table[str(end)], str(end), ids, count) for end in ends])
-    parts.edge_data = {name: _plain(table[name], name) for name in table if name not in ends}
-    for name, column in parts.edge_data.items():
-        # Gephi writes so.
-        if _lower(name) == "type" and {_text(v).lower() for v in column} == {"undirected"}:
-            parts.undirected = True
-            del parts.edge_data[name]
-            break
+    data = {name: _plain(table[name], name) for name in table if name not in ends}
+    for name in [name for name in data if _lower(name) == "type"]:
+        directions = np.array([_text(value).lower() for value in data[name]])
+        if set(directions) <= {"directed", "undirected"}:
+            # Gephi writes so.
+            del data[name]
+            _add_reverses(parts, directions == "undirected")
+    parts.edge_data = data
+
+
+def _add_reverses(parts: Parts, both_ways: npt.NDArray[np.bool_]) -> None:
+    """The reverses of some edges, where not all or none of them have a direction."""
+    parts.undirected = bool(both_ways.all())
+    if not parts.undirected:
+        edges = parts.edge_index
+        more = edges[::-1, both_ways & (edges[0] != edges[1])]
+        parts.edge_index = np.concatenate([edges, more], axis=1)
 
 
 def _rows_of(column: Any, name: str, ids: dict[str, int] | None, count: int) -> Any:
@@ -359,9 +450,13 @@ def _number(text: str) -> int | float | bool | None:
 
 
 def _plain(column: Any, name: str) -> Any:
-    """Numbers where every text is one, else the texts."""
+    """Numbers where every text is one or says that there is none, else the texts."""
+    if not _holds_texts(column):
+        return column
+    texts = [_text(value) for value in column]
+    clear = ["" if text.lower() in _UNCLEAR else text for text in texts]
     try:
-        return _numbers(column, name) if _holds_texts(column) else column
+        return _numbers(clear, name, empty=np.nan) if any(clear) else column
     except DataError:
         return column
 

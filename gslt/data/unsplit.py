@@ -82,6 +82,12 @@ def assemble_read(
             f"there is {listed(there)} and no {listed(lacking)}; give all three, or have nodes "
             "split at random: fractions=(0.6, 0.2, 0.2)"
         )
+    if options.fractions is None and not there and parts.split_like:
+        raise DataError(
+            f"a split may be told by {listed([repr(name) for name in parts.split_like])}, which is "
+            "not understood; give train_mask, val_mask and test_mask, or have nodes split at "
+            "random: fractions=(0.6, 0.2, 0.2)"
+        )
     is_random = options.fractions is not None or not there
     if is_random:
         parts, said = with_random_split(parts, split, options.fractions)

@@ -47,6 +47,9 @@ NODES = 12
 EDGES = np.array([[i, (i + 1) % NODES] for i in range(NODES)])
 LABELS = np.arange(NODES) % 2
 PARTS = np.array(["train", "train", "val", "test"] * 3)
+NO_MASKS = dict.fromkeys(("train_mask", "val_mask", "test_mask"))
+TEXTS = list("abcdefghijkl")
+ONE_EDGE = "source,target\n1,2\n2,1"
 X = np.arange(NODES, dtype=np.float32)[:, None]
 
 
@@ -379,6 +382,31 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: [Path("g.mat").write_bytes(b"MATLAB 7.3 MAT-file"), load_dataset("g.mat")],
         lambda: load_dataset(mat("g.mat")),
     ),
+    "a split of three names": (
+        lambda: load_dataset(pyg("g.pt", **NO_MASKS, idx_train=torch.arange(4))),
+        lambda: load_dataset(
+            pyg(
+                "g.pt",
+                **NO_MASKS,
+                **{
+                    f"idx_{p}": torch.arange(NODES)[4 * i :][:4]
+                    for i, p in enumerate(("train", "val", "test"))
+                },
+            )
+        ),
+    ),
+    "two features": (
+        lambda: load_dataset(pyg("g.pt", feat=torch.from_numpy(X + 1))),
+        lambda: load_dataset(pyg("g.pt", feat=torch.from_numpy(X + 1)), x="x"),
+    ),
+    "two graphs": (
+        lambda: load_dataset(mat("g.mat", A=np.eye(NODES, k=1))),
+        lambda: load_dataset(mat("g.mat")),
+    ),
+    "an adjacency of NaN": (
+        lambda: load_dataset(mat("g.mat", edge_index=None, A=np.diag([np.nan] * 11, 1))),
+        lambda: load_dataset(mat("g.mat", edge_index=None, A=np.eye(NODES, k=1))),
+    ),
     "no edges": (
         lambda: load_dataset(pyg("g.pt", edge_index=None)),
         lambda: load_dataset(pyg("g.pt")),
@@ -478,6 +506,45 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "numbers of splits": (
         lambda: load_dataset(table("t", {"split": None, "split_1": PARTS})),
         lambda: load_dataset(table("t", {"split": None, "split_0": PARTS})),
+    ),
+    "ids or labels among features": (
+        lambda: load_dataset(table("t", {"y": LABELS}), y="label"),
+        lambda: load_dataset(table("t")),
+    ),
+    "the labels once more": (
+        lambda: load_dataset(table("t", {"group": LABELS})),
+        lambda: [
+            load_dataset(table("t")),
+            load_dataset(table("t", {"group": LABELS}), x="f,group"),
+        ],
+    ),
+    "a split that is not understood": (
+        lambda: load_dataset(pyg("g.pt", **NO_MASKS, fold=torch.arange(NODES))),
+        lambda: [
+            load_dataset(
+                pyg("g.pt", **NO_MASKS, fold=torch.arange(NODES)), fractions=(0.6, 0.2, 0.2)
+            ),
+            load_dataset(pyg("g.pt", fold=torch.arange(NODES))),
+        ],
+    ),
+    "an unclear id": (
+        lambda: load_dataset(table("t", {"id": ["nan", *range(1, NODES)]}, edges=ONE_EDGE)),
+        lambda: load_dataset(table("t", {"id": ["zero", *range(1, NODES)]}, edges=ONE_EDGE)),
+    ),
+    "a class that is padded": (
+        lambda: load_dataset(table("t", {"label": ["1", "0"] * 5 + ["01", "0"]})),
+        lambda: [
+            load_dataset(table("t", {"label": ["1", "0"] * 6})),
+            load_dataset(table("t", {"label": ["c", "a"] + ["b", "a"] * 5})),
+        ],
+    ),
+    "a long whole number": (
+        lambda: load_dataset(table("t", {"f": [0.5] * 11 + [2**24 + 1]})),
+        lambda: load_dataset(table("t", {"f": [0.5 / 2**24] * 11 + [1.0]})),
+    ),
+    "edges without a header": (
+        lambda: load_dataset(table("t", {"id": TEXTS}, edges="a,b\nb,a\nb,c\nc,b")),
+        lambda: load_dataset(table("t", {"id": TEXTS}, edges="u,v\na,b\nb,a\nb,c\nc,b")),
     ),
     "an edge of nobody": (
         lambda: load_dataset(table("t", edges="source,target\n0,1\n1,0\n1,nobody")),

@@ -460,3 +460,19 @@ def test_labels_of_plus_and_minus_one_are_told() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             random_split(fine)
+
+
+def test_features_of_some_nodes_are_not_made_for_all() -> None:
+    graph = networkx_toy()
+    graph.nodes["b"]["feat"] = 0.5
+    given: Any = {"features": "degree", "y": "topic", "split": "part", "undirected": False}
+    with pytest.raises(DataError, match="node 'a' has no attribute 'feat'; give it to every node"):
+        as_dataset(graph, **given)
+    del graph.nodes["b"]["feat"]
+    assert as_dataset(graph, **given).num_features == 1
+
+
+def test_masks_of_a_pyg_graph_by_short_names() -> None:
+    masks = {f"{name}_mask": None for name in ("train", "val", "test")}
+    given = {f"idx_{name.removesuffix('_mask')}": getattr(pyg(), name) for name in masks}
+    assert_is_toy(as_dataset(pyg(**masks, **given)))

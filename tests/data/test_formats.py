@@ -137,3 +137,52 @@ def test_names_of_nodes_are_no_classes(tmp_path: Path, more: tuple[str, ...]) ->
 def test_real_files_of_names_alone(name: str) -> None:
     with pytest.raises(DataError, match="give each node one more attribute that says its class"):
         load_dataset(str(FORMATS / f"{name}.graphml"), features="degree")
+
+
+def test_several_attributes_are_the_features(tmp_path: Path) -> None:
+    path = write(tmp_path / "club.graphml")
+    given = {"y": "group", "fractions": (0.5, 0.25, 0.25)}
+    data = load_dataset(str(path), x="size, size", **given)
+    assert data.x[:3].tolist() == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    with pytest.raises(DataError, match="node '0' has no attribute 'typo'; give it to every node"):
+        load_dataset(str(path), x="size, typo", **given)
+
+
+@pytest.mark.parametrize("ending", [".graphml", ".json"])
+def test_two_nodes_of_one_id(tmp_path: Path, ending: str) -> None:
+    path = write(tmp_path / f"club{ending}")
+    old, new = {".graphml": ('node id="3"', 'node id="4"'), ".json": ('"id": 3', '"id": 4')}[ending]
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    said = "it lists 12 nodes and only 11 different ids; name every node once"
+    with pytest.raises(DataError, match=said):
+        read_network(nobody_misses_it(path))
+
+
+def nobody_misses_it(path: Path) -> Path:
+    """The same file without edges of node 3."""
+    lines = [line for line in path.read_text().splitlines() if "edge " not in line]
+    text = "\n".join(lines)
+    if path.suffix == ".json":
+        values = json.loads(text)
+        links = [each for each in values["links"] if 3 not in (each["source"], each["target"])]
+        text = json.dumps({**values, "links": links})
+    path.write_text(text)
+    return path
+
+
+def test_a_split_of_a_network_is_not_thrown_away(tmp_path: Path) -> None:
+    graph, parts = club(), ["train", "train", "val", "test"] * 3
+    for name, values in (("subset", parts), ("fold", list(range(12)))):
+        path = tmp_path / f"{name}.gml"
+        nx.set_node_attributes(graph, dict(enumerate(values)), name)
+        nx.write_gml(graph, path)
+        with pytest.raises(DataError, match=f"a split may be told by '{name}'"):
+            load_dataset(f"{path}?y=group&x=size")
+        assert load_dataset(f"{path}?y=group&x=size&fractions=0.5,0.25,0.25").num_nodes == 12
+        for node in graph:
+            del graph.nodes[node][name]
+    nx.set_node_attributes(graph, dict(enumerate(parts)), "split")
+    nx.write_gml(graph, tmp_path / "club.gml")
+    data = load_dataset(f"{tmp_path / 'club.gml'}?y=group&x=size")
+    assert data.test_mask.nonzero().flatten().tolist() == [3, 7, 11]

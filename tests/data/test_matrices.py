@@ -151,6 +151,90 @@ def test_masks_of_several_splits(tmp_path: Path) -> None:
         load_dataset(path, split=3)
 
 
+def test_a_split_by_other_names(tmp_path: Path) -> None:
+    nodes = {"idx_train": [0, 1], "idx_val": [2], "idx_test": [3]}
+    texts = {"split": np.array(["train", "train", "val", "test"])}
+    truths = dict(zip(("train", "valid", "test"), masks().values(), strict=True))
+    for number, given in enumerate((nodes, texts, truths)):
+        path = write_gnnbench(tmp_path / f"{number}.npz", **given)
+        data = load_dataset(str(path))
+        assert [mask.tolist() for mask in data.splits.values()] == [
+            [bool(each) for each in mask] for mask in SPLIT.values()
+        ]
+    path = write_gnnbench(tmp_path / "a.npz", split=np.array([0, 0, 1, 2]))
+    with pytest.raises(DataError, match=r"a\.npz'.* a split may be told by 'split'"):
+        load_dataset(str(path))
+    many = {"x": torch.eye(20), "y": torch.arange(20) % 2, "edge_index": torch.tensor([[0], [1]])}
+    torch.save(
+        {**many, "split": ["train", "train", "val", "val"] * 4 + ["train", "val", "test", ""]},
+        tmp_path / "a.pt",
+    )
+    data = load_dataset(str(tmp_path / "a.pt"), undirected=True)
+    assert [int(mask.sum()) for mask in data.splits.values()] == [9, 9, 1]
+    torch.save({**many, "split_idx": [1, 2]}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match="a split may be told by 'split_idx'"):
+        load_dataset(str(tmp_path / "a.pt"), undirected=True)
+    load_dataset(str(tmp_path / "a.pt"), undirected=True, fractions=(0.6, 0.2, 0.2))
+
+
+def test_two_features_labels_or_graphs_are_refused(tmp_path: Path) -> None:
+    both = {"x": X, "y": Y[:, None], "edges": np.array(EDGES)[:, ::-1]}
+    path = str(write_gnnbench(tmp_path / "a.npz", **masks(), **both))
+    one = load_dataset(str(write_gnnbench(tmp_path / "b.npz", **masks())))
+    assert load_dataset(path).content_hash == one.content_hash
+    for changes, sentence in (
+        ({"x": X + 1}, "x and attr may be the features, and they differ; say which by x='x'"),
+        ({"y": 1 - Y}, "y and labels may be the labels, and they differ; say which by y='y'"),
+        ({"edges": EDGES[:2]}, "of 4 edges in edges adj lacks 0, and it has 2 others"),
+    ):
+        path = str(write_gnnbench(tmp_path / "a.npz", **masks(), **changes))
+        with pytest.raises(DataError, match=sentence):
+            load_dataset(path)
+    told = load_dataset(str(write_gnnbench(tmp_path / "a.npz", **masks(), x=X + 1)), x="attr")
+    assert told.content_hash == one.content_hash
+    # Names of the classes are none of the nodes' labels.
+    write_gnnbench(tmp_path / "a.npz", **masks(), y=Y, labels=np.array(["red", "blue"]))
+    load_dataset(str(tmp_path / "a.npz"))
+
+
+def test_an_explicit_zero_is_no_edge(tmp_path: Path) -> None:
+    matrix = sp.csr_matrix(adjacency((0, 1), (1, 2), (2, 3)))
+    matrix.data[1] = 0
+    stored = write_gnnbench(tmp_path / "a.npz", **sparse("adj", matrix), **masks())
+    dense = {**dict.fromkeys(sparse("adj", X)), "adj": matrix.toarray()}
+    whole = write_gnnbench(tmp_path / "b.npz", **dense, **masks())
+    for path in (stored, whole):
+        assert load_dataset(str(path)).edge_index.tolist() == [[1, 0, 3, 2], [0, 1, 2, 3]]
+    for dense["adj"] in (matrix.toarray() * np.nan, None):
+        matrix.data[1] = np.nan
+        parts = sparse("adj", matrix) if dense["adj"] is None else dense
+        with pytest.raises(DataError, match="adj holds NaN, an edge or none; write 0"):
+            load_dataset(str(write_gnnbench(tmp_path / "a.npz", **parts, **masks())))
+
+
+def test_a_dense_adjacency_that_torch_saved(tmp_path: Path) -> None:
+    matrix = torch.from_numpy(adjacency((0, 1), (2, 0)))
+    torch.save(graph(edge_index=None, adj=matrix), tmp_path / "a.pt")
+    data = load_dataset(str(tmp_path / "a.pt"), undirected=False)
+    assert data.edge_index.tolist() == [[0, 2], [1, 0]]
+
+
+def test_data_of_edges_is_told_under_any_name(tmp_path: Path) -> None:
+    more = {"edge_type": [0, 1, 2], "since": [7, 8, 9], "node_years": [1, 2, 3, 4]}
+    arrays = {name: np.array(value) for name, value in more.items()}
+    words = np.array([object(), None, 1])
+    write_gnnbench(tmp_path / "a.npz", **masks(), **arrays, edge_words=words)
+    tensors = {name: torch.tensor(value) for name, value in more.items()}
+    torch.save(graph(**tensors, edge_words=["a", "b", "a"]), tmp_path / "a.pt")
+    write_mat(tmp_path / "a.mat", **arrays)
+    for path in tmp_path.iterdir():
+        with pytest.warns(DataWarning) as said:
+            load_dataset(str(path), undirected=True)
+        names = [str(each.message).split("'a': ")[1].split(" of the edges (")[0] for each in said]
+        words_too = [] if path.suffix == ".mat" else ["edge_words"]
+        assert sorted(names) == ["edge_type", *words_too, "since"], path
+
+
 # .mat
 
 

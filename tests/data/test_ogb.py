@@ -524,3 +524,10 @@ def split_of(folder: Path) -> Any:
     for number, part in enumerate(("train", "valid", "test")):
         split[np.loadtxt(folder / "split" / "time" / f"{part}.csv.gz", dtype=np.int64)] = number
     return split
+
+
+def test_data_of_edges_is_told(folder: Path) -> None:
+    for name in ("edge-feat.csv.gz", "edge_reltype.csv"):
+        (folder / "raw" / name).touch()
+    with pytest.warns(DataWarning, match=r"data of edges \(edge-feat.csv.gz, edge_reltype.csv\)"):
+        load_dataset(str(folder))

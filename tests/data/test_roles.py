@@ -278,6 +278,21 @@ def test_pick_masks() -> None:
         pick_masks({"val_mask": [0], "valid_idx": [1]})
 
 
+def test_pick_masks_of_three_short_names() -> None:
+    short = {"train": [0], "valid": [1], "test": [2]}
+    assert pick_masks(short) == {"train_mask": [0], "val_mask": [1], "test_mask": [2]}
+    assert pick_masks({f"idx_{name}": value for name, value in short.items()}) == pick_masks(short)
+    # One such word may be anything, and the usual names go before them.
+    assert pick_masks({"train": [0], "test": [2]}) == {}
+    assert pick_masks({**short, "train_mask": [3]}) == {"train_mask": [3]}
+
+
+def test_columns_of_a_frame_are_not_rounded_to_a_common_type() -> None:
+    assert features(pd.DataFrame({"a": [1, 2], "b": [0.5, 3]})).tolist() == [[1, 0.5], [2, 3]]
+    with pytest.raises(DataError, match=r"x\['a'\]\[1, 0\] is 16777217; which float32 cannot"):
+        features(pd.DataFrame({"a": [1, 2**24 + 1], "b": [0.5, 3]}))
+
+
 def test_count() -> None:
     assert count(3, "n") == count([3.0], "n") == count(np.array([[3]]), "n") == 3
     for value, sentence in (

@@ -48,3 +48,11 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GSLT_LIMITS", "inflated_bytes=30")
     with pytest.raises(ConfigError, match="the one-hot features have 36 bytes"):
         make_features("one-hot", PATH, 3)
+
+
+@pytest.mark.parametrize("n", [256, 300])
+def test_spectral_without_edges(n: int) -> None:
+    x = make_features("spectral", torch.empty(2, 0, dtype=torch.int64), n)
+    assert x.shape == (n, 32)
+    assert x.nonzero().tolist() == [[n - 1 - i, i] for i in reversed(range(32))]
+    assert x.max().item() == pytest.approx(math.sqrt(n))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gslt.data import load_dataset
 from gslt.data.dataset import NodeDataset
 from gslt.data.parts import Parts, assemble
 from gslt.data.roles import labels
@@ -225,3 +226,99 @@ def test_parquet(tmp_path: Path) -> None:
         (tmp_path / "edges.parquet").write_bytes(broken)
         with pytest.raises(DataError, match=r"edges\.parquet"):
             read(tmp_path)
+
+
+@pytest.mark.parametrize("names", ["train,val,test", "idx_train,idx_valid,idx_test"])
+def test_a_split_in_three_columns_is_no_feature(names: str, tmp_path: Path) -> None:
+    write(tmp_path, f"id,label,{names},a\nx,0,1,0,0,5\ny,1,0,1,0,6\nz,0,0,0,1,7\n")
+    data = made(read(tmp_path))
+    assert data.x.tolist() == [[5.0], [6.0], [7.0]]
+    assert [mask.nonzero().tolist() for mask in data.splits.values()] == [[[0]], [[1]], [[2]]]
+
+
+@pytest.mark.parametrize("name", ["fold", "is_train", "Test"])
+def test_a_split_that_is_not_understood_is_refused(name: str, tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 2},{i % 3 % 2},{i}\n" for i in range(12))
+    edges = "source,target\n0,1\n1,0\n"
+    write(tmp_path, f"id,label,{name},value\n{rows}", edges)
+    with (
+        pytest.warns(DataWarning, match=f"not used \\('{name}'\\)"),
+        pytest.raises(DataError, match=f"a split may be told by '{name}'"),
+    ):
+        load_dataset(tmp_path)
+    with pytest.warns(DataWarning, match=f"not used \\('{name}'\\)"):
+        data = load_dataset(tmp_path, fractions=(0.5, 0.25, 0.25))
+    assert data.x.flatten().tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("name", ["y", "node_id", "set"])
+def test_ids_labels_and_splits_are_no_features(name: str, tmp_path: Path) -> None:
+    write(tmp_path, NODES.replace("a,b", f"{name},b"))
+    y = "label" if name == "y" else None
+    with pytest.warns(DataWarning, match=rf"1 columns of nodes are not used \('{name}'\)"):
+        assert read_tables(tmp_path, None, y).x.tolist() == [[0.5], [1000.0], [-1.0]]
+    with pytest.warns(DataWarning, match=r"not used \('b'\)"):
+        assert read_tables(tmp_path, name, y).x.tolist() == [[1.0], [2.0], [3.0]]
+
+
+def test_labels_among_the_features_are_told(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{'ab'[i % 2]},{3 - i % 2},{i}\n" for i in range(10))
+    write(tmp_path, f"id,label,label_id,a\n{rows}", "source,target\n0,1\n")
+    with pytest.warns(DataWarning, match=r"1 features .*\('label_id'\).* the labels once more"):
+        parts = read_tables(tmp_path, None, None)
+    assert parts.x.tolist()[:2] == [[3.0, 0.0], [2.0, 1.0]]
+    assert read(tmp_path, x="label_id,a").x.shape == (10, 2)
+    # One value that is not the class's, and nothing is told.
+    write(tmp_path, f"id,label,label_id,a\n{rows.replace('9,b,2', '9,b,3')}", "u,v\n0,1\n")
+    read(tmp_path)
+
+
+def test_edges_without_a_header_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, edges="x,y\nz,x\n")
+    with pytest.raises(DataError, match="its first line, 'x', 'y', names two nodes; begin with"):
+        read(tmp_path)
+    write(tmp_path, edges="x,other\nz,x\n")
+    assert read(tmp_path).edge_index.tolist() == [[2], [0]]
+
+
+def test_directions_of_gephi(tmp_path: Path) -> None:
+    write(tmp_path, edges="Source,Target,Type\nx,y,Directed\nz,x,Directed\n")
+    directed = read(tmp_path)
+    assert directed.undirected is False
+    assert not directed.edge_data
+    write(tmp_path, edges="Source,Target,Type\nx,y,Directed\nz,x,Undirected\nz,z,Undirected\n")
+    mixed = read(tmp_path)
+    assert mixed.undirected is False
+    assert mixed.edge_index.tolist() == [[0, 2, 2, 0], [1, 0, 2, 2]]
+    write(tmp_path, edges="Source,Target,Type\nx,y,Mutual\nz,x,Directed\n")
+    assert read(tmp_path).edge_data == {"Type": ["Mutual", "Directed"]}
+
+
+@pytest.mark.parametrize("number", ["1234567890123456789", "16777217", "9" * 30])
+def test_whole_numbers_are_not_rounded(number: str, tmp_path: Path) -> None:
+    write(tmp_path, f"id,label,a\nx,0,0.5\ny,1,{number}\n")
+    with pytest.raises(DataError, match=f"row 2 of column 'a': float32 cannot hold {number}"):
+        read(tmp_path)
+    write(tmp_path, "id,label,a\nx,0,16777217.5\ny,1,33554432\n", "source,target\nx,y\n")
+    assert read(tmp_path).x.tolist() == [[16777218.0], [33554432.0]]
+
+
+def test_padded_classes_are_not_merged(tmp_path: Path) -> None:
+    write(tmp_path, "id,label,a\nx,01,1\ny,1,2\n", "source,target\nx,y\n")
+    with pytest.raises(DataError, match="row 2: label is '1', the same number as '01'"):
+        read(tmp_path)
+    write(tmp_path, "id,label,a\nx,1,1\ny,00,2\nz,1.0,3\n")
+    assert assemble_y(tmp_path) == [1, 0, 1]
+
+
+def test_an_unclear_id_is_told(tmp_path: Path) -> None:
+    write(tmp_path, NODES.replace("y,cat", "NA,cat"), "source,target\nx,NA\n")
+    with pytest.warns(DataWarning, match="row 2: the id 'NA' may be a missing one"):
+        assert read_tables(tmp_path, None, None).edge_index.tolist() == [[0], [1]]
+
+
+def test_a_missing_weight_is_no_text(tmp_path: Path) -> None:
+    write(tmp_path, edges="source,target,weight\nx,y,2\nz,x,nan\ny,z,\n")
+    weights = read(tmp_path).edge_data["weight"]
+    assert weights[0] == 2
+    assert [weight != weight for weight in weights] == [False, True, True]
