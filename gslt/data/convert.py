@@ -56,7 +56,8 @@ def as_dataset(
     Its values may be tensors, NumPy arrays, lists or pandas' columns. Labels are whole numbers,
     texts (classes in sorted order, their names are kept) or one-hot rows; None, NaN, −1 and a row
     of zeros are no label. The masks are called ``train_mask``, ``val_mask`` (or ``valid``,
-    ``validation``) and ``test_mask``, or end in ``_idx`` and list the nodes. A
+    ``validation``) and ``test_mask``, or end in ``_idx`` and list the nodes, or all three are
+    called ``idx_train``, ``idx_val``, ``idx_test`` or ``train``, ``val``, ``test``. A
     :class:`gslt.errors.DataWarning` says what of the graph is not used, such as edge weights, and
     what looks wrong, see :func:`gslt.data.parts.assemble`.
 
@@ -483,7 +484,7 @@ def _from_networkx(
         edge_index=pairs,
         edge_rows=True,
         edge_data=_edge_data([attributes for _, _, attributes in graph.edges(data=True)]),
-        split_like=_split_like(nodes, y or _LABEL_NAMES[1]),
+        split_like=_split_like(nodes, {x, y or _LABEL_NAMES[1]}),
         node_names=[node for node, _ in nodes],
         **_networkx_masks(nodes, split),
     )
@@ -532,9 +533,9 @@ def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]
     return [attributes[name] for _, attributes in nodes]
 
 
-def _split_like(nodes: list[Any], label: str) -> list[str]:
+def _split_like(nodes: list[Any], used: set[str | None]) -> list[str]:
     """Attributes that tell a split by their name, or by what they hold."""
-    names = {name for _, attributes in nodes for name in attributes} - {label}
+    names = {name for _, attributes in nodes for name in attributes} - used
     return [
         name
         for name in sorted(names)

@@ -90,12 +90,13 @@ def read_tables(path: Path, x: str | None, y: str | None) -> Parts:
 
     Without ``id``, edges name the rows of the table of nodes, from 0. Labels are numbers, or texts,
     an empty one being none. The split is a column of words, several of them ``split_0``,
-    ``split_1`` …, or the truth values ``train_mask``, ``val_mask`` and ``test_mask``. In a table of
-    edges of two columns, these may have any names.
+    ``split_1`` …, or the truth values ``train_mask``, ``val_mask`` and ``test_mask`` (``train``,
+    ``val`` and ``test``). In a table of edges of two columns, these may have any names.
 
     Args:
         path: the folder, or one of its tables.
-        x: names of the features, with commas between them; None takes every column that is left.
+        x: names of the features, with commas between them; None takes every column that is left and
+            is not called as an id, a label or a split is.
         y: name of the labels.
 
     Raises:
@@ -156,7 +157,7 @@ def _nodes(table: Table, x: str | None, y: str | None) -> tuple[Parts, dict[str,
         y=_labels(labels, label),
         edge_index=None,
         **masks,
-        split_like=[name for name in told if roles.tells_split(name)],
+        split_like=[name for name in unused if roles.tells_split(name)],
         node_names=list(range(count)) if ids is None else list(ids),
     )
     if x is None and parts.x is not None and parts.x.shape[1] == len(names):

@@ -249,6 +249,8 @@ def test_a_split_that_is_not_understood_is_refused(name: str, tmp_path: Path) ->
     with pytest.warns(DataWarning, match=f"not used \\('{name}'\\)"):
         data = load_dataset(tmp_path, fractions=(0.5, 0.25, 0.25))
     assert data.x.flatten().tolist() == list(range(12))
+    with pytest.warns(DataWarning, match="no split of its own"):
+        assert load_dataset(tmp_path, x=f"{name},value").num_features == 2
 
 
 @pytest.mark.parametrize("name", ["y", "node_id", "set"])
