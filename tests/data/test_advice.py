@@ -26,6 +26,7 @@ from gslt.data import (
     roles,
     structural,
 )
+from gslt.data.convert import dataset_at_hand
 from gslt.environment import import_quietly
 
 NAN = float("nan")
@@ -396,6 +397,14 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "a data set read again": (
         lambda: as_dataset(made(), features="degree"),
         lambda: (as_dataset(made()), made({"features": "degree"}, x=None)),
+    ),
+    "a folder beside a data set": (
+        lambda: dataset_at_hand(made(), "data"),
+        lambda: dataset_at_hand(made()),
+    ),
+    "a split beside a data set": (
+        lambda: dataset_at_hand(made(), split=1),
+        lambda: dataset_at_hand(made(), split=0),
     ),
     "attribute of masks": (lambda: made({"split": "fold"}), lambda: made()),
     "plus and minus one": (
