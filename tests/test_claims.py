@@ -281,27 +281,35 @@ def test_what_stands_above_its_neighbours_in_the_window() -> None:
     ]
 
 
+#: Test accuracy at either epoch, in the order of the tables of images.
+EITHER = ("test_accuracy", "last_test_accuracy")
+
+
+def spread(runs: Any) -> list[str]:
+    """Test accuracy of a group of runs at the best epoch and at the last, with its deviation."""
+    return [f"{100 * runs[name]:.2f} ± {100 * runs[f'{name}_std']:.2f}" for name in EITHER]
+
+
+def of_training(runs: Any) -> str:
+    """Training accuracy at the best epoch and at the last."""
+    names = ("train_accuracy", "last_train_accuracy")
+    return " / ".join(f"{100 * runs[name]:.1f}" for name in names)
+
+
 def test_table_of_conv6() -> None:
     runs = pandas.read_csv(RESULTS / "conv6" / "table.csv").set_index("arm")
     found = table("docs/images.md", "| Conv6, CIFAR-10 after JPEG compression")
-
-    def cells(arm: str, *names: str) -> list[str]:
-        row = runs.loc[arm]
-        return [f"{100 * row[name]:.2f} ± {100 * row[f'{name}_std']:.2f}" for name in names]
-
-    both = ("test_accuracy", "last_test_accuracy")
     assert (runs["n"] == 6).all()
     ahead = []
     for name, row in found.items():
         arm = name.removesuffix(" (pruned)").replace("frozen source, F = 0.4", "frozen source")
         if arm == "weight training":
-            assert row[5:7] == cells(arm, *both)
+            assert row[5:7] == spread(runs.loc[arm])
             continue
         skc, ku = runs.loc[f"{arm}, SKC"], runs.loc[f"{arm}, KU"]
         assert row[:3] == [f"{skc[n]:.1f}" for n in ("sparsity", "freezing_ratio", "times_smaller")]
-        assert row[3:7] == cells(f"{arm}, SKC", *both) + cells(f"{arm}, KU", *both)
-        trained = [f"{100 * skc[n]:.1f}" for n in ("train_accuracy", "last_train_accuracy")]
-        assert row[7] == " / ".join(trained)
+        assert row[3:7] == spread(skc) + spread(ku)
+        assert row[7] == of_training(skc)
         ahead.append(100 * (skc["test_accuracy"] - ku["test_accuracy"]))
     assert len(ahead) == len(runs) // 2 == 6
     tickets = runs.drop(index="weight training")["test_accuracy"]
@@ -317,15 +325,13 @@ def test_sparsity_of_conv6() -> None:
     means = {}
     for name, row in found.items():
         at = runs[(runs["sparsity"] - float(name.removeprefix("sparsity "))).abs() < 1e-4]
-        cells = []
+        cells: list[str] = []
         for init in ("SKC", "KU"):
             one = at[at["arm"] == f"dense source, {init}"].iloc[0]
-            for accuracy in ("test_accuracy", "last_test_accuracy"):
-                cells.append(f"{100 * one[accuracy]:.2f} ± {100 * one[f'{accuracy}_std']:.2f}")
+            cells += spread(one)
             means[init, name] = one["test_accuracy"]
             if init == "SKC":
-                names = ("train_accuracy", "last_train_accuracy")
-                trained = " / ".join(f"{100 * one[each]:.1f}" for each in names)
+                trained = of_training(one)
         assert row == [*cells, trained]
     for init in ("SKC", "KU"):
         best = max((mean, name) for (of, name), mean in means.items() if of == init)
@@ -364,15 +370,13 @@ def test_window_of_conv6() -> None:
     for name, row in found.items():
         arm, sparsity = name.split(", sparsity ")
         at = runs[(runs["arm"] == arm) & ((runs["sparsity"] - float(sparsity)).abs() < 1e-4)]
-        cells = []
+        cells: list[str] = []
         for allocation in ("epl", "erk"):
             one = at[at["axis_allocation"] == allocation].iloc[0]
-            for accuracy in ("test_accuracy", "last_test_accuracy"):
-                cells.append(f"{100 * one[accuracy]:.2f} ± {100 * one[f'{accuracy}_std']:.2f}")
+            cells += spread(one)
             means[name, allocation] = 100 * one["test_accuracy"]
             if allocation == "epl":
-                names = ("train_accuracy", "last_train_accuracy")
-                trained = " / ".join(f"{100 * one[each]:.1f}" for each in names)
+                trained = of_training(one)
         assert row == [*cells, trained]
     assert 2 * len(found) == len(runs) == 18
     ahead = {name: means[name, "epl"] - means[name, "erk"] for name in found}
@@ -393,10 +397,8 @@ def test_table_of_resnet18() -> None:
             names = ("sparsity", "freezing_ratio", "times_smaller")
             assert row[:3] == [f"{one[each]:.1f}" for each in names]
             assert one["model_bytes"] - one["searched"] / 8 == 9600
-        names = ("test_accuracy", "last_test_accuracy")
-        assert row[3:5] == [f"{100 * one[each]:.2f}" for each in names]
-        trained = [f"{100 * one[each]:.1f}" for each in ("train_accuracy", "last_train_accuracy")]
-        assert row[5] == " / ".join(trained)
+        assert row[3:5] == [f"{100 * one[each]:.2f}" for each in EITHER]
+        assert row[5] == of_training(one)
     tickets = runs.drop(index="weight training")["test_accuracy"]
     assert tickets.idxmax() == "frozen source, sparse range"
     assert math.floor(100 * (runs.loc["weight training", "test_accuracy"] - tickets.max())) == 12

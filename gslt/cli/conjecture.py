@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
-from gslt.cli.options import Action, add_other_data, data_folder, field_names
+from gslt.cli.options import NAME_OR_PATH, Action, add_other_data, data_folder, field_names
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import Architecture, Size
@@ -39,8 +39,7 @@ def _parser() -> Parser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "message passing; the conjecture is about gin [the folder's, else gin]"
     parser.add_argument("--architecture", type=Architecture | None, help=text)
-    text = "one data set in the place of the preset's: name or path, which takes options of "
-    text += "reading behind a ?, as in club.gml?y=club"
+    text = f"one data set in the place of the preset's: {NAME_OR_PATH}"
     parser.add_argument("--dataset", type=str | None, help=text)
     text = "compute no run; report what is there"
     parser.add_argument("--report_only", action="store_true", help=text)

@@ -119,13 +119,14 @@ def _data_convert(options: Namespace) -> Outcome:
 
 def _data_download(options: Namespace) -> Outcome:
     from gslt.data import download_dataset
-    from gslt.data.catalogue import data_root, find_dataset, get_name, is_complete
+    from gslt.data.catalogue import data_root, get_name, is_present
 
     name = get_name(options.name)
-    found = find_dataset(name, data_root(options.dataset_dir))
-    if found is not None and is_complete(name, found):
-        return Outcome(f"{name} is there already: {found}", {"there": str(found)})
-    return _written(download_dataset(options.name, options.dataset_dir))
+    there = is_present(name, data_root(options.dataset_dir))
+    path = download_dataset(name, options.dataset_dir)
+    if there:
+        return Outcome(f"{name} is there already: {path}", {"there": str(path)})
+    return _written(path)
 
 
 def _data_synthesize(options: Namespace) -> Outcome:

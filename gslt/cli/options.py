@@ -23,6 +23,10 @@ def add_config(parser: Parser) -> None:
     parser.add_argument("--config", action="config", help=text)
 
 
+#: What a data set is named by, where there are no options of reading, in help texts.
+NAME_OR_PATH = "name or path, which takes options of reading behind a ?, as in club.gml?y=club"
+
+
 def add_root(parser: Parser) -> None:
     """Add the option that says where data sets are."""
     text = "folder of the data sets [$GSLT_DATA, or dataset]"

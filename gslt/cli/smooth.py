@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from gslt.cli.options import (
+    NAME_OR_PATH,
     Action,
     add_other_data,
     add_root,
@@ -56,8 +57,7 @@ def _parser() -> Parser:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=text)
     text = "measure the networks as they were before their first epoch too; without a PATH alone"
     parser.add_argument("--untrained", action="store_true", help=text)
-    text = "data set: name or path, which takes options of reading behind a ?, as in "
-    text += "club.gml?y=club [that of each run; debian without a PATH]"
+    text = f"data set: {NAME_OR_PATH} [that of each run; debian without a PATH]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     add_other_data(parser)

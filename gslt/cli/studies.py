@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import (
+    NAME_OR_PATH,
     Action,
     add_other_data,
     add_root,
@@ -73,8 +74,7 @@ def _run_parser() -> Parser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "architecture of a preset"
     parser.add_argument("--architecture", type=Architecture, default="gin", help=text)
-    text = "data set of a preset: name or path, which takes options of reading behind a ?, as in "
-    text += "club.gml?y=club [debian; ogbn-arxiv for the paper's size]"
+    text = f"data set of a preset: {NAME_OR_PATH} [debian; ogbn-arxiv for the paper's size]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_other_data(parser)
     add_executor(parser)

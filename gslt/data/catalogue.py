@@ -535,13 +535,19 @@ def list_datasets(root: str | Path | None = None) -> list[DatasetFacts]:
             source=LAYOUTS[entry.layout].source,
             needs_download=name in PUBLISHED,
             synthetic=entry.synthetic,
-            present=_is_present(name, place),
+            present=is_present(name, place),
         )
         for name, entry in DATASETS.items()
     ]
 
 
-def _is_present(name: str, root: Path) -> bool:
+def is_present(name: str, root: Path) -> bool:
+    """Whether a data set lies below the root, with every file that it needs.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+        root: folder that may hold it.
+    """
     path = find_dataset(name, root)
     return path is not None and is_complete(name, path)
 
