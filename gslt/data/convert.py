@@ -19,6 +19,7 @@ from gslt.data.arrays import brief
 from gslt.data.dataset import SPLITS, NodeDataset, to_undirected
 from gslt.data.images import ImageDataset
 from gslt.data.metrics import Task
+from gslt.data.options import names_nothing
 from gslt.data.parts import Parts, assemble, check_same_edges, edges_of_adjacency
 from gslt.errors import ConfigError, DataError, DataWarning, listed, warn
 from gslt.random import Stream
@@ -377,6 +378,8 @@ def _pick(
     if wanted is None and not needed:
         return None
     argument = "x" if what == "features" else "y"
+    if wanted is not None:
+        raise names_nothing(argument, wanted, "tensor of the graph", sorted(store))
     raise DataError(
         f"the graph has no {what} named {' or '.join(map(repr, names))}; it has "
         f"{', '.join(map(repr, sorted(store))) or 'nothing'}; add them, or name them with "
@@ -527,6 +530,10 @@ def _attribute(nodes: list[Any], name: str, what: str, asked: bool) -> list[Any]
             f"name the attribute with {'x' if what == 'features' else 'y'}="
             + (", or have features made: features='degree'" if what == "features" else "")
         )
+    there = {each: None for _, attributes in nodes for each in attributes}
+    if name not in there:
+        option = "x" if what == "features" else "y"
+        raise names_nothing(option, name, "attribute of nodes", there)
     for node, attributes in nodes:
         if name not in attributes:
             raise DataError(f"node {node!r} has no attribute {name!r}; give it to every node")

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from gslt.data.matlab import matrices
+from gslt.data.options import names_nothing
 from gslt.data.parts import Parts, check_same_edges, edges_of_adjacency, reading_parts
 from gslt.data.roles import features, labels, masks_of, name_splits, pick_masks, tells_split
 from gslt.environment import check_limit
@@ -160,10 +161,10 @@ def _graph(
         DataError: if there are no edges or no labels, or several that differ.
     """
     chosen = {part: _named(names, known) for part, known in NAMES.items()}
-    for part, name in (("features", x), ("labels", y)):
+    for option, part, name in (("x", "features", x), ("y", "labels", y)):
         if name is not None:
             if name not in names:
-                raise DataError(f"there is nothing named {name!r}; there is {_list(names)}")
+                raise names_nothing(option, name, "array", names)
             chosen[part] = name
     for part in ("edges", "labels"):
         if chosen[part] is None:

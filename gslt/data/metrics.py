@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gslt.errors import DataError
+from gslt.errors import ConfigError, DataError, nearest
 
 #: One class of several for every node, or every label of a node by itself.
 Task = Literal["multiclass", "multilabel"]
@@ -171,16 +171,16 @@ def check_metric(metric: str, task: Task, num_classes: int) -> None:
         num_classes: number of classes, or of labels.
 
     Raises:
-        DataError: names those that can be had.
+        ConfigError: names those that can be had.
     """
     known = [name for name, each in METRICS.items() if task in each.tasks]
     if task == "multiclass" and num_classes != 2:
         known.remove("roc_auc")
     if metric not in known:
         what = "labels of a node" if task == "multilabel" else "classes"
-        raise DataError(
+        raise ConfigError(
             f"metric must be {' or '.join(map(repr, known))} for {num_classes} {what}, got "
-            f"{metric!r}"
+            f"{metric!r}{nearest(metric, known)}"
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, listed, nearest
 
 Fractions = tuple[float, float, float]
 
@@ -60,6 +60,23 @@ class ReadOptions:
 
 #: Nothing is said: everything is read as it stands.
 AS_IT_STANDS = ReadOptions()
+
+
+def names_nothing(option: str, name: str, kind: str, known: Iterable[str]) -> ConfigError:
+    """What to raise where an option names what a graph does not have: the file is not at fault.
+
+    >>> print(names_nothing("y", "lable", "column", ["label", "age"]))
+    y='lable' names no column (did you mean label?); there is 'label', 'age'
+
+    Args:
+        option: x or y.
+        name: what was given.
+        kind: what it should name.
+        known: names of all of them.
+    """
+    names = list(map(str, known))
+    has = listed(list(map(repr, names))) or "nothing"
+    return ConfigError(f"{option}={name!r} names no {kind}{nearest(name, names)}; there is {has}")
 
 
 # One text for a file and how it is read

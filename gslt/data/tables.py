@@ -24,6 +24,7 @@ import torch
 
 from gslt.data import roles
 from gslt.data.dataset import SPLITS
+from gslt.data.options import names_nothing
 from gslt.data.parts import Parts, reading_parts
 from gslt.environment import check_limit
 from gslt.errors import DataError, DataWarning, MissingPackageError, listed, warn
@@ -143,7 +144,8 @@ def _nodes(table: Table, x: str | None, y: str | None) -> tuple[Parts, dict[str,
         names = [name.strip() for name in x.split(",")]
     for name in names:
         if name not in left:
-            raise DataError(f"there is no column {name!r} left for the features; {_have(left)}")
+            kind = "column that is left for features" if name in table else "column"
+            raise names_nothing("x", name, kind, left)
     unused = [name for name in left if name not in names]
     if unused:
         names_of_unused = listed([repr(name) for name in unused])
@@ -204,7 +206,7 @@ def _ids(column: Sequence[Any], name: str) -> dict[str, int]:
 def _label_column(table: Table, y: str | None) -> str:
     if y is not None:
         if y not in table:
-            raise DataError(f"there is no column {y!r} for the labels; {_have(table)}")
+            raise names_nothing("y", y, "column", table)
         return y
     found = [name for name in table if _lower(name) in COLUMNS["label"]]
     if _is_drawn(table):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import networkx as nx
+import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
 from gslt.cli.main import main
 from gslt.data import NodeDataset, load_dataset
@@ -144,8 +147,46 @@ def test_several_attributes_are_the_features(tmp_path: Path) -> None:
     given = {"y": "group", "fractions": (0.5, 0.25, 0.25)}
     data = load_dataset(str(path), x="size, size", **given)
     assert data.x[:3].tolist() == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
-    with pytest.raises(DataError, match="node '0' has no attribute 'typo'; give it to every node"):
+    with pytest.raises(ConfigError, match="^x='typo' names no attribute of nodes; there is '"):
         load_dataset(str(path), x="size, typo", **given)
+
+
+def in_every_kind(folder: Path) -> Iterator[Path]:
+    """One graph, whose features are called size and whose labels group, as files of each kind."""
+    yield from (write(folder / f"club{ending}") for ending in (".graphml", ".gml", ".json"))
+    graph = club()
+    edges = np.array(graph.edges).T
+    arrays = {"size": np.arange(12.0)[:, None], "group": np.arange(12) % 2}
+    np.savez(folder / "club.npz", edge_index=edges, **arrays)
+    savemat(folder / "club.mat", {"adj": nx.to_scipy_sparse_array(graph), **arrays})
+    tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+    torch.save({"edge_index": torch.from_numpy(edges), **tensors}, folder / "club.pt")
+    yield from (folder / f"club{ending}" for ending in (".npz", ".mat", ".pt"))
+    (tables := folder / "tables").mkdir()
+    rows = "".join(f"{node},{node}.5,{'ab'[node % 2]}\n" for node in range(12))
+    (tables / "nodes.csv").write_text(f"id,size,group\n{rows}")
+    lines = "".join(f"{a},{b}\n" for a, b in graph.edges)
+    (tables / "edges.csv").write_text(f"source,target\n{lines}")
+    yield tables
+
+
+@pytest.mark.filterwarnings("ignore::gslt.errors.DataWarning")
+def test_a_mistyped_option_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    for path in in_every_kind(tmp_path):
+        assert load_dataset(str(path), x="size", y="group").num_nodes == 12
+        for given, says in (
+            ({"y": "gruop"}, r"^y='gruop' names no .*\(did you mean group\?\); there is '"),
+            ({"y": "group", "x": "sise"}, r"^x='sise' names no .*\(did you mean size\?\)"),
+            ({"y": "group", "x": "size", "metric": "acuracy"}, r"\(did you mean accuracy\?\)$"),
+        ):
+            with pytest.raises(ConfigError, match=says):
+                load_dataset(str(path), **given)
+
+
+def test_what_is_taken_is_not_left_for_features(tmp_path: Path) -> None:
+    *_, tables = in_every_kind(tmp_path)
+    with pytest.raises(ConfigError, match="^x='id' names no column that is left for features"):
+        load_dataset(str(tables), y="group", x="size,id")
 
 
 @pytest.mark.parametrize("ending", [".graphml", ".json"])

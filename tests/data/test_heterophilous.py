@@ -125,7 +125,7 @@ def test_the_metric_of_the_benchmark_stays_when_an_option_is_given(tmp_path: Pat
     mine = write_binary(tmp_path / "mine.npz")
     assert load_dataset(f"{mine}?undirected=false").metric == "accuracy"
     assert load_dataset(f"{mine}?metric=roc_auc").metric == "roc_auc"
-    with pytest.raises(DataError, match=r"metric must be 'accuracy' or 'roc_auc' .* got 'auc'"):
+    with pytest.raises(ConfigError, match=r"^metric must be 'accuracy' or 'roc_auc' .* got 'auc'"):
         load_dataset(str(mine), metric="auc")
     with pytest.raises(ConfigError, match="metric is for tables and single files"):
         load_dataset("tolokers", tmp_path, metric="accuracy")
