@@ -17,7 +17,7 @@ from gslt.cli.options import (
     address_of,
     data_folder,
 )
-from gslt.cli.output import Outcome
+from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import VISION, BackendName
 from gslt.errors import ConfigError, GsltWarning, warn
@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
 def _evaluate_parser() -> Parser:
     parser = Parser(description="Accuracy, or the data set's metric, on every split.")
     parser.add_argument("ticket", type=Path, metavar="TICKET", help="ticket file")
-    text = "data set: name or path [the one that it was found on]"
+    text = "data set: name or path [the one that it was found on, as it or its run folder says]"
     parser.add_argument("--dataset", type=str | None, help=text)
     add_root(parser)
     text = "number of the split, or the seed of data that is made [the ticket's]"
@@ -67,11 +67,11 @@ def _evaluate(options: Namespace) -> Outcome:
     ticket = load_ticket(options.ticket)
     if ticket.construction is not None:
         return _evaluate_constructed(ticket, options)
-    name = options.dataset or ticket.dataset
+    name, root = options.dataset or ticket.dataset, data_folder(options)
     if options.dataset is None and known_name(name) is None:
-        raise ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
+        name, root = _data_of_run(options.ticket, name, root)
     split_number = ticket.split if options.split is None else options.split
-    dataset = load_dataset(address_of(name, options), options.dataset_dir, split=split_number)
+    dataset = load_dataset(address_of(name, options), root, split=split_number)
     known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
     if said := hold_to_data(known, what, dataset, allowed=options.allow_other_data):
         warn(said, GsltWarning)
@@ -94,6 +94,29 @@ def _evaluate(options: Namespace) -> Outcome:
     found_then = ticket.results if same else {}
     values |= {"scores": scores, "majority_rate": majority, "stored": found_then}
     return Outcome("\n".join(lines), {"ticket": str(options.ticket), **plain(values)})
+
+
+def _data_of_run(path: Path, name: str, root: str | None) -> tuple[str, str | None]:
+    """Address and folder of the data of a ticket that lies in the folder of its run.
+
+    Args:
+        path: of the ticket.
+        name: what the ticket calls its data set.
+        root: folder of the data sets that is given.
+
+    Raises:
+        ConfigError: if there is no run folder around it that says so.
+    """
+    from gslt.training.places import CONFIG, begun_by_command, read_config
+
+    unknown = ConfigError(f"the ticket was found on {name!r}, no known name; give --dataset")
+    if not (path.parent / CONFIG).is_file():
+        raise unknown
+    _, values = read_config(path.parent)
+    if not begun_by_command(values):
+        raise unknown
+    LOG.info("on %s, as %s says", values["dataset"], path.parent / CONFIG)
+    return values["dataset"], root or values["dataset_dir"]
 
 
 def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:

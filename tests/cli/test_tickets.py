@@ -1,5 +1,7 @@
 """``gslt evaluate`` and ``gslt inspect``."""
 
+import shutil
+
 import pytest
 import torch
 import yaml
@@ -24,7 +26,14 @@ def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, caps
     assert "at the search" in capsys.readouterr().out
     assert main(["evaluate", ticket, "--dataset", "debian", "--split", "0"]) == 0
     assert "at the search" not in capsys.readouterr().out
-    assert main(["evaluate", ticket]) == 2
+    # Its run folder knows the data set by its address; elsewhere nobody does.
+    assert main(["evaluate", ticket]) == 0
+    assert as_debian[-1] == ("debian", None, 3)
+    said = capsys.readouterr()
+    assert "at the search" in said.out
+    assert f"on debian, as {out / 'config.yaml'} says" in said.err
+    alone = shutil.copy(ticket, tmp_path)
+    assert main(["evaluate", alone]) == 2
     assert "no known name; give --dataset" in capsys.readouterr().err
 
 
