@@ -20,9 +20,8 @@ from gslt.freezing.allocation import FALLING_SHORT
 from gslt.random import Stream
 
 Allocation = Literal["epl", "erk", "uniform", "igq", "balanced", "pyramidal"]
-Architecture = Literal[
-    "gin", "gcn", "sage", "gat", "conv2", "conv4", "conv6", "resnet18", "resnet20"
-]
+GraphArchitecture = Literal["gin", "gcn", "sage", "gat"]
+Architecture = Literal[GraphArchitecture, "conv2", "conv4", "conv6", "resnet18", "resnet20"]
 BackendName = Literal["pyg", "dgl"]
 Draw = Literal["exact", "bernoulli"]
 Edges = Literal["all", "none"]

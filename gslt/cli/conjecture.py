@@ -10,7 +10,7 @@ from gslt.cli.executors import add_executor, device_here, executor_of
 from gslt.cli.options import NAME_OR_PATH, Action, add_other_data, data_folder, field_names
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
-from gslt.config import Architecture, Size
+from gslt.config import GraphArchitecture, Size
 from gslt.conjecture.criteria import Criteria
 from gslt.errors import GsltError, RunError, pasted
 from gslt.files import plain
@@ -38,7 +38,7 @@ def _parser() -> Parser:
     text = "folder of records and report"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
     text = "message passing; the conjecture is about gin [the folder's, else gin]"
-    parser.add_argument("--architecture", type=Architecture | None, help=text)
+    parser.add_argument("--architecture", type=GraphArchitecture | None, help=text)
     text = f"one data set in the place of the preset's: {NAME_OR_PATH}"
     parser.add_argument("--dataset", type=str | None, help=text)
     text = "compute no run; report what is there"

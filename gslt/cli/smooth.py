@@ -77,7 +77,8 @@ def _parser() -> Parser:
     parser.add_argument("--depths", nargs="+", type=PositiveInt, metavar="L", help=text)
     text = "number of seeds, from --seed on"
     parser.add_argument("--runs", type=PositiveInt, default=1, help=text)
-    parser.add_class_arguments(SourceConfig)
+    # The width of networks of images, which have no edges to be smoothed over.
+    parser.add_class_arguments(SourceConfig, skip={"width"})
     return parser
 
 
@@ -92,7 +93,7 @@ def _smooth(options: Namespace) -> Outcome:
                 "give a ticket file, a run folder or the folder of a study, or --untrained with "
                 "the settings of a source"
             )
-        source = part(SourceConfig, options)
+        source = part(SourceConfig, Namespace(width=SourceConfig.width, **options))
     tables: list[str] = []
 
     def say(text: str) -> None:

@@ -4,12 +4,12 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from gslt.config import Architecture, SearchConfig, check_choice, check_values
+from gslt.config import GraphArchitecture, SearchConfig, check_choice, check_values
 from gslt.errors import ConfigError
 
-ARCHITECTURES: tuple[Architecture, ...] = ("gin", "gcn", "sage", "gat")
+ARCHITECTURES: tuple[GraphArchitecture, ...] = get_args(GraphArchitecture)
 #: Ten nodes for each of the 40 classes of :func:`gslt.comparison.graphs.block_model`.
 LEAST_NODES = 400
 
@@ -18,7 +18,7 @@ LEAST_NODES = 400
 class CompareConfig:
     """What is compared. The defaults take eight minutes on two cores."""
 
-    architectures: tuple[Architecture, ...] = ARCHITECTURES[:3]
+    architectures: tuple[GraphArchitecture, ...] = ARCHITECTURES[:3]
     """Message passing: mean-GIN, GCN, mean-GraphSAGE, and GAT where it is asked for."""
     nodes: tuple[int, ...] = (1_000, 4_000, 16_000)
     """Sizes of the synthetic graphs (40 classes, 128 features, 13.7 directed edges a node); a data

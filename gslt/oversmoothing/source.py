@@ -5,7 +5,7 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 
 from dataclasses import dataclass
 
-from gslt.config import FreezeConfig, ModelConfig
+from gslt.config import FreezeConfig, GraphArchitecture, ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,10 @@ class SourceConfig(ModelConfig, FreezeConfig):
 
     With sparsity 0 and ``weight_init="ku"`` it is what :func:`gslt.train` begins with.
     """
+
+    architecture: GraphArchitecture = "gin"
+    """Message passing: mean-GIN (epsilon 0), GCN (symmetric, self-loops), mean-GraphSAGE, or GAT
+    (attention over the node and its neighbours)."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)

@@ -67,7 +67,9 @@ def test_edges_that_measures_do_not_take_are_told() -> None:
     both = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     one_way, twice = both[:, :3], both[:, [0, 1, 2, 3, 0, 1]]
     for edges, words in ((one_way, "1 edges without a reverse"), (twice, "2 edges listed twice")):
-        told = pytest.warns(GsltWarning, match=f"the graph has {words}: messages of GCNConv follow these")
+        told = pytest.warns(
+            GsltWarning, match=f"the graph has {words}: messages of GCNConv follow these"
+        )
         with told, probe(model, as_topology(edges, 3)):
             pass
     with warnings.catch_warnings():
