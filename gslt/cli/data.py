@@ -119,10 +119,10 @@ def _data_convert(options: Namespace) -> Outcome:
 
 def _data_download(options: Namespace) -> Outcome:
     from gslt.data import download_dataset
-    from gslt.data.catalogue import data_root, get_name, is_present
+    from gslt.data.catalogue import DATASETS, data_root, is_present, known_name
 
-    name = get_name(options.name)
-    there = is_present(name, data_root(options.dataset_dir))
+    name = known_name(options.name) or options.name
+    there = name in DATASETS and is_present(name, data_root(options.dataset_dir))
     path = download_dataset(name, options.dataset_dir)
     if there:
         return Outcome(f"{name} is there already: {path}", {"there": str(path)})

@@ -145,6 +145,7 @@ def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
         with reading(path, ConfigError, "a settings file"):
             read_yaml(path)
     parser = build_parser(words)
+    parser.read_from(_settings_files(words), words)
     # Settings are printed, and the command ends, once it is known which are usual.
     settings = [word for word in words if not _prints(word)] or words
     try:
@@ -167,10 +168,12 @@ def _words(given: Sequence[str]) -> list[str]:
     Words like ``--quiet`` may stand before the command too, and settings files come first.
     """
     front = list(takewhile(lambda word: word.startswith("-"), given))
-    if any(word not in MANNERS for word in front):
-        return list(given)  # --help, --version, or a word that is not known.
     left = list(given[len(front) :])
     parser: Any = build_parser(left)
+    for flag in (word.partition("=")[0] for word in front if word not in MANNERS):
+        if flag in parser._option_string_actions:
+            return list(given)  # Such as --help.
+        parser.error(f"there is no option {flag} before the command; others stand behind it")
     words: list[str] = []
     while left and (commands := children(parser)):
         name = left.pop(0)

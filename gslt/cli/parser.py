@@ -31,6 +31,10 @@ from gslt.errors import nearest
 #: Texts that hold a list with commas; several words are one where nothing else could follow.
 _WITH_COMMAS = ("place", "x")
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)")
+#: What is said of something that may stand in a settings file, and the option that it is about.
+_OF_FILE = re.compile(
+    r"there (?:is no setting|are no settings)|(?:every value of )?(--\w+) must be"
+)
 
 
 class Parser(ArgumentParser):
@@ -40,11 +44,24 @@ class Parser(ArgumentParser):
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **options)
         self.must: list[Any] = []
         """Options without which the command cannot be."""
+        self._files: Sequence[str] = ()
+        self._words: Sequence[str] = ()
 
     @property
     def name(self) -> str:
         """The command, such as ``gslt study run``."""
         return str(self.prog).replace(" [options]", "")
+
+    def read_from(self, files: Sequence[str], words: Sequence[str]) -> None:
+        """Note where options come from, for what is said of a wrong one.
+
+        Args:
+            files: settings files.
+            words: the command line, with the command.
+        """
+        self._files, self._words = files, words
+        if (child := children(self).get(next(iter(words), ""))) is not None:
+            child.read_from(files, words[1:])
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say in one line what is wrong and where to read on, and end with status 2."""
@@ -54,6 +71,9 @@ class Parser(ArgumentParser):
         for name in re.split("[.']", way[1]) if way else ():
             parser = children(parser).get(name, parser)
         said = sentence(message, parser)
+        told = _OF_FILE.match(said)
+        if self._files and told and told[1] not in map(_flag, self._words):
+            said = f"{' or '.join(self._files)}: {said}"
         print(f"{parser.name}: {said}; try {parser.name} --help", file=sys.stderr)
         sys.exit(2)
 
@@ -173,6 +193,10 @@ def _names_file(group: list[str]) -> bool:
     """Whether an option, with what follows it, is a settings file that has a name."""
     flag, equals, _ = group[0].partition("=") if group else ("", "", "")
     return flag == "--config" and bool(equals or group[1:])
+
+
+def _flag(word: str) -> str:
+    return word.partition("=")[0]
 
 
 def _is_option(word: str) -> bool:

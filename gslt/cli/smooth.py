@@ -93,7 +93,8 @@ def _smooth(options: Namespace) -> Outcome:
                 "give a ticket file, a run folder or the folder of a study, or --untrained with "
                 "the settings of a source"
             )
-        source = part(SourceConfig, Namespace(width=SourceConfig.width, **options))
+        options.width = SourceConfig.width
+        source = part(SourceConfig, options)
     tables: list[str] = []
 
     def say(text: str) -> None:

@@ -100,6 +100,8 @@ def sentence(message: str, parser: Any) -> str:
     if found := re.search(r"(?:Key|does not accept option) '([^']*)'", message):
         name = found[1].rpartition(".")[2]
         return f"there is no setting {name}{nearest(name, actions)}"
+    if message.startswith("Unexpected config: "):
+        return "there are no settings, lines such as epochs: 100"
     return re.sub(r'^Parser key "(\w+)": ', "", message).rstrip(". ")
 
 

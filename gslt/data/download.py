@@ -22,7 +22,15 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from gslt.data.archives import unpack
-from gslt.data.catalogue import DATASETS, by_hand, data_root, find_dataset, get_name, is_complete
+from gslt.data.catalogue import (
+    DATASETS,
+    by_hand,
+    data_root,
+    find_dataset,
+    get_name,
+    is_complete,
+    known_name,
+)
 from gslt.data.ogb import missing_files
 from gslt.data.published import PUBLISHED
 from gslt.data.temporary import temporary_folder
@@ -50,10 +58,15 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
         Where it lies. A data set that is there is kept.
 
     Raises:
-        ConfigError: if the name is unknown, or the data set is generated.
+        ConfigError: if the name is unknown or a path, or the data set is generated.
         DataError: if the network fails, or what is sent is not what was published; nothing is left
             half written.
     """
+    if known_name(name) is None and Path(name).exists():
+        raise ConfigError(
+            f"{name!r} is on this machine, so there is nothing to download; give it to the other "
+            "commands as it is, by --dataset"
+        )
     name, place = get_name(name), data_root(root)
     found = find_dataset(name, place)
     if found is not None and is_complete(name, found):

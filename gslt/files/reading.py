@@ -197,8 +197,12 @@ def yaml_values(text: str) -> Any:
             return None
         check_limit("yaml_values", _weigh(node, {}), "a YAML text stands for")
         return loader.construct_document(node)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(f"{place}{error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        raise ValueError(f"character {error.position + 1}: {error.reason}") from error
     finally:
         if loader is not None:
             loader.dispose()

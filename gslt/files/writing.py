@@ -47,9 +47,9 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = _beside(target, temporaries)
     temporary = folder / f"{TEMPORARY}{secrets.token_hex(6)}{target.suffix[:12]}"
-    # Made by an ordinary open, so that umask and inherited rights decide on its mode.
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        # Made by an ordinary open, so that umask and inherited rights decide on its mode.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         if there is not None and not stat.S_ISREG(there.st_mode):
             target.write_bytes(temporary.read_bytes())
@@ -61,8 +61,12 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[Path]:
             _take_over(temporary, there)
         temporary.replace(target)
         flush_folder(target.parent)
+    except OSError as error:
+        if error.filename == str(temporary):  # Nobody knows it by this name.
+            error.filename = str(path)
+        raise
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # It was not made, or the disk is gone.
             temporary.unlink()
 
 

@@ -30,7 +30,7 @@ from gslt.config import (
 )
 from gslt.data.catalogue import known_name
 from gslt.environment import check_limit
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, nearest
 from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
 from gslt.theory.config import ConstructionConfig, TargetKind
@@ -330,7 +330,9 @@ class Study:
                     "chosen where it runs"
                 )
             if name not in _SETTINGS:
-                raise ConfigError(f"{where}: there is no setting {shortened(name)}")
+                raise ConfigError(
+                    f"{where}: there is no setting {shortened(name)}{nearest(name, _SETTINGS)}"
+                )
             for each in value if isinstance(value, list) else [value]:
                 if type(each) not in (bool, int, float, str, type(None)):
                     raise ConfigError(

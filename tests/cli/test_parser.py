@@ -122,7 +122,8 @@ REFUSED = [
     (["data", "inf"], "there is no command inf (did you mean info?)"),
     (["data"], "name a command: list, info, convert"),
     ([], "name a command: search, train"),
-    (["--bogus"], "there is no place for '--bogus'"),
+    (["--bogus"], "there is no option --bogus before the command"),
+    (["--config", "a.yaml", "search"], "there is no option --config before the command; others"),
 ]
 
 
@@ -150,7 +151,20 @@ def test_settings_that_are_not_there(tmp_path: Path, capsys: Any) -> None:
         with pytest.raises(SystemExit):
             main(["search", "--config", str(file)])
         wrong = text.partition(":")[0]
-        expected = f"gslt search: there is no setting {wrong} (did you mean {said}?); try "
+        expected = f"gslt search: {file}: there is no setting {wrong} (did you mean {said}?); try "
+        assert capsys.readouterr().err.startswith(expected)
+
+
+def test_a_wrong_value_is_told_with_its_file(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "settings.yaml"
+    for text, typed, expected in (
+        ("epochs: x", [], f"gslt search: {file}: --epochs must be a whole number, got 'x'"),
+        ("lr: 1", ["--epochs", "x"], "gslt search: --epochs must be a whole number, got 'x'"),
+        ("- epochs", [], f"gslt search: {file}: there are no settings, lines such as epochs: 100"),
+    ):
+        file.write_text(text)
+        with pytest.raises(SystemExit):
+            main(["search", *typed, "--config", str(file)])
         assert capsys.readouterr().err.startswith(expected)
 
 

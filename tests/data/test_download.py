@@ -355,6 +355,11 @@ def test_download_completes_a_part(
 def test_unknown_and_embedded(tmp_path: Path) -> None:
     assert download_dataset("debian", tmp_path).name == "debian.npz"
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match=r"^there is no data set 'corra', .*did you mean cora\?"):
+        download_dataset("corra", tmp_path)
+    (mine := tmp_path / "mine.npz").touch()
+    with pytest.raises(ConfigError, match=r"mine\.npz' is on this machine, so there is nothing to"):
+        download_dataset(str(mine), tmp_path)
 
 
 # Archives

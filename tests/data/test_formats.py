@@ -147,7 +147,7 @@ def test_several_attributes_are_the_features(tmp_path: Path) -> None:
     given = {"y": "group", "fractions": (0.5, 0.25, 0.25)}
     data = load_dataset(str(path), x="size, size", **given)
     assert data.x[:3].tolist() == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
-    with pytest.raises(ConfigError, match="^x='typo' names no attribute of nodes; there is '"):
+    with pytest.raises(ConfigError, match=r"^x='typo' names no attribute of nodes; there is '"):
         load_dataset(str(path), x="size, typo", **given)
 
 
@@ -185,7 +185,7 @@ def test_a_mistyped_option_is_no_fault_of_the_file(tmp_path: Path) -> None:
 
 def test_what_is_taken_is_not_left_for_features(tmp_path: Path) -> None:
     *_, tables = in_every_kind(tmp_path)
-    with pytest.raises(ConfigError, match="^x='id' names no column that is left for features"):
+    with pytest.raises(ConfigError, match=r"^x='id' names no column that is left for features"):
         load_dataset(str(tables), y="group", x="size,id")
 
 

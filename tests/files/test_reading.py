@@ -69,7 +69,9 @@ def test_json_that_is_none(text: str) -> None:
         ("{[1]: 2}", "a key is no text"),
         ("!!python/object/apply:os.system [echo]", "is no plain type"),
         ("a: !!set {b}", "is no plain type"),
-        ("a: [", "expected the node content"),
+        ("a: [", r"^line 1, column 5: expected the node content, but found '<stream end>'$"),
+        ("a: b\n  c: [\n", r"^line 2, column 4: mapping values are not allowed here$"),
+        ("a: \x01", r"^character 4: special characters are not allowed$"),
     ],
 )
 def test_yaml_that_is_refused(text: str, reason: str) -> None:

@@ -95,6 +95,22 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_names_the_file_that_somebody_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a file, and no folder")
+    for inside, name in (
+        (lambda temporary: temporary.joinpath("b").write_text("x"), None),
+        (lambda temporary: os.open(temporary, os.O_CREAT | os.O_EXCL), str(path)),
+    ):
+        with (
+            pytest.raises((NotADirectoryError, FileExistsError)) as stop,
+            replacing(path) as temporary,
+        ):
+            inside(temporary)
+        assert stop.value.filename == (name or str(temporary / "b"))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @dataclass
 class Point:
     x: float

@@ -310,6 +310,7 @@ def test_methods_as_an_axis():
         ({"name": "a", "arms": {"b": {"sparsity": []}}}, "sparsity is an empty list"),
         ({"name": "a", "arms": {"b": {"sparsity": 1.5}}}, "arm 'b': sparsity must"),
         ({"name": "a", "arms": {"b": {"seed": 1}}}, "seed is no setting"),
+        ({"name": "a", "arms": {"b": {"epoch": 1}}}, r"no setting 'epoch' \(did you mean epochs\?"),
         ({"name": "a", "arms": {"b": {}}, "seeds": 0}, "seeds must be"),
         ({"name": "a", "arms": {"b": {}}, "seeds": [1, 1]}, "seeds must be"),
         ({"name": "a", "arms": {"b": {}}, "seeds": [True]}, "seeds must be"),
