@@ -1,5 +1,6 @@
 import os
 import warnings
+from collections.abc import Iterator
 
 # Before torch starts its threads, and for the commands that tests start: on tensors this small
 # threads only wait for one another.
@@ -47,6 +48,14 @@ def synthetic_dataset(
         num_classes=num_classes,
         synthetic=True,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unflushed() -> Iterator[None]:
+    """Nobody pulls the plug on a test, and waiting for disks was a third of what many took."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(scope="session")

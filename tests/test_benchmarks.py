@@ -174,8 +174,8 @@ def test_subset_sum_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("commands", ("--lines", "16")),
-        ("damage", ("--folders", "6", "--checkpoints", "4", "--records", "24", "--studies", "40")),
+        ("commands", ("--lines", "8")),
+        ("damage", ("--folders", "3", "--checkpoints", "2", "--records", "12", "--studies", "20")),
     ],
     ids=["commands", "damage"],
 )
@@ -187,10 +187,10 @@ def test_what_is_damaged_or_nonsense_is_a_sentence(
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     found = json.loads(file.read_text("utf-8"))
     if name == "commands":
-        assert found["done"] + found["refused"] == found["lines"] == 16
+        assert found["done"] + found["refused"] == found["lines"] == 8
     else:
         counts = {part: found[part]["number"] for part in ("folders", "records", "studies")}
-        assert counts == {"folders": 6, "records": 24, "studies": 40}
+        assert counts == {"folders": 3, "records": 12, "studies": 20}
 
 
 def runs_with(differences: dict[str, float], spread: float, seeds: int) -> pd.DataFrame:
