@@ -138,6 +138,23 @@ def warn(message: str, kind: type[Warning]) -> None:
     warnings.warn(message, kind, stacklevel=level)
 
 
+def plain_warning(message: object, category: type[Warning], *place: Any, **options: Any) -> str:
+    """A warning as ``warnings.formatwarning`` is to give it: one of gslt's is one sentence.
+
+    Args:
+        message: the warning.
+        category: its class.
+        *place: in the code.
+        **options: likewise.
+    """
+    if issubclass(category, GsltWarning):
+        return f"gslt: warning: {message}\n"
+    return _USUAL_WARNING(message, category, *place, **options)  # type: ignore[arg-type]
+
+
+_USUAL_WARNING = warnings.formatwarning
+
+
 def shown(text: str) -> str:
     r"""Text as it may be shown anywhere: what has no look of its own is written as an escape.
 

@@ -6,6 +6,8 @@ import contextlib
 import copy
 import io
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -315,3 +317,17 @@ def test_a_frozen_module_is_compiled_and_trained_as_without_compilation() -> Non
         )
     for plain, other in zip(*found, strict=True):
         assert torch.allclose(plain, other, atol=1e-5)
+
+
+def test_a_baked_module_is_loaded_where_there_is_no_gslt(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    gslt.freeze(module, gslt.FreezeConfig())
+    x = torch.linspace(-1.0, 1.0, 6).view(2, 3)
+    torch.save((gslt.bake(module), x, module(x).detach()), tmp_path / "baked.pt")
+    code = (
+        "import sys; sys.modules['gslt'] = None; import torch\n"
+        "module, x, y = torch.load('baked.pt', weights_only=False)\n"
+        "assert torch.equal(module(x), y) and sorted(module.state_dict()) == "
+        "['0.bias', '0.weight', '2.bias', '2.weight']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from gslt.cli.options import Action, add_reading, add_root, add_split, address_of
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
-from gslt.errors import DataError, pasted
+from gslt.errors import DataError, GsltWarning, pasted, warn
 from gslt.files import plain
 
 
@@ -82,6 +82,8 @@ _PARSERS: dict[str, tuple[str, Callable[[Parser], None], str]] = {
 def _data_list(options: Namespace) -> Outcome:
     from gslt.data import list_datasets
 
+    if options.dataset_dir is not None and not options.dataset_dir.is_dir():
+        warn(f"{str(options.dataset_dir)!r} is no folder, so that nothing is there", GsltWarning)
     facts = list_datasets(options.dataset_dir)
     width = max(len(fact.name) for fact in facts)
     lines = [

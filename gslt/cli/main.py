@@ -33,7 +33,7 @@ from gslt.cli.parser import Commands, Parser, files_first, spelled
 from gslt.cli.terminal import load, standard_streams
 from gslt.cli.usage import children
 from gslt.environment import versions
-from gslt.errors import ConfigError, GsltError, GsltWarning, Interrupted, nearest
+from gslt.errors import ConfigError, GsltError, Interrupted, nearest, plain_warning
 from gslt.files import read_yaml, reading
 
 DESCRIPTION = "Strong lottery tickets in graph neural networks: find, store and compare them."
@@ -206,13 +206,7 @@ def _settings_files(given: Sequence[str]) -> list[str]:
 def _plain_warnings() -> Iterator[None]:
     """Within, a warning of gslt's is one sentence, without the place in the code."""
     usual = warnings.formatwarning
-
-    def plain(message: Any, category: type[Warning], *place: Any, **options: Any) -> str:
-        if issubclass(category, GsltWarning):
-            return f"gslt: warning: {message}\n"
-        return usual(message, category, *place, **options)
-
-    warnings.formatwarning = plain
+    warnings.formatwarning = plain_warning
     try:
         yield
     finally:

@@ -30,6 +30,8 @@ from gslt.errors import nearest
 
 #: Texts that hold a list with commas; several words are one where nothing else could follow.
 _WITH_COMMAS = ("place", "x")
+#: Commands of one run and those of several call the number of seeds by two names.
+_MEANT = {"--runs": "--seeds", "--seeds": "--runs"}
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)")
 #: What is said of something that may stand in a settings file, and the option that it is about.
 _OF_FILE = re.compile(
@@ -159,7 +161,8 @@ def spelled(words: Iterable[str], parser: Parser) -> list[str]:
             continue
         name = flag if flag in options else "--" + flag[2:].replace("-", "_")
         if name not in options:
-            parser.error(f"there is no option {flag}{nearest(name, options)}")
+            meant = _MEANT.get(name, name)
+            parser.error(f"there is no option {flag}{nearest(meant, options)}")
         action = options[name]
         if not is_list(action) and not _is_joined(action, parser):
             done.append(name + equals + value)

@@ -178,7 +178,13 @@ def _compare_backends(options: Namespace) -> Outcome:
     from gslt.data import load_dataset
 
     dataset = None
-    if options.dataset is not None:
+    if options.dataset is None:
+        lost = ["--dataset_dir"] * (options.dataset_dir is not None)
+        lost += ["--split"] * (options.split != 0)
+        refuse_lost(lost, "without --dataset the graphs are synthetic")
+    else:
+        lost = ["--nodes"] * (tuple(options.nodes) != CompareConfig.nodes)
+        refuse_lost(lost, f"the graph is {options.dataset}")
         dataset = load_dataset(options.dataset, options.dataset_dir, split=options.split)
     values = compare_backends(part(CompareConfig, options), options.out, dataset=dataset)
     text = (options.out / "comparison.md").read_text(encoding="utf-8").rstrip("\n")

@@ -16,6 +16,8 @@ from gslt.cli.options import (
     add_root,
     address_of,
     data_folder,
+    field_names,
+    refuse_lost,
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
@@ -67,6 +69,7 @@ def _evaluate(options: Namespace) -> Outcome:
     ticket = load_ticket(options.ticket)
     if ticket.construction is not None:
         return _evaluate_constructed(ticket, options)
+    model = ticket.model(options.backend)  # Of a module of your own there is none.
     name, root = options.dataset or ticket.dataset, data_folder(options)
     if options.dataset is None and known_name(name) is None:
         name, root = _data_of_run(options.ticket, name, root)
@@ -75,7 +78,6 @@ def _evaluate(options: Namespace) -> Outcome:
     known, what = {"content_hash": ticket.content_hash}, repr(str(options.ticket))
     if said := hold_to_data(known, what, dataset, allowed=options.allow_other_data):
         warn(said, GsltWarning)
-    model = ticket.model(options.backend)
     assert not isinstance(model, ConstructedNetwork)
     model.found_on = None  # It is compared, in a sentence that names the file.
     scores, majority = evaluate(model, dataset), dataset.majority_rate()
@@ -122,6 +124,7 @@ def _data_of_run(path: Path, name: str, root: str | None) -> tuple[str, str | No
 def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     """The scores of a constructed ticket, beside those at its construction."""
     from gslt.data.content import content_facts, hold_to_facts
+    from gslt.data.options import ReadOptions
     from gslt.nn.source import ConstructedNetwork
     from gslt.theory.config import NODES
     from gslt.theory.existence import load_task
@@ -135,6 +138,10 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     kind = ticket.construction.kind
     named = options.dataset or (ticket.dataset if kind in NODES else None)
     split = ticket.split if options.split is None else options.split
+    if named is None:
+        options_of_data = (*field_names(ReadOptions), "dataset_dir")
+        lost = [f"--{option}" for option in options_of_data if options[option] is not None]
+        refuse_lost(lost, f"{str(options.ticket)!r} is of data that is made")
     address = None if named is None else address_of(named, options)
     # Data that is made has the seed in the place of the number of a split.
     place = {"split": split} if kind in NODES else {"seed": split}
@@ -209,17 +216,24 @@ def _lines(ticket: Ticket) -> Iterator[str]:
     for name, value in ticket.state.items():
         shape = "×".join(map(str, value.shape)) or "one value"
         yield f"  {name}  {shape}, {str(value.dtype).removeprefix('torch.')}"
+    for sentence in _warnings(ticket):
+        yield f"warning   {sentence}"
+
+
+def _warnings(ticket: Ticket) -> list[str]:
+    report = ticket.report
     # What is trained is not measured by where it is frozen, and the widths of a constructed source
     # are as the law has them.
-    uneven = "" if ticket.is_weak or built else report and report.concentration
-    short = report and report.shortfall
-    for sentence in filter(None, [short, uneven, ticket.emptied]):
-        yield f"warning   {sentence}"
+    even = ticket.is_weak or ticket.construction is not None
+    found = [] if report is None else [report.shortfall, "" if even else report.concentration]
+    return [sentence for sentence in (*found, ticket.emptied) if sentence]
 
 
 def _facts(ticket: Ticket, path: str) -> dict[str, Any]:
     """What :func:`_lines` says, as plain values."""
-    a, report = ticket.architecture, ticket.report
+    a = ticket.architecture
+    # Of a module of your own a ticket knows what was searched, and not what was locked.
+    all_of = "total" if ticket.report else "searched"
     values: dict[str, Any] = {
         "ticket": path,
         "architecture": a and dataclasses.asdict(a),
@@ -232,11 +246,11 @@ def _facts(ticket: Ticket, path: str) -> dict[str, Any]:
         "results": ticket.results,
         "size": ticket.size().as_dict(),
         "layers": {
-            name: {"kept": kept, "total": total}
+            name: {"kept": kept, all_of: total}
             for name, (kept, total) in ticket.kept_by_layer.items()
         },
         "state": {name: list(value.shape) for name, value in ticket.state.items()},
-        "warnings": list(filter(None, [report and report.shortfall, ticket.emptied])),
+        "warnings": _warnings(ticket),
     }
     return dict(plain(values))
 

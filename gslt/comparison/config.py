@@ -53,6 +53,10 @@ class CompareConfig:
                 raise ConfigError(f"{name} is empty; name at least one")
         for architecture in self.architectures:
             check_choice("architectures", architecture, ARCHITECTURES)
+        if self.heads != 1 and "gat" not in self.architectures:
+            raise ConfigError(
+                "heads are those of gat, which is not among architectures; leave it out"
+            )
         for nodes in self.nodes:
             if not isinstance(nodes, int) or nodes < LEAST_NODES:
                 raise ConfigError(f"nodes must be integers of at least {LEAST_NODES}, got {nodes}")

@@ -167,7 +167,7 @@ def hold_to_facts(
     if known.get("content_hash"):
         return ""
     return (
-        f"{what} does not say on what content it was found, as an older gslt wrote it, so whether "
+        f"{what} does not say on what content it was found (content_hash), so whether "
         f"{name!r} is still that could not be compared"
     )
 

@@ -101,8 +101,8 @@ def _read_own(path: Path, split: int, options: ReadOptions) -> NodeDataset:
     if options.given:
         name = next(iter(options.given))
         raise ConfigError(
-            f"{path.name} holds a data set as it was stored; leave {name} out, or give it to "
-            "`gslt data convert`"
+            f"{path.name} holds a data set as it was stored; leave {name} out, or convert its "
+            "source with it"
         )
     fields: dict[str, Any]
     fields, tensors = read_stored(path, _KINDS)

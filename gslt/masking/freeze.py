@@ -30,9 +30,9 @@ from gslt.masking.fan_in import fan_in_of, is_bias, is_of_host, padding_row, uni
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FreezeReport, parts_of, prefixed
 from gslt.masking.supermask import Supermask
+from gslt.masking.trained import masked_weights, unmask
 from gslt.masking.twins import watch
 from gslt.masking.weights import (
-    MASK_SUFFIX,
     fingerprint_of,
     fingerprints,
     frozen_places,
@@ -175,7 +175,10 @@ def make_source(
     changed = _changed(module)
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
-    _unmask(module)
+    for masked in list(masked_weights(module)):
+        unmask(masked.owner, masked.attribute)
+    if hasattr(module, "found_on"):  # A network of gslt's, whose ticket or training is no more.
+        module.found_on = None  # type: ignore[assignment]
     targets = list(_searchable(module))
     assert [name for name, *_ in targets] == [name for name, _ in weights]
     frozen = []
@@ -534,6 +537,9 @@ def _thaw(module: nn.Module) -> None:
         of, shared = type(owner), ("__dict__", "__weakref__")
         own = {name: value for name, value in vars(of).items() if name not in shared}
         owner.__class__ = type(of.__name__, of.__bases__, own)
+        for key, hook in list(owner._state_dict_hooks.items()):
+            if hook is _drop_effective_weights:
+                del owner._state_dict_hooks[key]
     for _, owner, attribute, weight in places:
         parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
         # The parameter that optimizers know; torch makes scores of it again.
@@ -546,14 +552,6 @@ def _thaw(module: nn.Module) -> None:
             parameter.set_(blank)  # type: ignore[call-overload]
         parameter.grad = None
         parameter.requires_grad_(True)
-
-
-def _unmask(module: nn.Module) -> None:
-    """Take away the masks under which weights were trained, and what keeps gradients from them."""
-    for _, owner, attribute, weight in list(_searchable(module)):
-        if f"{attribute}{MASK_SUFFIX}" in owner._buffers:
-            delattr(owner, f"{attribute}{MASK_SUFFIX}")
-            weight._backward_hooks = None
 
 
 class FrozenLinear(nn.Linear):

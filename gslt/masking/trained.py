@@ -72,7 +72,61 @@ def put_mask(owner: nn.Module, attribute: str, kept: Tensor, *, rewired: bool = 
     with torch.no_grad():
         weight.masked_fill_(~getattr(owner, name), 0.0)
     if not rewired:
-        weight.register_hook(lambda grad: grad * getattr(owner, name).to(grad.device))
+        if guard_masks not in owner._forward_pre_hooks.values():
+            owner.register_forward_pre_hook(guard_masks)
+        guard_masks(owner)
+
+
+def guard_masks(owner: nn.Module, _inputs: object = None) -> None:
+    """See to it that no gradient reaches what the masks of a layer do not keep.
+
+    Before every call of the layer: a copy of it, and one that was saved and loaded, have its masks
+    and weights, and torch leaves the hooks of a weight behind. So does ``load_state_dict(…,
+    assign=True)``, whose weights are 0 from then on where they are not kept.
+
+    Args:
+        owner: the layer.
+    """
+    if torch.compiler.is_compiling():
+        return
+    for attribute, weight in owner._parameters.items():
+        kept = owner._buffers.get(f"{attribute}{MASK_SUFFIX}")
+        if kept is None or weight is None or not (weight.requires_grad and weight.is_leaf):
+            continue
+        hooks = weight._backward_hooks or {}
+        mine = {key: hook for key, hook in hooks.items() if isinstance(hook, _Keep)}
+        if any(hook.kept is kept for hook in mine.values()):
+            continue
+        for key in mine:  # Of another mask, or of this one on another device.
+            del hooks[key]
+        with torch.no_grad():
+            weight.masked_fill_(~kept, 0.0)
+        weight.register_hook(_Keep(kept))  # type: ignore[no-untyped-call]
+
+
+class _Keep:
+    """A hook of a weight: its gradient, 0 where the mask does not keep it."""
+
+    def __init__(self, kept: Tensor) -> None:
+        self.kept = kept
+
+    def __call__(self, grad: Tensor) -> Tensor:
+        return grad * self.kept.to(grad.device)
+
+
+def unmask(owner: nn.Module, attribute: str) -> None:
+    """Take away the mask of a weight, and what keeps gradients from what it removed.
+
+    Args:
+        owner: the layer.
+        attribute: of the weight in the layer.
+    """
+    delattr(owner, f"{attribute}{MASK_SUFFIX}")
+    getattr(owner, attribute)._backward_hooks = None
+    if not any(name.endswith(MASK_SUFFIX) for name in owner._buffers):
+        for key, hook in list(owner._forward_pre_hooks.items()):
+            if hook is guard_masks:
+                del owner._forward_pre_hooks[key]
 
 
 def random_masks(module: nn.Module, source: FreezeConfig) -> dict[str, Tensor]:

@@ -82,6 +82,8 @@ def compare(
     config = config or SourcesConfig()
     if not isinstance(config, SourcesConfig):
         raise ConfigError(f"gslt.compare takes a SourcesConfig, got a {type(config).__name__}")
+    if type(workers) is not int or workers < 1:
+        raise ConfigError(f"workers must be a whole number above 0, got {workers!r}")
     name = address(str(data)) if isinstance(data, str | Path) else ""
     given = None if name else dataset_at_hand(data, dataset_dir, split)
     if given is not None and workers > 1:
@@ -293,6 +295,8 @@ def _window(group: Any) -> Cell:
     """The search window of a source, and where in it the ticket stands."""
     if is_missing(group.prune_ratio):
         return Cell(NONE)
+    if not group.searched:
+        return Cell("nothing to search")
     low, high = group.prune_ratio, 1 - group.lock_ratio
     place = (group.sparsity - low) / (high - low)
     # The sparsity is rounded to whole weights.

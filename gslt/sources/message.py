@@ -96,6 +96,8 @@ class Contrast:
         if self.is_order:
             found = Estimate(self.mean, self.low, self.high).words("+.2f", unit=" points")
             sentence = f"{first} is {way} {second}: {found}, {n} seeds{p}"
+        elif n == 1 and not self.mean:
+            sentence = f"{first} equals {second} with one seed"
         elif n == 1:
             sentence = f"{first} is {points} {way} {second} with one seed, which tells no order"
         elif self.agrees:
@@ -148,8 +150,8 @@ def message_of(contrasts: Sequence[Contrast], smaller: Mapping[str, float]) -> l
         which = "What one seed shows" if seeds == 1 else f"What all {seeds} seeds show"
         lines.append(
             f"{which} is not yet an order: sign flips, corrected by Holm for {len(contrasts)} "
-            f"pairs, reach p ≤ {LEVEL:g} with {needed} seeds; --seeds {needed} adds to what is "
-            "there."
+            f"pairs, reach p ≤ {LEVEL:g} with {needed} seeds, which add to those that a folder "
+            "has."
         )
     return lines
 

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gslt.environment import usable_cores
+from gslt.errors import DataWarning, plain_warning
 from gslt.studies.execute import (
     LOOK_SECONDS,
     TRIES,
@@ -186,6 +188,8 @@ def _work(
 ) -> None:
     """The life of a worker process: a run, how it ended, the next run."""
     end_with_parent()
+    warnings.formatwarning = plain_warning
+    warnings.simplefilter("ignore", DataWarning)  # The parent, who read the data, has said it.
     import torch
 
     if hasattr(os, "setsid"):

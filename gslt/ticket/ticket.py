@@ -34,7 +34,7 @@ from gslt.masking.freeze import bake, check_shapes, make_source
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FULLER, WEAK_REMEDY, FreezeReport, emptied_layers
 from gslt.masking.supermask import Supermask
-from gslt.masking.trained import source_report
+from gslt.masking.trained import masked_weights, source_report, unmask
 from gslt.masking.weights import (
     bytes_of,
     fingerprint_of,
@@ -332,10 +332,12 @@ class Ticket(StoredTicket):
             assert self.architecture is not None
             model = _network(self.architecture, backend)
         self._restore(model)
-        model.found_on = self.content_hash
-        if self.is_weak:
-            return model.requires_grad_(not baked).eval()
-        return (bake(model) if baked else model).eval()
+        if not self.is_weak:
+            return (bake(model) if baked else model).eval()
+        if baked:
+            for masked in list(masked_weights(model)):
+                unmask(masked.owner, masked.attribute)
+        return model.requires_grad_(not baked).eval()
 
     def restore(self, module: nn.Module) -> None:
         """Freeze a module as the ticket's source and put the ticket's masks into it, in place.
@@ -419,9 +421,12 @@ class Ticket(StoredTicket):
             )
 
     def _restore(self, module: nn.Module) -> None:
-        if self.is_weak:
-            self._restore_trained(module)
-            return
+        (self._restore_trained if self.is_weak else self._restore_found)(module)
+        if isinstance(module, Network | ConstructedNetwork):
+            module.found_on = self.content_hash
+
+    def _restore_found(self, module: nn.Module) -> None:
+        """Freeze a module, and put the mask that was found into it."""
         check_shapes(module)
         self._take_gradients(module)
         make_source(module, self.config, pattern=self.pattern or None)
@@ -440,7 +445,8 @@ class Ticket(StoredTicket):
                 "the network regenerated from the seed is not the one of the search: the seed or "
                 "the freezing config is wrong, or the module holds other values that the ticket "
                 f"does not store (here: {kept}); restore it into one that is newly built, with "
-                "equal constants: what its constructor draws needs the same torch.manual_seed"
+                "equal constants and of the same precision: what its constructor draws needs the "
+                "same torch.manual_seed"
             )
         with torch.no_grad():
             for weight in weights:
@@ -645,6 +651,11 @@ def _single_source(module: nn.Module) -> list[FrozenWeight]:
     _check_module(module)
     weights = frozen_weights(module)
     if not weights:
+        if any(masked_weights(module)):
+            raise TicketError(
+                f"the weights of {type(module).__name__} were trained under a mask: its ticket is "
+                "gslt.Ticket.trained(module, config.masked_source), of the config of the training"
+            )
         raise TicketError(
             f"{type(module).__name__} is not frozen, so it holds no ticket; gslt.freeze it, then "
             "search: train model.parameters(), which are the scores"

@@ -45,6 +45,12 @@ def weak_ticket(
     if bare or not held:
         names = listed(bare) or "any weight"
         raise TicketError(f"there is no mask on {names}, so that this is no weak ticket")
+    for name, each in held.items():
+        if lost := int(each.weight[~each.kept].count_nonzero()):
+            raise TicketError(
+                f"{lost} weights of {name} that its mask removes are not 0: something wrote to "
+                "them past the mask; train the module that gslt made, or a copy of it, anew"
+            )
     kept = {name: each.kept.flatten().cpu() for name, each in held.items()}
     searched = _searched_places(module, source)
     if any(not torch.equal(kept[name], places) for name, places in searched.items()):

@@ -97,6 +97,8 @@ def test_a_small_target_is_scored_on_the_data_it_was_trained_on(
         == {name: json.loads(said.out)["stored"][name] for name in wanted}
     )
     assert "does not say" not in said.err
+    assert main(["evaluate", ticket, "--metric", "roc_auc", "--dataset-dir", "x"]) == 2
+    assert "is of data that is made; leave out --metric, --dataset_dir" in capsys.readouterr().err
     assert main(["evaluate", ticket, "--split", "0"]) == 2
     assert "was found on other data than 'digits of seed 0' is now" in capsys.readouterr().err
     # As an older gslt wrote it: without the seed and the content.

@@ -6,6 +6,7 @@ import pytest
 from tiny_runs import TINY
 
 from gslt.cli import data, main, parse
+from gslt.errors import GsltWarning
 
 
 def test_data_commands(tmp_path, capsys):
@@ -14,6 +15,8 @@ def test_data_commands(tmp_path, capsys):
     listed = capsys.readouterr().out
     assert "debian" in listed
     assert "ogbn-arxiv" in listed
+    with pytest.warns(GsltWarning, match="nowhere' is no folder, so that nothing is there"):
+        assert main(["data", "list", "--dataset_dir", str(tmp_path / "nowhere")]) == 0
     assert main(["data", "info", "debian", *root]) == 0
     assert "63,666" in capsys.readouterr().out
     assert main(["data", "info", "debian", "--json", *root]) == 0

@@ -101,6 +101,8 @@ REFUSED = [
     (["search", "--lrr", "3"], "there is no option --lrr (did you mean --lr?)"),
     (["search", "--data-set", "x"], "there is no option --data-set (did you mean --dataset?)"),
     (["search", "--zzz"], "there is no option --zzz"),
+    (["search", "--seeds", "3"], "there is no option --seeds (did you mean --runs?)"),
+    (["compare", "--runs", "3"], "there is no option --runs (did you mean --seeds?)"),
     (["search", "extra"], "there is no place for 'extra'"),
     (["search", "--epochs", "many"], "--epochs must be a whole number, got 'many'"),
     (["search", "--epochs", "3.5"], "--epochs must be a whole number, got '3.5'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_studies import tiny
@@ -104,3 +105,17 @@ def test_options_of_studies() -> None:
     )
     assert parse(["compare-backends"])["compare-backends"].out == Path("runs/backends")
     assert "report" in ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--split", "3"], "without --dataset the graphs are synthetic; leave out --split"),
+        (["--dataset_dir", "x"], "without --dataset the graphs are synthetic; leave out --dataset"),
+        (["--dataset", "debian", "--nodes", "400"], "the graph is debian; leave out --nodes"),
+        (["--heads", "4"], "heads are those of gat"),
+    ],
+)
+def test_options_that_would_be_lost(words: list[str], said: str, capsys: Any) -> None:
+    assert main(["compare-backends", "--out", "out", *words]) == 2
+    assert said in capsys.readouterr().err

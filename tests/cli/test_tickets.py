@@ -1,5 +1,6 @@
 """``gslt evaluate`` and ``gslt inspect``."""
 
+import json
 import shutil
 
 import pytest
@@ -117,3 +118,29 @@ def test_one_layer_that_takes_nearly_all_is_said_once(as_debian, tmp_path, capsy
     assert "layers.0.nn.weight" in str(told[0].message)
     assert main(["inspect", str(out / "ticket-seed0.safetensors")]) == 0
     assert f"warning   {told[0].message}" in capsys.readouterr().out
+
+
+def test_a_module_of_ones_own_says_what_is_known_of_it(tmp_path, capsys):
+    module = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 2, bias=False))
+    freeze(module, FreezeConfig(lock_ratio=0.5))
+    Ticket.of(module).save(path := tmp_path / "t.safetensors")
+    assert main(["--json", "inspect", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    searched = {name: mask.numel() for name, mask in load_ticket(path).masks.items()}
+    assert {name: each["searched"] for name, each in found["layers"].items()} == searched
+    assert main(["evaluate", str(path)]) == 2
+    assert "was found in a module of your own" in capsys.readouterr().err
+
+
+def test_warnings_are_the_same_in_words_and_in_json(as_debian, tmp_path, capsys):
+    out = tmp_path / "run"
+    few = ["--freezing_ratio", "0.01"]
+    with pytest.warns(FreezingWarning):
+        assert main(["search", *TINY, *few, "--out", str(out)]) == 0
+    capsys.readouterr()
+    ticket = str(out / "ticket.safetensors")
+    assert main(["inspect", ticket]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.removeprefix("warning   ") for line in lines if line.startswith("warning")]
+    assert main(["--json", "inspect", ticket]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == told != []

@@ -40,6 +40,7 @@ def test_block_model() -> None:
         ({"repeats": 0}, "repeats must be at least 1"),
         ({"sparsity": 2.0}, "sparsity"),
         ({"lr": 0.0}, "lr must be positive"),
+        ({"heads": 4}, "heads are those of gat, which is not among architectures"),
     ],
 )
 def test_refused_configs(changes: dict[str, Any], message: str) -> None:

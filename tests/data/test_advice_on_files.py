@@ -288,6 +288,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: [archive("dataset/heterophilous/actor.npz"), load_dataset("actor")],
     ),
     "not on disk, by hand": (lambda: load_dataset("twitch-de"), put_by_hand),
+    "already a file": (
+        lambda: download_dataset(f"{mat('g.mat')}".partition("?")[0]),
+        lambda: load_dataset(mat("g.mat")),
+    ),
     "not downloaded": (lambda: download_dataset("twitch-fr"), put_by_hand),
     "stand-in not on disk": (lambda: load_dataset("ogbn-arxiv-synthetic"), standin),
     "said twice": (

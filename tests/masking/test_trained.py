@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -14,7 +17,7 @@ from gslt.freezing import ALLOCATIONS, frozen_counts
 from gslt.masking.freeze import freeze
 from gslt.masking.initialise import initialise
 from gslt.masking.report import FreezeReport, emptied_layers
-from gslt.masking.trained import masked_weights, put_mask, random_masks
+from gslt.masking.trained import masked_weights, put_mask, random_masks, unmask
 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
@@ -111,3 +114,72 @@ def test_freezing_takes_the_mask_away(rewired: bool) -> None:
     for one, other in zip(model.parameters(), fresh.parameters(), strict=True):
         assert one.grad is not None
         assert torch.equal(one.grad, other.grad)
+
+
+def trained_on(model: torch.nn.Module, steps: int = 3) -> torch.nn.Module:
+    x = torch.linspace(-1.0, 1.0, 4 * model[0].in_features).view(4, -1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+    return model
+
+
+def loaded_by_assignment(model: torch.nn.Module) -> torch.nn.Module:
+    """With the weights of a model without a mask."""
+    whole = mlp()
+    initialise(whole, "ku", 2)
+    model.load_state_dict(whole.state_dict(), assign=True)
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    return model
+
+
+def saved_and_loaded(model: torch.nn.Module) -> torch.nn.Module:
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    found: torch.nn.Module = torch.load(file, weights_only=False)
+    return found
+
+
+WAYS = {
+    "itself": lambda model: model,
+    "a copy": copy.deepcopy,
+    "a copy of a copy": lambda model: copy.deepcopy(copy.deepcopy(model)),
+    "pickled": lambda model: pickle.loads(pickle.dumps(model)),
+    "saved": saved_and_loaded,
+    "assigned": loaded_by_assignment,
+    "masked again": lambda model: [initialise(model, "ku", 1, 0.8), model][1],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_masked_stays_zero_wherever_the_module_goes(way: str) -> None:
+    model = mlp()
+    initialise(model, "ku", 0, 0.5)
+    before = {each.name: each.kept.clone() for each in masked_weights(model)}
+    found = trained_on(WAYS[way](model))
+    for each in masked_weights(found):
+        assert (way == "masked again") == (not torch.equal(each.kept, before[each.name]))
+        assert each.kept.any()
+        assert torch.equal(each.weight != 0, each.kept)
+        assert len(each.weight._backward_hooks or {}) == 1
+    if way in ("a copy", "pickled", "saved"):
+        for one, other in zip(trained_on(model).parameters(), found.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_nothing_is_left_of_a_mask_that_was_taken_away() -> None:
+    model = mlp()
+    initialise(model, "ku", 0, 0.5)
+    kept = {}
+    for each in list(masked_weights(model)):
+        kept[each.name] = each.kept
+        unmask(each.owner, each.attribute)
+    assert not list(masked_weights(model))
+    assert not any(each._forward_pre_hooks for each in model.modules())
+    trained_on(model)
+    for name, mask in kept.items():
+        assert model.get_parameter(name)[~mask].any()

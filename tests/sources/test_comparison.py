@@ -318,3 +318,16 @@ def test_damaged_epochs_are_told(blocks: gslt.NodeDataset, tmp_path: Path) -> No
     (path / "metrics.jsonl").write_text("{]\n")
     with pytest.raises(RunError, match=r"metrics\.jsonl"):
         Comparison.of(StudyFolder(tmp_path / "out"), found.results.study)
+
+
+@pytest.mark.parametrize("workers", [0, -2, True, 1.5, "2", None])
+def test_workers_that_are_no_number_are_refused(workers: Any, blocks: gslt.NodeDataset) -> None:
+    with pytest.raises(ConfigError, match=r"^workers must be a whole number above 0, got"):
+        gslt.compare(blocks, gslt.SourcesConfig(**QUICK), workers=workers)
+
+
+def test_a_source_with_nothing_to_search_has_a_row(blocks: gslt.NodeDataset) -> None:
+    config = gslt.SourcesConfig(**{**QUICK, "epochs": 1, "seeds": 1}, freezing_ratio=0.999)
+    found = gslt.compare(blocks, config, progress=False)
+    assert cells(found)[FROZEN]["search window"] == "nothing to search"
+    assert cells(found)[DENSE]["search window"].endswith("middle")

@@ -77,6 +77,11 @@ def test_one_seed() -> None:
     )
 
 
+def test_one_seed_of_equal_accuracies() -> None:
+    found = only(dense=[70], trained=[70])
+    assert str(found) == "The dense source's ticket equals weight training with one seed."
+
+
 def test_enough_seeds_are_an_order() -> None:
     base = [70.0, 71, 72, 73, 74, 75]
     higher = [value + 1 + 0.1 * place for place, value in enumerate(base)]
@@ -108,7 +113,7 @@ def test_six_pairs_need_eight_seeds() -> None:
         assert len(lack) == (0 if shown else 1)
     assert message_of(contrasts_of(levels(3)), {})[-1] == (
         "What all 3 seeds show is not yet an order: sign flips, corrected by Holm for 6 pairs, "
-        "reach p ≤ 0.05 with 8 seeds; --seeds 8 adds to what is there."
+        "reach p ≤ 0.05 with 8 seeds, which add to those that a folder has."
     )
 
 

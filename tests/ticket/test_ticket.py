@@ -802,3 +802,18 @@ def test_the_checksum_of_a_network_by_hand():
     content = b"weight\0" + values.numpy().astype("<f4").tobytes() + pattern.numpy().tobytes()
     content += b"bias\0" + bytes(8)
     assert weights_checksum(module) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_restored_network_knows_the_data_of_its_ticket(blocks):
+    splits = [dataclasses.replace(blocks, val_mask=v, test_mask=t) for v, t in (
+        (blocks.val_mask, blocks.test_mask), (blocks.test_mask, blocks.val_mask)
+    )]  # fmt: skip
+    small = gslt.SearchConfig(hidden_channels=4, num_layers=2, epochs=2)
+    one, other = (gslt.search(data, small, progress=False).ticket for data in splits)
+    for model in (one.model(), gslt.GNN(8, 3, small, get_backend("pyg"))):
+        other.restore(model)
+        gslt.evaluate(model, splits[1])
+        with pytest.raises(gslt.DataError, match="found on other data"):
+            gslt.evaluate(model, splits[0])
+        gslt.freeze(model, gslt.FreezeConfig(seed=9))
+        gslt.evaluate(model, splits[0])

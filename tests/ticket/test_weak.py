@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,25 @@ def test_torchs_wrappers_change_nothing_of_a_weak_ticket() -> None:
     plain, other = (ticket.values for ticket in tickets)
     assert plain.keys() == other.keys()
     assert all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_a_module_that_is_not_its_ticket_is_refused(blocks: gslt.NodeDataset) -> None:
+    result = gslt.train(blocks, FIXED, progress=False)
+    model = copy.deepcopy(result.model)
+    first = next(iter(masked_weights(model)))
+    with torch.no_grad():
+        first.weight[~first.kept] = 1.0
+    lost = int((~first.kept).sum())
+    with pytest.raises(gslt.TicketError, match=f"^{lost} weights of {first.name} that its mask"):
+        gslt.Ticket.trained(model, FIXED.masked_source)
+    with pytest.raises(
+        gslt.TicketError, match=r"trained under a mask: its ticket is gslt\.Ticket\.t"
+    ):
+        gslt.Ticket.of(result.model)
+
+
+def test_a_baked_weak_ticket_is_plain(trained: Result) -> None:
+    baked = ticket_of(trained).model(baked=True)
+    assert not list(masked_weights(baked))
+    assert not any("mask" in name for name, _ in baked.named_buffers())
+    assert not any(each._forward_pre_hooks for each in baked.modules())
