@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -31,6 +32,9 @@ Step = Literal["input", "aggregation", "projection", "normalisation", "activatio
 _LAYERS = (GINConv, GCNConv, SAGEConv, GATConv)
 #: Modules that tell their steps to observers.
 _OWN = (GNN, *_LAYERS, Linear, NormReLU)
+
+#: Whether a measurement is at work, whose own products are no steps of any model.
+_measuring: ContextVar[bool] = ContextVar("measuring", default=False)
 
 _PRODUCTS = {
     F.linear,
@@ -143,9 +147,10 @@ class _Watch:
     ) -> None:
         self.topology, self.laplacian, self.measured = topology, laplacian, measured
         self.only, self.steps, self.labels = only, steps, labels
-        self.modules: list[tuple[str, nn.Module]] = []
+        self.places: list[_Place] = []
         self.call, self.layer, self.inside = -1, 0, 0
-        self.busy = self.found = False
+        self.first: str | None = None
+        self.found = False
         self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
     def see(self, step: Any, value: Any) -> None:
@@ -155,10 +160,10 @@ class _Watch:
             step: what the value is the result of.
             value: anything; a representation is dense and floating-point, ``(n, …)``.
         """
-        if not self.modules:
+        if not self.places or _is_backward() or _measuring.get():
             return  # The model is not at work.
         wanted = self.steps is None or step in self.steps
-        if self.busy or not wanted or not self._is_representation(value):
+        if not wanted or not self._is_representation(value):
             return
         state = _state(step, value)
         if self.last is not None and self.last[0]() is value and self.last[1] == state:
@@ -166,8 +171,8 @@ class _Watch:
             if step == "layer":
                 self._write(step, value, self.last[2])
             return
-        # Measuring calls functions of torch too.
-        self.busy = True
+        # Measuring calls functions of torch too, which every probe would see.
+        token = _measuring.set(True)
         try:
             # The heads of an attention stand side by side.
             flat = value.detach().flatten(1)
@@ -175,7 +180,7 @@ class _Watch:
                 flat, self.topology, self.laplacian, only=self.only, labels=self.labels
             )
         finally:
-            self.busy = False
+            _measuring.reset(token)
         self._write(step, value, smoothness)
         self.last = weakref.ref(value), state, smoothness
 
@@ -186,12 +191,12 @@ class _Watch:
             step: what the value is the result of.
             value: anything, see :meth:`see`.
         """
-        if not (self.modules and isinstance(self.modules[-1][1], _OWN)):
+        if not (self.places and isinstance(self.places[-1].module, _OWN)):
             self.see(step, value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
         self.found = True
-        module, width = self.modules[-1][0], value[0].numel()
+        module, width = self.places[-1].name, value[0].numel()
         self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
 
     def _is_representation(self, value: Any) -> bool:
@@ -205,38 +210,73 @@ class _Watch:
 
     # Hooks
 
-    def enter(self, name: str, module: nn.Module, is_layer: bool, inputs: Any) -> None:
+    def enter(self, place: _Place, inputs: Any) -> None:
         """A module begins.
 
         Args:
-            name: its qualified name.
-            module: itself.
-            is_layer: whether it is a layer.
+            place: where.
             inputs: its arguments, those by position first.
         """
-        outermost = not self.modules
-        self.modules.append((name, module))
-        if outermost:
+        if _is_backward():
+            return
+        begins = not self.places and self._begins(place)
+        self.places.append(place)
+        if begins:
             self.call, self.layer, self.last = self.call + 1, 0, None
             for value in inputs:
                 self.see("input", value)
-        if is_layer:
+        if place.is_layer:
             # A layer that consists of layers is one.
             self.layer += self.inside == 0
             self.inside += 1
 
-    def leave(self, is_layer: bool, step: str | None, output: Any) -> None:
+    def _begins(self, place: _Place) -> bool:
+        """Whether an outermost module begins a call: of the model, or of another of its methods.
+
+        A method such as ``encode`` calls modules of the model one by one. Its call lasts until the
+        first of them comes again; one without weights, such as dropout, may come many times.
+        """
+        name, weighs = place.name, place.is_layer or any(True for _ in place.module.parameters())
+        if name and self.first is not None and self.first != name:
+            self.first = self.first or (name if weighs else "")
+            return False
+        self.first = None if not name else name if weighs else ""
+        return True
+
+    def leave(self, place: _Place, output: Any) -> None:
         """A module ends.
 
         Args:
-            is_layer: whether it is a layer.
-            step: what its output is the result of; None for no step.
+            place: where.
             output: what it gave; of a tuple the first, such as that of attention with its weights.
         """
-        if step is not None and not (is_layer and self.inside > 1):
-            self.see(step, output[0] if isinstance(output, tuple) and output else output)
-        self.modules.pop()
-        self.inside -= is_layer
+        if _is_backward():
+            return
+        # A GNN says itself what its layers give.
+        told = place.of_gnn and any(isinstance(each.module, GNN) for each in self.places)
+        if place.step is not None and not told and not (place.is_layer and self.inside > 1):
+            self.see(place.step, output[0] if isinstance(output, tuple) and output else output)
+        self.places.pop()
+        self.inside -= place.is_layer
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A module, and what it is to a watch."""
+
+    name: str
+    """Its qualified name."""
+    module: nn.Module
+    is_layer: bool
+    step: str | None
+    """What its output is the result of; None for no step."""
+    of_gnn: bool
+    """Whether it is a layer of a GNN of gslt."""
+
+
+def _is_backward() -> bool:
+    """Whether this is a backward pass, which computes anew what a checkpoint has not kept."""
+    return torch._C._current_graph_task_id() != -1
 
 
 def _state(step: str, value: Tensor) -> object:
@@ -250,32 +290,22 @@ def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: 
     modules = dict(model.named_modules())
     if unknown := sorted(set(layers or ()) - set(modules)):
         raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
-    # A GNN says itself what its layers give.
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
         is_layer = name in layers if layers is not None else is_graph_layer(module)
-        step = "layer" if is_layer and id(module) not in own else None
+        step = "layer" if is_layer else None
         if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
             step = "normalisation"
-        _hook_one(module, name, is_layer, step, watch, stack)
+        _hook_one(_Place(name, module, is_layer, step, id(module) in own), watch, stack)
 
 
-def _hook_one(
-    module: nn.Module,
-    name: str,
-    is_layer: bool,
-    step: str | None,
-    watch: _Watch,
-    stack: ExitStack,
-) -> None:
+def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
+    module = place.module
     handles = [
         module.register_forward_pre_hook(
-            lambda _, x, named: watch.enter(name, module, is_layer, (*x, *named.values())),
-            with_kwargs=True,
+            lambda _, x, named: watch.enter(place, (*x, *named.values())), with_kwargs=True
         ),
-        module.register_forward_hook(
-            lambda _, x, out: watch.leave(is_layer, step, out), always_call=True
-        ),
+        module.register_forward_hook(lambda _, x, out: watch.leave(place, out), always_call=True),
     ]
     if _is_message_passing(module):
         register: Any = module.register_propagate_forward_hook

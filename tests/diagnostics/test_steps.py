@@ -11,7 +11,10 @@ import torch
 import torch.nn.functional as F
 from graphs import GRAPHS, features
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+import gslt
+from gslt.backends import get_backend
 from gslt.config import FreezeConfig
 from gslt.diagnostics import as_topology, measure, probe
 from gslt.diagnostics.steps import Reading, step_of, watching
@@ -173,3 +176,83 @@ def test_each_reading_is_handed_over_at_once() -> None:
         model(features(NODES, 6, torch.float32))
     assert [reading.step for reading in seen[2:]] == ["input", "projection", "activation", "layer"]
     assert {reading.smoothness.laplacian for reading in seen} == {"combinatorial"}
+
+
+class Encoder(nn.Module):
+    """A GCN as users write it, with one dropout and an encoder of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pyg = import_quietly("torch_geometric.nn")
+        self.drop, self.first, self.second = nn.Dropout(0.5), pyg.GCNConv(6, 5), pyg.GCNConv(5, 3)
+
+    def encode(self, x: Tensor, edges: Tensor) -> Tensor:
+        out: Tensor = self.second(self.drop(self.first(self.drop(x), edges)), edges)
+        return out
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        return self.encode(x, edges)
+
+
+@pytest.mark.parametrize("method", ["encode", "forward"])
+def test_a_method_beside_the_call_is_one_call(method: str) -> None:
+    model, x = Encoder().eval(), features(NODES, 6, torch.float32)
+    options: Any = {"laplacian": "augmented", "only": ["collapse"]}
+    with probe(model, TOPOLOGY, **options) as called:
+        model(x, EDGES)
+    with probe(model, TOPOLOGY, **options) as trace:
+        getattr(model, method)(x, EDGES)
+        getattr(model, method)(2 * x, EDGES)
+        model(x, EDGES)
+        getattr(model, method)(x, EDGES)
+    wanted = [(r.layer, r.step, r.width, r.smoothness.collapse) for r in called.readings]
+    assert sorted({r.call for r in trace.readings}) == [0, 1, 2, 3]
+    assert trace.frame().index.tolist() == [1, 2]
+    for call in (0, 2, 3):
+        mine = [r for r in trace.readings if r.call == call]
+        assert [(r.layer, r.step, r.width, r.smoothness.collapse) for r in mine] == wanted
+
+
+def test_the_layers_of_a_gnn_called_one_by_one_are_seen() -> None:
+    model = gslt.GNN(6, 3, gslt.SearchConfig(num_layers=2, hidden_channels=4), get_backend("pyg"))
+    x, graph = model.backend.bind(features(NODES, 6, torch.float32), EDGES)
+    with probe(model, TOPOLOGY, laplacian="random_walk") as trace:
+        model.logits(x, graph)
+    assert [(r.layer, r.module) for r in trace.layers()] == [(1, "layers.0"), (2, "layers.1")]
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_what_a_checkpoint_computes_anew_is_not_seen_again(reentrant: bool) -> None:
+    class Checkpointed(Encoder):
+        def encode(self, x: Tensor, edges: Tensor) -> Tensor:
+            for layer in (self.first, self.second):
+                x = checkpoint(layer, x, edges, use_reentrant=reentrant)
+            return x
+
+    model = Checkpointed()
+    x = features(NODES, 6, torch.float32).requires_grad_()
+    with probe(model, TOPOLOGY, laplacian="augmented") as trace:
+        model(x, EDGES)
+    expected = places(trace)
+    with probe(model, TOPOLOGY, laplacian="augmented") as trace:
+        model(x, EDGES).sum().backward()
+        model(x, EDGES).sum().backward()
+    assert [r.call for r in trace.readings] == [0] * len(expected) + [1] * len(expected)
+    assert places(trace) == 2 * expected
+    assert [r.layer for r in trace.layers()] == [1, 2]
+
+
+def test_two_probes_do_not_see_each_other_measure() -> None:
+    # Wider than there are nodes, so that measuring takes a product with a row for each node.
+    model, x = nn.Linear(6, 2 * NODES), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY, laplacian="symmetric") as alone:
+        model(x)
+    with (
+        probe(model, TOPOLOGY, laplacian="symmetric") as outer,
+        probe(model, TOPOLOGY, laplacian="augmented") as inner,
+    ):
+        model(x)
+    assert places(outer) == places(inner) == places(alone)
+    assert [r.smoothness.collapse for r in outer.readings] == [
+        r.smoothness.collapse for r in alone.readings
+    ]
