@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
@@ -18,7 +18,7 @@ from torch import nn
 
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.propagation import propagation_of, say_unlike
+from gslt.diagnostics.propagation import propagation_of, say_unlike, saying_weights
 from gslt.diagnostics.steps import Step, check_steps, watching
 from gslt.diagnostics.topology import as_topology, is_a
 from gslt.diagnostics.trace import Trace
@@ -67,8 +67,9 @@ def probe(
         graph: what :func:`gslt.diagnostics.as_topology` takes; of an ``edge_index`` it must be told
             the number of nodes, so hand over ``as_topology(edge_index, num_nodes)``.
         laplacian: see :func:`gslt.diagnostics.measure`. Default: that of the model's propagation,
-            see :func:`gslt.diagnostics.laplacian_of`; edges without a reverse or listed twice,
-            which a simple undirected graph has not, are then a :class:`gslt.errors.GsltWarning`.
+            see :func:`gslt.diagnostics.laplacian_of`; edges without a reverse or listed twice, and
+            weights that a layer is given, which a simple undirected graph has not, are then a
+            :class:`gslt.errors.GsltWarning`.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
@@ -84,13 +85,17 @@ def probe(
     """
     topology = as_topology(graph)
     trace = Trace(laplacian or "combinatorial", model=type(model).__name__)
-    if laplacian is None:
-        found = propagation_of(model, topology)
-        say_unlike(found, topology)
-        trace.laplacian, trace.propagation = found.laplacian, found.layers
     labels = Labels.of(graph) if labels is None else labels
-    take = trace.readings.append
-    with watching(model, topology, trace.laplacian, take, only, steps, layers, labels):
+    with ExitStack() as stack:
+        if laplacian is None:
+            found = propagation_of(model, topology)
+            say_unlike(found, topology)
+            trace.laplacian, trace.propagation = found.laplacian, found.layers
+            stack.enter_context(saying_weights(model, found))
+        take = trace.readings.append
+        stack.enter_context(
+            watching(model, topology, trace.laplacian, take, only, steps, layers, labels)
+        )
         yield trace
 
 

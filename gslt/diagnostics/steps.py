@@ -299,17 +299,47 @@ def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: 
         _hook_one(_Place(name, module, is_layer, step, id(module) in own), watch, stack)
 
 
+class Hook:
+    """A hook of one module. A copy of the module, or what is read of its file, has an idle one.
+
+    Args:
+        module: whose calls are told.
+        tell: called with what a hook is given beside the module.
+    """
+
+    def __init__(
+        self, module: nn.Module | None = None, tell: Callable[..., None] | None = None
+    ) -> None:
+        self.module, self.tell = module, tell
+
+    def __call__(self, module: nn.Module, *seen: Any) -> None:
+        """Tell what is seen of this module."""
+        if module is self.module and self.tell is not None:
+            self.tell(*seen)
+
+    def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
+        """For a copy or a file: a hook of no module."""
+        return Hook, ()
+
+
 def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
     module = place.module
+
+    def hook(tell: Callable[..., None]) -> Hook:
+        return Hook(module, tell)
+
     handles = [
         module.register_forward_pre_hook(
-            lambda _, x, named: watch.enter(place, (*x, *named.values())), with_kwargs=True
+            hook(lambda x, named: watch.enter(place, (*x, *named.values()))), with_kwargs=True
         ),
-        module.register_forward_hook(lambda _, x, out: watch.leave(place, out), always_call=True),
+        module.register_forward_hook(
+            hook(lambda _, out: watch.leave(place, out)), always_call=True
+        ),
     ]
     if _is_message_passing(module):
-        register: Any = module.register_propagate_forward_hook
-        handles.append(register(lambda _, x, out: watch.see("aggregation", out)))
+        layer: Any = module
+        seen = hook(lambda _, out: watch.see("aggregation", out))
+        handles.append(layer.register_propagate_forward_hook(seen))
     for handle in handles:
         stack.callback(handle.remove)
 

@@ -47,6 +47,8 @@ class Topology:
     """Edges i → j without j → i in that graph; a measure takes them as undirected."""
     num_parallel: int = 0
     """Edges of that graph beyond the first from one node to another; a measure counts one."""
+    num_parallel_loops: int = 0
+    """Self-loops of that graph beyond the first of a node."""
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> Topology:
@@ -81,6 +83,7 @@ class Topology:
             num_loops=loops,
             num_one_way=2 * edges.size(1) - directed,
             num_parallel=proper.size(1) - directed,
+            num_parallel_loops=ends.size(1) - proper.size(1) - loops,
         )
 
     @property
@@ -298,7 +301,10 @@ def _from_networkx(graph: Any) -> Parts:
     weights = [_number(data.get("weight", 1), u, v) for u, v, data in graph.edges(data=True)]
     edges, weight = pairs.reshape(-1, 2).T, torch.tensor(weights, dtype=torch.float64)
     if not graph.is_directed():
-        edges, weight = torch.cat([edges, edges.flip(0)], dim=1), weight.repeat(2)
+        # A self-loop is its own reverse.
+        back = edges[0] != edges[1]
+        edges = torch.cat([edges, edges.flip(0)[:, back]], dim=1)
+        weight = torch.cat([weight, weight[back]])
     return edges, len(number), weight
 
 
