@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gslt.config import check_choice
+from gslt.config import check_choices
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.smoothness import Smoothness, measure
+from gslt.diagnostics.smoothness import MEASURES, Smoothness, measure
 from gslt.diagnostics.topology import Topology
 from gslt.errors import ConfigError, GsltWarning, warn
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
@@ -77,17 +77,18 @@ class Reading:
         return {**{name: getattr(self, name) for name in place}, **self.smoothness.as_dict()}
 
 
-def check_steps(steps: Collection[Step] | None) -> None:
-    """Refuse a step that there is not, of which nothing would be measured.
+def check_asked(steps: Collection[Step] | None, only: Collection[str] | None) -> None:
+    """Refuse a step or a measure that there is not, before a model is called.
 
     Args:
         steps: names out of :data:`Step`; None for all.
+        only: names of measures; None for those that do not sample.
 
     Raises:
-        ConfigError: naming the steps.
+        ConfigError: naming the steps, or the measures.
     """
-    for step in steps or ():
-        check_choice("steps", step, get_args(Step))
+    check_choices("steps", steps or (), get_args(Step))
+    check_choices("only", only or (), tuple(MEASURES))
 
 
 @contextmanager
@@ -115,20 +116,27 @@ def watching(
         labels: see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: for a layer that the model does not have, or a step that there is not.
+        ConfigError: for a layer that the model does not have or that lies within another one, a
+            step or measure that there is not, or a model that ``torch.jit`` has compiled.
     """
-    check_steps(steps)
+    check_asked(steps, only)
     watch = _Watch(topology, laplacian, measured, only, steps, labels)
     with ExitStack() as stack:
+        # A compiler would record what a probe does; what it has compiled tells no step.
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
         _hook(model, watch, layers, stack)
         stack.enter_context(observing(watch.see))
         stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
         stack.enter_context(FunctionSteps(watch.see_foreign))
         yield
-    if watch.call >= 0 and not watch.found:
+    calls, found = watch.call + 1, len(watch.found)
+    if found < calls:
+        which = "the model was called, and nothing was measured"
+        if found:
+            which = f"nothing was measured in {calls - found} of {calls} calls of the model"
         warn(
-            "the model was called, and nothing was measured: no step that was asked for gave a "
-            f"dense representation with a row for each of the graph's {topology.num_nodes} nodes",
+            f"{which}: no step that was asked for gave a dense representation with a row for each "
+            f"of the graph's {topology.num_nodes} nodes",
             GsltWarning,
         )
 
@@ -150,7 +158,7 @@ class _Watch:
         self.places: list[_Place] = []
         self.call, self.layer, self.inside = -1, 0, 0
         self.first: str | None = None
-        self.found = False
+        self.found: set[int] = set()
         self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
     def see(self, step: Any, value: Any) -> None:
@@ -195,8 +203,8 @@ class _Watch:
             self.see(step, value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
-        self.found = True
-        module, width = self.places[-1].name, value[0].numel()
+        self.found.add(self.call)
+        module, width = self.places[-1].name, value.shape[1:].numel()
         self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
 
     def _is_representation(self, value: Any) -> bool:
@@ -288,8 +296,14 @@ def _state(step: str, value: Tensor) -> object:
 def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: ExitStack) -> None:
     """Hooks that tell the watch where the model is; the stack removes them."""
     modules = dict(model.named_modules())
-    if unknown := sorted(set(layers or ()) - set(modules)):
-        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
+    for name, module in modules.items():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ConfigError(
+                f"{name or 'the model'} was compiled by torch.jit, and its steps are not seen; "
+                "probe the model that it was made of"
+            )
+    if layers is not None:
+        _check_layers(layers, modules)
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
         is_layer = name in layers if layers is not None else is_graph_layer(module)
@@ -320,6 +334,25 @@ class Hook:
     def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
         """For a copy or a file: a hook of no module."""
         return Hook, ()
+
+
+def _check_layers(layers: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
+    """Refuse names of layers that the model has not, or of which one holds another.
+
+    Raises:
+        ConfigError: naming them.
+    """
+    if isinstance(layers, str):
+        raise ConfigError(f"layers takes several names, got the text {layers!r}; give a list")
+    if unknown := sorted(set(layers) - set(modules)):
+        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
+    for outer in layers:
+        for inner in layers:
+            if inner != outer and inner.startswith(f"{outer}." if outer else ""):
+                raise ConfigError(
+                    f"layer {inner!r} lies within layer {outer or 'the model'!r}, whose results "
+                    "alone are measured; name one of them"
+                )
 
 
 def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gslt.config import check_choice
+from gslt.config import check_choices
 from gslt.data import as_dataset
 from gslt.data.convert import dataset_at_hand
 from gslt.data.metrics import ACCURACY
@@ -166,8 +166,7 @@ def _checked(measures: Collection[str] | None) -> Collection[str]:
         return default_measures()
     if not measures:
         raise ConfigError(f"name at least one of the measures {', '.join(MEASURES)}")
-    for name in measures:
-        check_choice("measures", name, tuple(MEASURES))
+    check_choices("measures", measures, tuple(MEASURES))
     return measures
 
 
