@@ -295,8 +295,7 @@ def _loops(topology: Topology) -> str:
 
 def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The layers of a model with their names; of one that consists of layers only itself."""
-    # PyG's own compositions, such as GPSConv, pass messages in more than one way.
-    if is_graph_layer(module) or type(module).__module__.startswith("torch_geometric.nn.conv."):
+    if is_graph_layer(module):
         yield name, module
         return
     for key, child in module.named_children():

@@ -21,7 +21,7 @@ from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import MEASURES, Smoothness, measure
 from gslt.diagnostics.topology import Topology
-from gslt.errors import ConfigError, GsltWarning, warn
+from gslt.errors import ConfigError, GsltWarning, listed, warn
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
@@ -129,16 +129,7 @@ def watching(
         stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
         stack.enter_context(FunctionSteps(watch.see_foreign))
         yield
-    calls, found = watch.call + 1, len(watch.found)
-    if found < calls:
-        which = "the model was called, and nothing was measured"
-        if found:
-            which = f"nothing was measured in {calls - found} of {calls} calls of the model"
-        warn(
-            f"{which}: no step that was asked for gave a dense representation with a row for each "
-            f"of the graph's {topology.num_nodes} nodes",
-            GsltWarning,
-        )
+    watch.say_missing()
 
 
 class _Watch:
@@ -158,6 +149,10 @@ class _Watch:
         self.places: list[_Place] = []
         self.call, self.layer, self.inside = -1, 0, 0
         self.first: str | None = None
+        self.on_edges = False
+        #: Layers of which a result is looked for, and those that have one.
+        self.layers: dict[str, None] = {}
+        self.measured_layers: set[str] = set()
         self.found: set[int] = set()
         self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
@@ -168,8 +163,8 @@ class _Watch:
             step: what the value is the result of.
             value: anything; a representation is dense and floating-point, ``(n, …)``.
         """
-        if not self.places or _is_backward() or _measuring.get():
-            return  # The model is not at work.
+        if not self.places or self.on_edges or _is_backward() or _measuring.get():
+            return  # The model is not at work, or not on nodes.
         wanted = self.steps is None or step in self.steps
         if not wanted or not self._is_representation(value):
             return
@@ -204,6 +199,8 @@ class _Watch:
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
         self.found.add(self.call)
+        if step == "layer":
+            self.measured_layers.add(self.places[-1].name)
         module, width = self.places[-1].name, value.shape[1:].numel()
         self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
 
@@ -215,6 +212,28 @@ class _Watch:
             and value.size(0) == self.topology.num_nodes
             and value.is_floating_point()
         )
+
+    def say_missing(self) -> None:
+        """Warn of calls of the model, and of layers, in which nothing was measured."""
+        calls, found = self.call + 1, len(self.found)
+        gone = [name or "the model" for name in self.layers if name not in self.measured_layers]
+        missing = []
+        if calls and not found:
+            missing.append(
+                "the model was called, and nothing was measured: no step that was asked for"
+            )
+        elif found < calls:
+            missing.append(
+                f"nothing was measured in {calls - found} of {calls} calls of the model: no step"
+            )
+        if found and gone and (self.steps is None or "layer" in self.steps):
+            missing.append(f"no result was measured of the layers {listed(gone)}: none of them")
+        for what in missing:
+            warn(
+                f"{what} gave a dense representation with a row for each of the graph's "
+                f"{self.topology.num_nodes} nodes",
+                GsltWarning,
+            )
 
     # Hooks
 
@@ -236,6 +255,8 @@ class _Watch:
         if place.is_layer:
             # A layer that consists of layers is one.
             self.layer += self.inside == 0
+            if self.inside == 0 and not self._is_told(place):
+                self.layers[place.name] = None
             self.inside += 1
 
     def _begins(self, place: _Place) -> bool:
@@ -251,21 +272,40 @@ class _Watch:
         self.first = None if not name else name if weighs else ""
         return True
 
+    def message(self, begins: bool) -> None:
+        """A layer begins or ends to compute on edges, of which there may be as many as nodes.
+
+        Args:
+            begins: whether it does.
+        """
+        self.on_edges = begins
+
     def leave(self, place: _Place, output: Any) -> None:
         """A module ends.
 
         Args:
             place: where.
-            output: what it gave; of a tuple the first, such as that of attention with its weights.
+            output: what it gave; of a tuple the first, such as that of attention with its weights,
+                and of a dictionary every entry, such as those of several types of nodes.
         """
         if _is_backward():
             return
-        # A GNN says itself what its layers give.
-        told = place.of_gnn and any(isinstance(each.module, GNN) for each in self.places)
-        if place.step is not None and not told and not (place.is_layer and self.inside > 1):
-            self.see(place.step, output[0] if isinstance(output, tuple) and output else output)
+        # Messages that failed did not end.
+        self.on_edges = self.on_edges and not _is_message_passing(place.module)
+        if (
+            place.step is not None
+            and not self._is_told(place)
+            and not (place.is_layer and self.inside > 1)
+        ):
+            first = output[0] if isinstance(output, tuple) and output else output
+            for value in first.values() if isinstance(first, dict) else (first,):
+                self.see(place.step, value)
         self.places.pop()
         self.inside -= place.is_layer
+
+    def _is_told(self, place: _Place) -> bool:
+        """Whether a GNN of gslt is at work, which says itself what this layer of it gives."""
+        return place.of_gnn and any(isinstance(each.module, GNN) for each in self.places)
 
 
 @dataclass(frozen=True)
@@ -307,10 +347,11 @@ def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: 
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
         is_layer = name in layers if layers is not None else is_graph_layer(module)
-        step = "layer" if is_layer else None
-        if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
-            step = "normalisation"
-        _hook_one(_Place(name, module, is_layer, step, id(module) in own), watch, stack)
+        step = "layer" if is_layer else "normalisation" if name and _is_norm(module) else None
+        place = _Place(name, module, is_layer, step, id(module) in own)
+        if layers is not None and is_layer and not place.of_gnn:
+            watch.layers[name] = None
+        _hook_one(place, watch, stack)
 
 
 class Hook:
@@ -334,6 +375,13 @@ class Hook:
     def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
         """For a copy or a file: a hook of no module."""
         return Hook, ()
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation by its name, and no block that has one."""
+    if isinstance(module, NormReLU) or "Norm" not in type(module).__name__:
+        return False
+    return not any(isinstance(m, nn.Linear) or is_graph_layer(m) for m in module.modules())
 
 
 def _check_layers(layers: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
@@ -372,7 +420,14 @@ def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
     if _is_message_passing(module):
         layer: Any = module
         seen = hook(lambda _, out: watch.see("aggregation", out))
-        handles.append(layer.register_propagate_forward_hook(seen))
+        begin, end = hook(lambda *_: watch.message(True)), hook(lambda *_: watch.message(False))
+        handles += [
+            layer.register_propagate_forward_hook(seen),
+            layer.register_message_forward_pre_hook(begin),
+            layer.register_message_forward_hook(end),
+            layer.register_edge_update_forward_pre_hook(begin),
+            layer.register_edge_update_forward_hook(end),
+        ]
     for handle in handles:
         stack.callback(handle.remove)
 
@@ -385,8 +440,13 @@ def is_graph_layer(module: nn.Module) -> bool:
     """
     if isinstance(module, _LAYERS) or _is_message_passing(module):
         return True
-    # A frozen layer has a class of its own, of another module.
-    return any(kind.__module__.startswith("dgl.nn.pytorch.conv") for kind in type(module).__mro__)
+    # A frozen layer has a class of its own, of another module. PyG's compositions, such as GPSConv,
+    # are layers too; DGL's EdgeWeightNorm gives weights of edges.
+    return any(
+        kind.__module__.startswith(("dgl.nn.pytorch.conv", "torch_geometric.nn.conv."))
+        and kind.__name__ != "EdgeWeightNorm"
+        for kind in type(module).__mro__
+    )
 
 
 def _is_message_passing(module: nn.Module) -> bool:

@@ -19,6 +19,7 @@ from gslt.config import FreezeConfig
 from gslt.diagnostics import as_topology, measure, probe
 from gslt.diagnostics.steps import Reading, step_of, watching
 from gslt.environment import import_quietly
+from gslt.errors import GsltWarning
 from gslt.masking.freeze import freeze
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
@@ -256,3 +257,136 @@ def test_two_probes_do_not_see_each_other_measure() -> None:
     assert [r.smoothness.collapse for r in outer.readings] == [
         r.smoothness.collapse for r in alone.readings
     ]
+
+
+def test_functions_on_edges_are_no_steps_where_there_are_as_many_edges_as_nodes() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+    node = torch.arange(5)
+    cycle, x, weights = torch.stack([node, (node + 1) % 5]), torch.rand(5, 4), torch.rand(5, 3)
+    for layer, given in (
+        (pyg.GATConv(4, 2, heads=2, edge_dim=3, add_self_loops=False), weights),
+        (pyg.GATv2Conv(4, 2, heads=2, edge_dim=3, add_self_loops=False), weights),
+        (pyg.GINEConv(nn.Linear(4, 4), edge_dim=3), weights),
+    ):
+        # Another edge, and they are not as many.
+        more, extra = torch.cat([cycle, cycle[:, :1]], 1), torch.cat([given, given[:1]])
+        found = []
+        for edges, values in ((cycle, given), (more, extra)):
+            topology = as_topology(edges, 5)
+            with probe(layer, topology, laplacian="random_walk") as trace:
+                layer(x, edges, values)
+            found.append([place for place in places(trace) if place[2] != "input"])
+        assert found[0] == found[1]
+        assert [step for _, _, step, _ in found[0]].count("aggregation") == 1
+
+
+def test_messages_that_failed_are_over() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+    layer, x = pyg.GINEConv(nn.Linear(6, 4), edge_dim=3), features(NODES, 6, torch.float32)
+    attributes = torch.rand(EDGES.size(1), 3)
+    with probe(layer, TOPOLOGY, laplacian="random_walk", steps=["input", "projection"]) as trace:
+        with pytest.raises(RuntimeError):
+            layer(x, EDGES, torch.rand(EDGES.size(1), 2))
+        layer(x, EDGES, attributes)
+        layer(x, EDGES, attributes)
+    assert [r.step for r in trace.readings] == ["input", *2 * ["input", "projection"]]
+
+
+class BatchNormBlock(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.map, self.norm = nn.Linear(6, 5), nn.BatchNorm1d(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.map(x)) + 1
+
+
+class OwnNorm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
+def test_a_block_that_is_called_after_its_norm_is_none() -> None:
+    model, x = nn.Sequential(BatchNormBlock(), OwnNorm()), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY, laplacian="augmented", steps=["normalisation"]) as trace:
+        model(x)
+    assert [r.module for r in trace.readings] == ["0.norm", "1"]
+    with probe(model[0], TOPOLOGY, laplacian="augmented", steps=["normalisation"]) as trace:
+        model[0](x)
+    assert [r.module for r in trace.readings] == ["norm"]
+
+
+def test_a_composition_of_pyg_is_one_layer() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+    x = features(NODES, 6, torch.float32)
+    model = pyg.Sequential(
+        "x, edges", [(pyg.GPSConv(6, pyg.GCNConv(6, 6), heads=2), "x, edges -> x")] * 2
+    )
+    with probe(model, TOPOLOGY, laplacian="augmented", steps=["layer"]) as trace:
+        out = model(x, EDGES)
+    assert [(r.layer, r.width) for r in trace.readings] == [(1, 6), (2, 6)]
+    expected = measure(out.detach(), TOPOLOGY, "augmented").collapse
+    assert trace.readings[-1].smoothness.collapse == pytest.approx(expected)
+
+
+def test_several_types_of_nodes_are_one_layer() -> None:
+    pyg = import_quietly("torch_geometric.nn")
+    x = features(NODES, 6, torch.float32)
+    across = torch.tensor([[0, 1, 2], [3, 4, 5]])
+    edges = {("a", "to", "a"): EDGES, ("b", "to", "a"): across, ("a", "to", "b"): across}
+    layer = pyg.HeteroConv({each: pyg.SAGEConv((-1, -1), 4) for each in edges})
+    with probe(layer, TOPOLOGY, laplacian="random_walk", steps=["layer"]) as trace:
+        out = layer({"a": x, "b": torch.rand(7, 3)}, edges)
+    assert places(trace) == [(1, "", "layer", 4)]
+    expected = measure(out["a"].detach(), TOPOLOGY, "random_walk").collapse
+    assert trace.readings[0].smoothness.collapse == pytest.approx(expected)
+
+
+class Half(nn.Module):
+    """A map of the first nodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.map(x[: len(x) // 2])
+        return out
+
+
+def test_layers_without_a_result_are_told() -> None:
+    model, x = nn.Sequential(nn.Linear(6, 6), Half(), nn.Linear(5, 2)), torch.rand(NODES, 6)
+    layers: Any = ["0", "1", "2"]
+    told = pytest.warns(GsltWarning, match="no result was measured of the layers 1, 2: none of")
+    with told, probe(model, TOPOLOGY, laplacian="augmented", layers=layers) as trace:
+        model(x)
+    assert [r.module for r in trace.layers()] == ["0"]
+    told = pytest.warns(GsltWarning, match="no result was measured of the layers 2: none of")
+    with told, probe(model, TOPOLOGY, laplacian="augmented", layers=["0", "2"]):
+        model[0](x)
+    # Other steps are asked for.
+    with probe(model, TOPOLOGY, laplacian="augmented", layers=layers, steps=["projection"]):
+        model(x)
+
+
+def test_weights_of_edges_are_no_layer() -> None:
+    if dgl is None:
+        pytest.skip("DGL is not installed")
+    layers = import_quietly("dgl.nn.pytorch")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = layers.EdgeWeightNorm("both")
+            self.layer = layers.GraphConv(6, 4, norm="none")
+
+        def forward(self, graph: Any, x: Tensor) -> Tensor:
+            weight = self.norm(graph, torch.ones(graph.num_edges()))
+            out: Tensor = self.layer(graph, x, edge_weight=weight)
+            return out
+
+    graph = dgl.add_self_loop(dgl.graph((EDGES[0], EDGES[1]), num_nodes=NODES))
+    model, x = Net(), features(NODES, 6, torch.float32)
+    with probe(model, graph, laplacian="augmented") as trace:
+        model(graph, x)
+    assert [(r.layer, r.module) for r in trace.layers()] == [(1, "layer")]
