@@ -36,6 +36,8 @@ _OWN = (GNN, *_LAYERS, Linear, NormReLU)
 #: Whether a measurement is at work, whose own products are no steps of any model.
 _measuring: ContextVar[bool] = ContextVar("measuring", default=False)
 
+#: Products to which another matrix is added, which is their first argument.
+_ADDED = {torch.addmm, Tensor.addmm, Tensor.addmm_, torch.sparse.addmm}
 _PRODUCTS = {
     F.linear,
     torch.matmul,
@@ -44,13 +46,21 @@ _PRODUCTS = {
     Tensor.mm,
     Tensor.__matmul__,
     torch.sparse.mm,
+    torch.spmm,
+    *_ADDED,
 }
-_NORMS = {F.batch_norm, F.layer_norm, F.instance_norm, F.group_norm, F.rms_norm, F.normalize}
+_NORMS = {
+    *(F.batch_norm, F.layer_norm, F.instance_norm, F.group_norm, F.rms_norm, F.normalize),
+    *(torch.batch_norm, torch.layer_norm, torch.instance_norm, torch.group_norm, torch.rms_norm),
+}
 _ACTIVATIONS = {
     *(F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
     *(F.leaky_relu, F.prelu, F.rrelu, F.relu6),
     *(F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.hardtanh, F.hardswish),
-    *(torch.tanh, Tensor.tanh, torch.sigmoid, Tensor.sigmoid),
+    *(F.leaky_relu_, F.rrelu_, F.elu_, F.selu_, F.celu_, F.hardtanh_),
+    *(torch.selu, torch.celu, torch.rrelu, torch.selu_, torch.celu_, torch.rrelu_, torch.prelu),
+    *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, Tensor.prelu),
+    *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_),
 }
 
 
@@ -126,7 +136,7 @@ def watching(
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         _hook(model, watch, layers, stack)
         stack.enter_context(observing(watch.see))
-        stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
+        stack.enter_context(dgl_aggregations(watch.see_sum))
         stack.enter_context(FunctionSteps(watch.see_foreign))
         yield
     watch.say_missing()
@@ -196,6 +206,17 @@ class _Watch:
         """
         if not (self.places and isinstance(self.places[-1].module, _OWN)):
             self.see(step, value)
+
+    def see_sum(self, graph: Any, value: Any) -> None:
+        """Measure what an ``update_all`` of DGL gave, as its layer scales it.
+
+        Args:
+            graph: of DGL.
+            value: anything, see :meth:`see`.
+        """
+        if self.places and self._is_representation(value):
+            value = _scaled(self.places[-1].module, graph, value.detach())
+        self.see_foreign("aggregation", value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
         self.found.add(self.call)
@@ -460,8 +481,8 @@ def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
 
     Args:
         function: of torch.
-        args: its positional arguments; the first tells an aggregation, by a square sparse matrix,
-            from a projection.
+        args: its positional arguments; the first matrix of a product tells an aggregation, by
+            being square and sparse, from a projection.
 
     >>> step_of(torch.tanh, ()), step_of(torch.mm, (torch.eye(2), torch.eye(2)))
     ('activation', 'projection')
@@ -470,12 +491,14 @@ def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
         return "normalisation"
     if function in _ACTIVATIONS:
         return "activation"
-    if function in _PRODUCTS:
-        sparse = bool(args) and isinstance(args[0], Tensor) and args[0].layout != torch.strided
-        # A square sparse matrix is an adjacency; a sparse matrix of features is projected.
-        square = sparse and args[0].dim() == 2 and args[0].size(0) == args[0].size(1)
-        return "aggregation" if square else "projection"
-    return None
+    if function not in _PRODUCTS:
+        return None
+    left = next(iter(args[function in _ADDED :]), None)
+    if not isinstance(left, Tensor) or left.layout == torch.strided:
+        return "projection"
+    # A square sparse matrix is an adjacency; a sparse matrix of features is projected.
+    square = left.dim() == 2 and left.size(0) == left.size(1)
+    return "aggregation" if square else "projection"
 
 
 class FunctionSteps(TorchFunctionMode):
@@ -504,9 +527,35 @@ class FunctionSteps(TorchFunctionMode):
         return result
 
 
+#: Layers of DGL that sum first, and then multiply by D^(−½), unless they have edge weights.
+_SYMMETRIC = ("SGConv", "APPNPConv", "TAGConv", "GCN2Conv")
+
+
+def _scaled(layer: nn.Module, graph: Any, value: Tensor) -> Tensor:
+    """A sum over the in-edges of a DGL graph, times what a layer of DGL multiplies it by.
+
+    Args:
+        layer: any module.
+        graph: of DGL.
+        value: the sum, ``(n, …)``.
+    """
+    kinds = type(layer).__mro__
+    names = [k.__name__ for k in kinds if k.__module__.startswith("dgl.nn.pytorch.conv")]
+    name, power = names[0] if names else "", 0.0
+    if name == "GraphConv":
+        power = {"both": -0.5, "right": -1.0}.get(str(layer._norm), 0.0)
+    elif name in _SYMMETRIC and "_edge_weight" not in graph.edata:
+        # APPNP has weights of 1 where it is given none; normalised ones are smaller.
+        power = 0.0 if name == "APPNPConv" and graph.edata["w"].max() < 1 else -0.5
+    if not power:
+        return value
+    degree: Tensor = graph.in_degrees().to(value).clamp(min=1)
+    return value * degree.pow(power).reshape(-1, *[1] * (value.dim() - 1))
+
+
 @contextmanager
-def dgl_aggregations(seen: Callable[[Any], None]) -> Iterator[None]:
-    """Call ``seen`` with what every ``update_all`` of a DGL graph in this block gave.
+def dgl_aggregations(seen: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Call ``seen`` with the graph and what every ``update_all`` of DGL in this block gave.
 
     DGL has no hook for it, so the method of the class is wrapped as long as the block lasts. Where
     DGL was not imported there is no such graph.
@@ -522,7 +571,7 @@ def dgl_aggregations(seen: Callable[[Any], None]) -> Iterator[None]:
         update_all(graph, message_func, reduce_func, *args, **kwargs)
         field = getattr(reduce_func, "out_field", None)
         if field is not None and field in graph.dstdata:
-            seen(graph.dstdata[field])
+            seen(graph, graph.dstdata[field])
 
     dgl.DGLGraph.update_all = watched
     try:

@@ -166,6 +166,79 @@ def test_functions_that_are_steps() -> None:
     assert step_of(F.layer_norm, (x,)) == "normalisation"
     assert step_of(torch.tanh, (x,)) == "activation"
     assert step_of(torch.add, (x, x)) is None
+    assert step_of(torch.addmm, (x, x, x.T)) == "projection"
+    assert step_of(torch.sparse.addmm, (x, square, x)) == "aggregation"
+    assert step_of(torch.mm, ()) == "projection"  # Both are given by name.
+
+
+@pytest.mark.parametrize(
+    ("function", "step"),
+    [
+        (lambda x: torch.addmm(x, x, torch.eye(6)), "projection"),
+        (lambda x: torch.addmm(x, torch.eye(NODES).to_sparse(), x), "aggregation"),
+        (lambda x: torch.sparse.addmm(x, torch.eye(NODES).to_sparse(), x), "aggregation"),
+        (lambda x: torch.spmm(torch.eye(NODES).to_sparse(), x), "aggregation"),
+        (lambda x: torch.layer_norm(x, [6]), "normalisation"),
+        (lambda x: torch.group_norm(x, 2), "normalisation"),
+        (lambda x: x.clone().tanh_(), "activation"),
+        (lambda x: x.clone().sigmoid_(), "activation"),
+        (lambda x: torch.tanh_(x.clone()), "activation"),
+        (lambda x: F.elu_(x.clone()), "activation"),
+        (lambda x: F.leaky_relu_(x.clone()), "activation"),
+        (lambda x: torch.selu_(x.clone()), "activation"),
+        (lambda x: torch.prelu(x, torch.ones(1)), "activation"),
+    ],
+)
+def test_functions_of_a_model_are_seen(function: Any, step: str) -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = function(x)
+            return out
+
+    model = Net()
+    with probe(model, TOPOLOGY, laplacian="augmented") as trace:
+        model(features(NODES, 6, torch.float32))
+    assert [r.step for r in trace.readings] == ["input", step]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "power"),
+    [
+        ("GraphConv", (4, 4, "both", False, False), (-0.5, -0.5)),
+        ("GraphConv", (4, 4, "right", False, False), (-1.0, 0.0)),
+        ("GraphConv", (4, 4, "none", False, False), (0.0, 0.0)),
+        ("SGConv", (4, 4, 1), (-0.5, -0.5)),
+        ("APPNPConv", (1, 0.1), (-0.5, -0.5)),
+        ("TAGConv", (4, 4, 1), (-0.5, -0.5)),
+        ("GCN2Conv", (4, 1), (-0.5, -0.5)),
+    ],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_of_dgl_are_measured_as_their_layers_scale_them(
+    name: str, args: tuple[Any, ...], power: tuple[float, float], weighted: bool
+) -> None:
+    if dgl is None:
+        pytest.skip("DGL is not installed")
+    layers = import_quietly("dgl.nn.pytorch")
+    # A star of four nodes, with a loop at each.
+    ends = torch.tensor([[0, 1, 0, 2, 0, 3, 0, 1, 2, 3], [1, 0, 2, 0, 3, 0, 0, 1, 2, 3]])
+    graph, x = dgl.graph((ends[0], ends[1])), features(4, 4, torch.float32)
+    layer = getattr(layers, name)(*args)
+    weight = torch.arange(1.0, 11.0) if weighted else torch.ones(10)
+    adjacency = torch.zeros(4, 4).index_put((ends[1], ends[0]), weight)
+    # GraphConv counts edges, the others sum their weights.
+    counted = (adjacency > 0).float() if name == "GraphConv" else adjacency
+    left, right = counted.sum(1).pow(power[0]), counted.sum(0).pow(power[1])
+    expected = left[:, None] * adjacency * right @ x
+    given = (x, x) if name == "GCN2Conv" else (x,)
+    options = {"edge_weight": weight} if weighted else {}
+    with probe(layer, graph, laplacian="augmented", steps=["aggregation"]) as trace:
+        layer(graph, *given, **options)
+    (seen,) = trace.readings
+    wanted = measure(expected, graph, "augmented")
+    for measured in ("dirichlet_energy", "collapse", "effective_rank"):
+        found = getattr(seen.smoothness, measured)
+        assert found == pytest.approx(getattr(wanted, measured), rel=1e-4)
 
 
 def test_each_reading_is_handed_over_at_once() -> None:
