@@ -87,6 +87,9 @@ def _joined(layer: Any, _topology: Topology) -> Laplacian | None:
 
 def _averaged(layer: Any, topology: Topology) -> Laplacian | None:
     """Of PyG's layers that sum with weights that have the sum 1, such as attention."""
+    # ClusterGCNConv adds so much to the weight of the node itself.
+    if getattr(layer, "diag_lambda", 0.0):
+        return None
     return "random_walk" if _joined(layer, topology) == "combinatorial" else None
 
 

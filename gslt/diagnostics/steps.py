@@ -402,6 +402,8 @@ def _is_norm(module: nn.Module) -> bool:
     """Whether a module is a normalisation by its name, and no block that has one."""
     if isinstance(module, NormReLU) or "Norm" not in type(module).__name__:
         return False
+    if any(kind.__module__.startswith("torch_geometric.nn.norm.") for kind in type(module).__mro__):
+        return True  # DiffGroupNorm has a map of its own.
     return not any(isinstance(m, nn.Linear) or is_graph_layer(m) for m in module.modules())
 
 

@@ -69,6 +69,9 @@ def test_self_loops_are_counted() -> None:
         (lambda: pyg.GATConv(3, 4), "random_walk"),
         (lambda: pyg.GATv2Conv(3, 4), "random_walk"),
         (lambda: pyg.TransformerConv(3, 4), "random_walk"),
+        (lambda: pyg.ClusterGCNConv(3, 4), "random_walk"),
+        (lambda: pyg.SimpleConv("mean"), "random_walk"),
+        (lambda: pyg.SimpleConv(), "combinatorial"),
     ],
 )
 def test_layers_of_pyg(layer: Any, laplacian: str) -> None:
@@ -189,6 +192,7 @@ class Named(pyg.GCNConv):  # type: ignore[misc]
         ([pyg.SGConv(3, 4, aggr=["sum", "max"])], "SGConv"),
         ([pyg.GATConv(3, 4, aggr="max")], "GATConv"),
         ([pyg.TransformerConv(3, 4, aggr="mean")], "TransformerConv"),
+        ([pyg.ClusterGCNConv(3, 4, diag_lambda=1.0)], "ClusterGCNConv"),
         ([nn.Linear(3, 4)], "Sequential has no layer of PyG, DGL or gslt"),
         (
             [pyg.GCNConv(3, 4), nn.ReLU(), pyg.SAGEConv(4, 2)],

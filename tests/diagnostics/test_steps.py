@@ -387,6 +387,10 @@ def test_a_block_that_is_called_after_its_norm_is_none() -> None:
     with probe(model[0], TOPOLOGY, laplacian="augmented", steps=["normalisation"]) as trace:
         model[0](x)
     assert [r.module for r in trace.readings] == ["norm"]
+    host = nn.Sequential(import_quietly("torch_geometric.nn").DiffGroupNorm(6, groups=2))
+    with probe(host, TOPOLOGY, laplacian="augmented", steps=["normalisation"]) as trace:
+        host(x)
+    assert [r.module for r in trace.readings] == ["0.norm", "0"]
 
 
 def test_a_composition_of_pyg_is_one_layer() -> None:
