@@ -215,7 +215,7 @@ class _Watch:
             value: anything, see :meth:`see`.
         """
         if self.places and self._is_representation(value):
-            value = _scaled(self.places[-1].module, graph, value.detach())
+            value = _scaled(self.places[-1].module, graph, value)
         self.see_foreign("aggregation", value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
@@ -552,7 +552,7 @@ def _scaled(layer: nn.Module, graph: Any, value: Tensor) -> Tensor:
     if not power:
         return value
     degree: Tensor = graph.in_degrees().to(value).clamp(min=1)
-    return value * degree.pow(power).reshape(-1, *[1] * (value.dim() - 1))
+    return value.detach() * degree.pow(power).reshape(-1, *[1] * (value.dim() - 1))
 
 
 @contextmanager
