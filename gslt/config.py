@@ -7,6 +7,7 @@ annotations stay evaluated (no postponed evaluation in this file): the command l
 import dataclasses
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -692,6 +693,23 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         listed, near = ", ".join(map(str, choices)), nearest(value, choices)
         raise ConfigError(f"{name} must be one of {listed}, got {shortened(value)}{near}")
+
+
+def check_choices(name: str, values: Iterable[object], choices: tuple[object, ...]) -> None:
+    """Refuse values that are not all among the choices.
+
+    Args:
+        name: of the setting, for the message.
+        values: what was given.
+        choices: what is possible.
+
+    Raises:
+        ConfigError: naming the choices, or for a text in the place of several.
+    """
+    if isinstance(values, str):
+        raise ConfigError(f"{name} takes several names, got the text {values!r}; give a list")
+    for value in values:
+        check_choice(name, value, choices)
 
 
 def check_values(config: Any) -> None:

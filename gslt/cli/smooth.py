@@ -36,18 +36,21 @@ def add(commands: Commands) -> None:
 
 
 def check_source(options: Namespace, given: Sequence[str]) -> None:
-    """Refuse settings of a source beside a path, which would be lost.
+    """Refuse settings of a source that would be lost: beside a path, or beside its depths.
 
     Args:
         options: parsed options of any command.
         given: words of the command line.
 
     Raises:
-        ConfigError: if there are settings of a source beside a path.
+        ConfigError: if there are some.
     """
+    typed = given_options(given)
+    if "--depths" in typed and "--num_layers" in typed:
+        refuse_lost(["--num_layers"], "--depths says the numbers of layers")
     if not options.get("paths"):
         return
-    others = [flag for flag in given_options(given) if flag in _OF_SOURCE]
+    others = [flag for flag in typed if flag in _OF_SOURCE]
     refuse_lost(others, "the networks at a PATH have their own settings")
 
 

@@ -55,15 +55,26 @@ class Labels:
             )
 
     @classmethod
-    def of(cls, graph: Any) -> Labels | None:
-        """Those of a :class:`gslt.NodeDataset`; None of any other graph.
+    def of(cls, graph: Any, given: Labels | None = None) -> Labels | None:
+        """Those of a :class:`gslt.NodeDataset`, unless others are given; None of any other graph.
 
         None also where nodes have several labels, of which there are no classes to separate; a
         warning says so.
 
         Args:
             graph: whatever :func:`gslt.diagnostics.as_topology` reads.
+            given: what is taken in the place of the graph's.
+
+        Raises:
+            DataError: if something else than ``Labels`` is given.
         """
+        if given is not None:
+            if not isinstance(given, cls):
+                raise DataError(
+                    f"labels must be diagnostics.Labels, got {type(given).__name__}; give "
+                    "Labels(y=…, num_classes=…, train=…, val=…, test=…)"
+                )
+            return given
         if not is_a(graph, "gslt.data.dataset", "NodeDataset"):
             return None
         if graph.task == "multilabel":
@@ -76,6 +87,21 @@ class Labels:
             return None
         masks = {"train": graph.train_mask, "val": graph.val_mask, "test": graph.test_mask}
         return cls(y=graph.y, num_classes=graph.num_classes, **masks)
+
+    def check(self, num_rows: int) -> None:
+        """Refuse labels of another number of rows.
+
+        Args:
+            num_rows: of the representations.
+
+        Raises:
+            DataError: if there are more or fewer.
+        """
+        if len(self.y) != num_rows:
+            raise DataError(
+                f"there are {len(self.y)} labels, but {num_rows} rows of representations; give one "
+                "label a row, below 0 where there is none"
+            )
 
     def to(self, device: torch.device) -> Labels:
         """The same on a device."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
@@ -16,15 +16,17 @@ import torch
 from msgspec import Meta
 from torch import nn
 
+from gslt.config import check_choice
 from gslt.diagnostics.labels import Labels
-from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.propagation import propagation_of, say_unlike
-from gslt.diagnostics.steps import Step, check_steps, watching
+from gslt.diagnostics.laplacians import LAPLACIANS, Laplacian
+from gslt.diagnostics.propagation import propagation_of, say_unlike, saying_weights
+from gslt.diagnostics.steps import Step, check_asked, watching
 from gslt.diagnostics.topology import as_topology, is_a
 from gslt.diagnostics.trace import Trace
 from gslt.errors import ConfigError, GsltWarning, RunError
 from gslt.files import json_values, parse, plain, reading
 from gslt.files.log import Log
+from gslt.masking.weights import unwrapped
 
 if TYPE_CHECKING:
     from gslt.data import NodeDataset
@@ -63,12 +65,14 @@ def probe(
     after norm, activation and residual connection (for the last layer, what enters the logits).
 
     Args:
-        model: any torch, PyG or DGL model.
+        model: any torch, PyG or DGL model. One that ``torch.compile`` has made is run as it is
+            written.
         graph: what :func:`gslt.diagnostics.as_topology` takes; of an ``edge_index`` it must be told
             the number of nodes, so hand over ``as_topology(edge_index, num_nodes)``.
         laplacian: see :func:`gslt.diagnostics.measure`. Default: that of the model's propagation,
-            see :func:`gslt.diagnostics.laplacian_of`; edges without a reverse or listed twice,
-            which a simple undirected graph has not, are then a :class:`gslt.errors.GsltWarning`.
+            see :func:`gslt.diagnostics.laplacian_of`; edges without a reverse or listed twice, and
+            weights that a layer is given, which a simple undirected graph has not, are then a
+            :class:`gslt.errors.GsltWarning`.
         only: names of measures, see :func:`gslt.diagnostics.measure`.
         steps: which steps are measured; default all.
         layers: qualified names of the modules that are layers. Default: layers of gslt, PyG and
@@ -77,20 +81,30 @@ def probe(
 
     Raises:
         GraphError: if the graph cannot be read.
-        ConfigError: for a layer that the model does not have, a step that there is not, or if no
-            Laplacian is given and none can be told from the model's layers.
+        DataError: if the labels are none, or not one for every node.
+        ConfigError: for a layer that the model does not have or that lies within another one, a
+            step, measure or Laplacian that there is not, a model that ``torch.jit`` has compiled,
+            or if no Laplacian is given and none can be told from the model's layers.
 
     A :class:`gslt.errors.GsltWarning` says where the model was called and nothing measured.
     """
-    topology = as_topology(graph)
+    model = unwrapped(model)
+    if laplacian is not None:
+        check_choice("laplacian", laplacian, LAPLACIANS)
+    topology, labels = as_topology(graph), Labels.of(graph, labels)
+    if labels is not None:
+        labels.check(topology.num_nodes)
     trace = Trace(laplacian or "combinatorial", model=type(model).__name__)
-    if laplacian is None:
-        found = propagation_of(model, topology)
-        say_unlike(found, topology)
-        trace.laplacian, trace.propagation = found.laplacian, found.layers
-    labels = Labels.of(graph) if labels is None else labels
-    take = trace.readings.append
-    with watching(model, topology, trace.laplacian, take, only, steps, layers, labels):
+    with ExitStack() as stack:
+        if laplacian is None:
+            found = propagation_of(model, topology)
+            say_unlike(found, topology)
+            trace.laplacian, trace.propagation = found.laplacian, found.layers
+            stack.enter_context(saying_weights(model, found))
+        take = trace.readings.append
+        stack.enter_context(
+            watching(model, topology, trace.laplacian, take, only, steps, layers, labels)
+        )
         yield trace
 
 
@@ -148,7 +162,7 @@ class SearchProbe:
 
     Raises:
         ConfigError: unless ``every`` is at least 1, or ``"log"``; for a set of images, or a step
-            that there is not.
+            or measure that there is not.
         RunError: if the file holds anything else than measurements.
     """
 
@@ -163,7 +177,7 @@ class SearchProbe:
     ) -> None:
         if every != "log" and (not isinstance(every, int) or every < 1):
             raise ConfigError(f"probe_every must be at least 1, or log, got {every}")
-        check_steps(steps)
+        check_asked(steps, only)
         if is_a(graph, "gslt.data.images", "ImageDataset"):
             raise ConfigError(
                 f"over-smoothing is measured on a graph, and {graph.name} is a set of images; "

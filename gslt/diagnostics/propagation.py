@@ -1,24 +1,27 @@
 """Which Laplacian belongs to a model: that of the propagation of its layers, read off them.
 
 Layers of PyG, DGL and gslt are known by the name of their class, so that neither library is
-imported to ask; a frozen layer, or a subclass that leaves the messages alone, is what it is made
-of.
+imported to ask; a frozen layer, or a subclass that leaves the forward pass and the messages alone,
+is what it is made of.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gslt.config import check_choice
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.steps import is_graph_layer
+from gslt.diagnostics.steps import Hook, is_graph_layer
 from gslt.diagnostics.topology import Topology, as_topology
 from gslt.errors import ConfigError, GsltWarning, listed, warn
+from gslt.nn.conv import GATConv, GCNConv
 
 #: What tells a layer's Laplacian, of the layer and the graph; None where there is none.
 Rule = Callable[[Any, Topology], Laplacian | None]
@@ -46,8 +49,10 @@ def _by_loops(topology: Topology) -> Laplacian | None:
 
 
 def _normalised(layer: Any, topology: Topology) -> Laplacian | None:
-    """Of PyG's layers that normalise as GCN does, if they do, and gslt's GCN."""
+    """Of PyG's layers that normalise as GCN does, if they do, and sum what they have normalised."""
     if not getattr(layer, "normalize", True) or getattr(layer, "improved", False):
+        return None
+    if _joined(layer, topology) != "combinatorial":
         return None
     return "augmented" if getattr(layer, "add_self_loops", False) else _by_loops(topology)
 
@@ -80,6 +85,14 @@ def _joined(layer: Any, _topology: Topology) -> Laplacian | None:
     return _PYG_JOINED.get(type(layer.aggr_module).__name__)
 
 
+def _averaged(layer: Any, topology: Topology) -> Laplacian | None:
+    """Of PyG's layers that sum with weights that have the sum 1, such as attention."""
+    # ClusterGCNConv adds so much to the weight of the node itself.
+    if getattr(layer, "diag_lambda", 0.0):
+        return None
+    return "random_walk" if _joined(layer, topology) == "combinatorial" else None
+
+
 def _of_graph_conv(layer: Any, topology: Topology) -> Laplacian | None:
     """Of DGL's GraphConv."""
     if layer._norm == "both":
@@ -98,8 +111,8 @@ _RULES: dict[str, dict[str, Rule]] = {
         **dict.fromkeys(("GCNConv", "SGConv", "SSGConv", "APPNP", "GCN2Conv"), _normalised),
         **dict.fromkeys(("TAGConv", "LGConv", "ARMAConv"), _normalised),
         **dict.fromkeys(("GINConv", "SAGEConv", "GraphConv", "SimpleConv"), _joined),
-        **dict.fromkeys(("GATConv", "GATv2Conv", "SuperGATConv", "AGNNConv"), _ATTENTION),
-        **dict.fromkeys(("TransformerConv", "ClusterGCNConv"), _ATTENTION),
+        **dict.fromkeys(("GATConv", "GATv2Conv", "SuperGATConv", "AGNNConv"), _averaged),
+        **dict.fromkeys(("TransformerConv", "ClusterGCNConv"), _averaged),
     },
     "dgl": {
         "GraphConv": _of_graph_conv,
@@ -110,7 +123,10 @@ _RULES: dict[str, dict[str, Rule]] = {
     },
 }
 #: What a subclass may not have rewritten for its layer to be known.
-_MESSAGES = ("message", "aggregate", "update", "message_and_aggregate")
+_MESSAGES = {
+    *("forward", "propagate", "edge_update"),
+    *("message", "aggregate", "update", "message_and_aggregate"),
+}
 
 
 # Models
@@ -124,6 +140,8 @@ class ModelPropagation:
     """The Laplacian of all its layers."""
     layers: str
     """Names of their classes."""
+    follows_loops: bool
+    """Whether some layer propagates by self-loops of the graph as they are."""
 
 
 def laplacian_of(model: nn.Module | str, graph: Any = None) -> Laplacian:
@@ -176,6 +194,7 @@ def propagation_of(model: nn.Module, topology: Topology) -> ModelPropagation:
     """
     whose = type(model).__name__
     found: dict[tuple[str, Laplacian], None] = {}
+    follows_loops = False
     for name, layer in _layers(model):
         library, kind = _known(layer)
         laplacian = _RULES[library][kind](layer, topology) if library else None
@@ -185,6 +204,9 @@ def propagation_of(model: nn.Module, topology: Topology) -> ModelPropagation:
                 f"as it is made{_loops(topology)}; {_ASK}"
             )
         found[kind, laplacian] = None
+        # PyG's layers that add self-loops, and gslt's, leave one at each node.
+        adds = isinstance(layer, (GCNConv, GATConv)) or getattr(layer, "add_self_loops", False)
+        follows_loops = follows_loops or not adds
     if not found:
         raise ConfigError(
             f"{whose} has no layer of PyG, DGL or gslt that tells by which Laplacian it "
@@ -195,7 +217,8 @@ def propagation_of(model: nn.Module, topology: Topology) -> ModelPropagation:
         raise ConfigError(
             f"the layers of {whose} propagate by different Laplacians, {listed(parts)}; {_ASK}"
         )
-    return ModelPropagation(next(iter(found))[1], listed([kind for kind, _ in found]))
+    kinds = listed([kind for kind, _ in found])
+    return ModelPropagation(next(iter(found))[1], kinds, follows_loops)
 
 
 def say_unlike(found: ModelPropagation, topology: Topology) -> None:
@@ -205,8 +228,12 @@ def say_unlike(found: ModelPropagation, topology: Topology) -> None:
         found: what it propagates by.
         topology: the graph that it is given.
     """
-    odd = {"without a reverse": topology.num_one_way, "listed twice": topology.num_parallel}
-    told = [f"{number:,} edges {what}" for what, number in odd.items() if number]
+    odd = {
+        "edges without a reverse": topology.num_one_way,
+        "edges listed twice": topology.num_parallel,
+        "self-loops listed twice": topology.num_parallel_loops if found.follows_loops else 0,
+    }
+    told = [f"{number:,} {what}" for what, number in odd.items() if number]
     if told:
         warn(
             f"the graph has {' and '.join(told)}: messages of {found.layers} follow these, and the "
@@ -214,6 +241,52 @@ def say_unlike(found: ModelPropagation, topology: Topology) -> None:
             "collapse may not show as a collapse of 0",
             GsltWarning,
         )
+
+
+@contextmanager
+def saying_weights(model: nn.Module, found: ModelPropagation) -> Iterator[None]:
+    """Warn once where a layer is given edge weights in this block, which no measure takes.
+
+    Args:
+        model: whose layers are called.
+        found: what it propagates by.
+    """
+    said = False
+
+    def look(layer: nn.Module, given: Mapping[str, Any]) -> None:
+        nonlocal said
+        weight = _weight_in(given)
+        if said or weight is None or not bool((weight != 1).any()):
+            return
+        said = True
+        warn(
+            f"{type(layer).__name__} is given edge weights other than 1, and the {found.laplacian} "
+            "Laplacian is that of the graph without weights, so that a total collapse may not show "
+            "as a collapse of 0; say laplacian= to measure by it without this warning",
+            GsltWarning,
+        )
+
+    with ExitStack() as stack:
+        for _, layer in _layers(model):
+            names = tuple(inspect.signature(layer.forward).parameters)
+            hook = Hook(
+                layer,
+                lambda args, named, layer=layer, names=names: look(
+                    layer, {**dict(zip(names, args, strict=False)), **named}
+                ),
+            )
+            stack.callback(layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+def _weight_in(given: Mapping[str, Any]) -> Tensor | None:
+    """The edge weights among the arguments of a layer: by themselves, or of a sparse adjacency."""
+    weight, edges = given.get("edge_weight"), given.get("edge_index")
+    if isinstance(weight, Tensor):
+        return weight
+    if isinstance(edges, Tensor) and edges.layout != torch.strided:
+        return edges._values() if edges.layout == torch.sparse_coo else edges.values()
+    return None
 
 
 def _loops(topology: Topology) -> str:
@@ -225,8 +298,7 @@ def _loops(topology: Topology) -> str:
 
 def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The layers of a model with their names; of one that consists of layers only itself."""
-    # PyG's own compositions, such as GPSConv, pass messages in more than one way.
-    if is_graph_layer(module) or type(module).__module__.startswith("torch_geometric.nn.conv."):
+    if is_graph_layer(module):
         yield name, module
         return
     for key, child in module.named_children():
@@ -238,8 +310,14 @@ def _known(layer: nn.Module) -> tuple[str, str]:
     rewritten: set[str] = set()
     for kind in type(layer).__mro__:
         library = kind.__module__.partition(".")[0]
-        if kind.__name__ in _RULES.get(library, {}) and not rewritten & set(_MESSAGES):
+        if kind.__name__ in _RULES.get(library, {}) and not rewritten & _MESSAGES:
             return library, kind.__name__
         if library not in ("gslt", "torch"):
-            rewritten |= set(vars(kind))
+            rewritten |= {name for name, value in vars(kind).items() if not _is_made(value, kind)}
     return "", type(layer).__name__
+
+
+def _is_made(value: Any, kind: type) -> bool:
+    """Whether PyG has made this attribute of a class from its templates, to call what it has."""
+    made = f"{kind.__module__}_{kind.__name__}_"
+    return str(getattr(value, "__module__", "")).startswith(made)

@@ -24,7 +24,7 @@ from gslt.diagnostics.laplacians import (
     kernel_vector,
 )
 from gslt.diagnostics.topology import Topology, as_topology
-from gslt.errors import DataError, GraphError
+from gslt.errors import GraphError
 
 Average = Literal["nodes", "edges", "survey"]
 T = TypeVar("T")
@@ -275,7 +275,7 @@ class Representation:
         Raises:
             GraphError: if the graph cannot be read or does not fit x, or x is no dense matrix of
                 floating-point numbers.
-            DataError: if there is not one label for every row of x.
+            DataError: if the labels are none, or not one for every row of x.
             ConfigError: for another Laplacian, average or choice of components.
         """
         check_representations(x)
@@ -283,8 +283,11 @@ class Representation:
         check_choice("laplacian", laplacian, LAPLACIANS)
         check_choice("average", average, get_args(Average))
         check_choice("components", components, get_args(Components))
-        labels = Labels.of(graph) if labels is None else labels
-        return cls(x.detach(), topology, laplacian, average, components, _fitting(labels, x))
+        labels = Labels.of(graph, labels)
+        if labels is not None:
+            labels.check(x.size(0))
+            labels = labels.to(x.device)
+        return cls(x.detach(), topology, laplacian, average, components, labels)
 
     def value(self, function: Callable[[Representation], float]) -> float:
         """What a measure's function gives; NaN if x holds NaN or infinity."""
@@ -333,22 +336,6 @@ class Representation:
         new = [form for form in forms if form not in self._edge_sums]
         sums = edge_sums(self.x, self.topology, [form(self) for form in new])
         self._edge_sums.update(zip(new, sums, strict=True))
-
-
-def _fitting(labels: Labels | None, x: Tensor) -> Labels | None:
-    """The labels of the rows of x, on their device.
-
-    Raises:
-        DataError: if there are more or fewer.
-    """
-    if labels is None:
-        return None
-    if len(labels.y) != x.size(0):
-        raise DataError(
-            f"there are {len(labels.y)} labels, but {x.size(0)} rows of representations; give one "
-            "label a row, below 0 where there is none"
-        )
-    return labels.to(x.device)
 
 
 #: What a measure sums over the edges of a representation's graph.

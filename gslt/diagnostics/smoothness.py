@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gslt.config import check_choice
+from gslt.config import check_choices
 from gslt.diagnostics.cosines import cosine_form, mad_gap_of, mad_of
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Components, Laplacian
@@ -236,7 +236,7 @@ def measure(
     Raises:
         GraphError: if the graph cannot be read or does not fit x, or x is no dense matrix of
             floating-point numbers.
-        DataError: if there is not one label for every row of x.
+        DataError: if the labels are none, or not one for every row of x.
         ConfigError: for a name that does not exist.
 
     >>> import torch
@@ -246,10 +246,8 @@ def measure(
     {'laplacian': 'combinatorial', 'dirichlet_energy': 4.0, 'collapse': 0.2424242424242424,
      'numerical_rank': 1.0}
     """
+    check_choices("only", only or (), tuple(MEASURES))
     asked = default_measures() if only is None else tuple(only)
-    known = tuple(MEASURES)
-    for name in asked:
-        check_choice("only", name, known)
     wanted = {name: entry for name, entry in MEASURES.items() if name in asked}
     representation = Representation.of(
         x, graph, laplacian, average=mad, components=components, labels=labels

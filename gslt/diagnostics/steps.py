@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gslt.config import check_choice
+from gslt.config import check_choices
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.smoothness import Smoothness, measure
+from gslt.diagnostics.smoothness import MEASURES, Smoothness, measure
 from gslt.diagnostics.topology import Topology
-from gslt.errors import ConfigError, GsltWarning, warn
+from gslt.errors import ConfigError, GsltWarning, listed, warn
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
@@ -32,6 +33,11 @@ _LAYERS = (GINConv, GCNConv, SAGEConv, GATConv)
 #: Modules that tell their steps to observers.
 _OWN = (GNN, *_LAYERS, Linear, NormReLU)
 
+#: Whether a measurement is at work, whose own products are no steps of any model.
+_measuring: ContextVar[bool] = ContextVar("measuring", default=False)
+
+#: Products to which another matrix is added, which is their first argument.
+_ADDED = {torch.addmm, Tensor.addmm, Tensor.addmm_, torch.sparse.addmm}
 _PRODUCTS = {
     F.linear,
     torch.matmul,
@@ -40,13 +46,21 @@ _PRODUCTS = {
     Tensor.mm,
     Tensor.__matmul__,
     torch.sparse.mm,
+    torch.spmm,
+    *_ADDED,
 }
-_NORMS = {F.batch_norm, F.layer_norm, F.instance_norm, F.group_norm, F.rms_norm, F.normalize}
+_NORMS = {
+    *(F.batch_norm, F.layer_norm, F.instance_norm, F.group_norm, F.rms_norm, F.normalize),
+    *(torch.batch_norm, torch.layer_norm, torch.instance_norm, torch.group_norm, torch.rms_norm),
+}
 _ACTIVATIONS = {
     *(F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
     *(F.leaky_relu, F.prelu, F.rrelu, F.relu6),
     *(F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.hardtanh, F.hardswish),
-    *(torch.tanh, Tensor.tanh, torch.sigmoid, Tensor.sigmoid),
+    *(F.leaky_relu_, F.rrelu_, F.elu_, F.selu_, F.celu_, F.hardtanh_),
+    *(torch.selu, torch.celu, torch.rrelu, torch.selu_, torch.celu_, torch.rrelu_, torch.prelu),
+    *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, Tensor.prelu),
+    *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_),
 }
 
 
@@ -73,17 +87,18 @@ class Reading:
         return {**{name: getattr(self, name) for name in place}, **self.smoothness.as_dict()}
 
 
-def check_steps(steps: Collection[Step] | None) -> None:
-    """Refuse a step that there is not, of which nothing would be measured.
+def check_asked(steps: Collection[Step] | None, only: Collection[str] | None) -> None:
+    """Refuse a step or a measure that there is not, before a model is called.
 
     Args:
         steps: names out of :data:`Step`; None for all.
+        only: names of measures; None for those that do not sample.
 
     Raises:
-        ConfigError: naming the steps.
+        ConfigError: naming the steps, or the measures.
     """
-    for step in steps or ():
-        check_choice("steps", step, get_args(Step))
+    check_choices("steps", steps or (), get_args(Step))
+    check_choices("only", only or (), tuple(MEASURES))
 
 
 @contextmanager
@@ -111,22 +126,20 @@ def watching(
         labels: see :func:`gslt.diagnostics.measure`.
 
     Raises:
-        ConfigError: for a layer that the model does not have, or a step that there is not.
+        ConfigError: for a layer that the model does not have or that lies within another one, a
+            step or measure that there is not, or a model that ``torch.jit`` has compiled.
     """
-    check_steps(steps)
+    check_asked(steps, only)
     watch = _Watch(topology, laplacian, measured, only, steps, labels)
     with ExitStack() as stack:
+        # A compiler would record what a probe does; what it has compiled tells no step.
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
         _hook(model, watch, layers, stack)
         stack.enter_context(observing(watch.see))
-        stack.enter_context(dgl_aggregations(lambda out: watch.see_foreign("aggregation", out)))
+        stack.enter_context(dgl_aggregations(watch.see_sum))
         stack.enter_context(FunctionSteps(watch.see_foreign))
         yield
-    if watch.call >= 0 and not watch.found:
-        warn(
-            "the model was called, and nothing was measured: no step that was asked for gave a "
-            f"dense representation with a row for each of the graph's {topology.num_nodes} nodes",
-            GsltWarning,
-        )
+    watch.say_missing()
 
 
 class _Watch:
@@ -143,9 +156,14 @@ class _Watch:
     ) -> None:
         self.topology, self.laplacian, self.measured = topology, laplacian, measured
         self.only, self.steps, self.labels = only, steps, labels
-        self.modules: list[tuple[str, nn.Module]] = []
+        self.places: list[_Place] = []
         self.call, self.layer, self.inside = -1, 0, 0
-        self.busy = self.found = False
+        self.first: str | None = None
+        self.on_edges = False
+        #: Layers of which a result is looked for, and those that have one.
+        self.layers: dict[str, None] = {}
+        self.measured_layers: set[str] = set()
+        self.found: set[int] = set()
         self.last: tuple[weakref.ref[Tensor], object, Smoothness] | None = None
 
     def see(self, step: Any, value: Any) -> None:
@@ -155,10 +173,10 @@ class _Watch:
             step: what the value is the result of.
             value: anything; a representation is dense and floating-point, ``(n, …)``.
         """
-        if not self.modules:
-            return  # The model is not at work.
+        if not self.places or self.on_edges or _is_backward() or _measuring.get():
+            return  # The model is not at work, or not on nodes.
         wanted = self.steps is None or step in self.steps
-        if self.busy or not wanted or not self._is_representation(value):
+        if not wanted or not self._is_representation(value):
             return
         state = _state(step, value)
         if self.last is not None and self.last[0]() is value and self.last[1] == state:
@@ -166,8 +184,8 @@ class _Watch:
             if step == "layer":
                 self._write(step, value, self.last[2])
             return
-        # Measuring calls functions of torch too.
-        self.busy = True
+        # Measuring calls functions of torch too, which every probe would see.
+        token = _measuring.set(True)
         try:
             # The heads of an attention stand side by side.
             flat = value.detach().flatten(1)
@@ -175,7 +193,7 @@ class _Watch:
                 flat, self.topology, self.laplacian, only=self.only, labels=self.labels
             )
         finally:
-            self.busy = False
+            _measuring.reset(token)
         self._write(step, value, smoothness)
         self.last = weakref.ref(value), state, smoothness
 
@@ -186,12 +204,25 @@ class _Watch:
             step: what the value is the result of.
             value: anything, see :meth:`see`.
         """
-        if not (self.modules and isinstance(self.modules[-1][1], _OWN)):
+        if not (self.places and isinstance(self.places[-1].module, _OWN)):
             self.see(step, value)
 
+    def see_sum(self, graph: Any, value: Any) -> None:
+        """Measure what an ``update_all`` of DGL gave, as its layer scales it.
+
+        Args:
+            graph: of DGL.
+            value: anything, see :meth:`see`.
+        """
+        if self.places and self._is_representation(value):
+            value = _scaled(self.places[-1].module, graph, value)
+        self.see_foreign("aggregation", value)
+
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
-        self.found = True
-        module, width = self.modules[-1][0], value[0].numel()
+        self.found.add(self.call)
+        if step == "layer":
+            self.measured_layers.add(self.places[-1].name)
+        module, width = self.places[-1].name, value.shape[1:].numel()
         self.measured(Reading(self.call, self.layer, module, step, width, smoothness))
 
     def _is_representation(self, value: Any) -> bool:
@@ -203,40 +234,118 @@ class _Watch:
             and value.is_floating_point()
         )
 
+    def say_missing(self) -> None:
+        """Warn of calls of the model, and of layers, in which nothing was measured."""
+        calls, found = self.call + 1, len(self.found)
+        gone = [name or "the model" for name in self.layers if name not in self.measured_layers]
+        missing = []
+        if calls and not found:
+            missing.append(
+                "the model was called, and nothing was measured: no step that was asked for"
+            )
+        elif found < calls:
+            missing.append(
+                f"nothing was measured in {calls - found} of {calls} calls of the model: no step"
+            )
+        if found and gone and (self.steps is None or "layer" in self.steps):
+            missing.append(f"no result was measured of the layers {listed(gone)}: none of them")
+        for what in missing:
+            warn(
+                f"{what} gave a dense representation with a row for each of the graph's "
+                f"{self.topology.num_nodes} nodes",
+                GsltWarning,
+            )
+
     # Hooks
 
-    def enter(self, name: str, module: nn.Module, is_layer: bool, inputs: Any) -> None:
+    def enter(self, place: _Place, inputs: Any) -> None:
         """A module begins.
 
         Args:
-            name: its qualified name.
-            module: itself.
-            is_layer: whether it is a layer.
+            place: where.
             inputs: its arguments, those by position first.
         """
-        outermost = not self.modules
-        self.modules.append((name, module))
-        if outermost:
+        if _is_backward():
+            return
+        begins = not self.places and self._begins(place)
+        self.places.append(place)
+        if begins:
             self.call, self.layer, self.last = self.call + 1, 0, None
             for value in inputs:
                 self.see("input", value)
-        if is_layer:
+        if place.is_layer:
             # A layer that consists of layers is one.
             self.layer += self.inside == 0
+            if self.inside == 0 and not self._is_told(place):
+                self.layers[place.name] = None
             self.inside += 1
 
-    def leave(self, is_layer: bool, step: str | None, output: Any) -> None:
+    def _begins(self, place: _Place) -> bool:
+        """Whether an outermost module begins a call: of the model, or of another of its methods.
+
+        A method such as ``encode`` calls modules of the model one by one. Its call lasts until the
+        first of them comes again; one without weights, such as dropout, may come many times.
+        """
+        name, weighs = place.name, place.is_layer or any(True for _ in place.module.parameters())
+        if name and self.first is not None and self.first != name:
+            self.first = self.first or (name if weighs else "")
+            return False
+        self.first = None if not name else name if weighs else ""
+        return True
+
+    def message(self, begins: bool) -> None:
+        """A layer begins or ends to compute on edges, of which there may be as many as nodes.
+
+        Args:
+            begins: whether it does.
+        """
+        self.on_edges = begins
+
+    def leave(self, place: _Place, output: Any) -> None:
         """A module ends.
 
         Args:
-            is_layer: whether it is a layer.
-            step: what its output is the result of; None for no step.
-            output: what it gave; of a tuple the first, such as that of attention with its weights.
+            place: where.
+            output: what it gave; of a tuple the first, such as that of attention with its weights,
+                and of a dictionary every entry, such as those of several types of nodes.
         """
-        if step is not None and not (is_layer and self.inside > 1):
-            self.see(step, output[0] if isinstance(output, tuple) and output else output)
-        self.modules.pop()
-        self.inside -= is_layer
+        if _is_backward():
+            return
+        # Messages that failed did not end.
+        self.on_edges = self.on_edges and not _is_message_passing(place.module)
+        if (
+            place.step is not None
+            and not self._is_told(place)
+            and not (place.is_layer and self.inside > 1)
+        ):
+            first = output[0] if isinstance(output, tuple) and output else output
+            for value in first.values() if isinstance(first, dict) else (first,):
+                self.see(place.step, value)
+        self.places.pop()
+        self.inside -= place.is_layer
+
+    def _is_told(self, place: _Place) -> bool:
+        """Whether a GNN of gslt is at work, which says itself what this layer of it gives."""
+        return place.of_gnn and any(isinstance(each.module, GNN) for each in self.places)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A module, and what it is to a watch."""
+
+    name: str
+    """Its qualified name."""
+    module: nn.Module
+    is_layer: bool
+    step: str | None
+    """What its output is the result of; None for no step."""
+    of_gnn: bool
+    """Whether it is a layer of a GNN of gslt."""
+
+
+def _is_backward() -> bool:
+    """Whether this is a backward pass, which computes anew what a checkpoint has not kept."""
+    return torch._C._current_graph_task_id() != -1
 
 
 def _state(step: str, value: Tensor) -> object:
@@ -248,38 +357,100 @@ def _state(step: str, value: Tensor) -> object:
 def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: ExitStack) -> None:
     """Hooks that tell the watch where the model is; the stack removes them."""
     modules = dict(model.named_modules())
-    if unknown := sorted(set(layers or ()) - set(modules)):
-        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
-    # A GNN says itself what its layers give.
+    for name, module in modules.items():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ConfigError(
+                f"{name or 'the model'} was compiled by torch.jit, and its steps are not seen; "
+                "probe the model that it was made of"
+            )
+    if layers is not None:
+        _check_layers(layers, modules)
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
         is_layer = name in layers if layers is not None else is_graph_layer(module)
-        step = "layer" if is_layer and id(module) not in own else None
-        if not is_layer and "Norm" in type(module).__name__ and not isinstance(module, NormReLU):
-            step = "normalisation"
-        _hook_one(module, name, is_layer, step, watch, stack)
+        step = "layer" if is_layer else "normalisation" if name and _is_norm(module) else None
+        place = _Place(name, module, is_layer, step, id(module) in own)
+        if layers is not None and is_layer and not place.of_gnn:
+            watch.layers[name] = None
+        _hook_one(place, watch, stack)
 
 
-def _hook_one(
-    module: nn.Module,
-    name: str,
-    is_layer: bool,
-    step: str | None,
-    watch: _Watch,
-    stack: ExitStack,
-) -> None:
+class Hook:
+    """A hook of one module. A copy of the module, or what is read of its file, has an idle one.
+
+    Args:
+        module: whose calls are told.
+        tell: called with what a hook is given beside the module.
+    """
+
+    def __init__(
+        self, module: nn.Module | None = None, tell: Callable[..., None] | None = None
+    ) -> None:
+        self.module, self.tell = module, tell
+
+    def __call__(self, module: nn.Module, *seen: Any) -> None:
+        """Tell what is seen of this module."""
+        if module is self.module and self.tell is not None:
+            self.tell(*seen)
+
+    def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
+        """For a copy or a file: a hook of no module."""
+        return Hook, ()
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation by its name, and no block that has one."""
+    if isinstance(module, NormReLU) or "Norm" not in type(module).__name__:
+        return False
+    if any(kind.__module__.startswith("torch_geometric.nn.norm.") for kind in type(module).__mro__):
+        return True  # DiffGroupNorm has a map of its own.
+    return not any(isinstance(m, nn.Linear) or is_graph_layer(m) for m in module.modules())
+
+
+def _check_layers(layers: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
+    """Refuse names of layers that the model has not, or of which one holds another.
+
+    Raises:
+        ConfigError: naming them.
+    """
+    if isinstance(layers, str):
+        raise ConfigError(f"layers takes several names, got the text {layers!r}; give a list")
+    if unknown := sorted(set(layers) - set(modules)):
+        raise ConfigError(f"the model has no module {unknown[0]!r}; see model.named_modules()")
+    for outer in layers:
+        for inner in layers:
+            if inner != outer and inner.startswith(f"{outer}." if outer else ""):
+                raise ConfigError(
+                    f"layer {inner!r} lies within layer {outer or 'the model'!r}, whose results "
+                    "alone are measured; name one of them"
+                )
+
+
+def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
+    module = place.module
+
+    def hook(tell: Callable[..., None]) -> Hook:
+        return Hook(module, tell)
+
     handles = [
         module.register_forward_pre_hook(
-            lambda _, x, named: watch.enter(name, module, is_layer, (*x, *named.values())),
-            with_kwargs=True,
+            hook(lambda x, named: watch.enter(place, (*x, *named.values()))), with_kwargs=True
         ),
         module.register_forward_hook(
-            lambda _, x, out: watch.leave(is_layer, step, out), always_call=True
+            hook(lambda _, out: watch.leave(place, out)), always_call=True
         ),
     ]
     if _is_message_passing(module):
-        register: Any = module.register_propagate_forward_hook
-        handles.append(register(lambda _, x, out: watch.see("aggregation", out)))
+        layer: Any = module
+        seen = hook(lambda _, out: watch.see("aggregation", out))
+        begin, end = hook(lambda *_: watch.message(True)), hook(lambda *_: watch.message(False))
+        handles += [
+            layer.register_propagate_forward_hook(seen),
+            layer.register_message_forward_pre_hook(begin),
+            layer.register_message_forward_hook(end),
+            layer.register_edge_update_forward_pre_hook(begin),
+            layer.register_edge_update_forward_hook(end),
+        ]
     for handle in handles:
         stack.callback(handle.remove)
 
@@ -292,8 +463,13 @@ def is_graph_layer(module: nn.Module) -> bool:
     """
     if isinstance(module, _LAYERS) or _is_message_passing(module):
         return True
-    # A frozen layer has a class of its own, of another module.
-    return any(kind.__module__.startswith("dgl.nn.pytorch.conv") for kind in type(module).__mro__)
+    # A frozen layer has a class of its own, of another module. PyG's compositions, such as GPSConv,
+    # are layers too; DGL's EdgeWeightNorm gives weights of edges.
+    return any(
+        kind.__module__.startswith(("dgl.nn.pytorch.conv", "torch_geometric.nn.conv."))
+        and kind.__name__ != "EdgeWeightNorm"
+        for kind in type(module).__mro__
+    )
 
 
 def _is_message_passing(module: nn.Module) -> bool:
@@ -307,8 +483,8 @@ def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
 
     Args:
         function: of torch.
-        args: its positional arguments; the first tells an aggregation, by a square sparse matrix,
-            from a projection.
+        args: its positional arguments; the first matrix of a product tells an aggregation, by
+            being square and sparse, from a projection.
 
     >>> step_of(torch.tanh, ()), step_of(torch.mm, (torch.eye(2), torch.eye(2)))
     ('activation', 'projection')
@@ -317,12 +493,14 @@ def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
         return "normalisation"
     if function in _ACTIVATIONS:
         return "activation"
-    if function in _PRODUCTS:
-        sparse = bool(args) and isinstance(args[0], Tensor) and args[0].layout != torch.strided
-        # A square sparse matrix is an adjacency; a sparse matrix of features is projected.
-        square = sparse and args[0].dim() == 2 and args[0].size(0) == args[0].size(1)
-        return "aggregation" if square else "projection"
-    return None
+    if function not in _PRODUCTS:
+        return None
+    left = next(iter(args[function in _ADDED :]), None)
+    if not isinstance(left, Tensor) or left.layout == torch.strided:
+        return "projection"
+    # A square sparse matrix is an adjacency; a sparse matrix of features is projected.
+    square = left.dim() == 2 and left.size(0) == left.size(1)
+    return "aggregation" if square else "projection"
 
 
 class FunctionSteps(TorchFunctionMode):
@@ -351,9 +529,35 @@ class FunctionSteps(TorchFunctionMode):
         return result
 
 
+#: Layers of DGL that sum first, and then multiply by D^(−½), unless they have edge weights.
+_SYMMETRIC = ("SGConv", "APPNPConv", "TAGConv", "GCN2Conv")
+
+
+def _scaled(layer: nn.Module, graph: Any, value: Tensor) -> Tensor:
+    """A sum over the in-edges of a DGL graph, times what a layer of DGL multiplies it by.
+
+    Args:
+        layer: any module.
+        graph: of DGL.
+        value: the sum, ``(n, …)``.
+    """
+    kinds = type(layer).__mro__
+    names = [k.__name__ for k in kinds if k.__module__.startswith("dgl.nn.pytorch.conv")]
+    name, power = names[0] if names else "", 0.0
+    if name == "GraphConv":
+        power = {"both": -0.5, "right": -1.0}.get(str(layer._norm), 0.0)
+    elif name in _SYMMETRIC and "_edge_weight" not in graph.edata:
+        # APPNP has weights of 1 where it is given none; normalised ones are smaller.
+        power = 0.0 if name == "APPNPConv" and graph.edata["w"].max() < 1 else -0.5
+    if not power:
+        return value
+    degree: Tensor = graph.in_degrees().to(value).clamp(min=1)
+    return value.detach() * degree.pow(power).reshape(-1, *[1] * (value.dim() - 1))
+
+
 @contextmanager
-def dgl_aggregations(seen: Callable[[Any], None]) -> Iterator[None]:
-    """Call ``seen`` with what every ``update_all`` of a DGL graph in this block gave.
+def dgl_aggregations(seen: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Call ``seen`` with the graph and what every ``update_all`` of DGL in this block gave.
 
     DGL has no hook for it, so the method of the class is wrapped as long as the block lasts. Where
     DGL was not imported there is no such graph.
@@ -369,7 +573,7 @@ def dgl_aggregations(seen: Callable[[Any], None]) -> Iterator[None]:
         update_all(graph, message_func, reduce_func, *args, **kwargs)
         field = getattr(reduce_func, "out_field", None)
         if field is not None and field in graph.dstdata:
-            seen(graph.dstdata[field])
+            seen(graph, graph.dstdata[field])
 
     dgl.DGLGraph.update_all = watched
     try:

@@ -47,6 +47,8 @@ class Topology:
     """Edges i → j without j → i in that graph; a measure takes them as undirected."""
     num_parallel: int = 0
     """Edges of that graph beyond the first from one node to another; a measure counts one."""
+    num_parallel_loops: int = 0
+    """Self-loops of that graph beyond the first of a node."""
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> Topology:
@@ -81,6 +83,7 @@ class Topology:
             num_loops=loops,
             num_one_way=2 * edges.size(1) - directed,
             num_parallel=proper.size(1) - directed,
+            num_parallel_loops=ends.size(1) - proper.size(1) - loops,
         )
 
     @property
@@ -157,8 +160,8 @@ def as_topology(
             sparse matrix and edge data called ``weight`` or ``edge_weight``.
 
     Raises:
-        GraphError: for another type, a graph of another size, an edge that leads nowhere, or
-            weights other than 1 that are not ignored.
+        GraphError: for another type, a graph of another size, an edge that leads nowhere, weights
+            other than 1 that are not ignored, or not one for each edge.
 
     >>> as_topology(torch.tensor([[0, 1], [1, 2]]), num_nodes=3)
     Topology(3 nodes, 2 undirected edges, 1 components)
@@ -175,8 +178,16 @@ def as_topology(
         return graph
     nodes = num_nodes if found is None else found
     if nodes is None:
-        raise GraphError("an edge_index does not tell the number of nodes; give num_nodes")
+        raise GraphError(
+            "an edge_index does not tell the number of nodes; give as_topology(edge_index, "
+            "num_nodes) in its place"
+        )
     if weight is not None:
+        if weight.numel() != edges.size(1):
+            raise GraphError(
+                f"weights of shape {tuple(weight.shape)} are not one for each of the "
+                f"{edges.size(1)} edges; drop them from the graph, or rename what is no weight"
+            )
         edges = _unweighted(edges, weight.detach().reshape(-1).cpu(), ignore_weights)
     return Topology.of(edges, nodes)
 
@@ -250,13 +261,14 @@ def _from_tensor(graph: Tensor) -> Parts:
         # An EdgeIndex may know its size; a plain edge_index does not.
         sides = getattr(graph, "sparse_size", lambda: ())()
         known = [side for side in sides if side is not None]
-        return plain_edges(graph), max(known, default=None), None
-    size = _side(tuple(graph.shape))
+        size = _side(tuple(known)) if len(known) == 2 else max(known, default=None)
+        return plain_edges(graph), size, None
+    side = _side(tuple(graph.shape))
     if graph.layout == torch.sparse_coo:
         # Not coalesced first: that would turn parallel edges into a weight.
-        return graph._indices(), size, graph._values()
-    edges, weight = edges_of(graph, size, size)
-    return edges, size, weight
+        return graph._indices(), side, graph._values()
+    edges, weight = edges_of(graph, side, side)
+    return edges, side, weight
 
 
 def _from_scipy(graph: Any) -> Parts:
@@ -298,7 +310,10 @@ def _from_networkx(graph: Any) -> Parts:
     weights = [_number(data.get("weight", 1), u, v) for u, v, data in graph.edges(data=True)]
     edges, weight = pairs.reshape(-1, 2).T, torch.tensor(weights, dtype=torch.float64)
     if not graph.is_directed():
-        edges, weight = torch.cat([edges, edges.flip(0)], dim=1), weight.repeat(2)
+        # A self-loop is its own reverse.
+        back = edges[0] != edges[1]
+        edges = torch.cat([edges, edges.flip(0)[:, back]], dim=1)
+        weight = torch.cat([weight, weight[back]])
     return edges, len(number), weight
 
 

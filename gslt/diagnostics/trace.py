@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -40,19 +40,21 @@ class Trace:
         """The results of the layers in one call of the model, in order.
 
         Args:
-            call: number of the call; default: the last.
+            call: number of the call; default: the last that was measured.
         """
         return self._of(call, "layer")
 
     def _of(self, call: int | None, step: Step | None) -> list[Reading]:
         calls = sorted({reading.call for reading in self.readings})
+        if step is not None:
+            check_choice("step", step, get_args(Step))
         if calls and call is not None:
-            if not -len(calls) <= call < len(calls):
+            if call not in calls and not -len(calls) <= call < 0:
                 raise ConfigError(
-                    f"call must be the number of one of {len(calls)} calls of the model, from 0, "
-                    f"got {call}"
+                    "call must be the number of a call of the model that was measured, "
+                    f"{listed([str(each) for each in calls])}, got {call}"
                 )
-            calls = [calls[call]]
+            calls = [call if call >= 0 else calls[call]]
         return [r for r in self.readings if r.call in calls and step in (None, r.step)]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -63,7 +65,8 @@ class Trace:
         """Layer × measure: a row per layer, and a column per measure of its name in ``MEASURES``.
 
         Args:
-            call: number of the call of the model; default: the last; None: all.
+            call: number of the call of the model, from 0; default: the last that was measured;
+                None: all.
             step: what is shown of each layer, such as ``"aggregation"``; default: its own result;
                 None: every step.
 
@@ -72,7 +75,7 @@ class Trace:
             ``module``, ``step``, ``width``, ``laplacian`` and one per measure that was taken.
 
         Raises:
-            ConfigError: if there is no such call.
+            ConfigError: if there is no such call, or no such step.
         """
         from pandas import DataFrame
 
@@ -86,7 +89,7 @@ class Trace:
         Args:
             measures: names in ``MEASURES`` out of those that were taken; default: all that have a
                 value somewhere.
-            call: number of the call of the model; default: the last.
+            call: number of the call of the model, from 0; default: the last that was measured.
             title: default: the class of the model.
 
         Returns:

@@ -101,8 +101,9 @@ def unwrapped(module: nn.Module) -> nn.Module:
     for wrapper in (nn.DataParallel, nn.parallel.DistributedDataParallel):
         if isinstance(module, wrapper):
             return unwrapped(module.module)
-    inner = getattr(module, "_modules", {}).get("_orig_mod")
-    return module if inner is None else unwrapped(inner)
+    # torch.jit's modules are in no dictionary of Python's.
+    parts = getattr(module, "_modules", {})
+    return unwrapped(parts["_orig_mod"]) if "_orig_mod" in parts else module
 
 
 def frozen_root(module: nn.Module) -> nn.Module:

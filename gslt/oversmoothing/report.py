@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gslt.config import check_choice
+from gslt.config import check_choices
 from gslt.data import as_dataset
 from gslt.data.convert import dataset_at_hand
 from gslt.data.metrics import ACCURACY
 from gslt.diagnostics import MEASURES, default_measures
 from gslt.environment import environment
-from gslt.errors import ConfigError, RunError
+from gslt.errors import ConfigError, RunError, listed
 from gslt.files import OutputFolder, plain
 from gslt.files.folder import check_folder
 from gslt.oversmoothing.figures import (
@@ -33,7 +33,7 @@ from gslt.report.figures import both_names, save_both
 from gslt.report.statistics import averages
 from gslt.report.tables import NONE, Cell, Table, accuracy, csv_text, text
 from gslt.studies.columns import LOG_QUOTIENT, heading
-from gslt.studies.smoothness import last_names, slope_names
+from gslt.studies.smoothness import OF_LOG_QUOTIENT, last_names, slope_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -155,7 +155,7 @@ def smooth(
         progress=progress,
         allow_other_data=allow_other_data,
     )
-    for line in write(found, folder, steps=steps):
+    for line in write(found, folder, steps=steps, named=measures or ()):
         tell(line)
     return found
 
@@ -166,15 +166,16 @@ def _checked(measures: Collection[str] | None) -> Collection[str]:
         return default_measures()
     if not measures:
         raise ConfigError(f"name at least one of the measures {', '.join(MEASURES)}")
-    for name in measures:
-        check_choice("measures", name, tuple(MEASURES))
+    check_choices("measures", measures, tuple(MEASURES))
     return measures
 
 
 # Files
 
 
-def write(found: Measurements, out: OutputFolder, *, steps: bool) -> Iterator[str]:
+def write(
+    found: Measurements, out: OutputFolder, *, steps: bool, named: Collection[str] = ()
+) -> Iterator[str]:
     """Write tables, data and pictures; gives what is shown on the terminal, as it is there.
 
     Pictures of an earlier call that this one did not draw are removed, as they would stand beside
@@ -184,6 +185,7 @@ def write(found: Measurements, out: OutputFolder, *, steps: bool) -> Iterator[st
         found: what was measured.
         out: the folder.
         steps: whether steps were asked for.
+        named: measures that were asked for by name.
     """
     tables = tables_of(found)
     for table in tables:
@@ -205,9 +207,20 @@ def write(found: Measurements, out: OutputFolder, *, steps: bool) -> Iterator[st
             yield f"no picture of the {kind}: {reason}"
     if steps and len(found.steps) and "change" not in found.steps:
         yield "no table of what each step adds: it takes the measure centred_rayleigh_quotient"
+    if nowhere := _in_no_table(found, named):
+        yield (
+            f"no table has {listed(nowhere)}: the values at every layer are in {lines} and in the "
+            "picture of the layers"
+        )
     if stale:
         yield f"removed, being of an earlier call: {', '.join(stale)}"
     yield f"written to {out.path}: {', '.join(files)}"
+
+
+def _in_no_table(found: Measurements, named: Collection[str]) -> list[str]:
+    """The measures among these that the tables have neither by themselves nor as a logarithm."""
+    shown = {*found.runs, *(OF_LOG_QUOTIENT[1:] if LOG_QUOTIENT in found.runs else ())}
+    return [name for name in named if name not in shown]
 
 
 def _lacks_of_steps(found: Measurements, asked: bool) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import warnings
 import weakref
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,10 @@ from torch import Tensor, nn
 
 import gslt
 from gslt.backends import BACKENDS, get_backend
-from gslt.diagnostics import MEASURES, Measure, SearchProbe, as_topology, measure, probe
+from gslt.diagnostics import MEASURES, Labels, Measure, SearchProbe, as_topology, measure, probe
 from gslt.diagnostics.probe import PROBE, log_epochs
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError, GraphError, GsltWarning
+from gslt.errors import ConfigError, DataError, GraphError, GsltWarning
 from gslt.training.results import AT_BEST, AT_LAST
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
@@ -249,12 +251,101 @@ def test_a_step_that_there_is_not_is_refused() -> None:
     topology = as_topology(GRAPHS["random"][1], GRAPHS["random"][0])
     with pytest.raises(ConfigError, match=r"steps must be one of input.*mean aggregation"):
         SearchProbe(topology, 1, steps=["agregation"])  # type: ignore[list-item]
-    wrong: Any = ["layr"]
-    with (
-        pytest.raises(ConfigError, match="mean layer"),
-        probe(nn.ReLU(), topology, laplacian="augmented", steps=wrong),
+    for options, words in (
+        ({"steps": ["layr"]}, "mean layer"),
+        ({"only": ["colapse"]}, "mean collapse"),
+        ({"laplacian": ""}, "laplacian must be one of"),
+        ({"steps": "layer"}, "steps takes several names, got the text 'layer'; give a list"),
+        ({"only": "collapse"}, "only takes several names"),
+        ({"layers": "0"}, "layers takes several names"),
+        ({"layers": ["0", ""]}, "layer '0' lies within layer 'the model'"),
     ):
-        pass
+        wrong: Any = {"laplacian": "augmented", **options}
+        refused = probe(nn.Sequential(nn.ReLU()), topology, **wrong)
+        with pytest.raises(ConfigError, match=words):
+            refused.__enter__()
+    with pytest.raises(ConfigError, match="only takes several names"):
+        SearchProbe(topology, 1, only="collapse")
+    with pytest.raises(ConfigError, match="only takes several names"):
+        measure(torch.ones(NODES, 2), topology, only="collapse")
+
+
+def test_layers_within_layers_are_refused() -> None:
+    model = nn.Sequential(pyg.GCNConv(6, 5), pyg.GCNConv(5, 2))
+    refused = probe(model, TOPOLOGY, layers=["0", "0.lin"])
+    with pytest.raises(ConfigError, match=r"layer '0\.lin' lies within layer '0'.*name one"):
+        refused.__enter__()
+    # A name may begin as another without lying within it.
+    many = nn.Sequential(*(nn.Linear(6, 6) for _ in range(11)))
+    with probe(many, TOPOLOGY, laplacian="augmented", layers=["1", "10"]) as trace:
+        many(features(NODES, 6, torch.float32))
+    assert [(r.layer, r.module) for r in trace.layers()] == [(1, "1"), (2, "10")]
+
+
+def test_labels_are_checked_before_the_model_is_called() -> None:
+    model, masks = make(), dict.fromkeys(("train", "val", "test"), torch.ones(3).bool())
+    short = Labels(y=torch.zeros(3, dtype=torch.int64), num_classes=1, **masks)
+    wrong: Any = torch.zeros(NODES)
+    for labels, words in ((wrong, r"got Tensor; give Labels\("), (short, "there are 3 labels")):
+        refused = probe(model, TOPOLOGY, labels=labels)
+        with pytest.raises(DataError, match=words):
+            refused.__enter__()
+        with pytest.raises(DataError, match=words):
+            measure(torch.ones(NODES, 2), TOPOLOGY, labels=labels)
+
+
+def test_a_graph_without_nodes_is_measured_as_nothing() -> None:
+    empty = as_topology(torch.empty(2, 0, dtype=torch.int64), 0)
+    model = nn.Linear(3, 2)
+    with probe(model, empty, laplacian="augmented", only=["collapse", "mad"]) as trace:
+        model(torch.empty(0, 3))
+    assert [(r.step, r.width) for r in trace.readings] == [("input", 3), ("projection", 2)]
+    assert all(math.isnan(each) for r in trace.readings for each in r.smoothness.values.values())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_model_that_jit_has_compiled_is_refused(whole: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        part = torch.jit.script(nn.Linear(3, 2))
+    refused = probe(part if whole else nn.Sequential(part), TOPOLOGY, laplacian="augmented")
+    with pytest.raises(ConfigError, match=r"was compiled by torch\.jit.*that it was made of"):
+        refused.__enter__()
+
+
+@pytest.mark.parametrize("warm", [True, False])
+@pytest.mark.parametrize("of", ["compiled", "original"])
+def test_a_compiled_model_is_measured_as_it_is_written(warm: bool, of: str) -> None:
+    torch._dynamo.reset()
+    model, x = pyg.GCN(6, 5, num_layers=2, out_channels=3), features(NODES, 6, torch.float32)
+    compiled: Any = torch.compile(model, backend="eager")
+    with torch.no_grad():
+        if warm:
+            compiled(x, EDGES)
+        with probe(model, TOPOLOGY, laplacian="augmented") as expected:
+            out = model(x, EDGES)
+        with probe(
+            compiled if of == "compiled" else model, TOPOLOGY, laplacian="augmented"
+        ) as trace:
+            assert torch.equal(compiled(x, EDGES), out)
+        compiled(x, EDGES)
+    assert trace.model == "GCN"
+    assert str(trace.readings) == str(expected.readings)
+
+
+def test_a_copy_and_a_file_of_a_model_take_no_hooks_along(tmp_path: Path) -> None:
+    model, x = pyg.GCN(6, 5, num_layers=2, out_channels=3), features(NODES, 6, torch.float32)
+    with probe(model, TOPOLOGY, laplacian="augmented") as trace:
+        model(x, EDGES)
+        seen = places(trace)
+        copy = deepcopy(model)
+        torch.save(model, tmp_path / "model.pt")
+        saved = torch.load(tmp_path / "model.pt", weights_only=False)
+        for other in (copy, saved):
+            assert torch.equal(other(x, EDGES), copy(x, EDGES))
+    copy(x, EDGES)
+    assert places(trace) == seen
+    assert seen
 
 
 def test_a_graph_of_another_size_is_told() -> None:

@@ -173,6 +173,11 @@ def test_a_weighted_graph_of_a_backend_is_refused() -> None:
         (nx.path_graph(5), "5 nodes, but there are 12 rows"),
         (sp.csr_array(sp.eye(3, 4)), "square adjacency"),
         (torch.eye(3, 4).to_sparse(), "square adjacency"),
+        (EdgeIndex([[0, 1, 2], [4, 3, 0]], sparse_size=(3, 5)), "square adjacency"),
+        (
+            Data(edge_index=SIMPLE, edge_weight=torch.ones(SIMPLE.size(1), 2), num_nodes=NODES),
+            r"weights of shape \(\d+, 2\) are not one for each of the \d+ edges",
+        ),
         (Data(num_nodes=NODES), "neither an edge_index nor"),
         ([[0, 1], [1, 0]], "cannot read a graph from list"),
     ],
@@ -191,7 +196,7 @@ def test_graphs_of_several_kinds_of_nodes() -> None:
 
 
 def test_an_edge_index_does_not_tell_its_size() -> None:
-    with pytest.raises(GraphError, match="give num_nodes"):
+    with pytest.raises(GraphError, match=r"give as_topology\(edge_index, num_nodes\)"):
         as_topology(EDGES)
     assert as_topology(EDGES, NODES).num_nodes == NODES
     text = f"Topology(12 nodes, {SIMPLE.size(1)} undirected edges, 1 components)"

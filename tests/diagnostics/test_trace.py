@@ -16,7 +16,7 @@ import gslt
 from gslt.diagnostics import MEASURES, Topology, measure, probe
 from gslt.diagnostics.trace import Trace
 from gslt.environment import import_quietly
-from gslt.errors import ConfigError
+from gslt.errors import ConfigError, GsltWarning
 
 GUIDE = Path(gslt.__file__).parents[1] / "docs" / "diagnostics.md"
 
@@ -128,9 +128,28 @@ def test_a_frame_is_layer_by_measure() -> None:
     assert list(steps["step"][:4]) == ["input", "projection", "aggregation", "layer"]
     assert len(trace.frame(call=None, step=None)) == len(trace.readings) == len(trace.rows())
     assert list(trace.frame(step="aggregation").index) == [1, 2, 3]
-    with pytest.raises(ConfigError, match="one of 2 calls of the model, from 0, got 2"):
-        trace.frame(call=2)
+    for call in (2, -3):
+        with pytest.raises(ConfigError, match=f"that was measured, 0, 1, got {call}"):
+            trace.frame(call=call)
+    wrong: Any = "agregation"
+    with pytest.raises(ConfigError, match="did you mean aggregation"):
+        trace.frame(step=wrong)
     assert traced(Plain()).frame().empty
+
+
+def test_calls_on_fewer_nodes_keep_their_numbers_and_are_told() -> None:
+    model, fewer = Plain(), EDGES[:, EDGES.amax(0) < 3]
+    told = pytest.warns(GsltWarning, match="nothing was measured in 2 of 4 calls of the model")
+    with told, probe(model, PATH) as trace, torch.no_grad():
+        model(X[:3], fewer)
+        model(X, EDGES)
+        model(X, EDGES)
+        model(X[:3], fewer)
+    assert set(trace.frame()["call"]) == set(trace.frame(call=2)["call"]) == {2}
+    assert set(trace.frame(call=1)["call"]) == set(trace.frame(call=-2)["call"]) == {1}
+    for call in (0, 3):
+        with pytest.raises(ConfigError, match=f"that was measured, 1, 2, got {call}"):
+            trace.plot(call=call)
 
 
 def test_a_picture_has_a_panel_for_each_measure() -> None:

@@ -197,6 +197,25 @@ def test_what_is_lacking_for_steps(tmp_path: Path, no_pictures: None) -> None:
     assert "no picture of the steps: records hold none, and there is no run folder" in text
 
 
+def test_measures_that_no_table_has_are_told(
+    blocks: gslt.NodeDataset, tmp_path: Path, no_pictures: None
+) -> None:
+    source = SourceConfig(hidden_channels=4, num_layers=3)
+    for named, nowhere in (
+        (["dirichlet_energy"], "dirichlet_energy"),
+        (["mad_gap", "mad"], "mad_gap"),
+        (["dirichlet_energy", "centred_rayleigh_quotient"], "dirichlet_energy"),
+        (["collapse", "rayleigh_quotient"], ""),
+        (None, ""),
+    ):
+        said: list[str] = []
+        options: Any = {"source": source, "dataset": blocks, "measures": named}
+        smooth([], tmp_path / "out", say=said.append, progress=False, **options)
+        told = [line for line in said if line.startswith("no table has")]
+        place = "the values at every layer are in smooth.csv and in the picture of the layers"
+        assert told == ([f"no table has {nowhere}: {place}"] if nowhere else [])
+
+
 def test_everything_at_once(runs: Path, blocks: gslt.NodeDataset, tmp_path: Path) -> None:
     def state() -> dict[str, Any]:
         files = [path for path in sorted(runs.rglob("*")) if path.is_file()]
@@ -366,6 +385,7 @@ def test_the_command(
         (["here", "--sparsity=0.5", "--depths", "2"], "leave out --sparsity, --depths"),
         (["--untrained", "--sparsity", "0.1", "--prune_ratio", "0.5"], "exceeds sparsity"),
         (["--untrained", "--measures", "energy"], "measures must be one of"),
+        (["--untrained", "--depths", "3", "--num_layers", "7"], "leave out --num_layers"),
         (["here"], "'here' is not there"),
     ],
 )
