@@ -78,7 +78,7 @@ class Component:
     p_inside: float = 1.0
     p_below: float = 1.0
     level: float = math.nan
-    """What Holm's correction left of alpha for the claim."""
+    """What Holm's correction left of alpha for the claim; alpha for what interventions leave."""
     outcome: Outcome = "undecided"
     needed: int | None = None
     """Seeds for a decision of this part where it is undecided; None if unknown, or above 10,000."""
@@ -219,8 +219,8 @@ def judge_scores(scores: Mapping[str, Mapping[Key, Scores]], rule: Rule) -> list
     M is undecided unless S and A are shown: one thing cannot be because of another that is not
     there. Nor is it shown where under an intervention a gain is shown, at both epochs as A is, so
     that smoothing is at most a part of the cause, or a loss, so that the intervention does more to
-    frozen sources than to keep smoothing from acting. Both take words away and give none, and so
-    need no correction.
+    frozen sources than to keep smoothing from acting. Both take words away and give none: they are
+    tested at alpha itself, which a correction would only make them miss.
 
     Args:
         scores: by data set and key.
@@ -267,9 +267,11 @@ def decide(
         claims: dict[Name, Claim] = {}
         for name, parts in of_one.items():
             one, corrected, level = next(numbers)
+            # What an intervention leaves can only take a word away: it is tested at alpha itself.
+            levels = (level if part.under == NONE else rule.alpha for part in parts)
             decided = tuple(
-                replace(part, level=level, outcome=_outcome(part, level, rule.alpha / len(p)))
-                for part in parts
+                replace(part, level=own, outcome=_outcome(part, own, rule.alpha / len(p)))
+                for part, own in zip(parts, levels, strict=True)
             )
             claim = Claim(
                 name=name,

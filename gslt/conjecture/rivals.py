@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 #: File of the rates in the folder of a test, and how many simulations each has.
 SEVERITY = "severity.json"
 SIMULATIONS = 1_000
+#: Counts up with what the rule does (:func:`gslt.conjecture.claims.judge_scores`): no rate of an
+#: older one stands for one of this.
+EDITION = 2
 #: Simulations whose curves are in memory at a time: about 40 MB.
 _BATCH = 25
 #: Train loss before the first epoch: that of a guess among seven classes.
@@ -453,7 +456,7 @@ def rates(
     design: dict[str, Any] = {"seeds": seeds, "depths": depths}
     number = SIMULATIONS if simulations is None else min(simulations, SIMULATIONS)
     same = {"rule": plain(rule), "simulations": number, "further": further}
-    same |= {"gslt": __version__}
+    same |= {"gslt": __version__, "edition": EDITION}
     wanted = {
         _key({"world": plain(replace(world, **design)), **same}): name
         for name, world in WORLDS.items()
@@ -464,15 +467,15 @@ def rates(
         text = "rivals, simulated"
         for name in progress_bar(missing, desc=text, unit="world", show=progress):
             found = severity(name, number, rule, further, **design).as_dict()
-            entry = {"gslt": __version__, **found}
+            entry = {"gslt": __version__, "edition": EDITION, **found}
             known[_key(entry)] = entry
             folder.write_json(SEVERITY, list(known.values()))
     return [known[key] for key in wanted if key in known]
 
 
 def _key(entry: Mapping[str, Any]) -> str:
-    names = ("world", "rule", "simulations", "further", "gslt")
-    return json.dumps([entry[name] for name in names], sort_keys=True)
+    names = ("world", "rule", "simulations", "further", "gslt", "edition")
+    return json.dumps([entry.get(name) for name in names], sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -487,6 +490,7 @@ class _Entry:
     further: int
     shown: dict[str, Rate]
     outcomes: dict[str, dict[str, int]]
+    edition: int = 1
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ def claim_table(findings: Findings) -> Table:
     notes = [
         "frozen − dense: mean over arms and ratios, then depths, then seeds; points of accuracy, "
         "or a difference of ln quotients, above 0: frozen sources smooth less. Interval: "
-        "bootstrap-t, at the level that Holm's correction left to the claim. M is tested by how "
+        "bootstrap-t, at the level that Holm's correction left to the claim, or 95 % of what an "
+        "intervention leaves, which can only take a word away. M is tested by how "
         "much the gain of accuracy exceeds that under an intervention (minus that with); the gain "
         "under it (with) is what is left, and takes the word from M where it is shown, or "
         "reversed, at both epochs. "
