@@ -182,7 +182,8 @@ def test_loading_with_a_hash() -> None:
 def test_what_was_found_of_the_conjecture_so_far() -> None:
     found = json.loads((RESULTS / "conjecture" / "verdict.json").read_text())
     rows = table("docs/conjecture.md", "| frozen against dense source |")
-    factors, best, levels, missing = [], [], [], found["runs"]["missing"]
+    factors, best, levels = [], [], []
+    assert found["complete"]
     for column, of in enumerate(found["conjecture"]):
         assert of["outcome"] == "not shown"
         claims = {each["name"]: each for each in of["claims"]}
@@ -204,7 +205,7 @@ def test_what_was_found_of_the_conjecture_so_far() -> None:
             assert rows[row][column] == minus(f"{mean} ({low} to {high})")
         best.append(minus(f"{100 * claims['A']['parts'][0]['mean']:+.1f}"))
         parts = [part for each in claims.values() for part in each["parts"]]
-        levels += [100 * (1 - part["level"]) for part in parts]
+        levels += [100 * (1 - part["level"]) for part in parts if part["under"] == "none"]
         alone = [100 * part["mean"] for part in parts if part["under"] == "no edges"]
         assert -1.5 < min(alone) <= max(alone) < -1.0
         beside = [
@@ -214,7 +215,7 @@ def test_what_was_found_of_the_conjecture_so_far() -> None:
     assert len(rows) == 7
     said(
         "docs/conjecture.md",
-        f"{missing} were still to come",
+        f"is complete, {found['runs']['total']:,} runs",
         f"{min(levels):.1f} to {max(levels):.1f} %",
     )
     percents = [f"{100 * (each - 1):.0f}" for each in (min(factors), max(factors))]
@@ -224,6 +225,24 @@ def test_what_was_found_of_the_conjecture_so_far() -> None:
         f"({percents[0]} and {percents[1]} %, with intervals around 0)",
         f"({best[0]} and {best[1]} points)",
     )
+
+
+def test_the_factorial_of_the_conjecture() -> None:
+    (of,) = [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+        for text in (RESULTS / "conjecture" / "factorial.md").read_text("utf-8").split("\n\n")[1:2]
+    ]
+    found = {(row[0], row[2]): [cell.partition(" ")[0] for cell in row[3:6]] for row in of}
+    named = {"input layer": "input", "hidden layers": "hidden", "all layers": "all"}
+    rows = table("docs/conjecture.md", "| frozen against dense source of the same sparsity |")
+    assert len(rows) == 9
+    for name, cells in rows.items():
+        level = named.get(name, name.removeprefix("F = ").replace("half of both", "half"))
+        both = zip(*(found[graph, level] for graph in ("cora", "citeseer")), strict=True)
+        for cell, pair, places in zip(cells, both, (3, 2, 2), strict=True):
+            assert cell == minus(", ".join(f"{float(each):+.{places}f}" for each in pair))
+            # Nothing is near the margin of ln 1.25.
+            assert places == 2 or all(abs(float(each)) < 0.1 for each in pair)
 
 
 def test_records_of_trees_with_changes_are_named() -> None:

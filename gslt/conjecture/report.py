@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gslt.conjecture import words
@@ -11,7 +11,7 @@ from gslt.conjecture.findings import ENDPOINTS, VERDICT, Findings, find
 from gslt.conjecture.protocol import ARMS, Plan
 from gslt.conjecture.rivals import SEVERITY, rates
 from gslt.conjecture.rule import ACCURACY
-from gslt.conjecture.tables import TABLES, claim_table
+from gslt.conjecture.tables import TABLES
 from gslt.environment import versions
 from gslt.files import plain
 from gslt.progress import progress_bar
@@ -19,7 +19,7 @@ from gslt.report.explorer import study_data
 from gslt.report.figures import both_names
 from gslt.report.page import render
 from gslt.report.study import FIGURE_FOLDER, PAGE, TABLE_FOLDER, output_of, remove_others
-from gslt.report.tables import csv_text
+from gslt.report.tables import Table, csv_text
 from gslt.studies.columns import column
 from gslt.studies.execute import duration
 from gslt.studies.records import StudyFolder
@@ -70,7 +70,9 @@ def report_plan(
     findings = replace(findings, severity=known)
     total = len(PICTURES) + 2
     with progress_bar(total=total, desc="judging", unit="part", show=progress) as bar:
-        texts = _tables(findings)
+        made = {name: make(findings) for name, make in TABLES.items()}
+        tables = {name: table for name, table in made.items() if table is not None}
+        texts = _texts(findings, tables)
         drawn = [name for picture in PICTURES for name in both_names(f"{FIGURE_FOLDER}/{picture}")]
         for name in (*texts, *drawn):
             out.check(name)
@@ -84,27 +86,26 @@ def report_plan(
             pictures.append(picture)
             bar.update()
         bar.update(len(PICTURES) - len(pictures))
-        out.write_text(PAGE, page(findings, pictures))
+        out.write_text(PAGE, page(findings, tables, pictures))
         shown = [file for each in pictures for file in both_names(f"{FIGURE_FOLDER}/{each.name}")]
         remove_others(out, {*texts, *shown})
         bar.update()
     return findings
 
 
-def _tables(findings: Findings) -> dict[str, str]:
+def _texts(findings: Findings, tables: Mapping[str, Table]) -> dict[str, str]:
     """The tables as files, by their names in the folder."""
     frames = {"runs": findings.runs, "contrasts": findings.contrasts, "averages": findings.averages}
     found = {f"{name}.csv": csv_text(rows) for name, rows in frames.items()}
-    found["claims.md"] = claim_table(findings).markdown()
+    found |= {f"{name}.md": table.markdown() for name, table in tables.items()}
     return {f"{TABLE_FOLDER}/{name}": text for name, text in found.items()}
 
 
-def page(findings: Findings, pictures: Sequence[Picture]) -> str:
+def page(findings: Findings, tables: Mapping[str, Table], pictures: Sequence[Picture]) -> str:
     """The report as one page: three cards a data set, then the evidence and what it rests on."""
     there = [each for each in findings.results if each.records]
     arms = list(dict.fromkeys([*ARMS, *(arm for each in there for arm in each.study.arms)]))
     studies = {each.study.name: study_data(each, arms) for each in there}
-    made = {name: make(findings) for name, make in TABLES.items()}
     return render(
         "conjecture/templates/report.html.jinja",
         title=TITLE,
@@ -115,7 +116,7 @@ def page(findings: Findings, pictures: Sequence[Picture]) -> str:
         criteria=findings.plan.criteria,
         rule=findings.rule,
         words=words,
-        tables={name: table for name, table in made.items() if table is not None},
+        tables=tables,
         pictures=pictures,
         endpoints=[
             column(name).label
