@@ -27,6 +27,8 @@ from gslt.masking import FrozenWeight
 
 #: Largest difference, relative to the largest entry of the reference, that counts as agreement.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+#: The differences that it limits, see :func:`deviation`.
+LIMITED = ("logits_rel", "gradient_rel", "flip_size")
 #: Up to here the reference multiplies dense matrices; above, the same entries in a sparse one.
 DENSE_NODES = 2_000
 _EPSILON = 1e-5
@@ -244,8 +246,7 @@ def deviation(found: Outputs, expected: Outputs, tolerance: float) -> dict[str, 
     same = found.logits.argmax(1) == expected.logits.argmax(1)
     figures["same_classes"] = float(same.double().mean())
     figures["flips"], figures["flip_size"] = expected.flips, expected.flip_size
-    limited = ("logits_rel", "gradient_rel", "flip_size")
-    figures["agrees"] = all(figures[name] <= tolerance for name in limited)
+    figures["agrees"] = all(figures[name] <= tolerance for name in LIMITED)
     return figures
 
 

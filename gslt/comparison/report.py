@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gslt.comparison.reference import TOLERANCE
+from gslt.comparison.reference import LIMITED, TOLERANCE
 from gslt.report.escaping import markdown
 from gslt.report.tables import Cell, Column, Table
 
@@ -151,17 +151,33 @@ def _verdict(result: Values, measured: DataFrame) -> str:
         if not different
         else "**Not the same ticket**: " + "; ".join(different) + "."
     )
-    agree = (
-        "All routes agree with matrix algebra in double precision."
-        if result["agree"]
-        else "**Not all routes agree** with matrix algebra in double precision."
-    )
     failed = "".join(
         f"\n\nNot measured, {name}: {markdown(why)}."
         for name, setting in zip(names, settings, strict=True)
         for why in setting["failed"].values()
     )
-    return f"{ticket} {agree}{failed}"
+    return f"{ticket} {_agreement(result)}{failed}"
+
+
+def _agreement(result: Values) -> str:
+    entries = [item for setting in result["settings"] for item in setting["routes"].items()]
+    apart: dict[str, dict[str, float]] = {}
+    for route, entry in entries:
+        for precision, figures in entry["parity"].items():
+            if not figures["agrees"]:
+                worst = apart.setdefault(precision, {})
+                far = max(figures[name] for name in LIMITED)
+                worst[route] = max(worst.get(route, 0.0), far)
+    if not apart:
+        return "All routes agree with matrix algebra in double precision."
+    if set(apart) == {"float32"} and all("float64" in entry["parity"] for _, entry in entries):
+        far = max(apart["float32"].values())
+        return (
+            "In float64 all routes agree with matrix algebra in double precision; in float32 "
+            f"{', '.join(apart['float32'])} differ from it by up to {far:.1e} of the largest "
+            f"entry, where {TOLERANCE['float32']:g} counts as agreement."
+        )
+    return "**Not all routes agree** with matrix algebra in double precision."
 
 
 def _column(heading: str, name: str, form: Callable[[Any], str] = str) -> Column:

@@ -32,6 +32,19 @@ def test_tables_of_a_known_result(known_result: dict[str, Any]) -> None:
     assert any("G (synthetic): 1,234 nodes, 5,678 directed edges" in line for line in lines)
 
 
+def test_rounding_of_float32_alone_is_told_as_such(known_result: dict[str, Any]) -> None:
+    parities = [each["parity"] for each in known_result["settings"][0]["routes"].values()]
+    for parity in parities:
+        parity["float64"] = {**parity["float32"], "agrees": True}
+    said = (
+        "In float64 all routes agree with matrix algebra in double precision; in float32 b differ "
+        "from it by up to 8.0e-05 of the largest entry, where 1e-05 counts as agreement."
+    )
+    assert said in tables(known_result)
+    parities[0]["float64"]["agrees"] = False
+    assert "**Not all routes agree**" in tables(known_result)
+
+
 def test_tables_of_the_committed_comparison() -> None:
     """To the letter as they were before there was one frame of settings and routes."""
     result = json.loads((ROOT / "benchmarks/results/backends.json").read_text())
