@@ -36,6 +36,7 @@ def known_result() -> dict[str, Any]:
             "gradient_rel": 4 * rel,
             "same_classes": 0.99999,
             "flips": 3,
+            "flip_size": rel,
             "agrees": agrees,
         }
         return {
