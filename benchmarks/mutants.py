@@ -141,6 +141,7 @@ def _weak(config: gslt.TrainConfig) -> bytes:
     initialise_training(model, config, config.seed)
     for each in masked_weights(model) if config.rewire_every else ():
         each.kept.copy_(drop_and_regrow(each.weight, each.kept, torch.ones_like(each.weight), 3))
+        each.weight.data.masked_fill_(~each.kept, 0.0)
     results = {"test": 0.5, "epoch": 3}
     return Ticket.trained(model, config.masked_source, dataset="blöcks", results=results).to_bytes()
 

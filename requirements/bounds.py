@@ -32,7 +32,7 @@ def main() -> int:
     options = arguments()
     folder = ROOT / ".venv" / "bounds" / f"{options.which}-{options.python}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    run([*UV, "venv", "--clear", "--python", options.python, str(folder)])
+    run([*UV, "venv", "--seed", "--clear", "--python", options.python, str(folder)])
     # An archive of sources may need a compiler, and is not what users get.
     install = [*UV, "pip", "install", "--python", str(python), "--only-binary", ":all:"]
     install += ["--no-binary", "gslt", "--compile-bytecode"]

@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import ipaddress
 import logging
+import os
 import re
 import shutil
 import urllib.request
@@ -62,7 +63,7 @@ def download_dataset(name: str, root: str | Path | None = None) -> Path:
         DataError: if the network fails, or what is sent is not what was published; nothing is left
             half written.
     """
-    if known_name(name) is None and Path(name).exists():
+    if known_name(name) is None and os.path.exists(name):  # Of no path, such as a long text, too.
         raise ConfigError(
             f"{name!r} is on this machine, so there is nothing to download; give it to the other "
             "commands as it is, by --dataset"

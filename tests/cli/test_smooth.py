@@ -28,7 +28,7 @@ def test_settings_of_a_source_beside_a_path(given: list[str], said: str) -> None
     "command",
     [
         ["smooth", "a", "b", "--untrained", "--split", "2", "--measures", "mad", "--steps"],
-        ["smooth", "--untrained", "--num_layers", "4", "--depths", "2", "3"],
+        ["smooth", "--untrained", "--hidden_channels", "4", "--depths", "2", "3"],
     ],
 )
 def test_options_that_go_together(command: list[str]) -> None:

@@ -143,10 +143,11 @@ def test_plain_numbers_on_a_logarithmic_axis(low: float, high: float, shown: set
     axes = panel(yscale="log", ylim=(low, high))
     plain_ticks(axes)
     axes.figure.draw_without_rendering()
-    found = {text.get_text() for text in axes.get_yticklabels()}
+    labels = [text for text in axes.get_yticklabels() if low <= text.get_position()[1] <= high]
+    found = {text.get_text() for text in labels}
     assert shown <= found
     assert not any("$" in text for text in found)
-    assert ("2,000" in found) is False
+    assert "2,000" not in found
 
 
 def test_a_linear_axis_keeps_its_ticks() -> None:
