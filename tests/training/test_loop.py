@@ -94,7 +94,7 @@ def test_best_and_last_epoch_of_a_history_made_by_hand(
     """Epochs 2 and 3 have the best validation accuracy: the first of them is the best."""
     states = with_history(monkeypatch, val=[0.5, 0.75, 0.75, 0.6], test=[0.1, 0.2, 0.3, 0.4])
     config: Any = gslt.TrainConfig(**SMALL) if train else small_search(dropout=0.3)
-    config = dataclasses.replace(config, epochs=4)
+    config = dataclasses.replace(config, epochs=4, lr=0.5)  # So that every epoch has its mask.
     action: Any = gslt.train if train else gslt.search
     run = action(blocks, config, progress=False).best
     assert run.best_epoch == 2
