@@ -18,6 +18,14 @@ PAGES = {
 WORDS = {name: " ".join(text.split()) for name, text in PAGES.items()}
 
 
+def value(cell: Any) -> Any:
+    """A cell as a number where it is one."""
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
 def committed(name: str) -> dict[str, Any]:
     """A record."""
     values: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())

@@ -1,11 +1,18 @@
-"""A module to freeze, the weights that it then computes with, and data that go through it."""
+"""A module to freeze, what it then computes with, data that go through it, and what torch lacks."""
 
 from __future__ import annotations
 
+import pytest
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from gslt.masking.parametrization import frozen_weights
+
+
+def skip_older_torch() -> None:
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 10):
+        pytest.skip("torch records less before 2.10, see docs/own-models.md")
 
 
 def mlp() -> nn.Module:

@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from graphs import GRAPHS, adjacency, features, mean_matrix, symmetric_matrix
+from small_modules import skip_older_torch
 from torch import Tensor, nn
 
 import gslt
@@ -105,11 +106,6 @@ def pair(name: str) -> tuple[nn.Module, nn.Module]:
     if isinstance(module, gslt.GNN):
         return module, gslt.Ticket.of(module).model(baked=True)
     return module, gslt.bake(module)
-
-
-def skip_older_torch() -> None:
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 10):
-        pytest.skip("torch records less before 2.10, see docs/own-models.md")
 
 
 def exported(module: nn.Module, *, strict: bool = False) -> Callable[..., Tensor]:

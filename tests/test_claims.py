@@ -11,7 +11,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from committed import PAGES, RESULTS, WORDS, committed, percent, table
+from committed import PAGES, RESULTS, WORDS, committed, percent, table, value
 
 import gslt
 from gslt.backends import get_backend
@@ -300,16 +300,9 @@ def test_what_stands_above_its_neighbours_in_the_window() -> None:
     ]
 
 
-def number(text: Any) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def rows_of(path: Any) -> Any:
     """A committed CSV, whose numbers pandas 2 rounds otherwise than those that were written."""
-    return pandas.read_csv(path, dtype=str).map(number).infer_objects()
+    return pandas.read_csv(path, dtype=str).map(value).infer_objects()
 
 
 #: Test accuracy at either epoch, in the order of the tables of images.

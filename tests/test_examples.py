@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from small_modules import skip_older_torch
 
 import gslt
 from gslt.cli import build_parser, main
@@ -71,8 +72,7 @@ def test_link_prediction(monkeypatch, blocks, capsys):
 
 
 def test_export_ticket(monkeypatch, blocks, tmp_path, capsys):
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 10):
-        pytest.skip("torch exports less before 2.10, see docs/own-models.md")
+    skip_older_torch()
     monkeypatch.setattr(gslt, "load_dataset", lambda name: blocks)
     example = load_example("export_ticket")
     assert example.main(epochs=30, hidden_channels=16, out=tmp_path) > 0.6

@@ -141,11 +141,12 @@ def parse(given: Sequence[str]) -> Namespace:
 def _parsed(given: Sequence[str]) -> tuple[Namespace, list[str]]:
     """The options of a command line, and its words as the parsers take them."""
     words = _words(given)
-    for path in _settings_files(words):
+    files = _settings_files(words)
+    for path in files:
         with reading(path, ConfigError, "a settings file"):
             read_yaml(path)
     parser = build_parser(words)
-    parser.read_from(_settings_files(words), words)
+    parser.read_from(files, words)
     # Settings are printed, and the command ends, once it is known which are usual.
     settings = [word for word in words if not _prints(word)] or words
     try:

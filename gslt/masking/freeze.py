@@ -30,7 +30,7 @@ from gslt.masking.fan_in import fan_in_of, is_bias, is_of_host, padding_row, uni
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
 from gslt.masking.report import FreezeReport, parts_of, prefixed
 from gslt.masking.supermask import Supermask
-from gslt.masking.trained import masked_weights, unmask
+from gslt.masking.trained import unmask
 from gslt.masking.twins import watch
 from gslt.masking.weights import (
     fingerprint_of,
@@ -175,8 +175,7 @@ def make_source(
     changed = _changed(module)
     # Until here nothing was changed, and from here on nothing is refused.
     _thaw(module)
-    for masked in list(masked_weights(module)):
-        unmask(masked.owner, masked.attribute)
+    unmask(module)
     if hasattr(module, "found_on"):  # A network of gslt's, whose ticket or training is no more.
         module.found_on = None  # type: ignore[assignment]
     targets = list(_searchable(module))

@@ -114,19 +114,18 @@ class _Keep:
         return grad * self.kept.to(grad.device)
 
 
-def unmask(owner: nn.Module, attribute: str) -> None:
-    """Take away the mask of a weight, and what keeps gradients from what it removed.
+def unmask(module: nn.Module) -> None:
+    """Take away the masks of a module, and what keeps gradients from what they removed.
 
     Args:
-        owner: the layer.
-        attribute: of the weight in the layer.
+        module: any.
     """
-    delattr(owner, f"{attribute}{MASK_SUFFIX}")
-    getattr(owner, attribute)._backward_hooks = None
-    if not any(name.endswith(MASK_SUFFIX) for name in owner._buffers):
-        for key, hook in list(owner._forward_pre_hooks.items()):
+    for each in list(masked_weights(module)):
+        each.weight._backward_hooks = None
+        delattr(each.owner, f"{each.attribute}{MASK_SUFFIX}")
+        for key, hook in list(each.owner._forward_pre_hooks.items()):
             if hook is guard_masks:
-                del owner._forward_pre_hooks[key]
+                del each.owner._forward_pre_hooks[key]
 
 
 def random_masks(module: nn.Module, source: FreezeConfig) -> dict[str, Tensor]:

@@ -335,8 +335,7 @@ class Ticket(StoredTicket):
         if not self.is_weak:
             return (bake(model) if baked else model).eval()
         if baked:
-            for masked in list(masked_weights(model)):
-                unmask(masked.owner, masked.attribute)
+            unmask(model)
         return model.requires_grad_(not baked).eval()
 
     def restore(self, module: nn.Module) -> None:

@@ -121,11 +121,15 @@ def test_a_model_of_pyg() -> None:
     assert {r.smoothness.laplacian for r in trace.readings} == {"combinatorial"}
 
 
-@pytest.mark.parametrize("frozen", [False, True], ids=["plain", "frozen"])
-def test_a_model_of_dgl(frozen: bool) -> None:
+def layers_of_dgl() -> Any:
     if dgl is None:
         pytest.skip("DGL is not installed")
-    layers = import_quietly("dgl.nn.pytorch")
+    return import_quietly("dgl.nn.pytorch")
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["plain", "frozen"])
+def test_a_model_of_dgl(frozen: bool) -> None:
+    layers = layers_of_dgl()
 
     class Net(nn.Module):
         def __init__(self) -> None:
@@ -217,9 +221,7 @@ def test_functions_of_a_model_are_seen(function: Any, step: str) -> None:
 def test_sums_of_dgl_are_measured_as_their_layers_scale_them(
     name: str, args: tuple[Any, ...], power: tuple[float, float], weighted: bool
 ) -> None:
-    if dgl is None:
-        pytest.skip("DGL is not installed")
-    layers = import_quietly("dgl.nn.pytorch")
+    layers = layers_of_dgl()
     # A star of four nodes, with a loop at each.
     ends = torch.tensor([[0, 1, 0, 2, 0, 3, 0, 1, 2, 3], [1, 0, 2, 0, 3, 0, 0, 1, 2, 3]])
     graph, x = dgl.graph((ends[0], ends[1])), features(4, 4, torch.float32)
@@ -447,9 +449,7 @@ def test_layers_without_a_result_are_told() -> None:
 
 
 def test_weights_of_edges_are_no_layer() -> None:
-    if dgl is None:
-        pytest.skip("DGL is not installed")
-    layers = import_quietly("dgl.nn.pytorch")
+    layers = layers_of_dgl()
 
     class Net(nn.Module):
         def __init__(self) -> None:

@@ -174,10 +174,8 @@ def test_what_is_masked_stays_zero_wherever_the_module_goes(way: str) -> None:
 def test_nothing_is_left_of_a_mask_that_was_taken_away() -> None:
     model = mlp()
     initialise(model, "ku", 0, 0.5)
-    kept = {}
-    for each in list(masked_weights(model)):
-        kept[each.name] = each.kept
-        unmask(each.owner, each.attribute)
+    kept = {each.name: each.kept for each in masked_weights(model)}
+    unmask(model)
     assert not list(masked_weights(model))
     assert not any(each._forward_pre_hooks for each in model.modules())
     trained_on(model)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from committed import value
 
 from gslt.report import write_report
 from gslt.studies.records import StudyFolder
@@ -43,14 +44,6 @@ def columns(path: Path) -> dict[str, list[str]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def value(cell: str) -> object:
-    """A cell as a number where it is one."""
-    try:
-        return float(cell)
-    except ValueError:
-        return cell
 
 
 def test_the_same_tables(tables: Path) -> None:
