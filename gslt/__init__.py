@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gslt.masking.report import FreezeReport
     from gslt.nn.gnn import GNN
     from gslt.sources.comparison import Comparison, compare
+    from gslt.ticket.overlaps import TicketOverlap, overlap
     from gslt.ticket.ticket import Ticket, TicketSize, load_ticket
     from gslt.training.results import Result
     from gslt.training.run_folder import RunFolder
@@ -62,6 +63,7 @@ __all__ = [
     "SourcesConfig",
     "Ticket",
     "TicketError",
+    "TicketOverlap",
     "TicketSize",
     "TrainConfig",
     "__version__",
@@ -74,6 +76,7 @@ __all__ = [
     "list_datasets",
     "load_dataset",
     "load_ticket",
+    "overlap",
     "random_split",
     "reset_scores",
     "search",
@@ -97,6 +100,7 @@ _HOMES = {
     "masking.report": ["FreezeReport"],
     "nn.gnn": ["GNN"],
     "sources.comparison": ["Comparison", "compare"],
+    "ticket.overlaps": ["TicketOverlap", "overlap"],
     "ticket.ticket": ["Ticket", "TicketSize", "load_ticket"],
     "training.results": ["Result"],
     "training.run_folder": ["RunFolder"],

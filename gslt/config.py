@@ -529,11 +529,15 @@ class SearchConfig(RunConfig, FreezeConfig):
     sparsity_levels: int = 5
     """Number of steps k of a sparsity_schedule in levels. Level 0 is the source, level k the target
     sparsity."""
+    score_draw: int = 0
+    """Scores that the search begins with: 0 for the seed's own, every other number for others over
+    the same source network, to see whether it has one ticket or many."""
 
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
         if self.l1 < 0:
             raise ConfigError(f"l1 must not be negative, got {self.l1}")
+        _at_least(self, "score_draw", 0)
         self._check_levels()
         FreezeConfig.__post_init__(self)
         _check_seeds(self.seed, self.runs)

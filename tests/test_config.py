@@ -59,6 +59,7 @@ from gslt.errors import ConfigError
         ({"sparsity_schedule": "cosine"}, "sparsity_schedule must be one of"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
         ({"lr_schedule": "step"}, "lr_schedule must be one of cosine, constant, multistep"),
+        ({"score_draw": -1}, "score_draw must be at least 0, got -1"),
         ({"l1": -1e-4}, "l1 must not be negative, got -0.0001"),
         ({"patience": -1}, "patience must be at least 0, got -1"),
         ({"optimizer": "lion"}, "optimizer must be one of adamw, adam, sgd, got 'lion'"),

@@ -45,6 +45,8 @@ DRAWN_ABOVE = {
     ("gslt.diagnostics.trace", "gslt.report.colours"),
     ("gslt.diagnostics.trace", "gslt.report.figures"),
     ("gslt.diagnostics.trace", "gslt.report.lines"),
+    ("gslt.ticket.overlaps", "gslt.report.colours"),
+    ("gslt.ticket.overlaps", "gslt.report.figures"),
 }
 #: The same within packages: a module imports only from lines below its own.
 WITHIN = {

@@ -1,9 +1,10 @@
-"""``gslt evaluate`` and ``gslt inspect``."""
+"""``gslt evaluate``, ``gslt inspect`` and ``gslt overlap``."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from gslt.cli.options import (
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import VISION, BackendName
-from gslt.errors import ConfigError, GsltWarning, warn
+from gslt.errors import ConfigError, GsltWarning, TicketError, warn
 from gslt.files import plain
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def add(commands: Commands) -> None:
     """Add the commands to a parser."""
     commands.add("evaluate", _evaluate_parser, "score of a ticket")
     commands.add("inspect", _inspect_parser, "what a ticket file holds")
+    commands.add("overlap", _overlap_parser, "how many weights tickets have in common")
 
 
 def _evaluate_parser() -> Parser:
@@ -54,6 +56,22 @@ def _evaluate_parser() -> Parser:
 def _inspect_parser() -> Parser:
     parser = Parser(description="What a ticket file holds: network, counts, size.")
     parser.add_argument("ticket", type=Path, metavar="TICKET", help="ticket file")
+    return parser
+
+
+#: What a picture can be written as.
+_PICTURES = (".png", ".svg", ".pdf")
+_OVERLAP = """How many weights tickets have in common, beside what they would have by chance: of
+two tickets layer by layer, of more for every pair. They are of one network, and of one seed unless
+you mean to compare places alone."""
+
+
+def _overlap_parser() -> Parser:
+    parser = Parser(description=_OVERLAP)
+    text = "ticket files, two or more"
+    parser.add_argument("tickets", nargs="+", type=Path, metavar="TICKET", help=text)
+    text = "draw the Jaccard indices into this file, such as overlap.png or .svg"
+    parser.add_argument("--plot", type=Path | None, metavar="FILE", help=text)
     return parser
 
 
@@ -167,6 +185,48 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
     return Outcome("\n".join(lines), {"ticket": str(options.ticket), **plain(values)})
 
 
+def _overlap(options: Namespace) -> Outcome:
+    from gslt.report.figures import save_figure
+    from gslt.ticket.overlaps import TicketOverlap, overlap, overlap_figure, overlap_lines
+    from gslt.ticket.ticket import load_ticket
+
+    paths = list(map(str, options.tickets))
+    if len(paths) < 2 or len(set(paths)) < len(paths):
+        raise ConfigError("an overlap is of two different ticket files at least")
+    if options.plot is not None and options.plot.suffix not in _PICTURES:
+        raise ConfigError(
+            f"a picture ends in {' or '.join(_PICTURES)}, and {str(options.plot)!r} does not"
+        )
+    tickets = [load_ticket(path) for path in paths]
+    found: dict[tuple[str, str], TicketOverlap] = {}
+    for (one, first), (other, second) in combinations(zip(paths, tickets, strict=True), 2):
+        try:
+            found[one, other] = overlap(first, second)
+        except TicketError as error:
+            raise TicketError(f"{one} and {other}: {error}") from None
+    if len(found) == 1:
+        (each,) = found.values()
+        rows, text, note = {**each.layers, "all": each.whole}, str(each), each.note
+        title = f"{paths[0]} and {paths[1]}: weights that both keep"
+    else:
+        rows = {f"{one} and {other}": each.whole for (one, other), each in found.items()}
+        note = next((f"Below 1 in the last column, {x.note}" for x in found.values() if x.note), "")
+        text = "\n".join([*overlap_lines(rows, "tickets"), *filter(None, [note])])
+        title = f"{len(paths)} tickets: weights that both of a pair keep"
+    if options.plot is not None:
+        save_figure(overlap_figure(rows, title, note), options.plot)
+    pairs = [
+        {
+            "tickets": list(pair),
+            "same_weights": each.same_weights,
+            "all": each.whole.as_dict(),
+            "layers": {name: layer.as_dict() for name, layer in each.layers.items()},
+        }
+        for pair, each in found.items()
+    ]
+    return Outcome(text, {"pairs": plain(pairs)})
+
+
 def _inspect(options: Namespace) -> Outcome:
     from gslt.ticket.ticket import load_ticket
 
@@ -255,4 +315,4 @@ def _facts(ticket: Ticket, path: str) -> dict[str, Any]:
     return dict(plain(values))
 
 
-ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect}
+ACTIONS: dict[str, Action] = {"evaluate": _evaluate, "inspect": _inspect, "overlap": _overlap}

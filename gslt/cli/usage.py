@@ -36,7 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "search": (
         *("sparsity", "sparsity_schedule", "sparsity_levels", "threshold", "ranking"),
-        *("score_init", "l1"),
+        *("score_init", "score_draw", "l1"),
     ),
     "mask before training": (
         *("mask_sparsity", "mask", "rewire_every", "rewire_fraction", "rewire_until", "regrow"),

@@ -130,7 +130,7 @@ def _unused(config: FreezeConfig) -> list[str]:
     """What the config of a search sets that changes which ticket is found, but not the source."""
     if not isinstance(config, SearchConfig):
         return []
-    names = ("sparsity_schedule", "sparsity_levels", "l1", "precision")
+    names = ("sparsity_schedule", "sparsity_levels", "score_draw", "l1", "precision")
     values = {name: getattr(config, name) for name in names}
     return [f"{n}={value}" for n, value in values.items() if value != getattr(SearchConfig, n)]
 

@@ -106,10 +106,7 @@ def found_pattern(
     forget_selections(module)
     found = {}
     for weight in weights:
-        kept = weight.regenerated()[1].cpu() == LOCKED
-        if weight.locked_padding is not None:
-            kept[weight.locked_padding] = True
-        kept[_searched(weight.searched_index, weight.counts.total)] |= weight.mask().cpu()
+        kept = weight.kept()
         order = torch.from_numpy(Stream(seed, weight.name, "found").permutation(kept.numel()))
         pattern = torch.zeros(kept.numel(), dtype=torch.int8)
         for among, share, value in ((kept, locked, LOCKED), (~kept, pruned, PRUNED)):
@@ -117,8 +114,3 @@ def found_pattern(
             pattern[places[: round(share * places.numel())]] = value
         found[weight.name] = pattern.view(weight.shape)
     return found
-
-
-def _searched(index: Tensor | None, total: int) -> Tensor:
-    """Places of the searched weights, int64 ``(m,)``."""
-    return torch.arange(total) if index is None else index.cpu()

@@ -279,6 +279,19 @@ class FrozenWeight(nn.Module):
         pattern[self.searched_index] = SEARCHED
         return self.locked_weight.index_put((self.searched_index,), self.searched_weight), pattern
 
+    def kept(self) -> Tensor:
+        """Which weights of the layer the present ticket keeps, boolean ``(n,)``, on the CPU.
+
+        Those that are locked, and those of the searched ones that the mask keeps.
+        """
+        kept = self.regenerated()[1].cpu() == LOCKED
+        if self.locked_padding is not None:
+            kept[self.locked_padding.cpu()] = True
+        index = self.searched_index
+        places = torch.arange(self.counts.total) if index is None else index.cpu()
+        kept[places] |= self.mask().cpu()
+        return kept
+
     def initial_score(self, draw: int = 0) -> Tensor:
         """Scores before the search, ``(m,)``: the full layer's draw at the searched places.
 

@@ -39,6 +39,7 @@ def test_the_commands():
         "train",
         "evaluate",
         "inspect",
+        "overlap",
         "compare",
         "demo",
         "study run",

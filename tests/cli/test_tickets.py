@@ -1,4 +1,4 @@
-"""``gslt evaluate`` and ``gslt inspect``."""
+"""``gslt evaluate``, ``gslt inspect`` and ``gslt overlap``."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ from gslt.cli.tickets import ACTIONS
 from gslt.config import FreezeConfig
 from gslt.errors import FreezingWarning
 from gslt.masking.freeze import freeze
+from gslt.ticket.overlaps import overlap
 from gslt.ticket.ticket import Ticket, load_ticket
 
 
@@ -41,7 +42,7 @@ def test_evaluate_uses_the_split_of_the_ticket(as_debian, blocks, tmp_path, caps
 def test_defaults_are_the_tickets_own():
     options = parse(["evaluate", "t"]).evaluate
     assert (options.dataset, options.split, options.backend) == (None, None, "pyg")
-    assert list(ACTIONS) == ["evaluate", "inspect"]
+    assert list(ACTIONS) == ["evaluate", "inspect", "overlap"]
 
 
 def test_what_a_ticket_file_holds(as_debian, tmp_path, capsys):
@@ -144,3 +145,58 @@ def test_warnings_are_the_same_in_words_and_in_json(as_debian, tmp_path, capsys)
     told = [line.removeprefix("warning   ") for line in lines if line.startswith("warning")]
     assert main(["--json", "inspect", ticket]) == 0
     assert json.loads(capsys.readouterr().out)["warnings"] == told != []
+
+
+@pytest.fixture
+def found_tickets(as_debian, tmp_path, capsys):
+    paths = []
+    for number in range(3):
+        out = tmp_path / f"run{number}"
+        other = ["--seed", "1"] if number == 2 else ["--score_draw", str(number)]
+        assert main(["search", *TINY, *other, "--out", str(out)]) == 0
+        paths.append(str(out / "ticket.safetensors"))
+    capsys.readouterr()
+    return paths
+
+
+def test_two_tickets_layer_by_layer(found_tickets, tmp_path, capsys):
+    drawing = tmp_path / "overlap.png"
+    assert main(["overlap", *found_tickets[:2], "--plot", str(drawing)]) == 0
+    found = overlap(*map(load_ticket, found_tickets[:2]))
+    assert capsys.readouterr().out.rstrip("\n") == str(found)
+    assert drawing.read_bytes().startswith(b"\x89PNG")
+    assert main(["--json", "overlap", *found_tickets[:2]]) == 0
+    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+    assert pair["tickets"] == found_tickets[:2]
+    assert pair["same_weights"] is True
+    assert pair["all"] == found.whole.as_dict()
+    assert list(pair["layers"]) == list(found.layers)
+
+
+def test_more_tickets_pair_by_pair(found_tickets, tmp_path, capsys):
+    drawing = tmp_path / "overlap.svg"
+    assert main(["overlap", *found_tickets, "--plot", str(drawing)]) == 0
+    head, *lines, note = capsys.readouterr().out.splitlines()
+    assert head.split()[0] == "tickets"
+    assert len(lines) == 3
+    assert lines[0].startswith(f"{found_tickets[0]} and {found_tickets[1]} ")
+    assert [line.split()[-1] == "1.000" for line in lines] == [True, False, False]
+    assert note.startswith("Below 1 in the last column, the random weights differ")
+    assert drawing.read_text(encoding="utf-8").count("<svg") == 1
+
+
+def test_what_no_overlap_is_of(found_tickets, tmp_path, capsys):
+    first = found_tickets[0]
+    for given in ([first], [first, first]):
+        assert main(["overlap", *given]) == 2
+        assert "an overlap is of two different ticket files at least" in capsys.readouterr().err
+    assert main(["overlap", *found_tickets, "--plot", "overlap.txt"]) == 2
+    assert "ends in .png or .svg or .pdf, and 'overlap.txt' does not" in capsys.readouterr().err
+    other = tmp_path / "other"
+    wide = ["--epochs", "2", "--hidden_channels", "6", "--num_layers", "2", "--out", str(other)]
+    assert main(["search", *wide]) == 0
+    capsys.readouterr()
+    wider = str(other / "ticket.safetensors")
+    assert main(["overlap", first, wider]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"gslt: {first} and {wider}: the tickets are of networks with other")

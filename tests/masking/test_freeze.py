@@ -588,9 +588,14 @@ def test_what_is_baked_is_a_constant_of_a_new_model() -> None:
 
 def test_settings_of_a_search_that_freezing_leaves_out_are_named() -> None:
     config = SearchConfig(
-        sparsity_schedule="linear", l1=0.1, precision="bfloat16", epochs=4, hidden_channels=8
+        sparsity_schedule="linear",
+        score_draw=2,
+        l1=0.1,
+        precision="bfloat16",
+        epochs=4,
+        hidden_channels=8,
     )
-    said = r"leaves out sparsity_schedule=linear, l1=0\.1, precision=bfloat16, which"
+    said = r"leaves out sparsity_schedule=linear, score_draw=2, l1=0\.1, precision=bfloat16, which"
     with pytest.warns(GsltWarning, match=said):
         freeze(mlp(), config)
     freeze(mlp(), SearchConfig(lr=0.5, epochs=4))

@@ -1,0 +1,137 @@
+"""Whether a random network has one ticket or many: searches from several draws of scores.
+
+    python benchmarks/overlap.py [--json FILE]
+
+Every source network is searched from three draws of the scores. Tickets of one network are compared
+weight by weight, beside what they would share by chance; and each with the mask that its search
+began with, and with the ticket of another seed, which has other random weights.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import common
+import torch
+from common import Values
+from tqdm import tqdm
+
+import gslt
+from gslt.backends import get_backend
+from gslt.config import SearchConfig
+from gslt.ticket.overlaps import Overlap, TicketOverlap, overlap
+
+#: Data set and what departs from the first setting: each changes one thing.
+SETTINGS: dict[str, tuple[str, Values]] = {
+    "Cora": ("cora", {}),
+    "twice as wide": ("cora", {"hidden_channels": 128}),
+    "four times as long": ("cora", {"epochs": 400}),
+    "sparsity 0.8": ("cora", {"sparsity": 0.8}),
+    "uniform weights": ("cora", {"weight_init": "ku"}),
+    "GCN": ("cora", {"architecture": "gcn"}),
+    "Citeseer": ("citeseer", {}),
+    "Debian": ("debian", {"epochs": 40, "lr": 0.05}),
+    "Debian, three times as long": ("debian", {"epochs": 120, "lr": 0.05}),
+}
+FIRST = SearchConfig(hidden_channels=64, num_layers=3, epochs=100, lr=0.01)
+DRAWS = 3
+
+
+def start_of(data: Any, config: SearchConfig) -> torch.nn.Module:
+    """The network with the mask that its search begins with."""
+    model = gslt.GNN(data.num_features, data.num_classes, config, get_backend("pyg"))
+    source = replace(config, score_draw=0)
+    gslt.freeze(model, gslt.config.part(gslt.FreezeConfig, source))
+    gslt.reset_scores(model, config.score_draw)
+    return model
+
+
+def figures(found: list[TicketOverlap]) -> Values:
+    """Mean, least and largest Jaccard index of pairs, and by chance; the same of the layers."""
+
+    def of(rows: list[Overlap]) -> Values:
+        indices = [row.jaccard for row in rows]
+        return {
+            "jaccard": statistics.fmean(indices),
+            "least": min(indices),
+            "most": max(indices),
+            "chance": statistics.fmean(row.chance_jaccard for row in rows),
+            "shared": statistics.fmean(row.contained for row in rows),
+            "shared_by_chance": statistics.fmean(row.chance / min(row.kept) for row in rows),
+        }
+
+    layers = {name: of([each.layers[name] for each in found]) for name in found[0].layers}
+    return {"pairs": len(found), **of([each.whole for each in found]), "layers": layers}
+
+
+def measure(name: str, seeds: int, quick: bool) -> Values:
+    """One row: every seed and draw of a setting."""
+    place, changes = SETTINGS[name]
+    config = replace(FIRST, **{**changes, **({"epochs": 4} if quick else {})})
+    data = gslt.load_dataset(place)
+    tickets, scores, began = [], [], []
+    for seed in range(seeds):
+        of_seed = []
+        for draw in range(DRAWS):
+            each = replace(config, seed=seed, score_draw=draw)
+            run = gslt.search(data, each, progress=False)
+            assert run.ticket is not None
+            of_seed.append(run.ticket)
+            began.append(overlap(start_of(data, each), run.ticket))
+            scores.append({"seed": seed, "draw": draw, "test": run.test_accuracy})
+        tickets.append(of_seed)
+    pairs = [overlap(*pair) for of_seed in tickets for pair in combinations(of_seed, 2)]
+    others = [overlap(a[0], b[0]) for a, b in combinations(tickets, 2)]
+    within = [
+        statistics.variance(run["test"] for run in scores if run["seed"] == seed)
+        for seed in range(seeds)
+    ]
+    return {
+        "name": name,
+        "data": common.describe(data),
+        "changes": changes,
+        "test": statistics.fmean(run["test"] for run in scores),
+        "std_of_draws": statistics.fmean(within) ** 0.5,
+        "draws": figures(pairs),
+        "start": figures(began),
+        **({"other_seed": figures(others)} if others else {}),
+        "runs": scores,
+    }
+
+
+def show(row: Values) -> str:
+    """A row of the printed table."""
+    cells = [f"{100 * row['test']:6.2f} ± {100 * row['std_of_draws']:.2f}"]
+    for kind in ("draws", "start", "other_seed"):
+        found = row.get(kind)
+        cells.append(f"{found['jaccard']:.3f} ({found['chance']:.3f})" if found else "–")
+    layers = list(row["draws"]["layers"].values())
+    cells += [f"{each['jaccard']:.3f} ({each['chance']:.3f})" for each in (layers[0], layers[-1])]
+    return f"{row['name']:<28}" + "".join(f"{cell:>17}" for cell in cells)
+
+
+def main() -> None:
+    """Measure every setting, print, save."""
+    parser = common.options(__doc__, plot=False)
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    seeds, names = args.seeds, list(SETTINGS)
+    if args.quick:
+        seeds, names = 1, ["Debian"]
+    heads = ("test, sd of draws", "other scores", "its own start", "other seed", "first", "last")
+    print("Jaccard index (by chance)   " + "".join(f"{head:>17}" for head in heads))
+    rows = []
+    for name in tqdm(names, disable=None):
+        rows.append(measure(name, seeds, args.quick))
+        print(show(rows[-1]), flush=True)
+        config = {
+            name: getattr(FIRST, name) for name in ("hidden_channels", "num_layers", "epochs")
+        }
+        common.save(args.json, rows=rows, first=config, seeds=seeds, draws=DRAWS, quick=args.quick)
+
+
+if __name__ == "__main__":
+    main()
