@@ -3,8 +3,9 @@
     python benchmarks/overlap.py [--json FILE]
 
 Every source network is searched from three draws of the scores. Tickets of one network are compared
-weight by weight, beside what they would share by chance; and each with the mask that its search
-began with, and with the ticket of another seed, which has other random weights.
+weight by weight, beside what they would share by chance, at the best validation epoch and at the
+last; each with the mask that its search began with; and with the ticket of another seed, which has
+other random weights.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from itertools import combinations
 from typing import Any
 
 import common
-import torch
 from common import Values
 from tqdm import tqdm
 
 import gslt
-from gslt.backends import get_backend
 from gslt.config import SearchConfig
 from gslt.ticket.overlaps import Overlap, TicketOverlap, overlap
 
@@ -40,13 +39,27 @@ FIRST = SearchConfig(hidden_channels=64, num_layers=3, epochs=100, lr=0.01)
 DRAWS = 3
 
 
-def start_of(data: Any, config: SearchConfig) -> torch.nn.Module:
-    """The network with the mask that its search begins with."""
-    model = gslt.GNN(data.num_features, data.num_classes, config, get_backend("pyg"))
-    source = replace(config, score_draw=0)
-    gslt.freeze(model, gslt.config.part(gslt.FreezeConfig, source))
-    gslt.reset_scores(model, config.score_draw)
-    return model
+class Tickets:
+    """A probe that takes the tickets of the first scores and of the last."""
+
+    def __init__(self) -> None:
+        self.start: gslt.Ticket | None = None
+        self.last: gslt.Ticket | None = None
+
+    def begin(self, seed: int, done: int, epochs: int) -> None:
+        """A search begins."""
+
+    def __call__(
+        self, seed: int, epoch: int, epochs: int, model: Any, inputs: Any, best_epoch: int
+    ) -> None:
+        """An epoch ended."""
+        if epoch == 0:
+            self.start = gslt.Ticket.of(model)
+        elif epoch == epochs:
+            self.last = gslt.Ticket.of(model)
+
+    def end(self, seed: int, best_epoch: int, epochs: int, model: Any, inputs: Any) -> None:
+        """A search ended."""
 
 
 def figures(found: list[TicketOverlap]) -> Values:
@@ -72,19 +85,33 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
     place, changes = SETTINGS[name]
     config = replace(FIRST, **{**changes, **({"epochs": 4} if quick else {})})
     data = gslt.load_dataset(place)
-    tickets, scores, began = [], [], []
+    tickets: list[gslt.Ticket] = []
+    best, last, began, scores = [], [], [], []
     for seed in range(seeds):
         of_seed = []
         for draw in range(DRAWS):
-            each = replace(config, seed=seed, score_draw=draw)
-            run = gslt.search(data, each, progress=False)
+            each, taken = replace(config, seed=seed, score_draw=draw), Tickets()
+            run = gslt.search(data, each, progress=False, probe=taken).runs[0]
             assert run.ticket is not None
-            of_seed.append(run.ticket)
-            began.append(overlap(start_of(data, each), run.ticket))
-            scores.append({"seed": seed, "draw": draw, "test": run.test_accuracy})
-        tickets.append(of_seed)
-    pairs = [overlap(*pair) for of_seed in tickets for pair in combinations(of_seed, 2)]
-    others = [overlap(a[0], b[0]) for a, b in combinations(tickets, 2)]
+            assert taken.start is not None
+            assert taken.last is not None
+            of_seed.append((run.ticket, taken.last))
+            began.append(overlap(taken.start, run.ticket))
+            scores.append(
+                {
+                    "seed": seed,
+                    "draw": draw,
+                    "best_epoch": run.best_epoch,
+                    "test": run.test_accuracy,
+                    "last_test": run.last_test_accuracy,
+                    "last_train": run.last_train_accuracy,
+                }
+            )
+        pairs = list(combinations(of_seed, 2))
+        best += [overlap(a[0], b[0]) for a, b in pairs]
+        last += [overlap(a[1], b[1]) for a, b in pairs]
+        tickets.append(of_seed[0][0])
+    others = [overlap(*pair) for pair in combinations(tickets, 2)]
     within = [
         statistics.variance(run["test"] for run in scores if run["seed"] == seed)
         for seed in range(seeds)
@@ -95,7 +122,8 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
         "changes": changes,
         "test": statistics.fmean(run["test"] for run in scores),
         "std_of_draws": statistics.fmean(within) ** 0.5,
-        "draws": figures(pairs),
+        "draws": figures(best),
+        "draws_at_last_epoch": figures(last),
         "start": figures(began),
         **({"other_seed": figures(others)} if others else {}),
         "runs": scores,
@@ -105,7 +133,7 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
 def show(row: Values) -> str:
     """A row of the printed table."""
     cells = [f"{100 * row['test']:6.2f} ± {100 * row['std_of_draws']:.2f}"]
-    for kind in ("draws", "start", "other_seed"):
+    for kind in ("draws", "draws_at_last_epoch", "start", "other_seed"):
         found = row.get(kind)
         cells.append(f"{found['jaccard']:.3f} ({found['chance']:.3f})" if found else "–")
     layers = list(row["draws"]["layers"].values())
@@ -121,7 +149,10 @@ def main() -> None:
     seeds, names = args.seeds, list(SETTINGS)
     if args.quick:
         seeds, names = 1, ["Debian"]
-    heads = ("test, sd of draws", "other scores", "its own start", "other seed", "first", "last")
+    heads = (
+        *("test, sd of draws", "other scores", "at last epoch", "its own start", "other seed"),
+        *("first layer", "head"),
+    )
     print("Jaccard index (by chance)   " + "".join(f"{head:>17}" for head in heads))
     rows = []
     for name in tqdm(names, disable=None):
