@@ -134,9 +134,12 @@ class TicketSize:
         """
         besides = self.stored_bytes + self.pattern_bytes
         beside = f" and {besides:,} {stored}" if besides else ""
+        smaller = f", × {self.ratio:.1f} smaller than float32 weights"
+        if not self.content_bytes:
+            smaller = ", as the seed regenerates all of it"
         return (
-            f"{self.bits:,} mask bits{beside}, × {self.ratio:.1f} smaller than float32 weights; "
-            f"file {self.bytes:,} bytes, × {self.file_ratio:.1f}"
+            f"{self.bits:,} mask bits{beside}{smaller}; file {self.bytes:,} bytes, "
+            f"× {self.file_ratio:.1f}{'' if self.content_bytes else ' smaller than the weights'}"
         )
 
     def __str__(self) -> str:
@@ -154,6 +157,15 @@ class Ticket(StoredTicket):
 
     A strong one has the random weights; a weak one was trained under a mask, and stores them.
     """
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another ticket has the same file."""
+        if not isinstance(other, Ticket):
+            return NotImplemented
+        return write_ticket(self)[0] == write_ticket(other)[0]
+
+    def __hash__(self) -> int:
+        return hash(write_ticket(self)[0])
 
     def __str__(self) -> str:
         s = self.size()

@@ -817,3 +817,25 @@ def test_a_restored_network_knows_the_data_of_its_ticket(blocks):
             gslt.evaluate(model, splits[0])
         gslt.freeze(model, gslt.FreezeConfig(seed=9))
         gslt.evaluate(model, splits[0])
+
+
+def test_tickets_are_equal_where_their_files_are(result, blocks, tmp_path):
+    ticket = result.ticket
+    ticket.save(tmp_path / "t.safetensors")
+    again = gslt.load_ticket(tmp_path / "t.safetensors")
+    assert again == ticket
+    assert len({again, ticket}) == 1
+    other = gslt.search(blocks, dataclasses.replace(TICKET, score_draw=1), progress=False).ticket
+    assert other != ticket
+    assert ticket != "t.safetensors"
+    assert dataclasses.replace(ticket, dataset="other") != ticket
+
+
+def test_a_ticket_that_its_seed_tells_has_no_ratio():
+    module = nn.Linear(4, 4)
+    gslt.freeze(module, gslt.FreezeConfig(freezing_ratio=1.0))
+    size = gslt.Ticket.of(module).size()
+    assert str(size) == (
+        f"0 mask bits, as the seed regenerates all of it; file {size.bytes} bytes, "
+        f"× {64 / size.bytes:.1f} smaller than the weights"
+    )
