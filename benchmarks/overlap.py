@@ -34,6 +34,7 @@ SETTINGS: dict[str, tuple[str, Values]] = {
     "Citeseer": ("citeseer", {}),
     "Debian": ("debian", {"epochs": 40, "lr": 0.05}),
     "Debian, three times as long": ("debian", {"epochs": 120, "lr": 0.05}),
+    "Debian, ten times as long": ("debian", {"epochs": 400, "lr": 0.05}),
 }
 FIRST = SearchConfig(hidden_channels=64, num_layers=3, epochs=100, lr=0.01)
 DRAWS = 3
