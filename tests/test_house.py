@@ -83,7 +83,9 @@ WITHIN = {
     "files": [{"container", "folder", "log", "npz"}, {"reading", "writing"}],
     "oversmoothing": [{"report"}, {"figures"}, {"measuring"}, {"networks"}, {"source"}],
     "report": [
+        {"folder"},
         {"study"},
+        {"study_tables"},
         {"construction", "explorer"},
         {"groups"},
         {"figures"},

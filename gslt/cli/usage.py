@@ -267,7 +267,8 @@ def usage(parser: Any) -> str:
         return f"{{{','.join(names)}}} ..." if len(names) <= 6 else "COMMAND [options]"
     words = [*(f"{_shown(action)} {_metavar(action)}" for action in parser.must), "[options]"]
     for action in (a for a in parser._actions if not a.option_strings):
-        words.append(f"[{_metavar(action)} ...]" if action.nargs == "*" else str(_metavar(action)))
+        name = str(_metavar(action))
+        words.append({"*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(action.nargs, name))
     return " ".join(words)
 
 

@@ -17,8 +17,9 @@ from gslt.files import plain
 from gslt.progress import progress_bar
 from gslt.report.explorer import study_data
 from gslt.report.figures import both_names
+from gslt.report.folder import PAGE, output_of, remove_others
 from gslt.report.page import render
-from gslt.report.study import FIGURE_FOLDER, PAGE, TABLE_FOLDER, output_of, remove_others
+from gslt.report.study import FIGURE_FOLDER, TABLE_FOLDER
 from gslt.report.tables import Table, csv_text
 from gslt.studies.columns import column
 from gslt.studies.execute import duration

@@ -7,8 +7,8 @@ and :mod:`~gslt.report.page`. :func:`write_report` is what ``gslt report`` does.
 
 from __future__ import annotations
 
+from gslt.report.folder import write_report
 from gslt.report.statistics import averages, compare_arms, paired
-from gslt.report.study import write_report
 from gslt.report.tables import Table
 
 __all__ = ["Table", "averages", "compare_arms", "paired", "write_report"]

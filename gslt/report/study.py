@@ -1,55 +1,51 @@
-"""The report of a folder of studies: tables, figures and one page, from what is there."""
+"""What the report says of one study: sentences, tables and a figure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gslt.config import VISION
 from gslt.data.metrics import METRICS, reworded
 from gslt.data.ogb import ARXIV
-from gslt.errors import RunError, listed, pasted
-from gslt.files import OutputFolder
-from gslt.files.folder import ROOM, kind_of
+from gslt.errors import listed
 from gslt.report.colours import Look, variants
-from gslt.report.construction import CONSTRUCTED_NOTES, constructed_columns, price_figure
-from gslt.report.escaping import drawn, file_parts, in_line
+from gslt.report.construction import CONSTRUCTED_NOTES, price_figure
+from gslt.report.escaping import drawn, in_line
 from gslt.report.explorer import study_data
 from gslt.report.figures import (
     Row,
-    both_names,
     canvas,
     forest,
     in_rows,
     number_axis,
     panel_title,
-    save_both,
 )
 from gslt.report.groups import LineGroups, StudyGroups
 from gslt.report.lines import Line, draw_lines, label_lines, short_names
-from gslt.report.page import render
 from gslt.report.statistics import compare_arms
+from gslt.report.study_tables import (
+    EPOCH_PREFIX,
+    EPOCH_WORDS,
+    SUMMARY_NOTES,
+    ReportedEpoch,
+    comparison_columns,
+    constructed_runs,
+    constructed_summary,
+    run_columns,
+    summary_columns,
+)
 from gslt.report.tables import (
-    NONE,
     Cell,
     Column,
     Table,
-    accuracy_of,
     csv_text,
-    interval,
-    number,
-    p_value,
-    size,
     text,
-    together,
 )
-from gslt.studies.columns import column, is_missing, is_number, named, shown, span
-from gslt.studies.records import StudyFolder
-from gslt.studies.runs import ASKED_DENSITY, AXIS, Record, StudyResults
+from gslt.studies.columns import column, is_missing, is_number, named
+from gslt.studies.runs import AXIS, Record, StudyResults
 from gslt.training.results import (
     LEADERBOARD_HEAD,
     LEADERBOARD_RUNS,
@@ -60,15 +56,6 @@ from gslt.training.results import (
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PAGE = "report.html"
-#: An epoch of a run: that of its best validation accuracy, or its last.
-ReportedEpoch = Literal["best", "last"]
-#: In words, and what the names of its columns begin with.
-EPOCH_WORDS: dict[ReportedEpoch, str] = {
-    "best": "the epoch of the best validation accuracy",
-    "last": "the last epoch",
-}
-EPOCH_PREFIX: dict[ReportedEpoch, str] = {"best": "", "last": "last_"}
 #: What a report of the last epoch says of all that is no accuracy.
 BEST_TICKET = (
     "Sizes, densities and lost layers are those of the ticket of the best epoch, which is kept"
@@ -81,8 +68,6 @@ _SHOWN = {"sparsity", "prune_ratio", "lock_ratio", "freezing_ratio", "weight_ini
 _LEAST_RANGE = 1.0
 #: So many arms are told in the sentence over a figure.
 _TOLD = 4
-#: The summary of a lone study is unfolded up to so many rows.
-_UNFOLDED = 10
 #: Panels of a figure stand side by side up to this number; more have rows.
 _PANELS = 3
 #: Settings that are told below the figure where all runs share them.
@@ -95,160 +80,6 @@ _FACTS = {
 }
 #: Those that a network of images does not have (True), and that one of graphs has not.
 _UNKNOWN = {True: ("num_layers", "hidden_channels"), False: ("width",)}
-
-
-def write_report(
-    folder: StudyFolder, *, epoch: ReportedEpoch = "best", say: Callable[[str], None] | None = None
-) -> list[Path]:
-    """Write ``report.html``, ``tables/`` and ``figures/`` into the folder of the studies.
-
-    It may be called while studies run: it reports the records that are there. The same records
-    give the same files.
-
-    Args:
-        folder: where the studies and their records are.
-        epoch: accuracies of which epoch tables and pictures show: ``"best"``, that of the best
-            validation accuracy, or ``"last"``. Titles and captions name it; ``runs.csv`` and the
-            figure to play with have both.
-        say: told a line about every study and every record that cannot be used.
-
-    Returns:
-        The files, the page first.
-
-    Raises:
-        RunError: if the folder holds no study, or no record that can be used, or none with an
-            accuracy at this epoch, or a file of the name of one of the report's that is not gslt's.
-    """
-    studies = folder.studies()
-    output = output_of(folder)
-    output.check(PAGE)
-    parts = file_parts(study.name for study in studies)
-    results = [folder.results(study) for study in studies]
-    found = [each for whole in results for each in _reports(whole, parts, epoch)]
-    there = [report for report in found if report.results.records and len(report.groups.runs)]
-    troubles = _troubles(folder, results)
-    for line in [*(report.headline for report in there), *troubles]:
-        if say is not None:
-            say(line)
-    if not there:
-        unusable = sum(len(report.results.unusable) for report in found)
-        why = f"{unusable} records that cannot be used and no other" if unusable else "no record"
-        if any(report.results.records for report in found):
-            raise RunError(
-                f"{str(folder.path)!r} holds no record with accuracies at the last epoch, which an "
-                "older gslt did not keep; report the best epoch, or compute the runs anew"
-            )
-        file = folder.path / "studies" / f"{studies[0].name}.yaml"
-        way = pasted("gslt", "study", "run", "--study", file, "--out", folder.path)
-        raise RunError(f"{str(folder.path)!r} holds {why}; {way} computes what is missing")
-    texts = {name: each for report in there for name, each in report.texts.items()}
-    pictures = [name for report in there for name in both_names(report.picture)]
-    for name in (*texts, *pictures):
-        output.check(name)
-    for name, each in texts.items():
-        output.write_text(name, each)
-    for report in there:
-        save_both(report.figure(), output, report.picture)
-    output.write_text(PAGE, study_page(there, folder.path.resolve(), troubles))
-    gone = remove_others(output, {*texts, *pictures})
-    if gone and say is not None:
-        say(f"removed, being of an earlier report: {', '.join(gone)}")
-    return [folder.path / name for name in (PAGE, *texts, *pictures)]
-
-
-def _reports(
-    whole: StudyResults, parts: Mapping[str, str], epoch: ReportedEpoch
-) -> list[StudyReport]:
-    """The report of a study: one for each metric of its records, so that none mixes two."""
-    part = parts[whole.study.name]
-    split = whole.by_metric()
-    if len(split) == 1:
-        return [StudyReport(whole, part, epoch)]
-    return [StudyReport(each, f"{part}-{each.metric}", epoch, whole) for each in split]
-
-
-def output_of(folder: StudyFolder) -> OutputFolder:
-    """Where the report of a folder of studies goes: the folder itself.
-
-    Raises:
-        RunError: if gslt did not make it, such as a copy without gslt's own room.
-    """
-    if kind_of(folder.path) is None:
-        raise RunError(
-            f"{str(folder.path)!r} was not made by gslt (it has no {ROOM}/), so that no report is "
-            "written there; gslt study run makes a folder, into whose records/ others can be copied"
-        )
-    found: OutputFolder = getattr(folder, "output", None) or OutputFolder(folder.path, "study")
-    return found
-
-
-def remove_others(output: OutputFolder, names: Collection[str]) -> list[str]:
-    """Remove tables and figures of an earlier report, which would stand beside other numbers.
-
-    Args:
-        output: the folder of the report.
-        names: of the tables and figures that stay.
-
-    Returns:
-        The names of those that were removed.
-    """
-    ours = [
-        name
-        for name in output.names()
-        if name.startswith((f"{TABLE_FOLDER}/", f"{FIGURE_FOLDER}/"))
-    ]
-    return [name for name in ours if name not in names and output.remove(name)]
-
-
-def study_page(reports: Sequence[StudyReport], folder: Path, troubles: Sequence[str]) -> str:
-    """The page as text.
-
-    Args:
-        reports: of the studies that have records; their figures must have been written.
-        folder: of the studies.
-        troubles: sentences about records that cannot be used, and studies without any.
-    """
-    studies = {report.whole.study.name: report.whole for report in reports}
-    records = {key: each for whole in studies.values() for key, each in whole.records.items()}
-    runs = {run for whole in studies.values() for run in whole.study.runs}
-    return render(
-        "report/templates/study.html.jinja",
-        title=page_title(reports),
-        folder=folder,
-        reports=reports,
-        troubles=troubles,
-        done=len(records),
-        total=len(runs),
-        unfolded=len(reports) == 1 and len(reports[0].summary.rows) <= _UNFOLDED,
-        machines=dict.fromkeys(record.hardware for record in records.values()),
-        data={report.name: report.data for report in reports},
-    )
-
-
-def page_title(reports: Sequence[StudyReport]) -> str:
-    """The title of the one study, or what several have in common."""
-    if len(reports) == 1:
-        return f"{reports[0].title}: {reports[0].results.dataset}"
-    graphs = listed(list(dict.fromkeys(each.results.dataset for each in reports)), most=3)
-    kinds = {str(name).upper() for each in reports for name in each.groups.runs["architecture"]}
-    return f"{len(reports)} studies of {listed(sorted(kinds), most=3)} on {graphs}"
-
-
-def _troubles(folder: StudyFolder, found: Sequence[StudyResults]) -> list[str]:
-    """Sentences on what is not in the report, each once though studies share runs."""
-    lines = []
-    for results in found:
-        name = results.study.name
-        if not results.records:
-            lines.append(f"{name}: skipped, it has no record that can be used")
-        if results.unusable:
-            lines.append(f"{name}: {len(results.unusable)} records cannot be used")
-    lines += [line for results in found for line in results.troubles]
-    known = {identity for results in found for identity in results.study.runs}
-    present = {path.stem for path in folder.record_path("any").parent.glob("*.json")}
-    if strays := len(present - known):
-        lines.append(f"{strays} records belong to no study in this folder")
-    return list(dict.fromkeys(lines))
 
 
 @dataclass(frozen=True)
@@ -486,9 +317,8 @@ class StudyReport:
             ("method", lambda group: text(group.arm)),
             *((name.replace("_", " "), _axis_cell(name)) for name in axes),
         ]
-        found = summary_columns(self.groups.frame, self.epoch)
-        if self.constructed:
-            found = [_freezing(self.groups.frame)[-1], *constructed_columns(True), _SEEDS]
+        rows = self.groups.frame
+        found = constructed_summary(rows) if self.constructed else summary_columns(rows, self.epoch)
         columns += [(self.words(head), cell) for head, cell in found]
         title = f"{self.title} on {self.results.dataset}"
         return Table.of(title, self.groups.frame, columns, self._notes(), names=2 + len(axes))
@@ -500,7 +330,7 @@ class StudyReport:
         spread = f"mean ± unbiased standard deviation over n seeds ({self.groups.seeds} here)"
         notes = [
             self.words(f"Accuracies: {spread}{when}."),
-            *(CONSTRUCTED_NOTES if self.constructed else _NOTES),
+            *(CONSTRUCTED_NOTES if self.constructed else SUMMARY_NOTES),
             f"Hardware: {'; '.join(hardware)}.",
         ]
         if names := results.synthetic:
@@ -545,31 +375,17 @@ class StudyReport:
 
     @property
     def comparison_table(self) -> Table:
-        """One line a comparison: differences of test accuracy in points.
-
-        The seeds have a column of their own where some comparison has more pairs than seeds.
-        """
-        found = self.comparisons
-        several = len(found) > 0 and bool((found["pairs"] > found["seeds"]).any())
-        tests, of_tests = p_columns(found)
-        equal = [EQUAL] if len(found) > 0 and found["equal"].map(bool).any() else []
-        columns = [*COMPARED, *equal, *DIFFERENCE, *([SEEDS] if several else []), *tests]
+        """One line a comparison: differences of test accuracy in points."""
+        columns, notes, names = comparison_columns(self.comparisons)
         title = f"{self.title} on {self.results.dataset}: paired comparisons"
-        by_density = (
-            [DENSITY_NOTE] if any("density" in each for each in found.get("equal", [])) else []
-        )
-        when = f"Test accuracy at {EPOCH_WORDS[self.epoch]}."
-        unpaired = [UNPAIRED_NOTE.format(n=n)] if (n := _most(found, "unpaired_left_out")) else []
-        notes = [when, *COMPARISON_NOTES, *by_density, *unpaired, *of_tests]
-        notes = list(map(self.words, notes))
-        return Table.of(title, found, columns, notes, names=2 + len(equal), pick=True)
+        notes = [f"Test accuracy at {EPOCH_WORDS[self.epoch]}.", *notes]
+        words = list(map(self.words, notes))
+        return Table.of(title, self.comparisons, columns, words, names=names, pick=True)
 
     @property
     def runs(self) -> Table:
         """One line a run, for the page."""
-        columns = run_columns(self.epoch)
-        if self.constructed:
-            columns = [*_RUN, *constructed_columns(False)]
+        columns = constructed_runs() if self.constructed else run_columns(self.epoch)
         return Table.of(f"{self.name}: every run", self.groups.runs, columns, names=2)
 
     # Figure
@@ -727,215 +543,3 @@ class StudyReport:
 
 def _axis_cell(name: str) -> Callable[[Any], Cell]:
     return lambda group: text(getattr(group, f"{AXIS}{name}"))
-
-
-def decimals(values: Sequence[float], asked: Sequence[Any]) -> int:
-    """As many decimals as tell numbers apart, 2 to 6, and as show none below 1 as 1.
-
-    Args:
-        values: what is shown.
-        asked: what each was to be: numbers that were to be equal may be shown alike.
-
-    >>> decimals([0.5, 0.501, 0.8], [0.5, 0.5, 0.8]), decimals([0.99, 0.992], [0.99, 0.992])
-    (2, 3)
-    >>> decimals([0.9996], [0.9996])
-    4
-    """
-    for count in range(2, 6):
-        words = [f"{value:.{count}f}" for value in values]
-        first = dict(zip(reversed(words), reversed(asked), strict=True))
-        alike = any(first[word] != other for word, other in zip(words, asked, strict=True))
-        ones = any(float(word) == 1 > value for word, value in zip(words, values, strict=True))
-        if not alike and not ones:
-            return count
-    return 6
-
-
-def _sparsity(rows: DataFrame) -> Column:
-    known = rows[rows["sparsity"].notna()]
-    found = known["sparsity"].astype(float).tolist()
-    asked = known[ASKED_DENSITY].astype(float).fillna(known["density"].round(2)).tolist()
-    form = "{{:.{0}f}} ({{:.{0}f}})".format(decimals(found, asked))
-    return "sparsity (density)", lambda group: together(form, group.sparsity, group.density)
-
-
-def _freezing(rows: DataFrame) -> list[Column]:
-    """What the summary says before the accuracies of what is frozen."""
-    parts, whole = _of_ratios(rows, "prune_ratio", "lock_ratio"), _of_ratios(rows, "freezing_ratio")
-    form = f"{{:.{parts}f}} / {{:.{parts}f}}"
-    return [
-        ("pruned / locked", lambda group: together(form, group.prune_ratio, group.lock_ratio)),
-        ("freezing ratio", lambda group: number(group.freezing_ratio, f".{whole}f")),
-    ]
-
-
-def _of_ratios(rows: DataFrame, *names: str) -> int:
-    """Decimals of ratios; those that are drawn by chance differ by less than a thousandth."""
-    found = [rows[name].dropna().astype(float).tolist() for name in names]
-    return max(decimals(values, [round(value, 3) for value in values]) for values in found)
-
-
-def _search_space(group: Any) -> Cell:
-    return together("{:,.0f} ({:.0f} %)", group.searched, 100 * group.search_space)
-
-
-def _accuracies(epoch: ReportedEpoch, heads: Sequence[str], *, spread: bool) -> list[Column]:
-    """Test, validation and training accuracy at an epoch."""
-    names = [f"{EPOCH_PREFIX[epoch]}{split}_accuracy" for split in ("test", "val", "train")]
-    return [(h, accuracy_of(n, spread=spread)) for h, n in zip(heads, names, strict=True)]
-
-
-def summary_columns(rows: DataFrame, epoch: ReportedEpoch = "best") -> list[Column]:
-    """The summary: of a row of :attr:`gslt.report.groups.StudyGroups.frame`.
-
-    Args:
-        rows: of the table: ratios have as many decimals as tell them apart.
-        epoch: whose accuracies are shown.
-    """
-    heads = ("test accuracy (%)", "validation (%)", "training (%)")
-    return [
-        ("initialisation", lambda group: text(str(group.weight_init or NONE).upper())),
-        _sparsity(rows),
-        *_freezing(rows),
-        ("search space", _search_space),
-        *_accuracies(epoch, heads, spread=True),
-        *_SIZE,
-    ]
-
-
-#: What the summary says below of searches and trainings.
-_NOTES = [
-    "Parameters: weights of the whole network; search space: those that have a score. Model size: "
-    "one bit per searched weight, or float32 weights.",
-]
-#: What the summary says after the accuracies.
-_SEEDS: Column = ("n", lambda group: number(group.n, "d"))
-_SIZE: list[Column] = [
-    _SEEDS,
-    ("model size", lambda group: size(group.model_bytes)),
-    ("× smaller", lambda group: number(group.times_smaller, ".1f")),
-    ("parameters", lambda group: number(group.num_weights, ",.0f")),
-]
-
-COMPARED: list[Column] = [
-    ("first arm", lambda each: Cell(named(each.first, each.first_at), each.first)),
-    ("second arm", lambda each: Cell(named(each.second, each.second_at), each.second)),
-]
-EQUAL: Column = ("equal in a pair", lambda each: text(_equal_words(each.equal) or None))
-DIFFERENCE: list[Column] = [
-    ("first − second (points)", lambda each: number(each.difference, "+.2f", factor=100)),
-    ("95 % interval", lambda each: interval(each.low, each.high, "+.2f", factor=100)),
-    ("pairs", lambda each: number(each.pairs, "d")),
-]
-SEEDS: Column = ("seeds", lambda each: number(each.seeds, "d"))
-COMPARISON_NOTES = [
-    "Differences of test accuracy between runs of the same seed, graph and values of what both "
-    "arms vary; runs that two arms share are left out.",
-    "Interval: bootstrap of the mean difference (BCa, 9,999 resamples, at the level that gives "
-    "Student's interval for normal numbers); pairs count as independent, and for fewer than six it "
-    "is too narrow.",
-]
-
-
-def _equal_words(equal: Mapping[str, Sequence[Any]]) -> str:
-    """In what the runs of a pair are equal, and how many values that has where it has several.
-
-    >>> _equal_words({"density": [0.02], "allocation": ["epl", "erk"]})
-    'density 0.02, allocation (2 values)'
-    """
-    return ", ".join(
-        f"{name.replace('_', ' ')} "
-        + (shown(values[0]) if len(values) == 1 else f"({len(values)} values)")
-        for name, values in equal.items()
-    )
-
-
-DENSITY_NOTE = (
-    "Arms that say by different settings how many weights are left are compared at every density "
-    "that both have, and at no other."
-)
-UNPAIRED_NOTE = (
-    "Left out: up to {n} runs of a comparison, at values of what both arms vary that one of them "
-    "alone has."
-)
-
-
-def _most(found: DataFrame, name: str) -> int:
-    """The largest number of a column; 0 where there is no comparison."""
-    return int(found[name].max()) if len(found) else 0
-
-
-#: Below this a p-value is called small: one that cannot get there is not shown.
-SMALL_P = 0.05
-_P_NOTE = (
-    "p: two-sided sign-flip permutation test of the mean difference; all pairs of a seed are "
-    "flipped together, as runs of one seed share their random numbers. The interval takes pairs "
-    "for independent."
-)
-
-
-def p_columns(found: DataFrame) -> tuple[list[Column], list[str]]:
-    """The columns of p-values that can be small, and what is to be said of all of them.
-
-    A sign-flip test of n seeds has no p below 2 / 2^n, and Holm's correction for m comparisons none
-    below m times that. A p that cannot fall below :data:`SMALL_P` says nothing about the
-    difference: it is a dash, or no column where none can.
-
-    Args:
-        found: comparisons, see :func:`gslt.report.statistics.compare_arms`.
-    """
-    if not len(found):
-        return [], []
-    count, least = len(found), found["least_p_seeds"]
-    seeds, corrected = span(found["seeds"].tolist()), (count * least).clip(upper=1.0)
-    if not (least < SMALL_P).any():
-        few = f"n too small for a test by sign flips: with {seeds} seeds the smallest possible p is"
-        return [], [f"{few} {_p_span(least)}; below {SMALL_P:g} takes 6 seeds."]
-    columns: list[Column] = [("p", lambda each: _p(each.p_seeds, each.least_p_seeds))]
-    notes = [f"{_P_NOTE} The smallest possible with {seeds} seeds: {_p_span(least)}."]
-    if (corrected < SMALL_P).any():
-        columns.append(("p, Holm", lambda each: _p(each.p_seeds_holm, count * each.least_p_seeds)))
-        notes.append("Holm: p corrected for all comparisons of this table.")
-    else:
-        notes.append(
-            f"n too small for Holm's correction: the smallest possible p for {count} comparisons "
-            f"is {_p_span(corrected)}. A comparison that was not chosen beforehand shows nothing "
-            "by its p."
-        )
-    return columns, notes
-
-
-def _p(value: float, least: float) -> Cell:
-    return p_value(value) if least < SMALL_P else Cell(NONE)
-
-
-def _p_span(values: Any) -> str:
-    return " to ".join(dict.fromkeys(f"{end:.2g}" for end in (min(values), max(values))))
-
-
-def run_columns(epoch: ReportedEpoch) -> list[Column]:
-    """One line a run: of a row of the frame of runs.
-
-    Args:
-        epoch: whose accuracies and losses are shown.
-    """
-    heads = ("test (%)", "validation (%)", "training (%)")
-    losses = [
-        (
-            f"{word} loss",
-            lambda run, n=f"{EPOCH_PREFIX[epoch]}{split}_loss": number(getattr(run, n)),
-        )
-        for word, split in (("test", "test"), ("training", "train"))
-    ]
-    return [*_RUN, *_accuracies(epoch, heads, spread=False), *losses, *_COURSE]
-
-
-_RUN: list[Column] = [
-    ("arm", lambda run: text(run.label)),
-    ("run", lambda run: text(run.identity)),
-    ("seed", lambda run: number(run.seed, "d")),
-]
-_COURSE: list[Column] = [
-    ("best epoch", lambda run: text(getattr(run, "best_epoch", math.nan))),
-    ("seconds", lambda run: number(getattr(run, "seconds", math.nan), ".1f")),
-]

@@ -17,7 +17,8 @@ from gslt.errors import ConfigError, RunError
 from gslt.files import plain
 from gslt.report.figures import save_figure
 from gslt.report.groups import StudyGroups
-from gslt.report.study import StudyReport, summary_columns
+from gslt.report.study import StudyReport
+from gslt.report.study_tables import summary_columns
 from gslt.report.tables import NONE, Cell, Column, Table, csv_text, number, text
 from gslt.sources.arms import study_of
 from gslt.sources.message import DIFFERENCES, LEAST_INTERVAL, Contrast, contrasts_of, message_of

@@ -58,6 +58,9 @@ def test_no_option_of_a_large_command_is_without_a_group(capsys: Any) -> None:
 def test_what_must_be_there_is_in_the_usage(capsys: Any) -> None:
     assert help_of("study run", capsys).startswith("usage: gslt study run --out DIR [options]\n")
     assert help_of("smooth", capsys).startswith("usage: gslt smooth [options] [PATH ...]\n")
+    assert help_of("overlap", capsys).startswith(
+        "usage: gslt overlap [options] TICKET [TICKET ...]\n"
+    )
 
 
 def test_a_help_waits_for_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""Tables and figures of a study, checked against numbers worked out by hand."""
+"""What a report says of one study: sentences, leaderboard, figure, and studies that ran."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import itertools
 import json
 import math
 import re
-import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import yaml
-from fabricated import fabricated, fill
+from fabricated import fabricated
+from small_reports import ARMS, of_study, report, three_seeds
 
 import gslt
 from gslt.config import Preset
@@ -28,107 +28,7 @@ from gslt.studies.presets import preset
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import GridCell, Study
 
-ARMS: dict[str, dict[str, Any]] = {
-    "weight training": {"method": "train"},
-    "frozen source": {"freezing_ratio": 0.4, "sparsity": 0.5},
-}
-
-
-def three_seeds(cell: GridCell) -> float:
-    """0.70, 0.72, 0.74 where weights are trained, else 0.61, 0.61, 0.64."""
-    ticket = (0.61, 0.61, 0.64)
-    seed = cell.spec.config.seed
-    return ticket[seed] if cell.arm == "frozen source" else 0.70 + 0.02 * seed
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> StudyFolder:
-    study = Study(name="two", title="Two arms", settings={"hidden_channels": 10}, arms=ARMS)
-    return fill(tmp_path / "studies", study, three_seeds)
-
-
-def report(folder: StudyFolder) -> tuple[dict[str, str], list[str]]:
-    """Text files of a report by name, and what was said."""
-    said: list[str] = []
-    paths = write_report(folder, say=said.append)
-    texts = {
-        path.relative_to(folder.path).as_posix(): path.read_text("utf-8")
-        for path in paths
-        if path.suffix != ".png"
-    }
-    return texts, said
-
-
 # Tables
-
-
-def test_a_part_of_an_arm_that_leaves_a_setting_out(tmp_path: Path) -> None:
-    """Whole numbers of one part were NA in the other, which JSON does not know."""
-    parts: list[dict[str, Any]] = [{"sparsity": 0.5}, {"sparsity": 0.5, "num_layers": 3}]
-    frozen: list[dict[str, Any]] = [{"freezing_ratio": None}, {"freezing_ratio": 0.4}]
-    arms: dict[str, Any] = {"dense": parts, "one": {"weight_init": "ku"}, "two": frozen}
-    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
-    rows = list(csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"])))
-    assert {row["first_at"] for row in rows} == {"{}", '{"num_layers": 3}'}
-    assert {row["second_at"] for row in rows} == {"{}", '{"freezing_ratio": 0.4}'}
-    for name, text in texts.items():
-        for word in ("num layers nan", "num layers <NA>", "freezing ratio None"):
-            assert word not in text, name
-
-
-def test_runs_without_a_partner_are_told_below_the_comparisons(tmp_path: Path) -> None:
-    arms = {"a": {"lr": [0.1, 0.2]}, "b": {"lr": [0.1, 0.3], "weight_init": "ku"}}
-    texts, _ = report(fill(tmp_path, Study(name="s", seeds=2, arms=arms), lambda _: 0.5))
-    assert "Left out: up to 4 runs of a comparison" in texts["tables/s/comparisons.md"]
-
-
-def test_summary_by_hand(folder: StudyFolder) -> None:
-    texts, said = report(folder)
-    assert said == ["two: 6 of 6 runs, 2 of 2 arms"]
-    text = texts["tables/two/summary.md"].splitlines()
-    assert text[0] == "# Two arms on toy (synthetic)"
-    # Means 0.72 and 0.62; squares of deviations 2 · 0.02² / 2 and (2 · 0.01² + 0.02²) / 2.
-    assert text[2:6] == [
-        "| method | initialisation | sparsity (density) | pruned / locked | freezing ratio | "
-        "search space | test accuracy (%) | validation (%) | training (%) | n | model size | "
-        "× smaller | parameters |",
-        "| --- | --- |" + 11 * " ---: |",
-        "| weight training | KU | 0.00 (1.00) | – | – | 1,000 (100 %) | 72.00 ± 2.00 | "
-        "73.00 ± 2.00 | 74.00 ± 2.00 | 3 | 4.0 kB | 1.0 | 1,000 |",
-        "| frozen source | SKC | 0.50 (0.50) | 0.20 / 0.20 | 0.40 | 600 (60 %) | 62.00 ± 1.73 | "
-        "63.00 ± 1.73 | 64.00 ± 1.73 | 3 | 75 B | 53.3 | 1,000 |",
-    ]
-    notes = " ".join(text[6:])
-    for words in (
-        "over n seeds (3 here)",
-        "Made-up OS, 2 cores, 1 thread",
-        "torch 9.9",
-        "synthetic",
-    ):
-        assert words in notes
-    assert "DGL" not in notes
-
-
-def test_ratios_have_as_many_decimals_as_tell_them_apart(tmp_path: Path) -> None:
-    high = {"sparsity": [0.99, 0.992, 0.9996], "freezing_ratio": [0.4, 0.404], "prune_share": 1.0}
-    study = Study(name="s", arms={"high": high, "half": {"weight_init": "ku"}}, seeds=1)
-    rows = of_study(tmp_path / "high", study, lambda _: 0.5).summary.markdown().splitlines()
-    cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| h")]
-    assert {tuple(row[3:6]) for row in cells if row[1] == "high"} == {
-        (sparsity, f"{ratio} / 0.000", ratio)
-        for sparsity in ("0.9900 (0.0100)", "0.9920 (0.0080)", "0.9996 (0.0004)")
-        for ratio in ("0.400", "0.404")
-    }
-    assert cells[-1][3:6] == ["0.5000 (0.5000)", "0.000 / 0.000", "0.000"]
-    # What was asked for alike is not told apart by the rounding to whole weights.
-    study = Study(name="s", arms={"a": {"weight_init": ["ku", "kn"]}}, seeds=1)
-    folder = StudyFolder(tmp_path / "alike")
-    folder.add(study)
-    for cell, sparsity in zip(study.cells, (0.4989, 0.5011), strict=True):
-        more = {"sparsity": sparsity, "density": 1 - sparsity}
-        folder.write(fabricated(cell.spec, 0.5, **more))
-    table = StudyReport(folder.results(study)).summary
-    assert [row[2].text for row in table.rows] == ["0.50 (0.50)", "0.50 (0.50)"]
 
 
 def test_facts_of_arms_that_differ_in_architecture(tmp_path: Path) -> None:
@@ -239,34 +139,6 @@ def test_csv_has_full_precision(folder: StudyFolder) -> None:
     assert 0.089 < float(pair["low"]) < 0.1 < float(pair["high"]) < 0.111
 
 
-def test_comparison_for_people(folder: StudyFolder) -> None:
-    texts, _ = report(folder)
-    row = texts["tables/two/comparisons.md"].splitlines()[4]
-    assert row.startswith("| weight training | frozen source | +10.00 | +9.")
-    # With three seeds no p can be small: none is shown, and why is said.
-    assert row.endswith("| 3 |")
-    assert (
-        "n too small for a test by sign flips: with 3 seeds the smallest possible p is 0.25"
-        in (texts["tables/two/comparisons.md"])
-    )
-    assert "0.25" in texts["tables/two/comparisons.csv"]
-
-
-def test_seeds_have_columns_where_pairs_are_more(tmp_path: Path) -> None:
-    arms = {"a": {"sparsity": [0.2, 0.5]}, "b": {"weight_init": "ku", "sparsity": [0.2, 0.5]}}
-    study = Study(name="s", arms=arms, seeds=6)
-    folder = fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "a"))
-    texts, _ = report(folder)
-    lines = texts["tables/s/comparisons.md"].splitlines()
-    assert "| pairs | seeds | p | p, Holm |" in lines[2]
-    # Of 2^6 flips of seeds two are as extreme; one comparison needs no correction.
-    numbers = "+10.00 | +10.00 to +10.00 | 12 | 6 | 0.031 | 0.031 |"
-    assert lines[4] == f"| a | b | sparsity (2 values) | {numbers}"
-    assert "| second arm | equal in a pair | first − second (points) |" in lines[2]
-    for words in ("all pairs of a seed are flipped together", "possible with 6 seeds: 0.031."):
-        assert words in texts["tables/s/comparisons.md"]
-
-
 def test_a_lead_of_the_two_best_of_several_says_that_they_were_chosen(
     folder: StudyFolder, tmp_path: Path
 ) -> None:
@@ -331,68 +203,6 @@ def test_graphs_of_one_name_are_told_apart_by_their_path(tmp_path: Path) -> None
     assert (same.results.dataset, same.graphs) == ("graph", ["graph: 10 nodes"])
 
 
-def test_what_a_pair_has_in_common_is_told(tmp_path: Path) -> None:
-    weak = {"method": "train", "mask_sparsity": [0.5, 0.9], "allocation": ["epl", "erk"]}
-    arms = {"weak": weak, "strong": {"sparsity": [0.9, 0.98]}}
-    study = Study(name="s", arms=arms, seeds=2)
-    texts, _ = report(fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "weak")))
-    table = texts["tables/s/comparisons.md"]
-    assert [line.split(" | ")[:3] for line in table.splitlines()[4:6]] == [
-        [f"| weak, allocation {scheme}", "strong", "density 0.1"] for scheme in ("epl", "erk")
-    ]
-    assert "are compared at every density that both have, and at no other." in table
-    rows = csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"]))
-    assert [row["equal"] for row in rows] == ['{"density": [0.1]}'] * 2
-
-
-def test_a_p_that_cannot_be_small_after_correction_is_not_shown(tmp_path: Path) -> None:
-    arms = {name: {"lr": rate} for name, rate in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
-    study = Study(name="s", arms=arms, seeds=6)
-    texts, _ = report(fill(tmp_path, study, lambda cell: 0.6 + 0.1 * (cell.arm == "a")))
-    lines = texts["tables/s/comparisons.md"].splitlines()
-    # Three comparisons: 3 · 2 / 2^6 is 0.094, whatever the accuracies.
-    assert "| pairs | p |" in lines[2]
-    assert "the smallest possible p for 3 comparisons is 0.094" in "".join(lines)
-
-
-def test_places_in_the_comparisons_are_plain(tmp_path: Path) -> None:
-    """Whole numbers, truth values and words of what one arm alone varies."""
-    arms = {
-        "one": {"lr": 0.5},
-        "wide": {"hidden_channels": [10, 20]},
-        "norm": {"batch_norm": [True, False], "weight_init": ["ku"]},
-    }
-    study = Study(name="s", seeds=2, arms=arms)
-    texts, _ = report(fill(tmp_path, study, lambda _: 0.5))
-    rows = csv.DictReader(io.StringIO(texts["tables/s/comparisons.csv"]))
-    found = {row["second_at"] for row in rows if row["first"] == "one"}
-    assert found == {
-        '{"hidden_channels": 10}',
-        '{"hidden_channels": 20}',
-        '{"batch_norm": true, "weight_init": "ku"}',
-        '{"batch_norm": false, "weight_init": "ku"}',
-    }
-
-
-def test_axes_have_columns_and_arms_may_share_runs(tmp_path: Path) -> None:
-    arms = {name: {"freezing_ratio": [0.0, 0.4], "prune_share": share, "window_position": 0.5}
-            for name, share in (("locked", 0.0), ("pruned", 1.0))}  # fmt: skip
-    arms["wide"] = {"hidden_channels": [10, 20], "allocation": ["epl", "erk"], "lock_ratio": 0.1}
-    study = Study(name="s", settings={"hidden_channels": 10}, seeds=1, arms=arms)
-    folder = fill(tmp_path, study, lambda _: 0.5)
-    texts, _ = report(folder)
-    lines = texts["tables/s/summary.md"].splitlines()[2:]
-    assert lines[0].startswith(
-        "| method | hidden channels | allocation | initialisation | sparsity"
-    )
-    assert lines[2].startswith("| locked | – | – | SKC | 0.50 (0.50) | 0.00 / 0.00 | 0.00 |")
-    assert lines[3].startswith("| locked | – | – | SKC | 0.30 (0.70) | 0.00 / 0.40 | 0.40 |")
-    assert lines[5].startswith("| pruned | – | – | SKC | 0.70 (0.30) | 0.40 / 0.00 | 0.40 |")
-    assert lines[8].startswith("| wide | 20 | epl | SKC |")
-    # One run, no spread.
-    assert "| 50.00 | 51.00 | 52.00 | 1 |" in lines[2]
-
-
 def test_a_study_of_images_says_how_narrow_and_of_how_many_images(tmp_path: Path) -> None:
     settings = {"architecture": "conv6", "width": 0.125, "epochs": 8}
     study = Study(name="s", settings=settings, arms={"ticket": {}}, seeds=2)
@@ -411,79 +221,7 @@ def test_a_study_of_images_says_how_narrow_and_of_how_many_images(tmp_path: Path
 # What is not there
 
 
-def test_damaged_records_are_counted_and_named(folder: StudyFolder) -> None:
-    study = folder.studies()[0]
-    first, second, third, *_ = study.runs
-    path = folder.record_path(first)
-    path.write_text(path.read_text().replace('"test_accuracy": 0.7', '"test_accuracy": 0.9'))
-    folder.record_path(second).write_text("{")
-    folder.write(fabricated(study.runs[third], math.nan))
-    texts, said = report(folder)
-    assert said[:2] == ["two: 3 of 6 runs, 2 of 2 arms", "two: 3 records cannot be used"]
-    named = {line.split(".json")[0].split("/")[1]: line for line in said[2:]}
-    assert set(named) == {first, second, third}
-    assert "does not match its checksum" in named[first]
-    assert "its test_accuracy is no number: None" in named[third]
-    for identity in named:
-        assert identity in texts["report.html"]
-    assert "Partial: 3 of 6 runs are missing." in texts["tables/two/summary.md"]
-    # Weight training lost seeds 0 and 1, the ticket seed 0.
-    assert "| 74.00 | 75.00 | 76.00 | 1 |" in texts["tables/two/summary.md"]
-    assert "| 62.50 ± 2.12 | 63.50 ± 2.12 | 64.50 ± 2.12 | 2 |" in texts["tables/two/summary.md"]
-    assert "n seeds (1 to 2 here)" in texts["tables/two/summary.md"]
-
-
-def test_failures_and_strays_are_told(folder: StudyFolder) -> None:
-    spec = next(iter(folder.studies()[0].runs.values()))
-    folder.record_path(spec.identity).unlink()
-    folder.fail(spec, "no memory left")
-    stray = Study(name="x", arms={"a": {"lr": 0.5}}, seeds=1)
-    folder.write(fabricated(next(iter(stray.runs.values())), 0.5))
-    texts, said = report(folder)
-    assert said[1:] == [
-        f"run {spec.identity} failed: no memory left",
-        "1 records belong to no study in this folder",
-    ]
-    assert "no memory left" in texts["report.html"]
-
-
-def test_a_study_without_records_is_named_and_skipped(folder: StudyFolder) -> None:
-    folder.add(Study(name="later", arms={"a": {"lr": 0.5}}, seeds=1))
-    texts, said = report(folder)
-    assert said == [
-        "two: 6 of 6 runs, 2 of 2 arms",
-        "later: skipped, it has no record that can be used",
-    ]
-    assert "later: skipped" in texts["report.html"]
-    assert not [name for name in texts if name.startswith("later")]
-
-
-def test_nothing_to_report(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="holds no study"):
-        write_report(StudyFolder(tmp_path / "none"))
-    folder = fill(tmp_path / "s", Study(name="s", arms=ARMS), lambda _: None)
-    with pytest.raises(RunError, match=r"holds no record; gslt study run --study .* computes"):
-        write_report(folder)
-    assert not (folder.path / "report.html").exists()
-
-
-def test_the_same_records_give_the_same_files(folder: StudyFolder) -> None:
-    first = {path: path.read_bytes() for path in write_report(folder)}
-    assert {path: path.read_bytes() for path in write_report(folder)} == first
-    assert {path.relative_to(folder.path).as_posix() for path in first} == {
-        "report.html",
-        *(f"tables/two/summary.{end}" for end in ("md", "tex", "csv")),
-        *(f"tables/two/comparisons.{end}" for end in ("md", "tex", "csv")),
-        "tables/two/runs.csv",
-        *(f"figures/two/accuracy.{end}" for end in ("png", "svg")),
-    }
-
-
 # Figures
-
-
-def of_study(path: Path, study: Study, accuracy: Any) -> StudyReport:
-    return StudyReport(fill(path, study, accuracy).results(study))
 
 
 def smooth(cell: GridCell) -> float:
@@ -646,65 +384,6 @@ def test_a_study_that_ran(
 
 
 # Files of others
-
-
-def test_two_studies_have_files_of_their_own(tmp_path: Path) -> None:
-    """Named so that the table of one was that of the runs of the other."""
-    names = ("s", "s-runs", "s-comparisons")
-    for number, name in enumerate(names):
-        study = Study(name=name, seeds=1, arms={**ARMS, f"only [{name}]": {"lr": 0.2 + number}})
-        folder = fill(tmp_path, study, lambda _: 0.5)
-    texts, _ = report(folder)
-    for name in names:
-        for table in ("summary", "runs"):
-            text = texts[f"tables/{name}/{table}.csv"]
-            assert [f"only [{other}]" in text for other in names] == [o == name for o in names]
-    found = re.findall(r' id="([^"]*)"', texts["report.html"])
-    assert len(found) == len(set(found)) >= 4 * len(names)
-    linked = re.findall(r' href="#([^"]*)"', texts["report.html"])
-    assert set(linked) == {f"study:{name}" for name in names}
-    assert set(linked) <= set(found)
-
-
-def test_files_of_others_are_not_written_to(folder: StudyFolder) -> None:
-    (folder.path / "report.html").write_text("mine")
-    with pytest.raises(RunError, match=r"report.html' is not as gslt wrote it"):
-        write_report(folder)
-    assert not (folder.path / "tables").exists()
-    (folder.path / "report.html").unlink()
-    paths = write_report(folder)
-    table = next(path for path in paths if path.name == "runs.csv")
-    table.write_text("mine")
-    figure = next(path for path in paths if path.suffix == ".svg")
-    before = figure.stat().st_mtime_ns
-    with pytest.raises(RunError, match=r"runs.csv' is not as gslt wrote it"):
-        write_report(folder)
-    # Every name was looked at before the first was written.
-    assert (table.read_text(), figure.stat().st_mtime_ns) == ("mine", before)
-
-
-def test_what_an_earlier_report_wrote_is_removed(folder: StudyFolder) -> None:
-    write_report(folder)
-    (folder.path / "tables" / "two" / "notes.md").write_text("mine")
-    for path in (folder.path / "records").iterdir():
-        if '"train"' in path.read_text():
-            path.unlink()
-    texts, said = report(folder)
-    assert not any("comparisons" in name for name in texts)
-    tables = {path.name for path in (folder.path / "tables" / "two").iterdir()}
-    assert tables == {"summary.md", "summary.tex", "summary.csv", "runs.csv", "notes.md"}
-    gone = ", ".join(f"tables/two/comparisons.{end}" for end in ("csv", "md", "tex"))
-    assert f"removed, being of an earlier report: {gone}" in said
-
-
-def test_a_folder_that_gslt_did_not_make_gets_no_report(
-    folder: StudyFolder, tmp_path: Path
-) -> None:
-    for part in ("studies", "records"):
-        shutil.copytree(folder.path / part, tmp_path / "copy" / part)
-    with pytest.raises(RunError, match=r"was not made by gslt .* so that no report is written"):
-        write_report(StudyFolder(tmp_path / "copy"))
-    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"studies", "records"}
 
 
 # Constructions
