@@ -30,6 +30,7 @@ ORDER = [
     {"masking"},
     {"nn"},
     {"config"},
+    {"settings"},
     {"freezing"},
     {"random"},
     {"files"},

@@ -20,9 +20,9 @@ from gslt.cli.options import (
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
-from gslt.config import part
 from gslt.errors import RunError, differences
 from gslt.files.folder import TICKET
+from gslt.settings import part
 from gslt.theory.config import NODES, TARGET, ConstructConfig, TargetConfig
 
 if TYPE_CHECKING:

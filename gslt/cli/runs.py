@@ -31,11 +31,10 @@ from gslt.config import (
     RunConfig,
     SearchConfig,
     TrainConfig,
-    build,
     image_defaults,
-    part,
 )
 from gslt.errors import ConfigError, GsltWarning, RunError, RunInUseError, pasted, warn
+from gslt.settings import build, part
 
 if TYPE_CHECKING:
     from gslt.data import Dataset

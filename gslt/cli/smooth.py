@@ -20,9 +20,10 @@ from gslt.cli.options import (
 )
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
-from gslt.config import MEASURE_NAMES, SAMPLING_MEASURES, part
+from gslt.config import MEASURE_NAMES, SAMPLING_MEASURES
 from gslt.errors import ConfigError
 from gslt.oversmoothing.source import SourceConfig
+from gslt.settings import part
 
 _OF_SOURCE = {f"--{name}" for name in ("config", "depths", "runs", *field_names(SourceConfig))}
 DESCRIPTION = """Over-smoothing, layer by layer: tables, JSON and pictures. PATHs are ticket files,

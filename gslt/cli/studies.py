@@ -22,9 +22,10 @@ from gslt.cli.options import (
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.comparison.config import CompareConfig
-from gslt.config import Architecture, Preset, Size, part
+from gslt.config import Architecture, Preset, Size
 from gslt.errors import ConfigError, GsltError, RunError, pasted
 from gslt.files import plain
+from gslt.settings import part
 
 #: What a file of a study says itself.
 _OF_PRESET = ("--size", "--architecture", "--dataset")

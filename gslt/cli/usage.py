@@ -9,8 +9,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from gslt.config import shortened
 from gslt.errors import listed, nearest
+from gslt.settings import shortened
 
 #: Options by what they are about, in the order of a help; others come first.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -6,8 +6,9 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from gslt.config import GraphArchitecture, SearchConfig, check_choice, check_values
+from gslt.config import GraphArchitecture, SearchConfig
 from gslt.errors import ConfigError
+from gslt.settings import check_choice, check_values
 
 ARCHITECTURES: tuple[GraphArchitecture, ...] = get_args(GraphArchitecture)
 #: Ten nodes for each of the 40 classes of :func:`gslt.comparison.graphs.block_model`.

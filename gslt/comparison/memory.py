@@ -24,10 +24,11 @@ from gslt.comparison.config import LEAST_NODES
 from gslt.comparison.graphs import block_model
 from gslt.comparison.routes import ROUTES, Route, SourceNetwork
 from gslt.comparison.speed import LayerCall, RouteSearch, own_memory
-from gslt.config import SearchConfig, build
+from gslt.config import SearchConfig
 from gslt.data import NodeDataset
 from gslt.errors import GsltError
 from gslt.files import write_json
+from gslt.settings import build
 
 #: Epochs of which the peak is taken: the first builds what is kept.
 EPOCHS = 3

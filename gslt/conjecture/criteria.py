@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gslt.config import check_values
 from gslt.errors import ConfigError
+from gslt.settings import check_values
 
 if TYPE_CHECKING:
     from gslt.conjecture.rule import Rule

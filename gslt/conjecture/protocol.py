@@ -15,12 +15,13 @@ from typing import Any, get_args
 
 import yaml
 
-from gslt.config import VISION, Architecture, Size, build, check_choice
+from gslt.config import VISION, Architecture, Size
 from gslt.conjecture.criteria import Criteria
 from gslt.conjecture.rule import Rule
 from gslt.conjecture.trajectories import NONE
 from gslt.errors import ConfigError, GsltError, RunError
 from gslt.files import parse, read_yaml, reading
+from gslt.settings import build, check_choice
 from gslt.studies.execute import Executor, Summary, run_study
 from gslt.studies.records import StudyFolder
 from gslt.studies.study import Study, name_of_dataset

@@ -12,10 +12,10 @@ import scipy.sparse.linalg as sla
 import torch
 from torch import Tensor
 
-from gslt.config import check_choice
 from gslt.diagnostics.topology import Topology, as_topology
 from gslt.errors import ConfigError, GraphError
 from gslt.random import Stream
+from gslt.settings import check_choice
 
 Float64 = npt.NDArray[np.float64]
 Laplacian = Literal["combinatorial", "symmetric", "augmented", "random_walk"]

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from gslt.config import check_choice
 from gslt.diagnostics.laplacians import Components, Laplacian, edge_factor
 from gslt.diagnostics.representation import Form, Representation, singular_values
+from gslt.settings import check_choice
 
 Normalisation = Literal["none", "survey", "survey_root"]
 

@@ -16,7 +16,6 @@ import torch
 from msgspec import Meta
 from torch import nn
 
-from gslt.config import check_choice
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import LAPLACIANS, Laplacian
 from gslt.diagnostics.propagation import propagation_of, say_unlike, saying_weights
@@ -27,6 +26,7 @@ from gslt.errors import ConfigError, GsltWarning, RunError
 from gslt.files import json_values, parse, plain, reading
 from gslt.files.log import Log
 from gslt.masking.weights import unwrapped
+from gslt.settings import check_choice
 
 if TYPE_CHECKING:
     from gslt.data import NodeDataset

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gslt.config import check_choice
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.steps import Hook, is_graph_layer
 from gslt.diagnostics.topology import Topology, as_topology
 from gslt.errors import ConfigError, GsltWarning, listed, warn
 from gslt.nn.conv import GATConv, GCNConv
+from gslt.settings import check_choice
 
 #: What tells a layer's Laplacian, of the layer and the graph; None where there is none.
 Rule = Callable[[Any, Topology], Laplacian | None]

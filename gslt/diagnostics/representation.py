@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar, get_args
 import torch
 from torch import Tensor
 
-from gslt.config import check_choice
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import (
     LAPLACIANS,
@@ -25,6 +24,7 @@ from gslt.diagnostics.laplacians import (
 )
 from gslt.diagnostics.topology import Topology, as_topology
 from gslt.errors import GraphError
+from gslt.settings import check_choice
 
 Average = Literal["nodes", "edges", "survey"]
 T = TypeVar("T")

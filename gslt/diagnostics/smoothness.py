@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gslt.config import check_choices
 from gslt.diagnostics.cosines import cosine_form, mad_gap_of, mad_of
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Components, Laplacian
@@ -24,6 +23,7 @@ from gslt.diagnostics.measures import (
 )
 from gslt.diagnostics.representation import Average, EdgeForm, Representation
 from gslt.diagnostics.separation import linear_probe_of, linear_probe_val_of, nc1_of
+from gslt.settings import check_choices
 
 
 @dataclass(frozen=True, kw_only=True)

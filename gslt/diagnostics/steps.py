@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gslt.config import check_choices
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import MEASURES, Smoothness, measure
@@ -26,6 +25,7 @@ from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
 from gslt.nn.ops import Linear, NormReLU
+from gslt.settings import check_choices
 
 Step = Literal["input", "aggregation", "projection", "normalisation", "activation", "layer"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from gslt.config import check_choice
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import MEASURES
 from gslt.diagnostics.steps import Reading, Step
 from gslt.errors import ConfigError, listed
+from gslt.settings import check_choice
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -24,7 +24,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from gslt.config import FreezeConfig, SearchConfig, shortened
+from gslt.config import FreezeConfig, SearchConfig
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, listed, warn
 from gslt.masking.fan_in import fan_in_of, is_bias, is_of_host, padding_row, units_of
 from gslt.masking.parametrization import FrozenWeight, forget_selections, frozen_weights
@@ -45,6 +45,7 @@ from gslt.masking.weights import (
     unwrapped,
     weights_of,
 )
+from gslt.settings import shortened
 
 M = TypeVar("M", bound=nn.Module)
 

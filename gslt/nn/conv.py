@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gslt.config import check_choice
 from gslt.nn import ops
 from gslt.nn.graph import Graph
 from gslt.nn.hooks import has_hooks, is_patched, observed, refuse_script
+from gslt.settings import check_choice
 
 Features = Tensor | tuple[Tensor, Tensor | None]
 #: What is taken over the neighbours in GIN and GraphSAGE.

@@ -8,13 +8,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gslt.config import VISION, ModelConfig, part
+from gslt.config import VISION, ModelConfig
 from gslt.errors import ConfigError, GraphError
 from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.graph import Backend, EdgelessGraph, EdgeList, Graph, row_starts, sparse_csr
 from gslt.nn.hooks import is_traced, observed, refuse_script
 from gslt.nn.ops import Linear, NormReLU, fan_out
 from gslt.nn.vision import vision_net
+from gslt.settings import part
 
 #: Layer of each architecture, from input and output width, heads and whether it is the last. Every
 #: choice is explicit, no bias.

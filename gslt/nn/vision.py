@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gslt.config import Architecture, ModelConfig, part
+from gslt.config import Architecture, ModelConfig
 from gslt.errors import ConfigError, DataError
 from gslt.nn.hooks import observed
+from gslt.settings import part
 
 #: Pixels of an image's side.
 SIDE = 32

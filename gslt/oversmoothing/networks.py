@@ -21,8 +21,6 @@ from gslt.config import (
     ModelConfig,
     SearchConfig,
     TrainConfig,
-    build,
-    part,
 )
 from gslt.data import NodeDataset
 from gslt.data.catalogue import address, known_name, place_and_options
@@ -35,6 +33,7 @@ from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
 from gslt.oversmoothing.source import SourceConfig
+from gslt.settings import build, part
 from gslt.studies.columns import named, shown_name
 from gslt.studies.records import StudyFolder
 from gslt.studies.runs import Record

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gslt.config import check_choices
 from gslt.data import as_dataset
 from gslt.data.convert import dataset_at_hand
 from gslt.data.metrics import ACCURACY
@@ -32,6 +31,7 @@ from gslt.report.escaping import file_parts, markdown
 from gslt.report.figures import both_names, save_both
 from gslt.report.statistics import averages
 from gslt.report.tables import NONE, Cell, Table, accuracy, csv_text, text
+from gslt.settings import check_choices
 from gslt.studies.columns import LOG_QUOTIENT, heading
 from gslt.studies.smoothness import OF_LOG_QUOTIENT, last_names, slope_names
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from typing_extensions import Self
 
-from gslt.config import part
 from gslt.data import Dataset
 from gslt.environment import environment
 from gslt.errors import Interrupted
 from gslt.files import OutputFolder
 from gslt.nn.equivariant import EquivariantNetwork
+from gslt.settings import part
 from gslt.studies.columns import by_layer, size_columns
 from gslt.studies.runs import Record
 from gslt.studies.study import RunSpec

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-from gslt.config import VISION, Architecture, Preset, Size, check_choice
+from gslt.config import VISION, Architecture, Preset, Size
 from gslt.errors import ConfigError
 from gslt.freezing import ALLOCATIONS
 from gslt.freezing.allocation import FALLING_SHORT
+from gslt.settings import check_choice
 from gslt.studies.study import Study, name_of_dataset
 from gslt.theory.config import NODES
 from gslt.theory.existence import own_dataset

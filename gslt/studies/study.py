@@ -22,17 +22,15 @@ from gslt.config import (
     RunConfig,
     SearchConfig,
     TrainConfig,
-    build,
-    check_choice,
     default_of,
     idle_in_training,
-    shortened,
 )
 from gslt.data.catalogue import known_name
 from gslt.environment import check_limit
 from gslt.errors import ConfigError, nearest
 from gslt.files import parse, read_yaml, reading
 from gslt.freezing import split_ratio, window_sparsity
+from gslt.settings import build, check_choice, shortened
 from gslt.theory.config import ConstructionConfig, TargetKind
 from gslt.theory.existence import own_dataset
 

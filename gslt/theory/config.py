@@ -6,9 +6,9 @@ The annotations stay evaluated (no postponed evaluation in this file): the comma
 from dataclasses import dataclass
 from typing import Literal
 
-from gslt.config import check_values
 from gslt.errors import ConfigError
 from gslt.random import Stream
+from gslt.settings import check_values
 from gslt.theory.subset_sum import check_epsilon
 from gslt.theory.width import MAX_COPIES
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gslt.config import VISION, FreezeConfig, ModelConfig, build
+from gslt.config import VISION, FreezeConfig, ModelConfig
 from gslt.environment import Limits, check_limit, raised
 from gslt.errors import ConfigError, TicketError
 from gslt.files import parse
@@ -35,6 +35,7 @@ from gslt.files.container import (
 from gslt.freezing import LOCKED, PRUNED, SEARCHED, FrozenCounts
 from gslt.freezing.source import counts_of
 from gslt.nn.source import SourcePlan
+from gslt.settings import build
 from gslt.ticket.mask_code import decode_mask, encode_mask
 from gslt.ticket.schema import Architecture, StoredTicket, check_ticket, kept_bits
 from gslt.version import __version__

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gslt.backends import get_backend
-from gslt.config import VISION, FreezeConfig, part
+from gslt.config import VISION, FreezeConfig
 from gslt.errors import (
     ConfigError,
     FreezingWarning,
@@ -51,6 +51,7 @@ from gslt.nn.budget import check_room
 from gslt.nn.gnn import GNN, weight_shapes
 from gslt.nn.networks import Network, build_network
 from gslt.nn.source import ConstructedNetwork
+from gslt.settings import part
 from gslt.ticket.file import beyond_defaults, pattern_codes, read_ticket, write_ticket
 from gslt.ticket.mask_code import entropy_bits
 from gslt.ticket.schema import Architecture, StoredTicket, kept_bits, unstorable

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gslt
-from gslt.config import SearchConfig, TrainConfig, build
+from gslt.config import SearchConfig, TrainConfig
 from gslt.freezing import split_ratio, window_sparsity
+from gslt.settings import build
 from gslt.studies.presets import preset
 from gslt.studies.study import RunSpec, Study, load_study
 
