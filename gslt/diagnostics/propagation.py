@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gslt.diagnostics.foreign import is_graph_layer
 from gslt.diagnostics.laplacians import Laplacian
-from gslt.diagnostics.steps import Hook, is_graph_layer
+from gslt.diagnostics.steps import Hook
 from gslt.diagnostics.topology import Topology, as_topology
 from gslt.errors import ConfigError, GsltWarning, listed, warn
 from gslt.nn.conv import GATConv, GCNConv

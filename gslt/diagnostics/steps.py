@@ -1,9 +1,7 @@
-"""The steps of a model, measured as they happen: modules, functions of torch, DGL graphs."""
+"""The steps of a model, measured as they happen."""
 
 from __future__ import annotations
 
-import functools
-import sys
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,16 +10,22 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from gslt.diagnostics.foreign import (
+    LAYERS,
+    FunctionSteps,
+    dgl_aggregations,
+    is_graph_layer,
+    is_message_passing,
+    is_norm_layer,
+    scaled,
+)
 from gslt.diagnostics.labels import Labels
 from gslt.diagnostics.laplacians import Laplacian
 from gslt.diagnostics.smoothness import MEASURES, Smoothness, measure
 from gslt.diagnostics.topology import Topology
 from gslt.errors import ConfigError, GsltWarning, listed, warn
-from gslt.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
 from gslt.nn.gnn import GNN
 from gslt.nn.hooks import observing
 from gslt.nn.ops import Linear, NormReLU
@@ -29,39 +33,11 @@ from gslt.settings import check_choices
 
 Step = Literal["input", "aggregation", "projection", "normalisation", "activation", "layer"]
 
-_LAYERS = (GINConv, GCNConv, SAGEConv, GATConv)
 #: Modules that tell their steps to observers.
-_OWN = (GNN, *_LAYERS, Linear, NormReLU)
+_OWN = (GNN, *LAYERS, Linear, NormReLU)
 
 #: Whether a measurement is at work, whose own products are no steps of any model.
 _measuring: ContextVar[bool] = ContextVar("measuring", default=False)
-
-#: Products to which another matrix is added, which is their first argument.
-_ADDED = {torch.addmm, Tensor.addmm, Tensor.addmm_, torch.sparse.addmm}
-_PRODUCTS = {
-    F.linear,
-    torch.matmul,
-    torch.mm,
-    Tensor.matmul,
-    Tensor.mm,
-    Tensor.__matmul__,
-    torch.sparse.mm,
-    torch.spmm,
-    *_ADDED,
-}
-_NORMS = {
-    *(F.batch_norm, F.layer_norm, F.instance_norm, F.group_norm, F.rms_norm, F.normalize),
-    *(torch.batch_norm, torch.layer_norm, torch.instance_norm, torch.group_norm, torch.rms_norm),
-}
-_ACTIVATIONS = {
-    *(F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
-    *(F.leaky_relu, F.prelu, F.rrelu, F.relu6),
-    *(F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.hardtanh, F.hardswish),
-    *(F.leaky_relu_, F.rrelu_, F.elu_, F.selu_, F.celu_, F.hardtanh_),
-    *(torch.selu, torch.celu, torch.rrelu, torch.selu_, torch.celu_, torch.rrelu_, torch.prelu),
-    *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, Tensor.prelu),
-    *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_),
-}
 
 
 @dataclass(frozen=True)
@@ -215,7 +191,7 @@ class _Watch:
             value: anything, see :meth:`see`.
         """
         if self.places and self._is_representation(value):
-            value = _scaled(self.places[-1].module, graph, value)
+            value = scaled(self.places[-1].module, graph, value)
         self.see_foreign("aggregation", value)
 
     def _write(self, step: Any, value: Any, smoothness: Smoothness) -> None:
@@ -312,7 +288,7 @@ class _Watch:
         if _is_backward():
             return
         # Messages that failed did not end.
-        self.on_edges = self.on_edges and not _is_message_passing(place.module)
+        self.on_edges = self.on_edges and not is_message_passing(place.module)
         if (
             place.step is not None
             and not self._is_told(place)
@@ -368,7 +344,7 @@ def _hook(model: nn.Module, watch: _Watch, layers: Sequence[str] | None, stack: 
     own = {id(m) for g in modules.values() if isinstance(g, GNN) for m in g.layers}
     for name, module in modules.items():
         is_layer = name in layers if layers is not None else is_graph_layer(module)
-        step = "layer" if is_layer else "normalisation" if name and _is_norm(module) else None
+        step = "layer" if is_layer else "normalisation" if name and is_norm_layer(module) else None
         place = _Place(name, module, is_layer, step, id(module) in own)
         if layers is not None and is_layer and not place.of_gnn:
             watch.layers[name] = None
@@ -396,15 +372,6 @@ class Hook:
     def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
         """For a copy or a file: a hook of no module."""
         return Hook, ()
-
-
-def _is_norm(module: nn.Module) -> bool:
-    """Whether a module is a normalisation by its name, and no block that has one."""
-    if isinstance(module, NormReLU) or "Norm" not in type(module).__name__:
-        return False
-    if any(kind.__module__.startswith("torch_geometric.nn.norm.") for kind in type(module).__mro__):
-        return True  # DiffGroupNorm has a map of its own.
-    return not any(isinstance(m, nn.Linear) or is_graph_layer(m) for m in module.modules())
 
 
 def _check_layers(layers: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
@@ -440,7 +407,7 @@ def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
             hook(lambda _, out: watch.leave(place, out)), always_call=True
         ),
     ]
-    if _is_message_passing(module):
+    if is_message_passing(module):
         layer: Any = module
         seen = hook(lambda _, out: watch.see("aggregation", out))
         begin, end = hook(lambda *_: watch.message(True)), hook(lambda *_: watch.message(False))
@@ -453,130 +420,3 @@ def _hook_one(place: _Place, watch: _Watch, stack: ExitStack) -> None:
         ]
     for handle in handles:
         stack.callback(handle.remove)
-
-
-def is_graph_layer(module: nn.Module) -> bool:
-    """Whether a module is a layer of gslt, PyG or DGL.
-
-    Args:
-        module: anything; a layer may consist of layers.
-    """
-    if isinstance(module, _LAYERS) or _is_message_passing(module):
-        return True
-    # A frozen layer has a class of its own, of another module. PyG's compositions, such as GPSConv,
-    # are layers too; DGL's EdgeWeightNorm gives weights of edges.
-    return any(
-        kind.__module__.startswith(("dgl.nn.pytorch.conv", "torch_geometric.nn.conv."))
-        and kind.__name__ != "EdgeWeightNorm"
-        for kind in type(module).__mro__
-    )
-
-
-def _is_message_passing(module: nn.Module) -> bool:
-    # By name, so that PyG is not imported for a model that does not use it.
-    place = "torch_geometric.nn.conv.message_passing"
-    return any(kind.__module__ == place for kind in type(module).__mro__)
-
-
-def step_of(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
-    """The step that a call of a function is; None where it is no step.
-
-    Args:
-        function: of torch.
-        args: its positional arguments; the first matrix of a product tells an aggregation, by
-            being square and sparse, from a projection.
-
-    >>> step_of(torch.tanh, ()), step_of(torch.mm, (torch.eye(2), torch.eye(2)))
-    ('activation', 'projection')
-    """
-    if function in _NORMS:
-        return "normalisation"
-    if function in _ACTIVATIONS:
-        return "activation"
-    if function not in _PRODUCTS:
-        return None
-    left = next(iter(args[function in _ADDED :]), None)
-    if not isinstance(left, Tensor) or left.layout == torch.strided:
-        return "projection"
-    # A square sparse matrix is an adjacency; a sparse matrix of features is projected.
-    square = left.dim() == 2 and left.size(0) == left.size(1)
-    return "aggregation" if square else "projection"
-
-
-class FunctionSteps(TorchFunctionMode):
-    """Tells what every step that is a function of torch gave. It changes no argument and no result.
-
-    Args:
-        observer: called with the name of the step and its result.
-    """
-
-    def __init__(self, observer: Callable[[str, Any], None]) -> None:
-        super().__init__()
-        self.observer = observer
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Call the function as it was called, and look at the result."""
-        result = func(*args, **(kwargs or {}))
-        step = step_of(func, args)
-        if step is not None:
-            self.observer(step, result)
-        return result
-
-
-#: Layers of DGL that sum first, and then multiply by D^(−½), unless they have edge weights.
-_SYMMETRIC = ("SGConv", "APPNPConv", "TAGConv", "GCN2Conv")
-
-
-def _scaled(layer: nn.Module, graph: Any, value: Tensor) -> Tensor:
-    """A sum over the in-edges of a DGL graph, times what a layer of DGL multiplies it by.
-
-    Args:
-        layer: any module.
-        graph: of DGL.
-        value: the sum, ``(n, …)``.
-    """
-    kinds = type(layer).__mro__
-    names = [k.__name__ for k in kinds if k.__module__.startswith("dgl.nn.pytorch.conv")]
-    name, power = names[0] if names else "", 0.0
-    if name == "GraphConv":
-        power = {"both": -0.5, "right": -1.0}.get(str(layer._norm), 0.0)
-    elif name in _SYMMETRIC and "_edge_weight" not in graph.edata:
-        # APPNP has weights of 1 where it is given none; normalised ones are smaller.
-        power = 0.0 if name == "APPNPConv" and graph.edata["w"].max() < 1 else -0.5
-    if not power:
-        return value
-    degree: Tensor = graph.in_degrees().to(value).clamp(min=1)
-    return value.detach() * degree.pow(power).reshape(-1, *[1] * (value.dim() - 1))
-
-
-@contextmanager
-def dgl_aggregations(seen: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Call ``seen`` with the graph and what every ``update_all`` of DGL in this block gave.
-
-    DGL has no hook for it, so the method of the class is wrapped as long as the block lasts. Where
-    DGL was not imported there is no such graph.
-    """
-    dgl = sys.modules.get("dgl")
-    if dgl is None:
-        yield
-        return
-    update_all = dgl.DGLGraph.update_all
-
-    @functools.wraps(update_all)
-    def watched(graph: Any, message_func: Any, reduce_func: Any, *args: Any, **kwargs: Any) -> None:
-        update_all(graph, message_func, reduce_func, *args, **kwargs)
-        field = getattr(reduce_func, "out_field", None)
-        if field is not None and field in graph.dstdata:
-            seen(graph, graph.dstdata[field])
-
-    dgl.DGLGraph.update_all = watched
-    try:
-        yield
-    finally:
-        dgl.DGLGraph.update_all = update_all

@@ -17,7 +17,7 @@ import gslt
 from gslt.backends import get_backend
 from gslt.config import FreezeConfig
 from gslt.diagnostics import as_topology, measure, probe
-from gslt.diagnostics.steps import Reading, step_of, watching
+from gslt.diagnostics.steps import Reading, watching
 from gslt.environment import import_quietly
 from gslt.errors import GsltWarning
 from gslt.masking.freeze import freeze
@@ -160,19 +160,6 @@ def test_a_model_of_dgl(frozen: bool) -> None:
         (2, "second.fc_self", "projection", 4),
         (2, "second", "layer", 4),
     ]
-
-
-def test_functions_that_are_steps() -> None:
-    x, square = torch.zeros(3, 2), torch.eye(3).to_sparse()
-    assert step_of(torch.matmul, (x, x.T)) == "projection"
-    assert step_of(torch.sparse.mm, (square, x)) == "aggregation"
-    assert step_of(torch.sparse.mm, (torch.zeros(3, 2).to_sparse(), x.T)) == "projection"
-    assert step_of(F.layer_norm, (x,)) == "normalisation"
-    assert step_of(torch.tanh, (x,)) == "activation"
-    assert step_of(torch.add, (x, x)) is None
-    assert step_of(torch.addmm, (x, x, x.T)) == "projection"
-    assert step_of(torch.sparse.addmm, (x, square, x)) == "aggregation"
-    assert step_of(torch.mm, ()) == "projection"  # Both are given by name.
 
 
 @pytest.mark.parametrize(
