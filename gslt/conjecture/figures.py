@@ -70,7 +70,12 @@ class Picture:
 
 
 def draw_pictures(findings: Findings, folder: OutputFolder) -> Iterator[Picture]:
-    """Draw every picture that has something to show into the folder of the test."""
+    """Draw every picture that has something to show into the folder of the test.
+
+    Args:
+        findings: of the test.
+        folder: where the pictures go.
+    """
     for name, (what, draw) in PICTURES.items():
         if (figure := draw(findings)) is not None:
             yield Picture(name, what, save_both(figure, folder, f"{FIGURE_FOLDER}/{name}"))

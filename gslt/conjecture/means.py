@@ -100,7 +100,12 @@ class MeanTests:
         return cls(both[0], both[1], both[2], both[3], mean, sd, error, t)
 
     def interval(self, row: int, level: float) -> tuple[float, float]:
-        """Bootstrap-t interval of the mean of a row that misses it at the rate ``level``."""
+        """Bootstrap-t interval of the mean of a row.
+
+        Args:
+            row: its number.
+            level: the rate at which the interval may miss the mean.
+        """
         ends = np.quantile(self.t[row], [1.0 - level / 2, level / 2], method="inverted_cdf")
         with np.errstate(invalid="ignore"):
             low, high = self.mean[row] - self.error[row] * ends

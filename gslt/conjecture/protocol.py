@@ -443,6 +443,10 @@ def _read_plan(path: Path) -> Plan | None:
 def begin(plan: Plan, folder: StudyFolder) -> None:
     """Write the studies of a plan, and the plan itself once, into a folder.
 
+    Args:
+        plan: of the test, see :func:`open_plan`.
+        folder: empty, or of this plan.
+
     Raises:
         RunError: if the folder holds something else, or a study of this name that is another.
     """

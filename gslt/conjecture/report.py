@@ -103,7 +103,13 @@ def _texts(findings: Findings, tables: Mapping[str, Table]) -> dict[str, str]:
 
 
 def page(findings: Findings, tables: Mapping[str, Table], pictures: Sequence[Picture]) -> str:
-    """The report as one page: three cards a data set, then the evidence and what it rests on."""
+    """The report as one page: three cards a data set, then the evidence and what it rests on.
+
+    Args:
+        findings: of the test.
+        tables: by name, see :mod:`gslt.conjecture.tables`.
+        pictures: that were drawn, see :func:`gslt.conjecture.figures.draw_pictures`.
+    """
     there = [each for each in findings.results if each.records]
     arms = list(dict.fromkeys([*ARMS, *(arm for each in there for arm in each.study.arms)]))
     studies = {each.study.name: study_data(each, arms) for each in there}

@@ -168,7 +168,12 @@ class Curves:
         return cls(runs, {name: spread(name) for name in names}, places("best"), places("last"))
 
     def at(self, name: str, points: npt.NDArray[np.int64]) -> Float64:
-        """Values of a column at one point of every run."""
+        """Values of a column at one point of every run, ``(n,)``.
+
+        Args:
+            name: of the column.
+            points: their numbers, int64 ``(n,)``.
+        """
         found: Float64 = np.take_along_axis(self.values[name], points[:, None], -1)[:, 0]
         return found
 

@@ -252,6 +252,10 @@ def effect(endpoint: str, value: float) -> str:
 def arm_name(arm: str, ratio: float | None = None) -> str:
     """An arm, with its freezing ratio where it has one.
 
+    Args:
+        arm: its name.
+        ratio: its freezing ratio; None or NaN without one.
+
     >>> arm_name("dense", math.nan), arm_name("frozen", 0.4)
     ('dense', 'frozen, F = 0.4')
     """

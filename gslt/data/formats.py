@@ -73,7 +73,12 @@ def read_file(path: Path, split: int, options: ReadOptions) -> NodeDataset:
 
 
 def tell_direction(parts: Parts, data: NodeDataset) -> None:
-    """Warn where edges of an undirected layout have a direction after all: some go one way only."""
+    """Warn where edges of an undirected layout have a direction after all: some go one way only.
+
+    Args:
+        parts: of the file.
+        data: what was made of them, with every edge in both directions.
+    """
     given = roles.edges(parts.edge_index, data.num_nodes, rows=parts.edge_rows)
     source, target = given[:, given[0] != given[1]]
     key = torch.unique(target * data.num_nodes + source)

@@ -48,6 +48,10 @@ def loss(logits: Tensor, y: Tensor) -> Tensor:
 def accuracy(logits: Tensor, y: Tensor) -> float:
     """Fraction of nodes whose class has the largest logit.
 
+    Args:
+        logits: ``(N, C)``.
+        y: classes, int64 ``(N,)``.
+
     >>> accuracy(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([1, 1]))
     0.5
     """
@@ -103,6 +107,10 @@ def roc_auc(logits: Tensor, y: Tensor) -> float:
 
 def micro_f1(logits: Tensor, y: Tensor) -> float:
     """F1 over all nodes and labels at once, 2 TP / (2 TP + FP + FN); a logit above 0 says 1.
+
+    Args:
+        logits: ``(N, C)``.
+        y: labels 0 and 1, ``(N, C)``.
 
     >>> micro_f1(torch.tensor([[1.0, 1.0], [-1.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
     0.6666666666666666

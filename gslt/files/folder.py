@@ -156,12 +156,24 @@ class OutputFolder:
             self._note(name, "" if grows else _sha256(temporary))
 
     def write_bytes(self, name: str, data: bytes, *, grows: bool = False) -> None:
-        """Write a file at once or not at all; see :meth:`replacing`."""
+        """Write a file at once or not at all; see :meth:`replacing`.
+
+        Args:
+            name: path within the folder, with ``/``.
+            data: the whole content.
+            grows: see :meth:`replacing`.
+        """
         with self.replacing(name, grows=grows) as temporary:
             temporary.write_bytes(data)
 
     def write_text(self, name: str, text: str, *, grows: bool = False) -> None:
-        """Write a UTF-8 file at once or not at all; see :meth:`replacing`."""
+        """Write a UTF-8 file at once or not at all; see :meth:`replacing`.
+
+        Args:
+            name: path within the folder, with ``/``.
+            text: the whole content.
+            grows: see :meth:`replacing`.
+        """
         self.write_bytes(name, text.encode("utf-8"), grows=grows)
 
     def write_json(self, name: str, value: object) -> None:
@@ -264,6 +276,11 @@ def kind_of(path: Path) -> str | None:
 
 def check_folder(path: Path, kind: str, beside: Collection[str] = ()) -> None:
     """Refuse a folder that :class:`OutputFolder` would refuse; nothing is made.
+
+    Args:
+        path: of the folder.
+        kind: what it is to be the folder of.
+        beside: names in it that may be there already.
 
     Raises:
         RunError: if it is a file, holds anything while gslt did not make it, or is of another kind.

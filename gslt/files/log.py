@@ -121,11 +121,21 @@ class Log:
         return self._parts.get(seed, _Part()).mark
 
     def holds(self, seed: int, mark: Mark) -> bool:
-        """Whether the lines of a seed begin with what was marked."""
+        """Whether the lines of a seed begin with what was marked.
+
+        Args:
+            seed: whose lines.
+            mark: how far the log was.
+        """
         return _Part(self.of(seed)[: mark.bytes]).mark == mark
 
     def put(self, seed: int, content: bytes) -> None:
-        """Let these be the lines of a seed; the file is written with :meth:`sync`."""
+        """Let these be the lines of a seed; the file is written with :meth:`sync`.
+
+        Args:
+            seed: whose lines.
+            content: all of them.
+        """
         if content == self.of(seed):
             return
         self._parts[seed] = _Part(content)

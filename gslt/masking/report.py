@@ -246,6 +246,14 @@ def parts_of(
 ) -> tuple[list[bool], list[FrozenPart]]:
     """Which of the weights take part in freezing, and what is frozen of each.
 
+    Args:
+        shapes: of the weights ``(out, in, …)``, by name.
+        config: the frozen source network.
+        units: what the weights connect; default :meth:`gslt.freezing.Units.of`.
+        prefix: of the names of the random streams, see :func:`gslt.freeze`.
+        pattern: which weights are frozen, where config and seed do not say it.
+        whole: for a mask on trained weights, see :meth:`FreezeReport.of`.
+
     Raises:
         ConfigError: if the source has no ticket of the sparsity, or the pattern does not fit.
     """

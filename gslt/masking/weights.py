@@ -198,6 +198,11 @@ _FRESH = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 
 
 def has_seen_batches(name: str, value: Any) -> bool:
-    """Whether a value is of a norm that no longer has the running statistics it was built with."""
+    """Whether a value is of a norm that no longer has the running statistics it was built with.
+
+    Args:
+        name: qualified, in the module's state.
+        value: of any shape ``(…)``.
+    """
     fresh = _FRESH.get(name.rpartition(".")[2])
     return fresh is not None and isinstance(value, Tensor) and bool((value != fresh).any())

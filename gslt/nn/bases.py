@@ -52,7 +52,12 @@ class Basis(ABC):
 
 
 def mix_channels(x: Tensor, weight: Tensor) -> Tensor:
-    """Σ_p w_{qp} x_p at every place of a field ``(batch, p, …)``; w ``(q, p)``."""
+    """Σ_p w_{qp} x_p at every place of a field, ``(batch, q, …)``.
+
+    Args:
+        x: the field ``(batch, p, …)``.
+        weight: w ``(q, p)``.
+    """
     return torch.einsum("bp...,qp->bq...", x, weight)
 
 

@@ -62,7 +62,12 @@ class PlaneGroup:
         return places
 
     def product(self, first: int, second: int) -> int:
-        """Which element the product of two is; the second acts first."""
+        """Which element the product of two is.
+
+        Args:
+            first: number of an element.
+            second: of the one that acts first.
+        """
         return int(self._which(self.elements[first] @ self.elements[second]))
 
     def turned(self, x: Tensor, element: int) -> Tensor:

@@ -173,7 +173,12 @@ class Measurements:
         ]
 
     def on(self, dataset: str, depth: int | None = None) -> Measurements:
-        """Those on one graph, and of so many layers."""
+        """Those on one graph, and of so many layers.
+
+        Args:
+            dataset: name of the graph.
+            depth: number of layers; default: any.
+        """
         return Measurements(
             [
                 each

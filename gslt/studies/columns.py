@@ -138,6 +138,10 @@ def column(name: str, metric: str = ACCURACY) -> Column:
 def heading(name: str, metric: str = ACCURACY) -> str:
     """What stands over a column of a table, see :func:`column`.
 
+    Args:
+        name: of the column.
+        metric: what accuracies are: a key of :data:`gslt.data.metrics.METRICS`.
+
     >>> heading("log_quotient")
     'ln centred quotient'
     >>> heading("mad")

@@ -428,7 +428,12 @@ class _Course:
         return present
 
     def run(self, executor: Executor, progress: bool) -> None:
-        """Compute what is missing; afterwards that is what others gave up meanwhile."""
+        """Compute what is missing; afterwards that is what others gave up meanwhile.
+
+        Args:
+            executor: where runs are computed.
+            progress: show a progress bar on a terminal.
+        """
         specs, self.missing, self.busy = self.missing, [], []
         with (
             progress_bar(

@@ -265,7 +265,13 @@ def unfinished_folders(
 def unfinished_folder(
     command: str, values: dict[str, Any], runs: Path = Path("runs")
 ) -> Path | None:
-    """The first of :func:`unfinished_folders`; None without one."""
+    """The first of :func:`unfinished_folders`; None without one.
+
+    Args:
+        command: see there.
+        values: likewise.
+        runs: likewise.
+    """
     return next(unfinished_folders(command, values, runs), None)
 
 
