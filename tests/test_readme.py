@@ -73,6 +73,37 @@ def test_the_demo_agrees_with_the_studies() -> None:
     assert agreeing >= 4
 
 
+def test_overlap_of_tickets() -> None:
+    found = table("docs/method.md", "| weights of a ticket in another one (%) |")
+    rows = {row["name"]: row for row in committed("overlap")["rows"]}
+    assert list(found) == list(rows)
+    kinds = ("draws", "draws_at_last_epoch", "start", "other_seed")
+    for name, row in rows.items():
+        shares = [(row[kind]["shared"], row[kind]["shared_by_chance"]) for kind in kinds]
+        test, spread = (100 * row[key] for key in ("test", "std_of_draws"))
+        assert found[name] == [
+            f"{test:.2f} ± {spread:.2f}",
+            *(f"{100 * share:.1f} ({100 * chance:.1f})" for share, chance in shares),
+        ]
+        assert {run["draw"] for run in row["runs"]} == {0, 1, 2}
+        assert abs(row["other_seed"]["shared"] - row["other_seed"]["shared_by_chance"]) < 0.015
+        of_debian = name.startswith("Debian")
+        nearer = row["start"]["jaccard"] > row["draws"]["jaccard"]
+        assert nearer == (not of_debian and name != "uniform weights")
+        if of_debian:
+            assert spread < 0.5
+        else:
+            assert {run["best_epoch"] for run in row["runs"]} <= set(range(2, 13))
+    words = WORDS["docs/method.md"]
+    long, longest = (rows[f"Debian, {times} times as long"] for times in ("three", "ten"))
+    *layers, head = (100 * each["shared"] for each in long["draws"]["layers"].values())
+    assert (
+        f"with ten times the epochs {100 * longest['draws']['shared']:.0f} % of a ticket" in words
+    )
+    layers_words = f"{min(layers):.0f} to {max(layers):.0f} %"
+    assert f"in the head ({head:.0f} %) than in the layers ({layers_words}, after 120" in words
+
+
 def test_speed() -> None:
     record = committed("epoch-arxiv-gin")
     rows = {row["name"]: row for row in record["rows"]}
