@@ -502,7 +502,8 @@ class SearchConfig(RunConfig, FreezeConfig):
     sparsity."""
     score_draw: int = 0
     """Scores that the search begins with: 0 for the seed's own, every other number for others over
-    the same source network, to see whether it has one ticket or many."""
+    the same source network, to see whether it has one ticket or many. The results of a
+    ticket say which, where it is not the seed's own."""
 
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from gslt.cli.options import (
 from gslt.cli.output import LOG, Outcome
 from gslt.cli.parser import Commands, Parser
 from gslt.config import VISION, BackendName
-from gslt.errors import ConfigError, GsltWarning, TicketError, warn
+from gslt.errors import ConfigError, GsltWarning, listed, warn
 from gslt.files import plain
 
 if TYPE_CHECKING:
@@ -187,30 +187,28 @@ def _evaluate_constructed(ticket: Ticket, options: Namespace) -> Outcome:
 
 def _overlap(options: Namespace) -> Outcome:
     from gslt.report.figures import save_figure
-    from gslt.ticket.overlaps import TicketOverlap, overlap, overlap_figure, overlap_lines
+    from gslt.ticket.overlaps import overlap_figure, overlap_lines, pairwise_overlaps
     from gslt.ticket.ticket import load_ticket
 
     paths = list(map(str, options.tickets))
-    if len(paths) < 2 or len(set(paths)) < len(paths):
-        raise ConfigError("an overlap is of two different ticket files at least")
-    if options.plot is not None and options.plot.suffix not in _PICTURES:
+    if len(paths) < 2:
+        raise ConfigError("an overlap is of two ticket files at least")
+    if twice := [path for path, number in Counter(paths).items() if number > 1]:
+        raise ConfigError(f"{listed(twice)} is given twice; leave one out")
+    if options.plot is not None and options.plot.suffix.lower() not in _PICTURES:
         raise ConfigError(
             f"a picture ends in {' or '.join(_PICTURES)}, and {str(options.plot)!r} does not"
         )
-    tickets = [load_ticket(path) for path in paths]
-    found: dict[tuple[str, str], TicketOverlap] = {}
-    for (one, first), (other, second) in combinations(zip(paths, tickets, strict=True), 2):
-        try:
-            found[one, other] = overlap(first, second)
-        except TicketError as error:
-            raise TicketError(f"{one} and {other}: {error}") from None
+    found = pairwise_overlaps({path: load_ticket(path) for path in paths})
     if len(found) == 1:
         (each,) = found.values()
         rows, text, note = {**each.layers, "all": each.whole}, str(each), each.note
         title = f"{paths[0]} and {paths[1]}: weights that both keep"
     else:
         rows = {f"{one} and {other}": each.whole for (one, other), each in found.items()}
-        note = next((f"Below 1 in the last column, {x.note}" for x in found.values() if x.note), "")
+        note = next(
+            (f"where not all have one sign, {x.note}" for x in found.values() if x.note), ""
+        )
         text = "\n".join([*overlap_lines(rows, "tickets"), *filter(None, [note])])
         title = f"{len(paths)} tickets: weights that both of a pair keep"
     if options.plot is not None:

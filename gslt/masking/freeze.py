@@ -111,7 +111,7 @@ def freeze(
     if unused := _unused(config):
         warn(
             f"freeze leaves out {listed(unused)}, which say how to search: gslt.search does; in a "
-            "loop of your own, do it there",
+            "loop of your own, do it there (gslt.reset_scores draws scores)",
             GsltWarning,
         )
     if pattern is None and config.ignored:
@@ -214,6 +214,25 @@ def make_source(
     supermask.unsaved = {name: fingerprint_of(value) for name, value in unsaved(module).items()}
     watch(module)
     return FreezeReport.of_parts({f.name: f.shape for f in frozen}, part, parts, fixed, config)
+
+
+def make_searched(
+    module: nn.Module, config: SearchConfig, *, pattern: Mapping[str, Tensor] | None = None
+) -> FreezeReport:
+    """What :func:`make_source` does, with the scores that a search begins with.
+
+    Args:
+        module: see :func:`freeze`.
+        config: of the search, which says the draw of the scores.
+        pattern: see :func:`freeze`; of the shapes of the weights ``(out, in, …)``.
+
+    Raises:
+        ConfigError: see :func:`freeze`.
+    """
+    report = make_source(module, config, pattern=pattern)
+    if config.score_draw:
+        reset_scores(module, config.score_draw)
+    return report
 
 
 def reset_scores(module: nn.Module, draw: int = 0) -> None:

@@ -28,7 +28,7 @@ from gslt.data.formats import ENDINGS
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.files import read_bytes, reading
 from gslt.files.folder import TICKET
-from gslt.masking.freeze import make_source
+from gslt.masking.freeze import make_searched, make_source, reset_scores
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
 from gslt.nn.gnn import GNN
@@ -245,7 +245,8 @@ def of_ticket(path: Path) -> Network:
     model, source = ticket.architecture.model, ticket.config
     if not ticket.is_weak:
         network = _network(model, source, dataset, path, _from_ticket(path))
-        return replace(network, found_on=found_on)
+        start = _with_scores(network.start, int(ticket.results.get("score_draw", 0)))
+        return replace(network, found_on=found_on, start=start)
     trained = TrainConfig(
         **asdict(model),
         mask_sparsity=source.sparsity,
@@ -446,14 +447,27 @@ def _start(model: ModelConfig, source: FreezeConfig | TrainConfig) -> Build:
         if isinstance(source, TrainConfig):
             initialise_training(made, source, source.seed)
             return made
-        make_source(made, source)
-        if isinstance(source, SearchConfig):
+        if not isinstance(source, SearchConfig):
+            make_source(made, source)
+        else:
+            make_searched(made, source)
             supermask = frozen_weights(made)[0].supermask
             assert supermask is not None
             supermask.sparsity = source.sparsity_at(0, supermask.source_sparsity)
         return made
 
     return make
+
+
+def _with_scores(start: Build, draw: int) -> Build:
+    """Makes the network before the first epoch of a search that began with another draw."""
+
+    def make(dataset: NodeDataset) -> GNN:
+        made = start(dataset)
+        reset_scores(made, draw)
+        return made
+
+    return make if draw else start
 
 
 # What a network is called

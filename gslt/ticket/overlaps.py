@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,10 +13,10 @@ from torch import Tensor, nn
 
 from gslt.errors import TicketError, listed
 from gslt.freezing import SEARCHED
-from gslt.masking.parametrization import forget_selections, frozen_weights
+from gslt.masking.parametrization import forget_selections
 from gslt.masking.trained import masked_weights
 from gslt.masking.weights import frozen_root, unwrapped
-from gslt.ticket.ticket import Ticket
+from gslt.ticket.ticket import Ticket, single_source
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +29,8 @@ class Overlap:
     *By chance* is what to expect if neither knew of the other: in each layer the searched weights
     that a ticket keeps are a uniformly random subset of its searched ones, as large as they are;
     pruned and locked weights stay what they are. What two tickets of one frozen source share
-    because it is locked is in both figures.
+    because it is locked is in both figures. A mask on trained weights counts as searched all over,
+    so that two of one seed, which gives both the same mask, are far above chance.
     """
 
     total: int
@@ -68,7 +70,7 @@ class Overlap:
 
     @property
     def chance_jaccard(self) -> float:
-        """Jaccard index where as many weights as by chance are in both."""
+        """Jaccard index of as many weights in both as are expected by chance."""
         return self._jaccard(self.chance)
 
     def _jaccard(self, both: float) -> float:
@@ -89,7 +91,10 @@ class Overlap:
 
     @property
     def sign_agreement(self) -> float:
-        """Share of the weights in both that have one sign; ½ by chance, 1 for one seed's."""
+        """Share of the weights in both that have one sign.
+
+        Of random weights 1 where the seed is the same, and about ½ otherwise.
+        """
         return _ratio(self.same_sign, self.both)
 
     def as_dict(self) -> dict[str, float]:
@@ -146,11 +151,17 @@ class TicketOverlap:
     @property
     def note(self) -> str:
         """What has to be known to read the figures; empty where nothing has."""
-        if self.same_weights is not False:
+        if self.same_weights:
             return ""
+        if self.same_weights is None:
+            return (
+                "there are trained weights: unless both began with the same ones, unit i of a "
+                "hidden layer is another unit in each"
+            )
         return (
-            "the random weights differ, so that unit i of a hidden layer is another unit in each: "
-            "expect no more in both than by chance there, whatever the tickets have learnt"
+            "the random weights differ, so that unit i of a hidden layer is another unit in each; "
+            "features and classes alone correspond: expect little more in both than by chance, "
+            "whatever the tickets have learnt"
         )
 
     def __str__(self) -> str:
@@ -208,7 +219,7 @@ def overlap(first: Ticket | nn.Module, second: Ticket | nn.Module) -> TicketOver
 
     Raises:
         TicketError: if the weights have other names or shapes, something is neither a ticket nor
-            holds one, or is a ticket of a module of your own.
+            a module that :meth:`Ticket.of` takes, or is a ticket of a module of your own.
         ConfigError: if memory cannot hold the networks.
 
     >>> import gslt
@@ -216,7 +227,32 @@ def overlap(first: Ticket | nn.Module, second: Ticket | nn.Module) -> TicketOver
     >>> overlap(*layers).whole.jaccard
     1.0
     """
-    ours, theirs = _layers(first), _layers(second)
+    return _compared(_layers(first), _layers(second))
+
+
+def pairwise_overlaps(
+    tickets: Mapping[str, Ticket | nn.Module],
+) -> dict[tuple[str, str], TicketOverlap]:
+    """The overlap of every pair of tickets.
+
+    Args:
+        tickets: two or more by name, see :func:`overlap`.
+
+    Raises:
+        TicketError: as there, naming the two.
+        ConfigError: likewise.
+    """
+    layers = {name: _layers(ticket) for name, ticket in tickets.items()}
+    found = {}
+    for first, second in combinations(layers, 2):
+        try:
+            found[first, second] = _compared(layers[first], layers[second])
+        except TicketError as error:
+            raise TicketError(f"{first} and {second}: {error}") from None
+    return found
+
+
+def _compared(ours: Mapping[str, _Layer], theirs: Mapping[str, _Layer]) -> TicketOverlap:
     _check_same(ours, theirs)
     pairs = {name: (layer, theirs[name]) for name, layer in ours.items()}
     trained = any(layer.trained for pair in pairs.values() for layer in pair)
@@ -250,8 +286,9 @@ def overlap_figure(rows: Mapping[str, Overlap], title: str, note: str = "") -> A
         for name, row in rows.items()
     ]
     caption = (
-        "Circles: Jaccard index of the kept weights, |A ∩ B| / |A ∪ B|. Grey triangles: the same "
-        "by chance, if each ticket kept as many of its searched weights of every layer, anywhere. "
+        "Circles: Jaccard index of the kept weights, |A ∩ B| / |A ∪ B|. Grey triangles: that of as "
+        "many in both as are expected if each ticket kept as many of its searched weights of every "
+        "layer, anywhere. "
     )
     drawing = canvas(
         [["all"]],
@@ -294,26 +331,24 @@ def _layers(of: Ticket | nn.Module) -> dict[str, _Layer]:
             )
         module = of.model()
     elif not isinstance(of, nn.Module):
-        raise TicketError(f"gslt.overlap takes tickets and modules, not {type(of).__name__}")
-    module = frozen_root(module)
-    forget_selections(module)
+        hint = "; give its ticket" if hasattr(of, "ticket") else ""
+        raise TicketError(f"gslt.overlap takes tickets and modules, not {type(of).__name__}{hint}")
     found = {}
-    for weight in frozen_weights(module):
-        values, pattern = (each.cpu() for each in weight.regenerated())
-        searched, kept = pattern == SEARCHED, weight.kept()
-        unpruned = searched | kept
-        shape = tuple(weight.shape)
-        found[weight.name] = _Layer(shape, values.float(), searched, unpruned, kept, False)
     for each in masked_weights(unwrapped(module)):
-        values, kept = each.weight.detach().float().cpu().flatten(), each.kept.cpu().flatten()
+        values, kept = each.weight.detach().cpu().flatten(), each.kept.cpu().flatten()
         everywhere = torch.ones_like(kept)
         shape = tuple(each.weight.shape)
         found[each.name] = _Layer(shape, values, everywhere, everywhere, kept, True)
-    if not found:
-        raise TicketError(
-            f"{type(module).__name__} holds no ticket: no weight of it is frozen, or was trained "
-            "under a mask; gslt.freeze it, or restore a ticket into it"
-        )
+    if found:
+        return found
+    module = frozen_root(module)
+    frozen = single_source(module)
+    forget_selections(module)
+    for weight in frozen:
+        values, pattern = (each.cpu() for each in weight.regenerated())
+        searched, kept = pattern == SEARCHED, weight.kept()
+        shape = tuple(weight.shape)
+        found[weight.name] = _Layer(shape, values, searched, searched | kept, kept, False)
     return found
 
 
@@ -335,7 +370,9 @@ def _check_same(first: Mapping[str, _Layer], second: Mapping[str, _Layer]) -> No
 
 def _same_weights(a: _Layer, b: _Layer) -> bool:
     shared = a.unpruned & b.unpruned
-    return torch.equal(a.weight[shared], b.weight[shared])
+    first, second = a.weight[shared], b.weight[shared]
+    # A narrower type has rounded them.
+    return torch.equal(first.to(second.dtype).to(first.dtype), second.to(first.dtype))
 
 
 def _overlap(a: _Layer, b: _Layer) -> Overlap:
@@ -373,7 +410,8 @@ def _by_chance(a: _Layer, b: _Layer) -> tuple[float, float]:
         + 2 * both * first * q * (p2 - p**2)
         + 2 * both * second * p * (q2 - q**2)
     )
-    return mean, max(variance, 0.0)
+    # Where nothing is left to chance its terms cancel, but for rounding.
+    return mean, variance if variance > 1e-9 * a.kept.numel() else 0.0
 
 
 def _moments(layer: _Layer) -> tuple[float, float]:

@@ -160,13 +160,17 @@ class Ticket(StoredTicket):
     """
 
     def __eq__(self, other: object) -> bool:
-        """Whether another ticket has the same file."""
+        """Whether another ticket holds the same in every field: masks, source, data and figures.
+
+        :func:`gslt.overlap` says how much the masks alone have in common.
+        """
         if not isinstance(other, Ticket):
             return NotImplemented
-        return write_ticket(self)[0] == write_ticket(other)[0]
+        fields = (field.name for field in dataclasses.fields(self))
+        return all(_same(getattr(self, name), getattr(other, name)) for name in fields)
 
     def __hash__(self) -> int:
-        return hash(write_ticket(self)[0])
+        return hash((self.weights_checksum, self.dataset, self.split))
 
     def __str__(self) -> str:
         s = self.size()
@@ -217,7 +221,7 @@ class Ticket(StoredTicket):
                 :meth:`restore` could bring back: see :func:`gslt.ticket.schema.unstorable`.
         """
         root = frozen_root(module)
-        weights = _single_source(root)
+        weights = single_source(root)
         if beside := outside(module, root):
             warn(
                 f"the ticket is of {type(root).__name__} alone: it does not hold {listed(beside)} "
@@ -659,7 +663,15 @@ def _check_module(module: object) -> None:
         raise TicketError(f"a ticket is of a torch module, not of {type(module).__name__}")
 
 
-def _single_source(module: nn.Module) -> list[FrozenWeight]:
+def single_source(module: nn.Module) -> list[FrozenWeight]:
+    """The frozen weights of a module that holds one ticket.
+
+    Args:
+        module: as it was frozen, see :func:`gslt.masking.weights.frozen_root`.
+
+    Raises:
+        TicketError: see :meth:`Ticket.of`.
+    """
     _check_module(module)
     weights = frozen_weights(module)
     if not weights:
@@ -755,6 +767,15 @@ def _lost(module: nn.Module) -> list[str]:
     """Buffers that no state of a frozen network has, and that are not as freezing found them."""
     before, now = _supermask(module).unsaved, unsaved(module)
     return [name for name in now if fingerprint_of(now[name]) != before.get(name)]
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two fields of tickets are equal: tensors in type, shape and numbers."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(_same(a[name], b[name]) for name in a)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    return bool(a == b)
 
 
 def _kind(value: Any) -> str:

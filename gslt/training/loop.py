@@ -360,7 +360,8 @@ class Loop:
             epochs, best_epoch = self.config.epochs, self.best.epoch
             self.probe.end(self.seed, best_epoch, epochs, self.model, self.exact_inputs)
         scores = {split: best[f"{split}_accuracy"] for split in SPLITS}
-        results = ticket_results(scores, self.best.epoch, self.dataset.metric)
+        draw = getattr(self.config, "score_draw", 0)
+        results = ticket_results(scores, self.best.epoch, self.dataset.metric, draw)
         return Run(
             seed=self.seed,
             best_epoch=self.best.epoch,

@@ -177,7 +177,9 @@ class Result:
         return f"{text} ({len(self.runs)} run(s))"
 
 
-def ticket_results(scores: Mapping[str, float], epoch: int, metric: str) -> dict[str, float]:
+def ticket_results(
+    scores: Mapping[str, float], epoch: int, metric: str, score_draw: int = 0
+) -> dict[str, float]:
     """What a ticket says of its search, by the name of the split where the metric is accuracy.
 
     >>> ticket_results({"test": 0.5}, 3, "roc_auc")
@@ -187,9 +189,11 @@ def ticket_results(scores: Mapping[str, float], epoch: int, metric: str) -> dict
         scores: by split.
         epoch: the best one.
         metric: what the scores are.
+        score_draw: that of the search; said where it is another than the usual one.
     """
     end = "" if metric == ACCURACY else f"_{metric}"
-    return {**{f"{split}{end}": value for split, value in scores.items()}, "epoch": epoch}
+    found = {f"{split}{end}": value for split, value in scores.items()}
+    return {**found, "epoch": epoch, **({"score_draw": score_draw} if score_draw else {})}
 
 
 def format_accuracy(mean: float, std: float = math.nan) -> str:

@@ -395,7 +395,8 @@ class RunFolder:
         if state_file(self.config) == TICKET:
             ticket = load_ticket(self._state_path(seed))
             ticket.restore(model)
-            if ticket.results != _ticket_results(found.record, metric):
+            draw = getattr(self.config, "score_draw", 0)
+            if ticket.results != _ticket_results(found.record, metric, draw):
                 raise ValueError("its accuracies are not those of the ticket")
         else:
             model.load_state_dict(safetensors.torch.load(state))
@@ -635,10 +636,10 @@ def _state(run: Run) -> bytes:
     return safetensors.torch.save(run.model.state_dict())
 
 
-def _ticket_results(record: _Record, metric: str) -> dict[str, float]:
+def _ticket_results(record: _Record, metric: str, score_draw: int) -> dict[str, float]:
     """What the ticket of a run says of its search."""
     scores = {part: getattr(record, f"{part}_accuracy") for part in SPLITS}
-    return ticket_results(scores, record.best_epoch, metric)
+    return ticket_results(scores, record.best_epoch, metric, score_draw)
 
 
 def _lines(epoch: Epoch) -> dict[str, bytes]:

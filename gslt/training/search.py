@@ -18,7 +18,7 @@ from gslt.data import Dataset, ImageDataset, as_dataset, load_dataset
 from gslt.data.content import hold_to_data
 from gslt.errors import ConfigError, FreezingWarning, GsltWarning, Interrupted, warn
 from gslt.files.log import Log
-from gslt.masking.freeze import make_source, reset_scores
+from gslt.masking.freeze import make_searched
 from gslt.masking.initialise import initialise_training
 from gslt.masking.report import FreezeReport
 from gslt.nn import memory
@@ -89,9 +89,7 @@ def search(
         _check_sources(dataset, config)
 
     def prepare(model: Network, seed: int) -> None:
-        report = make_source(model, replace(config, seed=seed), pattern=pattern)
-        if config.score_draw:
-            reset_scores(model, config.score_draw)
+        report = make_searched(model, replace(config, seed=seed), pattern=pattern)
         # The counts are the same for every seed, or nearly so.
         if not told:
             for sentence in filter(None, [ignored, report.shortfall, report.concentration]):

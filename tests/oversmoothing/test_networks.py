@@ -17,8 +17,9 @@ from gslt.backends import get_backend
 from gslt.config import TrainConfig
 from gslt.errors import ConfigError, GsltError, RunError, TicketError
 from gslt.oversmoothing.measuring import Measurement, Measurements, load, rename_distinctly
-from gslt.oversmoothing.networks import DatasetChoice, Network, arm_of, of_seed
+from gslt.oversmoothing.networks import DatasetChoice, Network, arm_of, of_seed, of_ticket
 from gslt.oversmoothing.report import _groups, as_json
+from gslt.settings import part
 
 
 def test_what_tells_arms_apart() -> None:
@@ -123,6 +124,23 @@ def test_untrained_begins_where_the_schedule_does(blocks: gslt.NodeDataset) -> N
     assert config.sparsity_at(0) == 0.2
     for weight, wanted in zip(start.layers, model.layers, strict=True):
         assert torch.equal(weight.nn.weight, wanted.nn.weight)
+
+
+def test_untrained_begins_with_the_scores_of_the_search(
+    blocks: gslt.NodeDataset, tmp_path: Path
+) -> None:
+    config = gslt.SearchConfig(**SMALL, num_layers=3, score_draw=2)
+    path = tmp_path / "ticket.safetensors"
+    result = gslt.search(blocks, config, progress=False)
+    assert result.ticket is not None
+    assert result.ticket.results["score_draw"] == 2
+    result.ticket.save(path)
+    model = gslt.GNN(8, 3, config, get_backend("pyg"))
+    gslt.freeze(model, part(gslt.FreezeConfig, config))
+    gslt.reset_scores(model, 2)
+    of_run = of_seed(tmp_path, config, 0, DatasetChoice(name=NAME)).start(blocks)
+    for start in (of_run, of_ticket(path).start(blocks)):
+        assert gslt.overlap(start, model).whole.jaccard == 1.0
 
 
 def test_a_weak_ticket_is_measured_as_its_run_is(

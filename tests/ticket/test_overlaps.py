@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import mutants
 import numpy as np
@@ -24,7 +26,7 @@ from gslt.backends import get_backend
 from gslt.errors import TicketError
 from gslt.masking.initialise import initialise_training
 from gslt.masking.parametrization import frozen_weights
-from gslt.ticket.overlaps import Overlap, overlap
+from gslt.ticket.overlaps import Overlap, overlap, pairwise_overlaps
 
 
 def layer(
@@ -201,7 +203,7 @@ def test_trained_weights_under_a_mask(blocks: gslt.NodeDataset) -> None:
     strong = gslt.search(blocks, TICKET, progress=False).ticket
     found = overlap(strong, weak)
     assert found.same_weights is None
-    assert not found.note
+    assert found.note.startswith("there are trained weights: unless both began with the same")
     assert found.whole.kept == (288, 96)
     # A mask leaves no choice of its own: by chance every place is as likely.
     each = found.layers["layers.1.nn.weight"]
@@ -211,13 +213,32 @@ def test_trained_weights_under_a_mask(blocks: gslt.NodeDataset) -> None:
     assert overlap(weak, untrained).whole.jaccard == 1.0
 
 
+def test_weights_that_were_rounded_are_the_same(tickets: list[gslt.Ticket]) -> None:
+    model = tickets[0].model()
+    for dtype in (torch.float64, torch.bfloat16, torch.half):
+        found = overlap(model, copy.deepcopy(model).to(dtype))
+        assert found.same_weights is True
+        assert found.whole.jaccard == found.whole.sign_agreement == 1.0
+    compiled = torch.compile(model)
+    assert overlap(nn.DataParallel(model), compiled) == overlap(model, model)
+
+
 def test_other_networks_are_refused(tickets: list[gslt.Ticket]) -> None:
     with pytest.raises(
         TicketError, match=r"weights: 0\.weight \(8×6 and 2×3\), 3\.weight \(3×8 and none\);"
     ):
         overlap(mlp_frozen(), layer([1] * 6))
-    with pytest.raises(TicketError, match="Linear holds no ticket: no weight of it is frozen"):
+    with pytest.raises(TicketError, match="Linear is not frozen, so it holds no ticket"):
         overlap(tickets[0], nn.Linear(2, 2))
+    parts = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    for seed, each in enumerate(parts):
+        gslt.freeze(each, gslt.FreezeConfig(seed=seed))
+    with pytest.raises(TicketError, match="the layers were frozen one by one"):
+        overlap(parts, parts)
+    with pytest.raises(TicketError, match="not SimpleNamespace; give its ticket"):
+        overlap(SimpleNamespace(ticket=tickets[0]), tickets[0])  # type: ignore[arg-type]
+    with pytest.raises(TicketError, match=r"^a and b: the tickets are of networks with other"):
+        pairwise_overlaps({"a": mlp_frozen(), "b": layer([1] * 6)})
     with pytest.raises(TicketError, match="takes tickets and modules, not str"):
         overlap("ticket.safetensors", tickets[0])  # type: ignore[arg-type]
 

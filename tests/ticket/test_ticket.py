@@ -827,6 +827,7 @@ def test_tickets_are_equal_where_their_files_are(result, blocks, tmp_path):
     assert len({again, ticket}) == 1
     other = gslt.search(blocks, dataclasses.replace(TICKET, score_draw=1), progress=False).ticket
     assert other != ticket
+    assert dataclasses.replace(ticket, results={"test": math.nan}) != ticket
     assert ticket != "t.safetensors"
     assert dataclasses.replace(ticket, dataset="other") != ticket
 
