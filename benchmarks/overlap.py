@@ -4,8 +4,12 @@
 
 Every source network is searched from three draws of the scores. Tickets of one network are compared
 weight by weight, beside what they would share by chance, at the best validation epoch and at the
-last; each with the mask that its search began with; and with the ticket of another seed, which has
-other random weights.
+last; each with the mask that its search began with; with the ticket of a search that differs by a
+thousandth of the learning rate alone, which shows what rounding does; and with the ticket of
+another seed, which has other random weights.
+
+Whether what differs matters is told by what two tickets share, filled up to the size of the first
+in every layer: with weights that one of the two keeps, with any others, and a random mask besides.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from itertools import combinations
 from typing import Any
 
 import common
+import torch
 from common import Values
 from tqdm import tqdm
 
@@ -43,7 +48,8 @@ DRAWS = 3
 class Tickets:
     """A probe that takes the tickets of the first scores and of the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Any) -> None:
+        self.content = data.content_hash
         self.start: gslt.Ticket | None = None
         self.last: gslt.Ticket | None = None
 
@@ -55,9 +61,9 @@ class Tickets:
     ) -> None:
         """An epoch ended."""
         if epoch == 0:
-            self.start = gslt.Ticket.of(model)
+            self.start = gslt.Ticket.of(model, content_hash=self.content)
         elif epoch == epochs:
-            self.last = gslt.Ticket.of(model)
+            self.last = gslt.Ticket.of(model, content_hash=self.content)
 
     def end(self, seed: int, best_epoch: int, epochs: int, model: Any, inputs: Any) -> None:
         """A search ended."""
@@ -81,17 +87,59 @@ def figures(found: list[TicketOverlap]) -> Values:
     return {"pairs": len(found), **of([each.whole for each in found]), "layers": layers}
 
 
+def filled(first: gslt.Ticket, second: gslt.Ticket, pool: str, seed: int) -> gslt.Ticket:
+    """What both tickets of a dense source keep, filled up with as many weights as the first has.
+
+    Args:
+        first: a ticket.
+        second: of the same source.
+        pool: where the others come from: ``"either"`` ticket, the ``"rest"`` of all weights, or
+            ``"random"``, for a mask that holds nothing of the two.
+        seed: of the choice.
+    """
+    masks = {}
+    for number, (name, mine) in enumerate(first.masks.items()):
+        theirs = second.masks[name]
+        core = torch.zeros_like(mine) if pool == "random" else mine & theirs
+        others = (mine ^ theirs if pool == "either" else ~core).nonzero().flatten()
+        generator = torch.Generator().manual_seed(1000 * seed + number)
+        order = torch.randperm(len(others), generator=generator)
+        chosen = others[order[: int(mine.sum()) - int(core.sum())]]
+        masks[name] = core.index_fill(0, chosen, True)
+    return replace(first, masks=masks)
+
+
+POOLS = ("either", "rest", "random")
+
+
+def accuracies(data: Any, pairs: list[tuple[gslt.Ticket, gslt.Ticket]]) -> Values:
+    """Mean test accuracy of tickets, and of what two share, filled up."""
+    found: Values = {
+        "tickets": statistics.fmean(
+            gslt.evaluate(ticket.model(), data)["test"] for pair in pairs for ticket in pair
+        )
+    }
+    for pool in POOLS:
+        each = [
+            gslt.evaluate(filled(*pair, pool, seed).model(), data)["test"]
+            for seed, pair in enumerate(pairs)
+        ]
+        found[pool] = statistics.fmean(each)
+        found[f"{pool}_each"] = each
+    return found
+
+
 def measure(name: str, seeds: int, quick: bool) -> Values:
     """One row: every seed and draw of a setting."""
     place, changes = SETTINGS[name]
     config = replace(FIRST, **{**changes, **({"epochs": 4} if quick else {})})
     data = gslt.load_dataset(place)
     tickets: list[gslt.Ticket] = []
-    best, last, began, scores = [], [], [], []
+    best, last, again, began, scores = [], [], [], [], []
     for seed in range(seeds):
         of_seed = []
         for draw in range(DRAWS):
-            each, taken = replace(config, seed=seed, score_draw=draw), Tickets()
+            each, taken = replace(config, seed=seed, score_draw=draw), Tickets(data)
             run = gslt.search(data, each, progress=False, probe=taken).runs[0]
             assert run.ticket is not None
             assert taken.start is not None
@@ -108,9 +156,13 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
                     "last_train": run.last_train_accuracy,
                 }
             )
-        pairs = list(combinations(of_seed, 2))
-        best += [overlap(a[0], b[0]) for a, b in pairs]
-        last += [overlap(a[1], b[1]) for a, b in pairs]
+        of_pairs = list(combinations(of_seed, 2))
+        best += [(a[0], b[0]) for a, b in of_pairs]
+        last += [(a[1], b[1]) for a, b in of_pairs]
+        taken = Tickets(data)
+        near = replace(config, seed=seed, lr=1.001 * config.lr)
+        run = gslt.search(data, near, progress=False, probe=taken).runs[0]
+        again.append((of_seed[0], (run.ticket, taken.last)))
         tickets.append(of_seed[0][0])
     others = [overlap(*pair) for pair in combinations(tickets, 2)]
     within = [
@@ -123,8 +175,12 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
         "changes": changes,
         "test": statistics.fmean(run["test"] for run in scores),
         "std_of_draws": statistics.fmean(within) ** 0.5,
-        "draws": figures(best),
-        "draws_at_last_epoch": figures(last),
+        "draws": figures([overlap(*pair) for pair in best]),
+        "draws_at_last_epoch": figures([overlap(*pair) for pair in last]),
+        "rounding": figures([overlap(a[0], b[0]) for a, b in again]),
+        "rounding_at_last_epoch": figures([overlap(a[1], b[1]) for a, b in again]),
+        "filled": accuracies(data, best),
+        "filled_at_last_epoch": accuracies(data, last),
         "start": figures(began),
         **({"other_seed": figures(others)} if others else {}),
         "runs": scores,
@@ -134,12 +190,14 @@ def measure(name: str, seeds: int, quick: bool) -> Values:
 def show(row: Values) -> str:
     """A row of the printed table."""
     cells = [f"{100 * row['test']:6.2f} ± {100 * row['std_of_draws']:.2f}"]
-    for kind in ("draws", "draws_at_last_epoch", "start", "other_seed"):
+    for kind in ("draws", "draws_at_last_epoch", "rounding", "start", "other_seed"):
         found = row.get(kind)
-        cells.append(f"{found['jaccard']:.3f} ({found['chance']:.3f})" if found else "–")
-    layers = list(row["draws"]["layers"].values())
-    cells += [f"{each['jaccard']:.3f} ({each['chance']:.3f})" for each in (layers[0], layers[-1])]
-    return f"{row['name']:<28}" + "".join(f"{cell:>17}" for cell in cells)
+        cells.append(
+            f"{100 * found['shared']:.1f} ({100 * found['shared_by_chance']:.1f})" if found else "–"
+        )
+    for kind in ("filled", "filled_at_last_epoch"):
+        cells.append(" ".join(f"{100 * row[kind][name]:.1f}" for name in ("tickets", *POOLS)))
+    return f"{row['name']:<28}" + "".join(f"{cell:>21}" for cell in cells)
 
 
 def main() -> None:
@@ -151,10 +209,10 @@ def main() -> None:
     if args.quick:
         seeds, names = 1, ["Debian"]
     heads = (
-        *("test, sd of draws", "other scores", "at last epoch", "its own start", "other seed"),
-        *("first layer", "head"),
+        *("test, sd of draws", "other scores", "at last epoch", "lr x 1.001", "its own start"),
+        *("other seed", "tickets, filled", "at last epoch"),
     )
-    print("Jaccard index (by chance)   " + "".join(f"{head:>17}" for head in heads))
+    print("shared, % (by chance)       " + "".join(f"{head:>21}" for head in heads))
     rows = []
     for name in tqdm(names, disable=None):
         rows.append(measure(name, seeds, args.quick))
