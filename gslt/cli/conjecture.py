@@ -31,7 +31,7 @@ def _parser() -> Parser:
     )
     text = "quick: Cora, minutes, too few seeds for most verdicts; standard: Cora and Citeseer, 8 "
     text += (
-        "hours on 2 cores; paper: the paper's network on the Debian graph, six hours on 2 cores "
+        "hours on 2 cores; paper: the paper's network on the Debian graph, nine hours on 2 cores "
     )
     text += "(with --dataset ogbn-arxiv: a GPU) [what the folder was begun with, else standard]"
     parser.add_argument("--preset", type=Size | None, help=text)

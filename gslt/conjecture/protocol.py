@@ -230,7 +230,7 @@ def studies(
 
     Args:
         size: ``quick`` (Cora, minutes), ``standard`` (Cora and Citeseer, hours on 2 cores) or
-            ``paper`` (the paper's network on the Debian graph, six hours on 2 cores).
+            ``paper`` (the paper's network on the Debian graph, nine hours on 2 cores).
         architecture: message passing; the conjecture is about GIN.
         dataset: one data set in the place of the preset's.
 
