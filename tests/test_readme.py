@@ -74,34 +74,57 @@ def test_the_demo_agrees_with_the_studies() -> None:
 
 
 def test_overlap_of_tickets() -> None:
-    found = table("docs/method.md", "| weights of a ticket in another one (%) |")
+    found = table("docs/method.md", "| weights of a ticket in another one |")
+    filled = table("docs/method.md", "| filled up |")
     rows = {row["name"]: row for row in committed("overlap")["rows"]}
-    assert list(found) == list(rows)
-    kinds = ("draws", "draws_at_last_epoch", "start", "other_seed")
+    assert list(found) == list(filled) == list(rows)
     for name, row in rows.items():
+        kinds = ("draws", "draws_at_last_epoch", "rounding", "start", "other_seed")
         shares = [(row[kind]["shared"], row[kind]["shared_by_chance"]) for kind in kinds]
         test, spread = (100 * row[key] for key in ("test", "std_of_draws"))
         assert found[name] == [
             f"{test:.2f} ± {spread:.2f}",
             *(f"{100 * share:.1f} ({100 * chance:.1f})" for share, chance in shares),
         ]
-        assert {run["draw"] for run in row["runs"]} == {0, 1, 2}
-        assert abs(row["other_seed"]["shared"] - row["other_seed"]["shared_by_chance"]) < 0.015
-        of_debian = name.startswith("Debian")
-        nearer = row["start"]["jaccard"] > row["draws"]["jaccard"]
-        assert nearer == (not of_debian and name != "uniform weights")
-        if of_debian:
-            assert spread < 0.5
-        else:
-            assert {run["best_epoch"] for run in row["runs"]} <= set(range(2, 13))
+        pools, last = row["filled"], row["filled_at_last_epoch"]
+        numbers = [pools[pool] for pool in ("tickets", "either", "rest", "random")]
+        numbers += [last["tickets"], last["either"]]
+        assert filled[name] == [f"{100 * number:.1f}" for number in numbers]
+        assert pools["rest"] < pools["either"] < pools["tickets"]
+    debian = [row for name, row in rows.items() if name.startswith("Debian")]
+    others = [row for name, row in rows.items() if not name.startswith("Debian")]
     words = WORDS["docs/method.md"]
-    long, longest = (rows[f"Debian, {times} times as long"] for times in ("three", "ten"))
-    *layers, head = (100 * each["shared"] for each in long["draws"]["layers"].values())
-    assert (
-        f"with ten times the epochs {100 * longest['draws']['shared']:.0f} % of a ticket" in words
-    )
-    layers_words = f"{min(layers):.0f} to {max(layers):.0f} %"
-    assert f"in the head ({head:.0f} %) than in the layers ({layers_words}, after 120" in words
+
+    def ends(values: list[float], form: str) -> str:
+        return f"{min(values):{form}} to {max(values):{form}}"
+
+    exchanged = [f"{100 * (1 - row['draws']['shared']):.0f} %" for row in debian]
+    assert f"{exchanged[0]}, {exchanged[1]} and {exchanged[2]} of the weights" in words
+    rounding = ends([100 * (1 - row["rounding"]["shared"]) for row in debian], ".0f")
+    assert f"It is not rounding ({rounding} %)" in words
+    lost = {
+        name: 100 * (row["filled"]["tickets"] - row["filled"]["either"])
+        for name, row in rows.items()
+    }
+    of_debian = [value for name, value in lost.items() if name.startswith("Debian")]
+    assert f"share is {ends(of_debian, '.1f')} points below them" in words
+    sparse = lost.pop("sparsity 0.8")
+    at_half = [value for name, value in lost.items() if not name.startswith("Debian")]
+    assert f"loses {ends(at_half, '.1f')} points. At sparsity 0.8 it loses {sparse:.1f}" in words
+    for row in debian:
+        for seed in range(3):
+            of_seed = [run["test"] for run in row["runs"] if run["seed"] == seed]
+            assert max(of_seed) - min(of_seed) < 0.009
+    above = [
+        100 * (row["other_seed"]["shared"] - row["other_seed"]["shared_by_chance"])
+        for row in debian
+    ]
+    assert f"on the Debian graph {ends(above, '.1f')} points more" in words
+    for row in others:
+        assert abs(row["other_seed"]["shared"] - row["other_seed"]["shared_by_chance"]) < 0.003
+        assert {run["best_epoch"] for run in row["runs"]} <= set(range(2, 13))
+        nearer = row["start"]["jaccard"] > row["draws"]["jaccard"]
+        assert nearer == (row["name"] != "uniform weights")
 
 
 def test_speed() -> None:
