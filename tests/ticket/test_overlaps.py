@@ -219,7 +219,7 @@ def test_weights_that_were_rounded_are_the_same(tickets: list[gslt.Ticket]) -> N
         found = overlap(model, copy.deepcopy(model).to(dtype))
         assert found.same_weights is True
         assert found.whole.jaccard == found.whole.sign_agreement == 1.0
-    compiled = torch.compile(model)
+    compiled = torch.compile(model, backend="eager")
     assert overlap(nn.DataParallel(model), compiled) == overlap(model, model)
 
 
