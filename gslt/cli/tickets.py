@@ -202,7 +202,7 @@ def _overlap(options: Namespace) -> Outcome:
     found = pairwise_overlaps({path: load_ticket(path) for path in paths})
     if len(found) == 1:
         (each,) = found.values()
-        rows, text, note = {**each.layers, "all": each.whole}, str(each), each.note
+        rows, text, note = each.rows, str(each), each.note
         title = f"{paths[0]} and {paths[1]}: weights that both keep"
     else:
         rows = {f"{one} and {other}": each.whole for (one, other), each in found.items()}

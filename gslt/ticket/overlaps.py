@@ -129,12 +129,16 @@ class TicketOverlap:
         """That of all layers together."""
         return Overlap.sum(self.layers.values())
 
+    @property
+    def rows(self) -> dict[str, Overlap]:
+        """The layers, and last ``all`` of them together."""
+        return {**self.layers, "all": self.whole}
+
     def frame(self) -> DataFrame:
         """A row per layer and a last one, ``all``, with the figures of :meth:`Overlap.as_dict`."""
         from pandas import DataFrame
 
-        rows = {**self.layers, "all": self.whole}
-        frame = DataFrame([row.as_dict() for row in rows.values()], index=list(rows))
+        frame = DataFrame([row.as_dict() for row in self.rows.values()], index=list(self.rows))
         return frame.rename_axis("weight")
 
     def plot(self, title: str = "Weights that both tickets keep, layer by layer") -> Any:
@@ -146,7 +150,7 @@ class TicketOverlap:
         Returns:
             A matplotlib figure; ``figure.savefig("overlap.png")`` writes it.
         """
-        return overlap_figure({**self.layers, "all": self.whole}, title, self.note)
+        return overlap_figure(self.rows, title, self.note)
 
     @property
     def note(self) -> str:
@@ -165,7 +169,7 @@ class TicketOverlap:
         )
 
     def __str__(self) -> str:
-        lines = overlap_lines({**self.layers, "all": self.whole}, "weight")
+        lines = overlap_lines(self.rows, "weight")
         return "\n".join([*lines, *filter(None, [self.note])])
 
 
@@ -312,11 +316,19 @@ class _Layer:
     """Random or trained weights ``(n,)``, without scale; pruned ones are 0."""
     searched: Tensor
     """Which of them the search decides on, boolean ``(n,)``."""
-    unpruned: Tensor
-    """Which of them the source does not prune, boolean ``(n,)``."""
     kept: Tensor
     """Which of them the ticket keeps, boolean ``(n,)``."""
     trained: bool
+
+    @property
+    def locked(self) -> Tensor:
+        """Which of them are kept without a search, boolean ``(n,)``."""
+        return self.kept & ~self.searched
+
+    @property
+    def unpruned(self) -> Tensor:
+        """Which of them the source does not prune, boolean ``(n,)``."""
+        return self.kept | self.searched
 
 
 def _layers(of: Ticket | nn.Module) -> dict[str, _Layer]:
@@ -338,7 +350,7 @@ def _layers(of: Ticket | nn.Module) -> dict[str, _Layer]:
         values, kept = each.weight.detach().cpu().flatten(), each.kept.cpu().flatten()
         everywhere = torch.ones_like(kept)
         shape = tuple(each.weight.shape)
-        found[each.name] = _Layer(shape, values, everywhere, everywhere, kept, True)
+        found[each.name] = _Layer(shape, values, everywhere, kept, True)
     if found:
         return found
     module = frozen_root(module)
@@ -346,9 +358,8 @@ def _layers(of: Ticket | nn.Module) -> dict[str, _Layer]:
     forget_selections(module)
     for weight in frozen:
         values, pattern = (each.cpu() for each in weight.regenerated())
-        searched, kept = pattern == SEARCHED, weight.kept()
         shape = tuple(weight.shape)
-        found[weight.name] = _Layer(shape, values, searched, searched | kept, kept, False)
+        found[weight.name] = _Layer(shape, values, pattern == SEARCHED, weight.kept(), False)
     return found
 
 
@@ -396,9 +407,8 @@ def _by_chance(a: _Layer, b: _Layer) -> tuple[float, float]:
     likewise, plus those that both lock. Where both search the same weights it is hypergeometric.
     """
     (p, p2), (q, q2) = _moments(a), _moments(b)
-    locked_a, locked_b = a.unpruned & ~a.searched, b.unpruned & ~b.searched
-    both, first = _count(a.searched & b.searched), _count(a.searched & locked_b)
-    second, fixed = _count(locked_a & b.searched), _count(locked_a & locked_b)
+    both, first = _count(a.searched & b.searched), _count(a.searched & b.locked)
+    second, fixed = _count(a.locked & b.searched), _count(a.locked & b.locked)
     mean = both * p * q + first * p + second * q + fixed
     variance = (
         both * (p * q - (p * q) ** 2)
