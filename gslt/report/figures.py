@@ -383,7 +383,7 @@ def save_figure(figure: Any, path: str | Path, folder: OutputFolder | None = Non
     """
     from matplotlib import rc_context
 
-    kind = Path(path).suffix.removeprefix(".")
+    kind = Path(path).suffix.removeprefix(".").lower()
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     opened = replacing(Path(path)) if folder is None else folder.replacing(str(path))
     with opened as temporary, rc_context({"svg.hashsalt": "gslt"}), _no_date():
